@@ -1,0 +1,275 @@
+"""Folding the log's facts into children and sub-runs.
+
+Says which child a line belongs to and when a child ends; says nothing about pass or fail.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import assert_never
+
+from msgspec.structs import replace
+
+from . import facts as f
+from .events import LogRead
+from .state import (
+    ERRORS_MAX,
+    FAILURES_MAX,
+    SPECS_MAX,
+    SUBRUNS_MAX,
+    Child,
+    Failure,
+    Run,
+    Spec,
+    Stage,
+    SubRun,
+    Wrapper,
+)
+from .transitions import CHILD_TRANSITIONS
+
+_ENDED = Stage.ENDED
+
+
+def current_child(run: Run) -> Child | None:
+    """The child that the log spoke of last, ended or not."""
+    if not run.subruns or not run.subruns[-1].children:
+        return None
+    return run.subruns[-1].children[-1]
+
+
+def open_child(run: Run) -> Child | None:
+    """The child that has not ended, if there is one."""
+    child = current_child(run)
+    return child if child is not None and child.stage is not _ENDED else None
+
+
+def put_child(run: Run, child: Child) -> Run:
+    """`run` with its current child replaced."""
+    subrun = run.subruns[-1]
+    subrun = replace(subrun, children=(*subrun.children[:-1], child))
+    return put_subrun(run, subrun)
+
+
+def put_subrun(run: Run, subrun: SubRun) -> Run:
+    """`run` with the sub-run of the same index replaced."""
+    at = subrun.index - 1
+    return replace(run, subruns=(*run.subruns[:at], subrun, *run.subruns[at + 1 :]))
+
+
+def trigger(run: Run, name: str, at: datetime, watched_s: float) -> Run:
+    """Move the current child by `CHILD_TRANSITIONS`; without a cell nothing changes."""
+    child = current_child(run)
+    if child is None:
+        return run
+    stage = CHILD_TRANSITIONS[child.stage].get(name)
+    if stage is None:
+        return run
+    if stage is _ENDED:
+        child = replace(child, stage=stage, ended_at=at, ended_watched_s=watched_s, ended_by=name)
+    else:
+        child = replace(child, stage=stage)
+    return put_child(run, child)
+
+
+def apply_fact(run: Run, fact: f.Fact, event: LogRead) -> Run:
+    """Fold one fact of the log.  Facts that fit nowhere change nothing."""
+    match fact:
+        case f.ChildLaunched():
+            return replace(run, label=fact.label, label_offset=fact.offset)
+        case f.ChildStarted():
+            return _begin_child(run, fact.offset, event, started=True)
+        case f.ChildDescribed():
+            return _on_open(run, lambda child: replace(child, described=fact))
+        case f.SpecStarted():
+            return _spec_started(run, fact, event)
+        case f.TestFailed():
+            return _on_spec(
+                run, lambda spec: _with_failure(spec, Failure(title=fact.title, error=fact.error))
+            )
+        case f.TestFlaky():
+            return _on_spec(run, lambda spec: replace(spec, flaky=(*spec.flaky, fact.title)[:FAILURES_MAX]))
+        case f.SpecReported():
+            return _spec_reported(run, fact)
+        case f.RunFinished():
+            return _run_finished(run, fact, event)
+        case f.SpecSummarised():
+            return _on_open(run, lambda child: _spec_summarised(child, fact))
+        case f.TotalsReported():
+            return _totals_reported(run, fact, event)
+        case f.RunRecorded():
+            return _run_recorded(run, fact, event)
+        case f.ErrorReported():
+            return _error_reported(run, fact, event)
+        case f.WrapperStarted():
+            return _wrapper_started(run, fact, event)
+        case f.WrapperFinished():
+            return _wrapper_finished(run, fact, event)
+        case f.RunnerProgressed():
+            return replace(run, last_progress_text=fact.text)
+        case _:
+            assert_never(fact)
+
+
+def _begin_child(run: Run, offset: int, event: LogRead, *, started: bool) -> Run:
+    run = trigger(run, "next-child", event.at, event.watched_s)
+    run = _subrun_for_next_child(run, event)
+    if len(run.subruns) > SUBRUNS_MAX:
+        return replace(run, subruns=run.subruns[:-1], ignored=run.ignored + 1)
+    subrun = run.subruns[-1]
+    child = Child(offset=offset, at=event.at, watched_s=event.watched_s, label=run.label, started=started)
+    subrun = replace(subrun, children=(*subrun.children, child), started_at=subrun.started_at or event.at)
+    return replace(put_subrun(run, subrun), label=None, label_offset=None, had_browser=False)
+
+
+def _subrun_for_next_child(run: Run, event: LogRead) -> Run:
+    """The last sub-run is the one that the next child joins: the open wrapper's, the only one, or a new one."""
+    last = run.subruns[-1] if run.subruns else None
+    if last is not None and (not run.request.categorized or in_wrapper(last)):
+        return run
+    subrun = SubRun(index=len(run.subruns) + 1, started_at=event.at)
+    return replace(run, subruns=(*run.subruns, subrun))
+
+
+def in_wrapper(subrun: SubRun) -> bool:
+    """Whether the sub-run belongs to a wrapper that has not printed its end line."""
+    return subrun.wrapper is not None and subrun.wrapper.finished_offset is None
+
+
+def _on_open(run: Run, change: Callable[[Child], Child]) -> Run:
+    child = open_child(run)
+    return run if child is None else put_child(run, change(child))
+
+
+def _on_spec(run: Run, change: Callable[[Spec], Spec]) -> Run:
+    """Change the spec that began last."""
+
+    def on_child(child: Child) -> Child:
+        if not child.specs:
+            return child
+        return replace(child, specs=(*child.specs[:-1], change(child.specs[-1])))
+
+    return _on_open(run, on_child)
+
+
+def _with_failure(spec: Spec, failure: Failure) -> Spec:
+    return replace(spec, failures=(*spec.failures, failure)[:FAILURES_MAX])
+
+
+def _spec_started(run: Run, fact: f.SpecStarted, event: LogRead) -> Run:
+    if open_child(run) is None:
+        # `(Run Starting)` was lost (a replaced log, a watcher that joined late): the child shows itself here.
+        run = _begin_child(run, fact.offset, event, started=True)
+    spec = Spec(
+        spec=fact.spec, offset=fact.offset, position=fact.position, total=fact.total, began=True, at=event.at
+    )
+    return _on_open(run, lambda child: replace(child, specs=_append(child.specs, spec)))
+
+
+def _append(specs: tuple[Spec, ...], spec: Spec) -> tuple[Spec, ...]:
+    return specs if len(specs) >= SPECS_MAX else (*specs, spec)
+
+
+def _spec_reported(run: Run, fact: f.SpecReported) -> Run:
+    def on_child(child: Child) -> Child:
+        at = next(
+            (
+                i
+                for i in range(len(child.specs) - 1, -1, -1)
+                if child.specs[i].box is None and same_spec(child.specs[i].spec, fact.spec)
+            ),
+            None,
+        )
+        box = {"box": fact.counts, "box_offset": fact.offset, "duration_s": fact.duration_s}
+        if at is None:
+            spec = Spec(spec=fact.spec, offset=fact.offset, began=True, **box)  # type: ignore[arg-type]
+            return replace(child, specs=_append(child.specs, spec))
+        return replace(child, specs=_swap(child.specs, at, replace(child.specs[at], **box)))
+
+    return _on_open(run, on_child)
+
+
+def _swap(specs: tuple[Spec, ...], at: int, spec: Spec) -> tuple[Spec, ...]:
+    return (*specs[:at], spec, *specs[at + 1 :])
+
+
+def same_spec(one: str, other: str) -> bool:
+    """Whether two spellings name one spec: equal, or one is the end of the other below a folder.
+
+    Cypress prints names relative to the common root of a run's specs, reports hold them from the project's root.
+    """
+    one, other = one.replace("\\", "/"), other.replace("\\", "/")
+    return one == other or one.endswith("/" + other) or other.endswith("/" + one)
+
+
+def _spec_summarised(child: Child, fact: f.SpecSummarised) -> Child:
+    row = {
+        "row": fact.counts,
+        "row_offset": fact.offset,
+        "row_mark": fact.mark,
+        "row_skipped": fact.skipped,
+    }
+    for at, spec in enumerate(child.specs):
+        if spec.row is None and same_spec(spec.spec, fact.spec):
+            duration_s = spec.duration_s if spec.duration_s is not None else fact.duration_s
+            return replace(child, specs=_swap(child.specs, at, replace(spec, duration_s=duration_s, **row)))
+    spec = Spec(spec=fact.spec, offset=fact.offset, duration_s=fact.duration_s, **row)  # type: ignore[arg-type]
+    return replace(child, specs=_append(child.specs, spec))
+
+
+def _run_finished(run: Run, fact: f.RunFinished, event: LogRead) -> Run:
+    if open_child(run) is None:
+        run = _begin_child(run, fact.offset, event, started=False)
+    run = _on_open(
+        run, lambda child: replace(child, finished_offset=fact.offset, finished_watched_s=event.watched_s)
+    )
+    return trigger(run, "run-finished", event.at, event.watched_s)
+
+
+def _totals_reported(run: Run, fact: f.TotalsReported, event: LogRead) -> Run:
+    run = _on_open(run, lambda child: replace(child, totals=fact))
+    return trigger(run, "totals-reported", event.at, event.watched_s)
+
+
+def _run_recorded(run: Run, fact: f.RunRecorded, event: LogRead) -> Run:
+    # It stands below the totals row that ended the child: recorded on the current child, ended or not.
+    child = current_child(run)
+    if child is not None and child.recorded_offset is None:
+        run = put_child(run, replace(child, recorded_offset=fact.offset))
+    return trigger(run, "run-recorded", event.at, event.watched_s)
+
+
+def _error_reported(run: Run, fact: f.ErrorReported, event: LogRead) -> Run:
+    if fact.scope == "spec":
+        child = open_child(run)
+        if child is not None and child.specs:
+            return _on_spec(run, lambda spec: replace(spec, error=spec.error or fact))
+    late = current_child(run) if run.label is None else None
+    if open_child(run) is None and late is not None and fact.code in ("run-canceled", "cypress-signalled"):
+        # These two are printed after the summary and speak of the child that has just ended.
+        return put_child(run, replace(late, errors=(*late.errors, fact)[:ERRORS_MAX]))
+    if open_child(run) is None or run.label is not None:
+        # A new command line was printed: the error is of the child that it started and that never printed its begin.
+        run = _begin_child(run, fact.offset, event, started=False)
+    return _on_open(run, lambda child: replace(child, errors=(*child.errors, fact)[:ERRORS_MAX]))
+
+
+def _wrapper_started(run: Run, fact: f.WrapperStarted, event: LogRead) -> Run:
+    run = trigger(run, "next-child", event.at, event.watched_s)
+    wrapper = Wrapper(name=fact.wrapper, offset=fact.offset, total=fact.total, group=fact.group)
+    if run.subruns and (not run.request.categorized or in_wrapper(run.subruns[-1])):
+        # A wrapper tells its total and its group on lines of their own: the later line completes the earlier.
+        known = run.subruns[-1].wrapper
+        if known is not None:
+            wrapper = replace(known, total=fact.total or known.total, group=fact.group or known.group)
+        return put_subrun(run, replace(run.subruns[-1], wrapper=wrapper))
+    subrun = SubRun(index=len(run.subruns) + 1, wrapper=wrapper, started_at=event.at)
+    return replace(run, subruns=(*run.subruns, subrun))
+
+
+def _wrapper_finished(run: Run, fact: f.WrapperFinished, event: LogRead) -> Run:
+    if not run.subruns or not in_wrapper(run.subruns[-1]):
+        return run
+    run = trigger(run, "next-child", event.at, event.watched_s)
+    subrun = run.subruns[-1]
+    wrapper = subrun.wrapper
+    assert wrapper is not None
+    return put_subrun(run, replace(subrun, wrapper=replace(wrapper, finished_offset=fact.offset)))

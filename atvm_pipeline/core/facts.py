@@ -1,0 +1,175 @@
+"""What the console scanner finds in a runner's log, as plain data.
+
+Facts say what was printed, never what it means for the run.  Each carries `offset`, the byte offset in the
+log of the line where it begins; no two facts share one.  They reach the core inside `events.LogRead`.
+"""
+
+import msgspec
+
+
+class FactBase(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    omit_defaults=True,
+    tag_field="fact",
+):
+    """Fields that every fact has."""
+
+    offset: int
+    """Byte offset in the log of the line where the fact begins."""
+
+
+class Counts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The test counts of one spec as one source states them."""
+
+    tests: int = 0
+    passing: int = 0
+    failing: int = 0
+    pending: int = 0
+    skipped: int = 0
+
+
+class ChildLaunched(FactBase, frozen=True, kw_only=True, tag="child-launched"):
+    """The runner printed the command line of the Cypress process that it is about to start."""
+
+    label: str
+    """The child's raw ci-build-id, from the command line."""
+
+
+class ChildStarted(FactBase, frozen=True, kw_only=True, tag="child-started"):
+    """`(Run Starting)`: one Cypress process begins its run."""
+
+
+class ChildDescribed(FactBase, frozen=True, kw_only=True, tag="child-described"):
+    """The header box below `(Run Starting)` was read to its end."""
+
+    cypress: str | None = None
+    browser: str | None = None
+    specs_found: int | None = None
+    """N of `Specs: N found`: what was discovered, not what will run."""
+    spec_names: tuple[str, ...] = ()
+    """The names in the brackets, () if they were cut with `...` and so cannot be trusted."""
+    group: str | None = None
+    """`Group:` of the Params row; None for `false`, absent, or cut with an ellipsis."""
+    parallel: bool = False
+    run_url: str | None = None
+
+
+class SpecStarted(FactBase, frozen=True, kw_only=True, tag="spec-started"):
+    """`Running:  <spec>  (i of n)`, the wrapped name put together again."""
+
+    spec: str
+    position: int
+    total: int
+
+
+class TestFailed(FactBase, frozen=True, kw_only=True, tag="test-failed"):
+    """A numbered failure block of the spec reporter's epilogue.  Names only: the box decides about results."""
+
+    title: str
+    """The suite titles and the test's title joined with ` > `, at most 300 characters."""
+    error: str
+    """First line of the error, at most 300 characters, may be empty."""
+
+
+class TestFlaky(FactBase, frozen=True, kw_only=True, tag="test-flaky"):
+    """A test passed after at least one `(Attempt i of n)` line of the same title."""
+
+    title: str
+
+
+class SpecReported(FactBase, frozen=True, kw_only=True, tag="spec-reported"):
+    """The `(Results)` box of one spec was read to its end."""
+
+    spec: str
+    counts: Counts
+    duration_s: float | None = None
+    """Whole days are dropped by Cypress itself: for people, never for arithmetic across specs of days."""
+
+
+class RunFinished(FactBase, frozen=True, kw_only=True, tag="run-finished"):
+    """`(Run Finished)`: Cypress printed its summary; more may follow or nothing at all."""
+
+
+class SpecSummarised(FactBase, frozen=True, kw_only=True, tag="spec-summarised"):
+    """One row of the final table, the wrapped name put together again."""
+
+    spec: str
+    mark: str
+    """`passed` (✔ √), `failed` (✖ ×) or `skipped` (-)."""
+    counts: Counts
+    duration_s: float | None = None
+    skipped: bool = False
+    """True if the duration column says SKIPPED."""
+
+
+class TotalsReported(FactBase, frozen=True, kw_only=True, tag="totals-reported"):
+    """The totals row under the final table."""
+
+    verdict: str
+    """`passed` (All specs passed!), `failed` (X of N failed) or `canceled` (The run was canceled)."""
+    failed: int | None = None
+    """Specs with failures, X of `X of N failed`."""
+    total: int | None = None
+    counts: Counts
+    duration_s: float | None = None
+
+
+class RunRecorded(FactBase, frozen=True, kw_only=True, tag="run-recorded"):
+    """`Recorded Run: <url>` below the final table."""
+
+    url: str
+
+
+class ErrorReported(FactBase, frozen=True, kw_only=True, tag="error-reported"):
+    """An error block of Cypress or its command line tool, by its first line."""
+
+    code: str
+    """A reason code of `core/reasons.py`."""
+    scope: str
+    """`run`: Cypress ends early, nothing more of this child will come; `spec`: the current spec is lost, the run goes on."""
+    text: str
+    """The line that was recognised, at most 300 characters."""
+
+
+class WrapperStarted(FactBase, frozen=True, kw_only=True, tag="wrapper-started"):
+    """A wrapper (cypress-cloud) that calls Cypress once per batch of specs begins: its children are one sub-run."""
+
+    wrapper: str
+    total: int | None = None
+    """N of `Discovered N spec files`."""
+    group: str | None = None
+
+
+class WrapperFinished(FactBase, frozen=True, kw_only=True, tag="wrapper-finished"):
+    """The wrapper's own end line (`Cloud Run Finished`)."""
+
+    wrapper: str
+
+
+class RunnerProgressed(FactBase, frozen=True, kw_only=True, tag="runner-progressed"):
+    """A progress line of a private runner, as the dialect names them."""
+
+    text: str
+
+
+Fact = (
+    ChildLaunched
+    | ChildStarted
+    | ChildDescribed
+    | SpecStarted
+    | TestFailed
+    | TestFlaky
+    | SpecReported
+    | RunFinished
+    | SpecSummarised
+    | TotalsReported
+    | RunRecorded
+    | ErrorReported
+    | WrapperStarted
+    | WrapperFinished
+    | RunnerProgressed
+)
+"""Everything that the scanner can find."""

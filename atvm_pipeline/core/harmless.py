@@ -1,0 +1,32 @@
+"""Foreign text made harmless for a chat message and for a terminal.
+
+Test names, errors, labels and paths come from outside.  In a message they must not mention anybody, link, format or
+break out of their place (Mattermost's rules: docs/status-template.md); on a terminal they must not be control codes.
+"""
+
+import unicodedata
+
+CUT = "…"
+_DANGEROUS = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+"""Unicode categories: control, format (bidi marks), surrogates, private, unassigned, line and paragraph separators."""
+
+
+def one_line(text: str, max_chars: int) -> str:
+    """`text` on one line, without control and bidi characters, at most `max_chars` characters."""
+    # Cut first: a megabyte must not be walked through for a hundred characters.
+    head = text[: max_chars * 4]
+    plain = "".join(" " if unicodedata.category(char) in _DANGEROUS else char for char in head)
+    short = " ".join(plain.split())
+    return (
+        short if len(short) <= max_chars and len(head) == len(text) else short[: max_chars - 1].rstrip() + CUT
+    )
+
+
+def code(text: str, max_chars: int = 120) -> str:
+    """`text` as a code span that it cannot leave: no mention, no link, no formatting inside.
+
+    Mattermost turns `<url|text>` and `<!all>` into links and mentions even in code, so `<` goes; U+200B behind `@`
+    keeps its mention scanner out where a client renders the span as text.
+    """
+    safe = one_line(text, max_chars).replace("`", "'").replace("<", "‹").replace("@", "@\u200b")
+    return f"`{safe}`" if safe.strip() else "`-`"

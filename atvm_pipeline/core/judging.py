@@ -1,0 +1,152 @@
+"""What a sub-run looks like right now: its specs, hosts, sums, name and notes, ready to be judged or shown.
+
+Derives from the facts; the verdict itself is `verdict.py`'s.
+"""
+
+from typing import NamedTuple
+
+from .ledger import add_ledgers, host_results, known_hosts, ledger_of, spec_results
+from .matching import overwritten_group_report
+from .naming import group_name, hosts_in_label
+from .results import HostResult, Ledger, SpecResult, SubRunResult
+from .state import Phase, Reason, Run, SubRun
+
+
+class Case(NamedTuple):
+    """One sub-run with everything that can be derived about it."""
+
+    run: Run
+    subrun: SubRun
+    specs: tuple[SpecResult, ...]
+    hosts: tuple[HostResult, ...]
+    ledger: Ledger
+
+
+class Name(NamedTuple):
+    """What a sub-run is called."""
+
+    label: str | None
+    name: str
+    trusted: bool | None
+    """None where there is no label, or no known host to hold it against."""
+
+
+def case_of(run: Run, subrun: SubRun) -> Case:
+    """Derive everything about one sub-run."""
+    specs = spec_results(run, subrun)
+    return Case(run, subrun, specs, host_results(run, specs), ledger_of(subrun, specs))
+
+
+def name_of(case: Case) -> Name:
+    """Label and name (contract §4): a label that does not fit the hosts that really ran gives way to them."""
+    run, subrun = case.run, case.subrun
+    build_name = run.request.build_name or "run"
+    if not run.request.categorized:
+        return Name(_label(subrun), build_name, None)
+    label = _label(subrun)
+    known = known_hosts(run)
+    dialect = run.request.dialect
+    ran = real_hosts(case, began_only=True)
+    inferred = group_name(build_name, run.request.requested_hosts, ran) if ran else None
+    if label is None:
+        return Name(None, inferred or f"{build_name}#{subrun.index}", None)
+    named = hosts_in_label(label, known, dialect)
+    if not ran or not named:
+        return Name(label, label if named or inferred is None else inferred, None)
+    complete = case.ledger.not_run == 0
+    fits = set(named) == set(ran) if complete else set(ran) <= set(named)
+    return Name(label, label if fits or inferred is None else inferred, fits)
+
+
+def _label(subrun: SubRun) -> str | None:
+    labels = [child.label for child in subrun.children if child.label is not None]
+    groups = [
+        child.described.group
+        for child in subrun.children
+        if child.described is not None and child.described.group
+    ]
+    if subrun.wrapper is not None and subrun.wrapper.group is not None:
+        groups.append(subrun.wrapper.group)
+    return next(iter((*labels, *groups)), None)
+
+
+def real_hosts(case: Case, *, began_only: bool) -> tuple[str, ...]:
+    """Hosts of the sub-run's specs that are hosts for sure (requested, in the inventory, or of a host's form)."""
+    known = known_hosts(case.run)
+    hosts = (
+        spec.host
+        for spec in case.specs
+        if spec.host is not None and (not began_only or spec.detail != "not_run" or spec.position is not None)
+    )
+    return tuple(
+        dict.fromkeys(
+            host for host in hosts if hosts_in_label(host, known, case.run.request.dialect) == (host,)
+        )
+    )
+
+
+def notes_of(case: Case, name: Name) -> tuple[str, ...]:
+    """Sentences about a mismatch, a conflict or a recovered result."""
+    notes = []
+    if name.trusted is False:
+        ran = ", ".join(real_hosts(case, began_only=True))
+        notes.append(
+            f"The label {name.label} does not fit the hosts that ran ({ran}); it is reported as {name.name}."
+        )
+    notes.extend(f"Sources differ: {spec.conflict}." for spec in case.specs if spec.conflict is not None)
+    recovered = [spec.spec for spec in case.specs if spec.sources == ("xml",)]
+    if recovered:
+        notes.append(f"Recovered from reports because the log has no result: {', '.join(recovered[:5])}.")
+    non_hosts = frozenset(
+        spec.spec.replace("\\", "/").rsplit("/", 1)[-1] for spec in case.specs if spec.host is None
+    )
+    grouped = overwritten_group_report(case.run, case.subrun, non_hosts) if non_hosts else None
+    if grouped is not None:
+        own = sum(1 for host in case.hosts if host.artifact is not None)
+        notes.append(
+            f"The grouped report {grouped} holds only {', '.join(sorted(non_hosts))}; "
+            f"results were taken from the log and the hosts' own reports ({own} of {len(case.hosts)})."
+        )
+    return tuple(notes[:20])
+
+
+def result_of(case: Case, phase: Phase, reason: Reason, *, failing: bool) -> SubRunResult:
+    """The sub-run as a user reads it."""
+    name = name_of(case)
+    subrun = case.subrun
+    return SubRunResult(
+        index=subrun.index,
+        label=name.label,
+        name=name.name,
+        label_trusted=name.trusted,
+        phase=phase.value,
+        failing=failing,
+        reason=reason_dict(reason),
+        started_at=subrun.started_at,
+        finished_at=subrun.ended_at,
+        ledger=case.ledger,
+        specs=case.specs,
+        hosts=case.hosts,
+        notes=notes_of(case, name),
+    )
+
+
+def reason_dict(reason: Reason) -> dict[str, object]:
+    """A reason as the user's files hold it."""
+    return {"code": reason.code, "text": reason.text, "evidence": [dict(item) for item in reason.evidence]}
+
+
+def run_ledger(run: Run, results: tuple[SubRunResult, ...]) -> Ledger:
+    """The run's sums over its sub-runs and the requested hosts for which nothing began (contract §3)."""
+    return add_ledgers([result.ledger for result in results], len(hosts_not_begun(run, results)))
+
+
+def hosts_not_begun(run: Run, results: tuple[SubRunResult, ...]) -> tuple[str, ...]:
+    """Requested hosts of which no spec began in any sub-run."""
+    began = {
+        spec.host
+        for result in results
+        for spec in result.specs
+        if spec.position is not None or spec.detail != "not_run"
+    }
+    return tuple(host for host in run.request.requested_hosts if host not in began)

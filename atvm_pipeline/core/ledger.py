@@ -1,0 +1,233 @@
+"""What became of every spec and host of a sub-run, all sources together, and the sums.
+
+Derives; decides no phase.  The worst that one in-time source says is what counts, and a difference is named.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from .facts import Counts
+from .inventory import kernel_of
+from .matching import Match, index_artifacts, match_spec
+from .naming import host_of_spec
+from .results import KIND_BY_DETAIL, RESULT_WORDS, FailedTest, HostResult, Ledger, SpecResult
+from .state import Child, Run, Spec, SubRun
+
+DEATHS = frozenset({"spec-crashed", "browser-closed", "cypress-signalled"})
+"""Errors that say that a browser or Cypress itself died: the spec that was running has crashed."""
+
+
+class Planned(NamedTuple):
+    """How many specs were to run, and who says so."""
+
+    specs: int
+    source: str
+
+
+def known_hosts(run: Run) -> tuple[str, ...]:
+    """Every host name that is known for sure: requested or in the inventory."""
+    return tuple(dict.fromkeys((*run.request.requested_hosts, *run.request.inventory)))
+
+
+def planned_specs(child: Child) -> Planned:
+    """Specs that one child was to run, and the source of the number (contract §3, Ledger)."""
+    began = [spec for spec in child.specs if spec.began]
+    positions = [spec.position for spec in began if spec.position is not None]
+    if positions:
+        total = next(spec.total for spec in reversed(began) if spec.total is not None)
+        parallel = child.described is not None and child.described.parallel
+        # Positions count instances of the whole group in a recorded parallel run: they may jump or start late.
+        ours = positions == list(range(1, len(positions) + 1))
+        if parallel or not ours:
+            return Planned(len(began), "began")
+        return Planned(max(total, len(child.specs)), "running-line")
+    if child.described is not None and child.described.parallel:
+        return Planned(len(child.specs), "began")
+    if child.described is not None and child.described.specs_found is not None:
+        return Planned(max(child.described.specs_found, len(child.specs)), "specs-found")
+    return Planned(len(child.specs), "began" if child.specs else "none")
+
+
+def _planned(subrun: SubRun) -> Planned:
+    if subrun.wrapper is not None and subrun.wrapper.total is not None:
+        seen = sum(len(child.specs) for child in subrun.children)
+        return Planned(max(subrun.wrapper.total, seen), "wrapper")
+    plans = [planned_specs(child) for child in subrun.children]
+    sources = {plan.source for plan in plans if plan.source != "none"}
+    source = "none" if not sources else sources.pop() if len(sources) == 1 else "mixed"
+    return Planned(sum(plan.specs for plan in plans), source)
+
+
+def spec_results(run: Run, subrun: SubRun) -> tuple[SpecResult, ...]:
+    """Every spec of the sub-run in order; planned ones that never began come last, where their names are known."""
+    known = known_hosts(run)
+    index = index_artifacts(run)
+    results = []
+    for child in subrun.children:
+        victim = _victim(child)
+        for spec in child.specs:
+            host = host_of_spec(spec.spec, known, run.request.dialect)
+            match = match_spec(run, subrun, spec, host, index)
+            results.append(_spec_result(spec, host, match, died=spec is victim))
+    for child in subrun.children:
+        for name in _names_not_begun(child):
+            result, detail = RESULT_WORDS["not_run"]
+            host = host_of_spec(name, known, run.request.dialect)
+            results.append(SpecResult(spec=name, result=result, detail=detail, host=host))
+    return tuple(results)
+
+
+def _names_not_begun(child: Child) -> tuple[str, ...]:
+    described = child.described
+    if described is None or described.parallel or planned_specs(child).specs != len(described.spec_names):
+        return ()
+    seen = {spec.spec for spec in child.specs}
+    return tuple(name for name in described.spec_names if name not in seen)
+
+
+def _victim(child: Child) -> Spec | None:
+    """The spec that was running when the child's browser or Cypress itself died."""
+    died = any(error.code in DEATHS for error in child.errors)
+    last = child.specs[-1] if child.specs else None
+    return last if died and last is not None and last.began and last.box is None else None
+
+
+def _spec_result(spec: Spec, host: str | None, match: Match | None, *, died: bool) -> SpecResult:
+    counts, sources = _counts(spec, match)
+    kind = "crashed" if died else _kind(spec, counts)
+    conflict = _conflict(spec, match)
+    reported = match.reported if match is not None else None
+    fits = match is not None and match.fits
+    if (
+        reported is not None
+        and not fits
+        and kind in ("passed", "pending", "skipped")
+        and reported.counts.failing
+    ):
+        # Never guess a pass: a failure in a report that can only be this run's is believed.
+        kind, counts = "failed", reported.counts
+        sources = (*sources, "xml")
+    result, detail = RESULT_WORDS[kind]
+    failures = tuple(FailedTest(title=failure.title, error=failure.error) for failure in spec.failures)
+    if not failures and reported is not None:
+        failures = tuple(FailedTest(title=case.title, error=case.error) for case in reported.failed)
+    duration_s = spec.duration_s
+    if duration_s is None and reported is not None and fits:
+        duration_s = reported.duration_s
+    return SpecResult(
+        spec=spec.spec,
+        position=spec.position,
+        result=result,
+        detail=detail,
+        tests=counts.tests,
+        passing=counts.passing,
+        failing=counts.failing,
+        pending=counts.pending,
+        skipped=counts.skipped,
+        duration_s=duration_s,
+        host=host,
+        flaky=spec.flaky,
+        failures=failures,
+        sources=sources,
+        artifact=match.artifact.path if match is not None and "xml" in sources else None,
+        offset=spec.box_offset if spec.box_offset is not None else spec.offset,
+        conflict=conflict,
+    )
+
+
+def _counts(spec: Spec, match: Match | None) -> tuple[Counts, tuple[str, ...]]:
+    log = spec.box or spec.row
+    if log is None:
+        return (match.reported.counts, ("xml",)) if match is not None else (Counts(), ("log",))
+    if spec.box is not None and spec.row is not None and spec.row.failing > spec.box.failing:
+        log = spec.row
+    return log, ("log", "xml") if match is not None and match.fits else ("log",)
+
+
+def _kind(spec: Spec, counts: Counts) -> str:
+    if spec.error is not None and spec.error.code == "spec-crashed":
+        return "crashed"
+    if counts.failing or spec.error is not None or spec.row_mark == "failed":
+        return "failed"
+    if spec.row_skipped:
+        return "skipped"
+    if spec.box is None and spec.row is None and counts == Counts():
+        return "no_report" if spec.began else "not_run"
+    if counts.skipped:
+        return "skipped"
+    if counts.passing:
+        return "passed"
+    return "pending" if counts.pending else "not_run"
+
+
+def _conflict(spec: Spec, match: Match | None) -> str | None:
+    box, row = spec.box, spec.row
+    if box is not None and row is not None and not spec.row_skipped and box != row:
+        return (
+            f"{spec.spec}: its own box says {_say(box)}, the final table {_say(row)}; the worse was believed"
+        )
+    if box is not None and not box.failing and spec.row_mark == "failed":
+        return f"{spec.spec}: its own box says {_say(box)}, the final table marks it as failed; the failure was believed"
+    if match is not None and not match.fits:
+        reported = match.reported.counts
+        believed = "the report" if reported.failing and not (box or row or Counts()).failing else "the log"
+        log = box or row or Counts()
+        return f"{spec.spec}: the log says {_say(log)}, {match.artifact.path} {_say(reported)}; {believed} was believed"
+    return None
+
+
+def _say(counts: Counts) -> str:
+    return f"{counts.failing} of {counts.tests} failing"
+
+
+def ledger_of(subrun: SubRun, specs: Sequence[SpecResult]) -> Ledger:
+    """The sums over a sub-run's specs; what was planned and has no spec is not_run, so that it always balances."""
+    planned = _planned(subrun)
+    counted = dict.fromkeys(RESULT_WORDS, 0)
+    for spec in specs:
+        counted[KIND_BY_DETAIL[spec.detail]] += 1
+    total = max(planned.specs, len(specs))
+    counted["not_run"] += total - len(specs)
+    flaky = sum(1 for spec in specs if spec.flaky)
+    return Ledger(planned=total, planned_source=planned.source, flaky=flaky, **counted)
+
+
+def add_ledgers(ledgers: Sequence[Ledger], hosts_not_begun: int) -> Ledger:
+    """The run's ledger: its sub-runs' sums, and one planned, not run, for each requested host without any begin."""
+    sources = {ledger.planned_source for ledger in ledgers if ledger.planned_source != "none"}
+    source = "none" if not sources else sources.pop() if len(sources) == 1 else "mixed"
+    sums = {
+        name: sum(getattr(ledger, name) for ledger in ledgers) for name in ("planned", *RESULT_WORDS, "flaky")
+    }
+    sums["planned"] += hosts_not_begun
+    sums["not_run"] += hosts_not_begun
+    return Ledger(planned_source=source, **sums)
+
+
+def host_results(run: Run, specs: Sequence[SpecResult]) -> tuple[HostResult, ...]:
+    """One line per host in order of appearance: the worst of its specs, counts and durations summed."""
+    by_host: dict[str, list[SpecResult]] = {}
+    for spec in specs:
+        if spec.host is not None:
+            by_host.setdefault(spec.host, []).append(spec)
+    return tuple(_host_result(run, host, own) for host, own in by_host.items())
+
+
+def _host_result(run: Run, host: str, specs: Sequence[SpecResult]) -> HostResult:
+    order = list(RESULT_WORDS)
+    worst = min(specs, key=lambda spec: order.index(KIND_BY_DETAIL[spec.detail]))
+    durations = [spec.duration_s for spec in specs if spec.duration_s is not None]
+    return HostResult(
+        host=host,
+        kernel=kernel_of(run.request.inventory, host),
+        result=worst.result,
+        detail=worst.detail,
+        tests=sum(spec.tests for spec in specs),
+        passing=sum(spec.passing for spec in specs),
+        failing=sum(spec.failing for spec in specs),
+        pending=sum(spec.pending for spec in specs),
+        skipped=sum(spec.skipped for spec in specs),
+        duration_s=sum(durations) if durations else None,
+        sources=tuple(dict.fromkeys(source for spec in specs for source in spec.sources)),
+        artifact=next((spec.artifact for spec in specs if spec.artifact is not None), None),
+    )

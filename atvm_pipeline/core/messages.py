@@ -1,0 +1,209 @@
+"""A sub-run, a run or an alert as the body of a Mattermost post (contract §8, docs/status-template.md).
+
+Pure text: no channel, no secret.  One post stays below the sizes at which the server splits it.
+"""
+
+import re
+from datetime import datetime, timedelta, timezone
+from hashlib import sha256
+
+import msgspec
+
+from .events import Metadata
+from .harmless import code, one_line
+from .results import FailedTest, HostResult, Ledger, SpecResult, SubRunResult
+from .state import Run, Verdict
+from .words import duration
+
+TEXT_MAX_CHARS = 3_600
+"""Servers with an old database split a text at 4000 characters; the mark of a repeat comes on top."""
+HOSTS_SHOWN = 24
+FAILURES_SHOWN = 10
+NOTES_SHOWN = 6
+COLOURS = {"COMPLETED": "#2e7d32", "FAILED": "#c62828"}
+NEUTRAL = "#757575"
+EMOJI = re.compile(r":(?=[A-Za-z0-9_+-]{1,64}:)")
+"""The colon that would begin an emoji name."""
+WORDS = {"PASS": "PASS {0}", "FAIL": "FAIL {0}", "RUN": "RUN/{0}"}
+
+
+def delivery_id(key: str) -> str:
+    """A short name for one delivery, the same in every repeat of it: a reader can tell a duplicate by it."""
+    return sha256(key.encode()).hexdigest()[:12]
+
+
+def subrun_payload(run: Run, result: SubRunResult, key: str) -> str:
+    """The post of one sub-run that ended, as JSON text."""
+    head = f"**{result.phase}** {code(result.name)}"
+    if run.request.categorized:
+        head += f" (group {result.index} of {code(run.request.build_name or 'run')})"
+    lines = [head, code_free(result.reason["text"]), counts_line(result.ledger)]
+    lines += host_lines(result.hosts)
+    lines += failure_lines(result.specs)
+    lines += [f"Note: {code_free(note)}" for note in (*result.notes, *_run_notes(run))[:NOTES_SHOWN]]
+    times = _times(run, result.started_at, result.finished_at)
+    return _payload(run, result.phase, lines, times, key)
+
+
+def run_payload(run: Run, verdict: Verdict, results: tuple[SubRunResult, ...], key: str) -> str:
+    """The closing post of a categorized run: what no sub-run's post has told, as JSON text."""
+    head = f"**{verdict.phase}** {code(run.request.build_name or 'run')} (the whole run)"
+    lines = [head, code_free(verdict.reason.text), counts_line(verdict.ledger)]
+    lines += [
+        f"- {code(result.name)}: {result.phase}, {_counts(result.ledger)}" for result in results[:HOSTS_SHOWN]
+    ]
+    if len(results) > HOSTS_SHOWN:
+        lines.append(f"- and {len(results) - HOSTS_SHOWN} more groups")
+    lines += [f"Note: {code_free(note)}" for note in _run_notes(run)[:NOTES_SHOWN]]
+    started = results[0].started_at if results else None
+    return _payload(run, verdict.phase, lines, _times(run, started, verdict.finished_at), key)
+
+
+def alert_payload(run: Run, text: str, key: str) -> str:
+    """One line for the alert channel, as JSON text."""
+    line = f"ATVM run {code(run.request.build_name or 'run')}: {code_free(text)}"
+    props = {"atvm_run_id": run.request.run_id, "atvm_delivery_id": delivery_id(key)}
+    return _encode({"text": line[:TEXT_MAX_CHARS], "props": props})
+
+
+def marked(payload: str) -> str:
+    """The same post with a visible mark: it may have arrived before."""
+    body = msgspec.json.decode(payload)
+    delivery = body.get("props", {}).get("atvm_delivery_id", "")
+    mark = (
+        f":warning: **Possible duplicate** of delivery `{delivery}`: an earlier attempt may have arrived.\n"
+    )
+    body["text"] = mark + body["text"]
+    return _encode(body)
+
+
+def code_free(text: str) -> str:
+    """One of our own sentences with foreign names in it, as plain text that formats and mentions nothing."""
+    safe = one_line(text, 700)
+    for char in "\\`*_~[]#|":
+        safe = safe.replace(char, f"\\{char}")
+    safe = (
+        safe.replace("<", "‹")
+        .replace("@", "@\u200b")
+        .replace("://", ":\u200b//")
+        .replace("www.", "www\u200b.")
+    )
+    return EMOJI.sub(":\u200b", safe)
+
+
+def counts_line(ledger: Ledger) -> str:
+    """The ledger in words, adding up: what passed and what did not, then what never ran."""
+    return f"Specs: {ledger.planned} planned = {_counts(ledger)}" + (
+        f"; {ledger.flaky} flaky" if ledger.flaky else ""
+    )
+
+
+def _counts(ledger: Ledger) -> str:
+    parts = {
+        "passed": ledger.passed,
+        "failed": ledger.failed,
+        "crashed": ledger.crashed,
+        "pending": ledger.pending,
+        "skipped": ledger.skipped,
+        "without report": ledger.no_report,
+        "not run": ledger.not_run,
+    }
+    return " + ".join(f"{count} {word}" for word, count in parts.items() if count or word == "passed")
+
+
+def host_lines(hosts: tuple[HostResult, ...]) -> list[str]:
+    """One line per host, the failing ones first where not all fit."""
+    shown = hosts
+    if len(hosts) > HOSTS_SHOWN:
+        order = {"FAIL": 0, "RUN": 1, "PASS": 2}
+        shown = tuple(sorted(hosts, key=lambda host: order[host.result])[:HOSTS_SHOWN])
+    lines = [_host_line(host) for host in shown]
+    if len(hosts) > len(shown):
+        lines.append(f"- and {len(hosts) - len(shown)} more hosts")
+    return lines
+
+
+def outcome_words(result: str, detail: str) -> str:
+    """`PASS completed`, `FAIL failed`, `RUN/pending`."""
+    return WORDS[result].format(detail)
+
+
+def _host_line(host: HostResult) -> str:
+    kernel = code(host.kernel, 60) if host.kernel else "unknown"
+    took = f", {duration(host.duration_s)}" if host.duration_s is not None else ""
+    tests = f"{host.passing} of {host.tests} tests passed"
+    return f"- {code(host.host, 60)} kernel {kernel}: **{outcome_words(host.result, host.detail)}**, {tests}{took}"
+
+
+def failure_lines(specs: tuple[SpecResult, ...]) -> list[str]:
+    """At most ten failing tests by name, with the first line of the error."""
+    failures: list[FailedTest] = [failure for spec in specs for failure in spec.failures]
+    if not failures:
+        return []
+    lines = ["Failing tests:"]
+    for failure in failures[:FAILURES_SHOWN]:
+        error = f" - {code(failure.error, 100)}" if failure.error else ""
+        lines.append(f"- {code(failure.title, 110)}{error}")
+    if len(failures) > FAILURES_SHOWN:
+        lines.append(f"- and {len(failures) - FAILURES_SHOWN} more")
+    return lines
+
+
+def _run_notes(run: Run) -> tuple[str, ...]:
+    replaced = tuple(
+        f"The log was {gap.why} while it was followed; part of it may not have been read."
+        for gap in run.log.replaced[:2]
+    )
+    return (*run.request.notes, *replaced)
+
+
+def _times(run: Run, started: datetime | None, finished: datetime | None) -> str:
+    zone = timezone(timedelta(seconds=run.utc_offset_s))
+    parts = []
+    if started is not None and not run.request.offline:
+        parts.append(f"started {started.astimezone(zone):%Y-%m-%d %H:%M:%S %z}")
+    if finished is not None and not run.request.offline:
+        parts.append(f"ended {finished.astimezone(zone):%Y-%m-%d %H:%M:%S %z}")
+        if started is not None:
+            parts.append(f"took {duration(max(0.0, (finished - started).total_seconds()))}")
+    return ", ".join(parts)
+
+
+def _fields(run: Run, times: str) -> list[dict[str, object]]:
+    about: Metadata = run.request.metadata
+    config = " / ".join(code(text) for text in (about.config_family, about.config_file) if text)
+    pairs = (
+        ("Template", code(about.template) if about.template else ""),
+        ("Config", config),
+        ("Migration style", code(about.migration_style) if about.migration_style else ""),
+        ("Integration plugin", code(about.integration_plugin) if about.integration_plugin else ""),
+        ("Scope", code(about.scope_description, 200) if about.scope_description else ""),
+        ("Time", times),
+        (
+            "Where to look",
+            f"{code('atvm-pipeline explain ' + (run.request.build_name or 'BUILD'))}, log {code(run.request.log_path, 200)}",
+        ),
+    )
+    return [{"short": False, "title": title, "value": value} for title, value in pairs if value]
+
+
+def _payload(run: Run, phase: str, lines: list[str], times: str, key: str) -> str:
+    text = ""
+    for line in lines:
+        if len(text) + len(line) + 1 > TEXT_MAX_CHARS:
+            text += "\n- (cut here; the whole is in the state files)"
+            break
+        text = f"{text}\n{line}" if text else line
+    delivery = delivery_id(key)
+    attachment = {
+        "fallback": f"delivery {delivery}",
+        "color": COLOURS.get(phase, NEUTRAL),
+        "fields": _fields(run, times),
+        "footer": f"run {run.request.run_id}, delivery {delivery}",
+    }
+    props = {"atvm_run_id": run.request.run_id, "atvm_delivery_id": delivery}
+    return _encode({"text": text, "props": props, "attachments": [attachment]})
+
+
+def _encode(body: object) -> str:
+    return msgspec.json.encode(body, order="deterministic").decode()

@@ -1,0 +1,160 @@
+"""Names: of builds, hosts and groups (contract §3, §4).
+
+A host is found by its whole name or not at all: `redhat9.6` is not `redhat9.60`, `w2k2` is not `w2k25`.  Where both
+could speak, a name that is known for sure (requested, or in the inventory) outranks the dialect's host pattern.
+"""
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+from functools import lru_cache
+
+from .recognise.dialect import Dialect
+
+BUILD_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+"""Contract §5, Refusals.  Every character is legal in a systemd instance name and in a folder's name."""
+TEXT_CHARS_MAX = 512
+"""How much of a label or a file name is looked at; a file system's longest name has 255."""
+HOSTS_IN_NAME_MAX = 32
+"""Hosts that a group's name spells out."""
+
+_EXTENSION = re.compile(r"\.(?:[cm]?[jt]sx?|cjsx|coffee|feature)$", re.IGNORECASE)
+_SPEC_MARK = re.compile(r"\.(?:cy|spec|test)$", re.IGNORECASE)
+
+
+def valid_build_name(name: str) -> bool:
+    """Whether `name` may be a build name: 1-128 of `A-Za-z0-9._-`, not beginning with `-` or `.`."""
+    return BUILD_NAME.fullmatch(name) is not None
+
+
+def requested_hosts(build_name: str, inventory_names: Collection[str], dialect: Dialect) -> tuple[str, ...]:
+    """The hosts that a build name asks for, in order and without repeats, in the inventory's spelling.
+
+    A host is one part between dashes, or several for an inventory name that holds dashes itself: the longest wins.
+    """
+    parts = build_name[:TEXT_CHARS_MAX].split("-")
+    known = _index(tuple(inventory_names))
+    longest = max((name.count("-") for name in known), default=0) + 1
+    hosts: dict[str, str] = {}
+    at = 0
+    while at < len(parts):
+        for count in range(min(longest, len(parts) - at), 0, -1):
+            host = known.get("-".join(parts[at : at + count]).casefold())
+            if host is not None:
+                hosts.setdefault(host.casefold(), host)
+                at += count
+                break
+        else:
+            if _fits_pattern(parts[at], dialect.host):
+                hosts.setdefault(parts[at].casefold(), parts[at])
+            at += 1
+    return tuple(hosts.values())
+
+
+def host_of_spec(spec_path: str, known: Collection[str], dialect: Dialect) -> str | None:
+    """The host that a spec file stands for, None for one that stands for none (`check-xml-files.ts`).
+
+    A known name or the pattern's longest match in the file's name, else the name without `.cy` and extension.
+    """
+    base = spec_path.replace("\\", "/").rsplit("/", 1)[-1][:TEXT_CHARS_MAX]
+    stem = _EXTENSION.sub("", base)
+    plain = re.sub(r"(?i)\.cy$", "", stem)
+    if not plain or _fits_pattern(plain, dialect.not_hosts):
+        return None
+    found = _find_hosts(_SPEC_MARK.sub("", stem), known, dialect)
+    # The longest name is the most particular one; of equals the first.
+    return max(found, key=len) if found else plain
+
+
+def hosts_in_label(label: str, known: Collection[str], dialect: Dialect) -> tuple[str, ...]:
+    """The hosts that a label names, in order and without repeats; known ones in the spelling of `known`."""
+    hosts: dict[str, str] = {}
+    for host in _find_hosts(label[:TEXT_CHARS_MAX], known, dialect):
+        hosts.setdefault(host.casefold(), host)
+    return tuple(hosts.values())
+
+
+def group_name(build_name: str, requested: tuple[str, ...], ran: tuple[str, ...]) -> str:
+    """A name for a group in the build name's own shape, from the hosts that ran: `e2e-redhat9.6-fc`."""
+    if not ran:
+        return build_name
+    more = len(ran) - HOSTS_IN_NAME_MAX
+    hosts = [*ran[:HOSTS_IN_NAME_MAX], *([f"and-{more}-more"] if more > 0 else [])]
+    parts = build_name.split("-")
+    spans = _requested_spans([part.casefold() for part in parts], requested)
+    if not spans:
+        return "-".join([build_name, *hosts])
+    first, last = min(start for start, _ in spans), max(end for _, end in spans)
+    return "-".join([*parts[:first], *hosts, *parts[last:]])
+
+
+def _requested_spans(parts: Sequence[str], requested: tuple[str, ...]) -> list[tuple[int, int]]:
+    """Where the requested hosts stand among a build name's parts."""
+    spans = []
+    for host in requested:
+        own = host.casefold().split("-")
+        spans += [(at, at + len(own)) for at in range(len(parts)) if parts[at : at + len(own)] == own]
+    return spans
+
+
+def _find_hosts(text: str, known: Collection[str], dialect: Dialect) -> list[str]:
+    """Whole host names in `text` in order, overlapping none: known names first, the longest first, then the pattern."""
+    names = _index(tuple(known))
+    folded = text.casefold()
+    if len(folded) != len(text):  # a letter that folds into two: positions would not agree
+        folded = text.lower() if len(text.lower()) == len(text) else text
+    spans = sorted(_whole_spans(text), key=lambda span: (span[0] - span[1], span[0]))
+    found: list[tuple[int, str]] = []
+    taken = bytearray(len(text))
+    for start, end in spans:
+        host = names.get(folded[start:end])
+        if host is not None and 1 not in taken[start:end]:
+            taken[start:end] = b"\1" * (end - start)
+            found.append((start, host))
+    for start, end in spans:
+        host = text[start:end]
+        # As in a build name, the pattern never reaches across a dash: a greedy one would swallow everything.
+        if "-" not in host and 1 not in taken[start:end] and _fits_pattern(host, dialect.host):
+            taken[start:end] = b"\1" * (end - start)
+            found.append((start, host))
+    return [host for _, host in sorted(found)]
+
+
+def _whole_spans(text: str) -> Iterator[tuple[int, int]]:
+    """Every place where a whole name can stand: not bounded by letters, digits, or a dot with a digit behind it."""
+    starts = [at for at in range(len(text)) if text[at].isalnum() and _may_start(text, at)]
+    ends = [at for at in range(1, len(text) + 1) if text[at - 1].isalnum() and _may_end(text, at)]
+    for start in starts:
+        for end in ends:
+            if end > start:
+                yield start, end
+
+
+def _may_start(text: str, at: int) -> bool:
+    before = text[max(0, at - 2) : at]
+    if before[-1:].isalnum():
+        return False
+    return not (before[-1:] == "." and before[:1].isdecimal() and text[at].isdecimal())
+
+
+def _may_end(text: str, at: int) -> bool:
+    after = text[at : at + 2]
+    return not after[:1].isalnum() and not (after[:1] == "." and after[1:].isdecimal())
+
+
+@lru_cache(maxsize=16)
+def _index(names: tuple[str, ...]) -> dict[str, str]:
+    """Folded name -> the name as it is spelled; of two spellings the first."""
+    index: dict[str, str] = {}
+    for name in names:
+        if name:
+            index.setdefault(name.casefold(), name)
+    return index
+
+
+@lru_cache(maxsize=64)
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.IGNORECASE)
+
+
+def _fits_pattern(text: str, pattern: str) -> bool:
+    return bool(pattern) and bool(text) and _compiled(pattern).fullmatch(text) is not None

@@ -1,0 +1,100 @@
+"""From the bytes of one log line to the text that Cypress meant: colours, carriage returns, lost encodings, wrapping.
+
+Nothing here knows what a line says.
+"""
+
+import re
+from itertools import pairwise
+
+LINE_BYTES_MAX = 64 * 1024
+"""A longer line is read up to here and skipped from there on: no line of Cypress's own is longer than 8 KiB."""
+
+ANSI = rb"\x1b\[[0-9;]*+[A-Za-z]"
+"""One colour code.  Possessive: a greedy one takes quadratic time over a line of nothing but colour codes."""
+
+_ANSI_TEXT = re.compile(r"\x1b\[[0-9;:?]*+[A-Za-z]")
+
+_CODE_PAGES = ("cp437", "cp850", "cp1252")
+"""What a Windows console takes UTF-8 for before it writes UTF-8 itself."""
+
+_BOX_LEAD = "\N{BOX DRAWINGS LIGHT HORIZONTAL}".encode()[:2]
+_MARK_LEADS = tuple(mark.encode()[:2] for mark in "✓√")
+
+
+def _back_to_bytes(code_page: str) -> dict[int, str]:
+    """Character -> the byte (as a Latin-1 character) that the code page shows as it."""
+    table: dict[int, str] = {}
+    for byte in range(0x80, 0x100):
+        shown = bytes([byte]).decode(code_page, errors="ignore") or chr(byte)
+        table[ord(shown)] = chr(byte)
+    return table
+
+
+_TABLES = {code_page: _back_to_bytes(code_page) for code_page in _CODE_PAGES}
+_SIGNS = {
+    code_page: tuple(
+        lead.decode(code_page, errors="ignore") for lead in (_BOX_LEAD, *_MARK_LEADS, "×".encode())
+    )
+    for code_page in _CODE_PAGES
+}
+"""Code page -> how the beginnings of Cypress's own characters look after it."""
+_ANY_SIGN = re.compile("|".join(re.escape(sign) for signs in _SIGNS.values() for sign in signs))
+
+
+def clean(raw: bytes, code_page: str | None = None) -> str:
+    """The text of one line: without colours, line end and trailing blanks; never raises.
+
+    `code_page`: what the log went through, where that is known; a line that shows it itself needs none.
+    """
+    text = _plain(raw)
+    if text.isascii():
+        return text
+    pages = _signs_in(text) if code_page is None else (code_page, *_signs_in(text))
+    return next((undone for undone in (_undo(text, page) for page in pages) if undone is not None), text)
+
+
+def code_page_in(raw: bytes) -> str | None:
+    """The code page that a line with parts of a box shows it went through, None if none."""
+    if raw.isascii():
+        return None
+    text = _plain(raw)
+    return next((page for page in _signs_in(text) if _undo(text, page) is not None), None)
+
+
+def _plain(raw: bytes) -> str:
+    text = raw.decode("utf-8", errors="replace")
+    return (_ANSI_TEXT.sub("", text) if "\x1b" in text else text).rstrip()
+
+
+def _signs_in(text: str) -> tuple[str, ...]:
+    if _ANY_SIGN.search(text) is None:
+        return ()
+    return tuple(page for page, signs in _SIGNS.items() if any(sign in text for sign in signs))
+
+
+def _undo(text: str, code_page: str) -> str | None:
+    """Read `ΓöÇ` as `─` again, None where the line never was in that code page."""
+    try:
+        return text.translate(_TABLES[code_page]).encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return None
+
+
+def width(text: str) -> int:
+    """Length as JavaScript counts it, in UTF-16 units: Cypress wraps by that."""
+    return len(text) + sum(char > "\uffff" for char in text)
+
+
+def may_wrap(piece: str, columns: int) -> bool:
+    """Whether more of this text may stand on the next line.
+
+    Cypress cuts hard at `columns`.  A blank at the cut cannot be seen, so a text with blanks counts from one less.
+    """
+    found = width(piece)
+    return found >= columns or (found == columns - 1 and " " in piece)
+
+
+def unwrap(pieces: tuple[str, ...], columns: int) -> str:
+    """Put the pieces of a hard-wrapped text together; a blank that was lost at a cut comes back."""
+    filled = [piece + " " * (columns - width(piece)) for piece, _ in pairwise(pieces)]
+    return "".join((*filled, *pieces[-1:]))

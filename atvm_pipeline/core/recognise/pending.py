@@ -1,0 +1,246 @@
+"""What takes several lines: how each goes on with the next line, and what is left of it when something else begins."""
+
+from enum import Enum, auto
+from typing import assert_never
+
+from msgspec.structs import replace
+
+from atvm_pipeline.core.facts import TestFlaky
+
+from . import box
+from .anchors import Anchor, anchor_of
+from .errors import GIVEN_UP, GOES_ON, RUN, SERVER_ERROR, is_held
+from .lines import may_wrap, unwrap
+from .scanner_state import (
+    PIECES_MAX,
+    Attempt,
+    FailureBlock,
+    HeaderBox,
+    HeldName,
+    ResultsBox,
+    Row,
+    ServerError,
+    Table,
+)
+from .story import Story
+from .tests_told import attempt_line, failed, failure_line
+
+RUNNING_COLUMNS = 68
+"""The name on a `Running:` line is cut after so many characters."""
+RUNNING_INDENT = 12
+NOISE_MAX = 20
+"""Lines of other origin within a box."""
+SERVER_LINES_MAX = 40
+"""Lines of a server's answer between the error and what tells whether it is final."""
+
+
+class Next(Enum):
+    """What begins while something is being put together."""
+
+    ANCHOR = auto()
+    """Another line of the same child."""
+    CHILD = auto()
+    """Another child."""
+    END = auto()
+    """Nothing: the log ends."""
+
+
+def go_on(story: Story, text: str, offset: int) -> bool:
+    """Give the next line to what is being put together; True if the line was part of it."""
+    match story.state.pending:
+        case None:
+            return False
+        case HeldName() as name:
+            return _name(story, name, text)
+        case HeaderBox() as header:
+            return _header(story, header, text, offset)
+        case ResultsBox() as results:
+            return _results(story, results, text)
+        case Table() as table:
+            return _table(story, table, text, offset)
+        case FailureBlock() as block:
+            step = failure_line(block, text)
+            story.hold(step.block)
+            if step.fact is not None:
+                story.facts.append(step.fact)
+            return step.consumed
+        case Attempt() as attempt:
+            left, passed = attempt_line(attempt, text)
+            if left != attempt:
+                story.hold(left)
+            if passed:
+                _flaky(story, attempt, offset)
+            return passed
+        case ServerError() as error:
+            return _server_error(story, error, text)
+        case never:
+            assert_never(never)
+
+
+def settle(story: Story, following: Next) -> None:
+    """Make of what is being put together what can be made of it."""
+    pending = story.state.pending
+    story.hold(None)
+    match pending:
+        case None | Attempt():
+            pass
+        case HeldName():
+            story.begin_spec(unwrap(pending.pieces, RUNNING_COLUMNS), pending)
+        case HeaderBox():
+            _described(story, pending)
+        case ResultsBox():
+            found = box.results_end(pending)
+            if found is not None:
+                story.box_read(found, pending.offset)
+        case Table():
+            if pending.row is not None:
+                story.row_read(pending, box.summarised(pending.row))
+            elif not pending.trusted and following is not Next.ANCHOR:
+                story.finish_run(pending.offset)
+            story.hold(None)
+        case FailureBlock():
+            story.facts.append(failed(pending))
+        case ServerError():
+            if following is not Next.ANCHOR:
+                story.error(SERVER_ERROR, RUN, pending.text, pending.offset)
+        case never:
+            assert_never(never)
+
+
+def _name(story: Story, name: HeldName, text: str) -> bool:
+    indent = len(text) - len(text.lstrip())
+    # One more: the name was cut in front of a blank.
+    if indent not in (RUNNING_INDENT, RUNNING_INDENT + 1) or not text or len(name.pieces) >= PIECES_MAX:
+        settle(story, Next.ANCHOR)
+        return False
+    piece = text[RUNNING_INDENT:]
+    story.hold(replace(name, pieces=(*name.pieces, piece)))
+    if not may_wrap(piece, RUNNING_COLUMNS):
+        settle(story, Next.ANCHOR)
+    return True
+
+
+def _header(story: Story, header: HeaderBox, text: str, offset: int) -> bool:
+    row = box.key_row(text)
+    if row is not None:
+        if not header.trusted:
+            if row.key != "Cypress":
+                story.hold(None)
+                return False
+            story.begin_child(header.offset)
+            header = replace(header, trusted=True)
+        story.hold(box.header_row(header, row, offset))
+        return True
+    if box.is_border(text):
+        if header.key or header.found is not None:
+            settle(story, Next.ANCHOR)
+        else:
+            story.hold(replace(header, box_offset=offset))
+        return True
+    return _noise(story, header, text)
+
+
+def _described(story: Story, header: HeaderBox) -> None:
+    if header.key:
+        header = box.header_value(header)
+    if header.found is not None:
+        story.facts.append(header.found)
+
+
+def _results(story: Story, results: ResultsBox, text: str) -> bool:
+    row = box.key_row(text)
+    if results.pieces and (row is None or row.key):
+        settle(story, Next.ANCHOR)
+        return box.is_border(text)
+    if row is not None:
+        more = box.results_row(results, row)
+        if more is not None:
+            story.hold(more)
+            if more.pieces and not may_wrap(more.pieces[-1], box.SPEC_RAN_COLUMNS):
+                settle(story, Next.ANCHOR)
+            return True
+    return box.is_border(text) or _noise(story, results, text)
+
+
+def _noise(story: Story, pending: HeaderBox | ResultsBox, text: str) -> bool:
+    """A line of other origin within a box; False lets it be looked at for itself."""
+    if not text:
+        return True
+    anchor = anchor_of(text)
+    if anchor is None and pending.noise < NOISE_MAX:
+        story.hold(replace(pending, noise=pending.noise + 1))
+    else:
+        settle(story, Next.ANCHOR)
+    return False
+
+
+def _table(story: Story, table: Table, text: str, offset: int) -> bool:
+    if not text:
+        return _table_blank(story, table)
+    if table.row is not None:
+        row = box.table_rest(table.row, text)
+        if row is not None:
+            return _row(story, table, row)
+        story.row_read(table, box.summarised(table.row))
+        if not isinstance(story.state.pending, Table):
+            return False
+        table = replace(table, row=None, trusted=True)
+        story.hold(table)
+    row = box.table_row(text, offset)
+    if row is not None:
+        return _row(story, table, row)
+    totals = box.totals_row(text, offset)
+    if totals is not None:
+        story.totals_read(table, totals)
+        return True
+    anchor = anchor_of(text)
+    if anchor is not None:
+        own = anchor in (Anchor.RECORDED, Anchor.CANCELED, Anchor.ERROR, Anchor.WRAPPER_END)
+        settle(story, Next.CHILD if own or anchor is Anchor.START else Next.ANCHOR)
+    return False
+
+
+def _table_blank(story: Story, table: Table) -> bool:
+    if table.row is not None:
+        story.row_read(table, box.summarised(table.row))
+        if isinstance(story.state.pending, Table):
+            story.hold(replace(table, row=None, trusted=True))
+    return True
+
+
+def _row(story: Story, table: Table, row: Row) -> bool:
+    if box.row_goes_on(row):
+        story.hold(replace(table, row=row))
+    else:
+        story.row_read(table, box.summarised(row))
+        if isinstance(story.state.pending, Table):
+            story.hold(replace(table, row=None, trusted=True))
+    return True
+
+
+def _flaky(story: Story, attempt: Attempt, offset: int) -> None:
+    story.facts.append(TestFlaky(offset=offset, title=attempt.title))
+    if story.state.spec is not None:
+        spec = replace(story.state.spec, flaky=story.state.spec.flaky + 1)
+        story.state = replace(story.state, spec=spec)
+
+
+def _server_error(story: Story, error: ServerError, text: str) -> bool:
+    if not text:
+        return True
+    if text.startswith(GOES_ON):
+        story.hold(None)
+        return True
+    if text.startswith(GIVEN_UP):
+        settle(story, Next.END)
+        return True
+    anchor = anchor_of(text)
+    if anchor is Anchor.ERROR and is_held(text):
+        return True
+    if anchor in (Anchor.START, Anchor.ERROR) or error.noise >= SERVER_LINES_MAX:
+        settle(story, Next.CHILD)
+    elif anchor is not None:
+        settle(story, Next.ANCHOR)
+    else:
+        story.hold(replace(error, noise=error.noise + 1))
+    return False

@@ -1,0 +1,47 @@
+"""The small values that Cypress prints: durations and counts.  What cannot be read is None, never an exception."""
+
+import re
+
+from atvm_pipeline.core.facts import Counts
+
+_SECONDS = re.compile(r"(?:(\d{1,9}) minutes?, )?(\d{1,9}) seconds?")
+_CLOCK = re.compile(r"(?:(\d{1,6}):)?(\d{1,4}):(\d\d)")
+_MILLISECONDS = re.compile(r"(\d{1,12})ms")
+_COLUMN_DURATION = re.compile(r"SKIPPED|XX:XX|\d{1,12}ms|\d{1,6}(?::\d\d){1,2}")
+_COUNT = re.compile(r"\d{1,9}")
+
+
+def box_duration_s(text: str) -> float | None:
+    """Seconds of `[M minute(s), ]S second(s)`.  Minutes do not roll into hours; whole days are lost in Cypress."""
+    found = _SECONDS.fullmatch(text)
+    return None if found is None else 60.0 * int(found[1] or 0) + int(found[2])
+
+
+def table_duration_s(text: str) -> float | None:
+    """Seconds of `04:55`, `1:02:03` or `62ms`; None for `SKIPPED` and the `XX:XX` of Cypress's own snapshots."""
+    found = _MILLISECONDS.fullmatch(text)
+    if found is not None:
+        return int(found[1]) / 1000
+    found = _CLOCK.fullmatch(text)
+    return None if found is None else 3600.0 * int(found[1] or 0) + 60 * int(found[2]) + int(found[3])
+
+
+def is_duration(text: str) -> bool:
+    """Whether this is what the duration column of the final table can hold."""
+    return _COLUMN_DURATION.fullmatch(text) is not None
+
+
+def count(text: str) -> int | None:
+    """A count; a zero is printed as `-` in the final table."""
+    if text == "-":
+        return 0
+    return int(text) if _COUNT.fullmatch(text) else None
+
+
+def counts(cells: list[str]) -> Counts | None:
+    """Tests, passing, failing, pending, skipped from five cells; None if one of them is no count."""
+    numbers = [number for number in map(count, cells) if number is not None]
+    if len(numbers) != 5 or len(cells) != 5:  # noqa: PLR2004 - the five columns
+        return None
+    tests, passing, failing, pending, skipped = numbers
+    return Counts(tests=tests, passing=passing, failing=failing, pending=pending, skipped=skipped)

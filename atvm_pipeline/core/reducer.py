@@ -1,0 +1,258 @@
+"""The fold: `reduce(run, event) -> Step(run, effects)`, `replay`, and the next moment at which time matters.
+
+Total: every event is legal in every phase.  These are observations, and the world does not ask for permission; what
+has no row in the tables changes nothing and is counted.  Effects come from the change, never from the event.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple, assert_never
+
+from msgspec.structs import replace
+
+from . import limits, outbox
+from .children import apply_fact, current_child, open_child, put_child, trigger
+from .effects import Effect, EndWatching, PostMessage
+from .endings import close_subruns, judge_if_over
+from .events import (
+    ArtifactWritten,
+    CancelRequested,
+    ClockTicked,
+    DeliverySettled,
+    Event,
+    LogRead,
+    LogReplaced,
+    ProcessesSeen,
+    ResendRequested,
+    RunnerExited,
+    RunnerStarted,
+    RunnerVanished,
+    RunRequested,
+    WatcherStarted,
+    WatcherStopped,
+)
+from .recognise.console import ScannerState
+from .state import ARTIFACTS_MAX, LogPosition, Phase, Run, Stage, SubRun
+from .transitions import PHASE_TRANSITIONS, SUMMARY_WAIT_S
+
+REPLACED_MAX = 20
+"""Replacements of the log remembered."""
+
+
+class Step(NamedTuple):
+    """What one event makes of a run."""
+
+    run: Run
+    effects: tuple[Effect, ...]
+
+
+def begin(event: RunRequested) -> Step:
+    """The state of a run that was asked for; the first event of every journal."""
+    subruns = () if event.categorized else (SubRun(index=1),)
+    log = LogPosition(end=event.log_start, scanner=ScannerState(offset=event.log_start))
+    run = Run(seq=event.seq, request=event, at=event.at, watched_s=event.watched_s, log=log, subruns=subruns)
+    return Step(run, ())
+
+
+def reduce(run: Run, event: Event) -> Step:
+    """Apply one event.  An event that was applied before (by its `seq`) changes nothing and asks for nothing."""
+    if event.seq <= run.seq:
+        return Step(run, ())
+    before = run
+    # The watched axis never runs backwards, whatever a source says.
+    run = replace(run, seq=event.seq, at=event.at, watched_s=max(run.watched_s, event.watched_s))
+    run = _settle_time(_apply(run, event))
+    return Step(run, _effects(before, run))
+
+
+def replay(events: Iterable[Event]) -> Run:
+    """Fold a whole history.  Raises ValueError if it does not begin with `RunRequested`."""
+    run: Run | None = None
+    for event in events:
+        if run is not None:
+            run = reduce(run, event).run
+        elif isinstance(event, RunRequested):
+            run = begin(event).run
+        else:
+            raise ValueError(f"a journal begins with run-requested, not with {type(event).__name__}")
+    if run is None:
+        raise ValueError("an empty journal says nothing about a run")
+    return run
+
+
+def phase_of(run: Run) -> Phase:
+    """The run's phase: derived, never set."""
+    if run.verdict is not None:
+        return run.verdict.phase
+    return Phase.RUNNING if run.seen else Phase.PENDING
+
+
+def is_finished(run: Run) -> bool:
+    """Whether the run has ended and every post is settled: nothing is left to do."""
+    return run.verdict is not None and not outbox.pending(run)
+
+
+def next_deadline(run: Run) -> float | None:
+    """The point on the watched axis at which a `ClockTicked` matters next; None if time alone changes nothing."""
+    moments = outbox.deadlines(run)
+    if run.verdict is None:
+        settle = run.request.settings.settle_s
+        if run.over_watched_s is None:
+            moments += [at for at in limits.deadlines(run, phase_of(run)) if at > run.watched_s]
+        else:
+            moments.append(run.over_watched_s + settle)
+        child = open_child(run)
+        if child is not None and child.stage is Stage.SUMMARISED and child.finished_watched_s is not None:
+            moments.append(child.finished_watched_s + SUMMARY_WAIT_S)
+        moments += [
+            subrun.ended_watched_s + settle
+            for subrun in run.subruns
+            if subrun.ended_watched_s is not None and subrun.result is None
+        ]
+    return min(moments, default=None)
+
+
+def _apply(run: Run, event: Event) -> Run:
+    match event:
+        case RunRequested() | ClockTicked():
+            return run
+        case WatcherStarted():
+            return replace(run, watcher_pid=event.pid, utc_offset_s=event.utc_offset_s, stopping=False)
+        case WatcherStopped():
+            return replace(run, stopping=True)
+        case RunnerStarted():
+            return _seen(replace(run, runner=event), event)
+        case ProcessesSeen():
+            return _processes_seen(run, event)
+        case RunnerExited():
+            return _runner_exited(run, event)
+        case RunnerVanished():
+            if run.exit is not None or run.verdict is not None or run.vanished is not None:
+                return _ignored(run)
+            return replace(run, vanished=event)
+        case LogRead():
+            return _log_read(run, event)
+        case LogReplaced():
+            return _log_replaced(run, event)
+        case ArtifactWritten():
+            return _artifact_written(run, event)
+        case CancelRequested():
+            if run.verdict is not None or run.cancel is not None:
+                return _ignored(run)
+            return replace(run, cancel=event)
+        case DeliverySettled():
+            return outbox.settle(run, event)
+        case ResendRequested():
+            return outbox.resend(run, event.key)
+        case _:
+            assert_never(event)
+
+
+def _ignored(run: Run) -> Run:
+    return replace(run, ignored=run.ignored + 1)
+
+
+def _seen(run: Run, event: Event) -> Run:
+    """Leave PENDING if the table has a cell for this event."""
+    tag = type(event).__struct_config__.tag
+    if run.seen or PHASE_TRANSITIONS[phase_of(run)].get(str(tag)) is None:
+        return run
+    return replace(
+        run, seen=True, seen_watched_s=run.watched_s, progress_watched_s=run.watched_s, progress_at=event.at
+    )
+
+
+def _processes_seen(run: Run, event: ProcessesSeen) -> Run:
+    browser = any(process.role == "browser" for process in event.processes)
+    run = replace(run, processes=event.processes, stuck=event.stuck, had_browser=run.had_browser or browser)
+    if event.processes:
+        run = _seen(run, event)
+    child = open_child(run)
+    if child is None:
+        return run
+    if limits.cypress_lives(run):
+        return run if child.process_seen else put_child(run, replace(child, process_seen=True))
+    return trigger(run, "child-gone", event.at, run.watched_s) if child.process_seen else run
+
+
+def _runner_exited(run: Run, event: RunnerExited) -> Run:
+    if run.exit is not None or run.verdict is not None:
+        return _ignored(run)
+    return _seen(replace(run, exit=event, processes=event.survivors), event)
+
+
+def _log_read(run: Run, event: LogRead) -> Run:
+    log = run.log
+    if (event.generation, event.end, event.final) <= (log.generation, log.end, log.final):
+        return _ignored(run)
+    grew = (event.generation, event.end) > (log.generation, log.end)
+    log = replace(
+        log, generation=event.generation, end=event.end, scanner=event.scanner, final=event.final or log.final
+    )
+    run = replace(run, log=log)
+    if grew:
+        run = _progress(_seen(run, event), event)
+    for fact in event.facts:
+        run = apply_fact(run, fact, event)
+    return run
+
+
+def _progress(run: Run, event: Event) -> Run:
+    run = replace(run, progress_watched_s=run.watched_s, progress_at=event.at)
+    return outbox.clear_notice(run, "quiet")
+
+
+def _log_replaced(run: Run, event: LogReplaced) -> Run:
+    if event.generation <= run.log.generation:
+        return _ignored(run)
+    replaced = (*run.log.replaced, event)[-REPLACED_MAX:]
+    position = LogPosition(generation=event.generation, scanner=ScannerState(), replaced=replaced)
+    return replace(run, log=position)
+
+
+def _artifact_written(run: Run, event: ArtifactWritten) -> Run:
+    run = replace(run, artifacts=(*run.artifacts, event)[-ARTIFACTS_MAX:])
+    return run if event.stale else _progress(run, event)
+
+
+def _settle_time(run: Run) -> Run:
+    """Everything that follows from the state and the time alone, however it came about."""
+    run = _judge(run)
+    return run if run.stopping else outbox.begin_due(run)
+
+
+def _judge(run: Run) -> Run:
+    if run.verdict is not None:
+        return run
+    child = current_child(run)
+    if child is not None and child.finished_watched_s is not None:
+        waited = run.watched_s - child.finished_watched_s >= SUMMARY_WAIT_S
+        run = trigger(run, "summary-wait-passed", run.at, run.watched_s) if waited else run
+    run = judge_if_over(close_subruns(_over(run)), phase_of(run))
+    return outbox.drop_unbegun(run) if run.cancel is not None else run
+
+
+def _over(run: Run) -> Run:
+    """Note that the runner and every related Cypress process have ended: while one lives the run is not over."""
+    ended = run.exit is not None or run.vanished is not None
+    if run.over_watched_s is not None or not ended or limits.cypress_lives(run):
+        return run
+    run = replace(run, over_watched_s=run.watched_s, over_at=run.at)
+    return trigger(run, "runner-over", run.at, run.watched_s)
+
+
+def _effects(before: Run, after: Run) -> tuple[Effect, ...]:
+    """What the change asks for: attempts that were begun by it, and the end of watching."""
+    begun = {post.key: post.attempts for post in before.outbox if post.in_flight}
+    effects: list[Effect] = [
+        PostMessage(
+            key=post.key,
+            attempt=post.attempts,
+            kind="alert" if post.kind == "alert" else "main",
+            payload=outbox.payload_to_send(post),
+        )
+        for post in after.outbox
+        if post.in_flight and begun.get(post.key) != post.attempts
+    ]
+    if is_finished(after) and not is_finished(before):
+        effects.append(EndWatching(key=f"{after.request.run_id}/end"))
+    return tuple(effects)

@@ -1,0 +1,113 @@
+"""What a user reads about specs, hosts and sub-runs: the inner part of `state.json` (contract §3, §7).
+
+Plain data.  Fields are never renamed or retyped: every released snapshot stays readable.
+"""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+
+class ResultBase(msgspec.Struct, frozen=True, kw_only=True):
+    """Unknown keys are let in: an older program must be able to read a newer snapshot."""
+
+
+class Ledger(ResultBase, frozen=True, kw_only=True):
+    """Specs, by what became of them: planned is the sum of the seven below it, without flaky."""
+
+    planned: int = 0
+    planned_source: str = "none"
+    """`running-line`, `began`, `specs-found`, `wrapper`, `mixed` (children differ) or `none`."""
+    passed: int = 0
+    failed: int = 0
+    pending: int = 0
+    skipped: int = 0
+    crashed: int = 0
+    not_run: int = 0
+    no_report: int = 0
+    flaky: int = 0
+    """Specs in which a test passed after a retry."""
+
+
+RESULT_WORDS: dict[str, tuple[str, str]] = {
+    "crashed": ("FAIL", "crashed"),
+    "failed": ("FAIL", "failed"),
+    "no_report": ("RUN", "no_report"),
+    "not_run": ("RUN", "not_run"),
+    "skipped": ("RUN", "skipped"),
+    "pending": ("RUN", "pending"),
+    "passed": ("PASS", "completed"),
+}
+"""What a spec is -> (result, detail), the worst first: a host takes the worst of its specs."""
+
+KIND_BY_DETAIL: dict[str, str] = {detail: kind for kind, (_, detail) in RESULT_WORDS.items()}
+"""The way back from a detail to what the spec is."""
+
+
+class FailedTest(ResultBase, frozen=True, kw_only=True):
+    """A failing test by name, with the first line of its error."""
+
+    title: str
+    error: str = ""
+
+
+class SpecResult(ResultBase, frozen=True, kw_only=True):
+    """One spec as all sources together show it."""
+
+    spec: str
+    position: int | None = None
+    result: str
+    detail: str
+    tests: int = 0
+    passing: int = 0
+    failing: int = 0
+    pending: int = 0
+    skipped: int = 0
+    duration_s: float | None = None
+    host: str | None = None
+    flaky: tuple[str, ...] = ()
+    failures: tuple[FailedTest, ...] = ()
+    sources: tuple[str, ...] = ()
+    artifact: str | None = None
+    offset: int | None = None
+    """Where the log speaks of its result, else of its begin."""
+    conflict: str | None = None
+    """How the sources differ and which was believed."""
+
+
+class HostResult(ResultBase, frozen=True, kw_only=True):
+    """One host: the worst of its specs, their counts and durations summed."""
+
+    host: str
+    kernel: str | None = None
+    result: str
+    detail: str
+    tests: int = 0
+    passing: int = 0
+    failing: int = 0
+    pending: int = 0
+    skipped: int = 0
+    duration_s: float | None = None
+    sources: tuple[str, ...] = ()
+    artifact: str | None = None
+
+
+class SubRunResult(ResultBase, frozen=True, kw_only=True):
+    """One sub-run as `state.json` and `subruns/<NNN>.json` show it, without its post."""
+
+    index: int
+    label: str | None = None
+    name: str
+    label_trusted: bool | None = None
+    phase: str
+    failing: bool = False
+    reason: dict[str, Any]
+    """`{"code", "text", "evidence"}`."""
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    ledger: Ledger
+    specs: tuple[SpecResult, ...] = ()
+    hosts: tuple[HostResult, ...] = ()
+    notes: tuple[str, ...] = ()
+    """Sentences about mismatches, conflicts and recovered results."""

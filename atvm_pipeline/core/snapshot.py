@@ -1,0 +1,161 @@
+"""`state.json`: the run as a user reads it, with the facts that a restarted watcher goes on from (contract §7).
+
+The keys are stable; more may be added, none changes its meaning.  `facts` is ours: everything else is derived from it.
+"""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from .endings import results_of
+from .events import Instant
+from .judging import reason_dict, run_ledger
+from .reducer import phase_of
+from .results import HostResult, Ledger, SpecResult, SubRunResult
+from .state import Phase, Post, Run
+from .verdict import run_case
+from .words import reason
+
+SCHEMA = 1
+"""Raised only with an upgrade in `codec.py` and a golden file of the old form."""
+
+
+class PostView(msgspec.Struct, frozen=True, kw_only=True):
+    """One message and what became of it."""
+
+    outcome: str
+    key: str
+    at: datetime
+    attempts: int = 0
+    marked: bool = False
+    delivery_id: str = ""
+    detail: str = ""
+
+
+class SubRunView(SubRunResult, frozen=True, kw_only=True):
+    """One sub-run with its post."""
+
+    post: PostView | None = None
+
+
+class SubRunFile(SubRunView, frozen=True, kw_only=True):
+    """`subruns/<NNN>.json`: one sub-run that names its run."""
+
+    schema: int = SCHEMA
+    build_name: str | None
+    run_id: str
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """The public object of `state.json`, `status --json` and `inspect --json`."""
+
+    schema: int = SCHEMA
+    build_name: str | None
+    run_id: str
+    categorized: bool
+    phase: Phase
+    failing: bool
+    attention: str | None
+    reason: dict[str, Any]
+    started_at: Instant
+    updated_at: Instant
+    finished_at: Instant | None
+    cancelled: dict[str, Any] | None
+    requested_hosts: tuple[str, ...]
+    host_check: bool
+    """False where the build name holds no known host: then nothing was held against the request."""
+    ledger: Ledger
+    post: PostView | None
+    alerts: tuple[PostView, ...] = ()
+    notes: tuple[str, ...] = ()
+    ignored: int = 0
+    subruns: tuple[SubRunView, ...]
+
+
+class StateFile(Snapshot, frozen=True, kw_only=True):
+    """What lies on disk: the public object and the facts behind it."""
+
+    facts: Run
+
+
+def snapshot(run: Run) -> Snapshot:
+    """The run as a user reads it."""
+    return Snapshot(**_fields(run))
+
+
+def state_file(run: Run) -> StateFile:
+    """The run as it is saved."""
+    return StateFile(**_fields(run), facts=run)
+
+
+def subrun_files(view: Snapshot) -> dict[int, SubRunFile]:
+    """Index -> content of `subruns/<NNN>.json`."""
+    return {
+        subrun.index: SubRunFile(
+            build_name=view.build_name,
+            run_id=view.run_id,
+            **{name: getattr(subrun, name) for name in SubRunView.__struct_fields__},
+        )
+        for subrun in view.subruns
+    }
+
+
+def _fields(run: Run) -> dict[str, Any]:
+    phase = phase_of(run)
+    verdict = run.verdict
+    results = results_of(run) if verdict is not None else run_case(run).results
+    subruns = tuple(_subrun_view(run, result) for result in results)
+    ledger = verdict.ledger if verdict is not None else run_ledger(run, results)
+    why = verdict.reason if verdict is not None else reason(phase.value.lower())
+    cancel = run.cancel
+    return {
+        "build_name": run.request.build_name,
+        "run_id": run.request.run_id,
+        "categorized": run.request.categorized,
+        "phase": phase,
+        "failing": phase is Phase.FAILED or any(result.failing for result in results),
+        "attention": run.notices[0].text if run.notices else None,
+        "reason": reason_dict(why),
+        "started_at": run.request.at,
+        "updated_at": run.at,
+        "finished_at": verdict.finished_at if verdict is not None else None,
+        "cancelled": None
+        if cancel is None
+        else {"who": cancel.who, "why": cancel.why, "requested_at": cancel.requested_at},
+        "requested_hosts": run.request.requested_hosts,
+        "host_check": bool(run.request.requested_hosts),
+        "ledger": ledger,
+        "post": _post_view([post for post in run.outbox if post.kind == "run"]),
+        "alerts": tuple(view for post in run.outbox if post.kind == "alert" if (view := _post_view([post]))),
+        "notes": run.request.notes,
+        "ignored": run.ignored,
+        "subruns": subruns,
+    }
+
+
+def _subrun_view(run: Run, result: SubRunResult) -> SubRunView:
+    posts = [post for post in run.outbox if post.kind == "subrun" and post.subrun == result.index]
+    return SubRunView(
+        post=_post_view(posts),
+        **{name: getattr(result, name) for name in SubRunResult.__struct_fields__},
+    )
+
+
+def _post_view(posts: list[Post]) -> PostView | None:
+    """The last of a post and its repeats by hand."""
+    if not posts:
+        return None
+    post = posts[-1]
+    return PostView(
+        outcome=post.outcome,
+        key=post.key,
+        at=post.settled_at or post.asked_at,
+        attempts=post.attempts,
+        marked=post.marked,
+        delivery_id=post.delivery_id,
+        detail=post.detail,
+    )
+
+
+__all__ = ["HostResult", "Snapshot", "SpecResult", "StateFile", "snapshot", "state_file", "subrun_files"]

@@ -1,0 +1,253 @@
+"""The facts of one run, folded: everything that the core remembers.
+
+Only what was seen and what was finally judged lives here; whatever can be derived (ledgers, hosts, names, the
+run's phase while it goes on) is derived by `judge.py` and shown by `snapshot.py`.  Frozen, replaced, never mutated.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+
+from .events import (
+    ArtifactWritten,
+    CancelRequested,
+    LogReplaced,
+    Process,
+    RunnerExited,
+    RunnerStarted,
+    RunnerVanished,
+    RunRequested,
+)
+from .facts import ChildDescribed, Counts, ErrorReported, TotalsReported
+from .recognise.console import ScannerState
+from .results import Ledger, SubRunResult
+
+FAILURES_MAX = 50
+"""Failing tests remembered per spec; the message shows ten."""
+SPECS_MAX = 5_000
+"""Specs remembered per child; a child with more keeps counting in its totals row."""
+SUBRUNS_MAX = 2_000
+"""Sub-runs remembered; more than any day holds."""
+ARTIFACTS_MAX = 10_000
+"""Artifact versions remembered; the oldest go first."""
+ERRORS_MAX = 20
+"""Error blocks remembered per child."""
+
+
+class Phase(StrEnum):
+    """Where a run or sub-run is in its life (contract §3)."""
+
+    PENDING = "PENDING"
+    RUNNING = "RUNNING"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+    TERMINATED = "TERMINATED"
+    HUNG = "HUNG"
+    UNKNOWN = "UNKNOWN"
+
+
+TERMINAL_PHASES = frozenset(Phase) - {Phase.PENDING, Phase.RUNNING}
+
+
+class Stage(StrEnum):
+    """Where one child is between its first line and its end (contract §4)."""
+
+    OPEN = "open"
+    #: `(Run Finished)` was printed, its totals row not yet.
+    SUMMARISED = "summarised"
+    ENDED = "ended"
+
+
+class StateBase(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Unknown keys are let in: an older program must be able to read a newer snapshot."""
+
+
+class Failure(StateBase, frozen=True, kw_only=True):
+    """One failing test by name."""
+
+    title: str
+    error: str = ""
+
+
+class Spec(StateBase, frozen=True, kw_only=True):
+    """What the log says about one spec of one child, source by source."""
+
+    spec: str
+    offset: int
+    """Where the log speaks of it first."""
+    position: int | None = None
+    total: int | None = None
+    began: bool = False
+    """Whether its `Running:` line was seen."""
+    at: datetime | None = None
+    box: Counts | None = None
+    box_offset: int | None = None
+    row: Counts | None = None
+    row_offset: int | None = None
+    row_mark: str | None = None
+    row_skipped: bool = False
+    duration_s: float | None = None
+    error: ErrorReported | None = None
+    """The error block that cost this spec."""
+    failures: tuple[Failure, ...] = ()
+    flaky: tuple[str, ...] = ()
+
+
+class Child(StateBase, frozen=True, kw_only=True):
+    """One Cypress process's run, as the log shows it."""
+
+    offset: int
+    """Where the log speaks of it first."""
+    at: datetime
+    watched_s: float
+    label: str | None = None
+    """ci-build-id from a command line in the log."""
+    started: bool = False
+    """Whether `(Run Starting)` was seen; an early error may come without it."""
+    described: ChildDescribed | None = None
+    specs: tuple[Spec, ...] = ()
+    errors: tuple[ErrorReported, ...] = ()
+    """Error blocks that ended this child early."""
+    stage: Stage = Stage.OPEN
+    finished_offset: int | None = None
+    finished_watched_s: float | None = None
+    totals: TotalsReported | None = None
+    recorded_offset: int | None = None
+    process_seen: bool = False
+    """Whether a living Cypress process was seen while this child was open."""
+    ended_at: datetime | None = None
+    ended_watched_s: float | None = None
+    ended_by: str | None = None
+    """The trigger of `transitions.CHILD_TRANSITIONS` that ended it."""
+
+
+class Wrapper(StateBase, frozen=True, kw_only=True):
+    """A wrapper that calls Cypress many times for one sub-run (cypress-cloud)."""
+
+    name: str
+    offset: int
+    total: int | None = None
+    group: str | None = None
+    finished_offset: int | None = None
+
+
+class SubRun(StateBase, frozen=True, kw_only=True):
+    """What is judged and told as one."""
+
+    index: int
+    children: tuple[Child, ...] = ()
+    wrapper: Wrapper | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    ended_watched_s: float | None = None
+    result: SubRunResult | None = None
+    """The verdict, once it was given: final."""
+
+
+class LogPosition(StateBase, frozen=True, kw_only=True):
+    """How far the log was read."""
+
+    generation: int = 0
+    end: int = 0
+    scanner: ScannerState = ScannerState()
+    final: bool = False
+    replaced: tuple[LogReplaced, ...] = ()
+    """At most 20: times when the log's file changed under the watcher."""
+
+
+class Post(StateBase, frozen=True, kw_only=True):
+    """One message asked for, and what became of it (contract §8)."""
+
+    key: str
+    kind: Literal["subrun", "run", "alert"]
+    subrun: int | None = None
+    payload: str
+    """The webhook body without mark and channel, as JSON text."""
+    delivery_id: str
+    outcome: Literal["pending", "sent", "rejected", "uncertain", "expired", "dropped"] = "pending"
+    asked_at: datetime
+    asked_watched_s: float
+    attempts: int = 0
+    in_flight: bool = False
+    """An attempt was begun and nothing is known of it yet: a crash now makes it uncertain."""
+    due_watched_s: float = 0.0
+    uncertain: int = 0
+    """Attempts that ended uncertain."""
+    marked: bool = False
+    """Whether the next attempt bears the mark of a possible duplicate."""
+    settled_at: datetime | None = None
+    detail: str = ""
+    status: int | None = None
+
+
+class Notice(StateBase, frozen=True, kw_only=True):
+    """A sentence for a person who should look, while it holds."""
+
+    code: str
+    text: str
+
+
+class Verdict(StateBase, frozen=True, kw_only=True):
+    """The end of the run."""
+
+    phase: Phase
+    reason: "Reason"
+    finished_at: datetime
+    ledger: Ledger = Ledger()
+
+
+class Reason(StateBase, frozen=True, kw_only=True):
+    """Why a phase was chosen: a code of `reasons.REASONS`, one sentence, and where to look."""
+
+    code: str
+    text: str
+    evidence: tuple[dict[str, str | int | float | None], ...] = ()
+
+
+class Run(StateBase, frozen=True, kw_only=True):
+    """Everything known about one run."""
+
+    seq: int = 0
+    """`seq` of the last event applied."""
+    request: RunRequested
+    at: datetime
+    watched_s: float = 0.0
+    utc_offset_s: int = 0
+    stopping: bool = False
+    """The watcher was asked to stop: no attempt to deliver begins until another one has started."""
+    watcher_pid: int | None = None
+    ignored: int = 0
+    """Events that changed nothing because they came too late or twice."""
+
+    seen: bool = False
+    """Whether anything of a runner was seen."""
+    seen_watched_s: float | None = None
+    runner: RunnerStarted | None = None
+    processes: tuple[Process, ...] = ()
+    stuck: bool = False
+    had_browser: bool = False
+    exit: RunnerExited | None = None
+    vanished: RunnerVanished | None = None
+    over_watched_s: float | None = None
+    """When the runner and every related Cypress process had ended."""
+    over_at: datetime | None = None
+
+    log: LogPosition = LogPosition()
+    label: str | None = None
+    """Label of a child that was launched and has not printed anything yet."""
+    label_offset: int | None = None
+    subruns: tuple[SubRun, ...] = ()
+    artifacts: tuple[ArtifactWritten, ...] = ()
+    progress_watched_s: float = 0.0
+    """When the log or an artifact last moved."""
+    progress_at: datetime | None = None
+    last_progress_text: str | None = None
+
+    cancel: CancelRequested | None = None
+    notices: tuple[Notice, ...] = ()
+    outbox: tuple[Post, ...] = ()
+    verdict: Verdict | None = None
+    """The end, once it was judged: final."""

@@ -1,0 +1,299 @@
+"""How a run ended: the conditions that the rows of `transitions.RUN_VERDICTS` name.
+
+A run's phase is derived from its sub-runs and the runner's end; nothing sets it.  A condition looks at facts and
+gives a Reason if it holds; which phase follows is the table's word.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from . import limits
+from .events import RunnerExited
+from .judging import Case, case_of, hosts_not_begun, result_of
+from .naming import hosts_in_label
+from .results import SubRunResult
+from .state import Phase, Reason, Run
+from .subrun_verdict import Judged, judge_subrun, subrun_failure, subrun_missing, unfinished
+from .transitions import RUN_VERDICTS
+from .words import and_text, duration, hosts_named, log_at, names, reason
+
+SIGNAL_NAMES = {
+    1: "SIGHUP",
+    2: "SIGINT",
+    3: "SIGQUIT",
+    6: "SIGABRT",
+    9: "SIGKILL",
+    11: "SIGSEGV",
+    13: "SIGPIPE",
+    15: "SIGTERM",
+}
+"""Signals by which a person, a kernel or a session manager ends a program; a shell reports them as 128 + number."""
+SHELL_SIGNAL_BASE = 128
+OUTSIDE_RESULTS = frozenset({"signal", "core-dump", "watchdog", "timeout"})
+"""systemd service results that mean an end from outside (systemd.exec(5), $SERVICE_RESULT)."""
+
+
+class RunCase(NamedTuple):
+    """A run with its sub-runs: judged ones as they were judged, the others as they look now."""
+
+    run: Run
+    cases: tuple[Case | None, ...]
+    """None for a sub-run that was judged."""
+    results: tuple[SubRunResult, ...]
+
+
+def run_case(run: Run) -> RunCase:
+    """Derive everything about a run's sub-runs."""
+    cases = tuple(None if subrun.result is not None else case_of(run, subrun) for subrun in run.subruns)
+    results = tuple(
+        subrun.result or result_now(case_of(run, subrun) if case is None else case)
+        for subrun, case in zip(run.subruns, cases, strict=True)
+    )
+    return RunCase(run, cases, results)
+
+
+def result_now(case: Case) -> SubRunResult:
+    """A sub-run that was not judged yet, as a user reads it while it goes on."""
+    failing = subrun_failure(case)
+    phase = Phase.RUNNING if case.subrun.children else Phase.PENDING
+    going_on = reason("running" if phase is Phase.RUNNING else "pending")
+    return result_of(case, phase, failing or going_on, failing=failing is not None)
+
+
+def judge_run(case: RunCase) -> Judged:
+    """The verdict of a run that is over, or whose limit passed, by `RUN_VERDICTS`."""
+    for row in RUN_VERDICTS:
+        found = RUN_CONDITIONS[row.condition](case)
+        if found is not None:
+            return Judged(row.phase, found)
+    raise AssertionError("the last row of RUN_VERDICTS always holds")
+
+
+def run_cancelled(case: RunCase) -> Reason | None:
+    """A marker was there before the end."""
+    cancel = case.run.cancel
+    if cancel is None:
+        return None
+    return reason(
+        "cancel-requested",
+        [{"kind": "marker", "path": "cancel.json"}],
+        who=cancel.who or "someone",
+        why=cancel.why or "no reason given",
+    )
+
+
+def run_limit(case: RunCase) -> Reason | None:
+    """A limit passed while the run was not over."""
+    if case.run.over_watched_s is not None or not case.run.seen:
+        return None
+    return limits.limit_passed(case.run)
+
+
+def run_outside(case: RunCase) -> Reason | None:
+    """The runner was ended from outside, or is gone without a record while something is unfinished."""
+    run = case.run
+    if run.exit is not None:
+        return _outside_exit(case, run.exit)
+    if run.vanished is None or not (_unfinished(case) or _hosts_without_pass(case)):
+        return None
+    at: list[dict[str, str | int | float | None]] = [
+        {"kind": "process", "pid": run.runner.pid if run.runner is not None else None}
+    ]
+    return reason(
+        "host-rebooted" if run.vanished.rebooted else "runner-vanished", [*at, *log_at(run, run.log.end)]
+    )
+
+
+def _outside_exit(case: RunCase, exit_: RunnerExited) -> Reason | None:
+    record = exit_evidence(exit_)
+    if exit_.stop_requested:
+        return reason("runner-stopped", [*record, {"kind": "marker", "path": "stop.json"}])
+    if exit_.service_result == "oom-kill":
+        return reason("out-of-memory", record)
+    if exit_.signal is not None:
+        return reason("runner-signalled", record, detail=f"signal {exit_.signal}")
+    if exit_.service_result in OUTSIDE_RESULTS:
+        return reason("runner-signalled", record, detail=f"systemd ({exit_.service_result})")
+    code = exit_.exit_code
+    number = code - SHELL_SIGNAL_BASE if code is not None else 0
+    if number in SIGNAL_NAMES and _unfinished(case):
+        # The count of failed tests is an exit code too, but then Cypress has printed its summary.
+        detail = f"{SIGNAL_NAMES[number]} (exit code {code}, as a shell reports it, while a spec was running)"
+        return reason("runner-signalled", record, detail=detail)
+    return None
+
+
+def exit_evidence(exit_: RunnerExited) -> list[dict[str, str | int | float | None]]:
+    """Evidence: the exit record."""
+    return [
+        {"kind": "exit", "path": "runner-exit.json", "exit_code": exit_.exit_code, "signal": exit_.signal}
+    ]
+
+
+def _unfinished(case: RunCase) -> bool:
+    return any(found is not None and unfinished(found) is not None for found in case.cases)
+
+
+def run_failure(case: RunCase) -> Reason | None:
+    """A failure is certain in a sub-run."""
+    return _from_subruns(case, subrun_failure, "failure")
+
+
+def _from_subruns(case: RunCase, condition: Callable[[Case], Reason | None], row: str) -> Reason | None:
+    codes = next(verdict.codes for verdict in RUN_VERDICTS if verdict.condition == row)
+    found: list[tuple[str, Reason]] = []
+    for sub, result in zip(case.cases, case.results, strict=True):
+        if sub is not None:
+            why = condition(sub)
+        elif result.phase == Phase.FAILED and result.reason["code"] in codes:
+            why = Reason(
+                code=result.reason["code"],
+                text=result.reason["text"],
+                evidence=tuple(result.reason["evidence"]),
+            )
+        else:
+            why = None
+        if why is not None:
+            found.append((result.name, why))
+    if not found:
+        return None
+    first = found[0][1]
+    if not case.run.request.categorized:
+        return first
+    failed = names([name for name, _ in found])
+    text = f"{len(found)} of {len(case.results)} sub-runs failed: {failed}. {first.text}"
+    return Reason(code=first.code, text=text, evidence=first.evidence)
+
+
+def run_cut(case: RunCase) -> Reason | None:
+    """Nobody saw the end and the log stops midway, or holds nothing: no proof of anything."""
+    exit_ = case.run.exit
+    if exit_ is None or not exit_.assumed:
+        return None
+    if any(subrun.children for subrun in case.run.subruns) and not _unfinished(case):
+        return None
+    detail = "the log stops before Cypress printed its summary, and how the runner ended is not known"
+    return reason("no-evidence", log_at(case.run, case.run.log.end), detail=detail)
+
+
+def run_missing(case: RunCase) -> Reason | None:
+    """Something planned, or a requested host, has no result."""
+    run = case.run
+    if run.over_watched_s is None:
+        # Judged by a limit while nothing has ended: then nothing can be called missing yet.
+        return None
+    if run.exit is not None and run.exit.error is not None:
+        return reason("runner-not-started", exit_evidence(run.exit), detail=run.exit.error)
+    began = any(subrun.children for subrun in run.subruns)
+    if began:
+        found = _from_subruns(case, subrun_missing, "missing")
+        if found is not None and found.code != "host-pending":
+            return _wrong_hosts(case) or found
+        return _wrong_hosts(case) or found or _hosts_pending(case)
+    if not run.request.requested_hosts:
+        return None
+    return _with_exit(
+        run,
+        and_text(
+            reason("nothing-ran", log_at(run, run.log.end)),
+            f"Requested: {hosts_named(run.request.requested_hosts)}.",
+        ),
+    )
+
+
+def _with_exit(run: Run, found: Reason) -> Reason:
+    code = run.exit.exit_code if run.exit is not None else None
+    return and_text(found, f"The runner ended with exit code {code}.") if code else found
+
+
+def _hosts_without_pass(case: RunCase) -> tuple[str, ...]:
+    passed = {spec.host for result in case.results for spec in result.specs if spec.detail == "completed"}
+    return tuple(host for host in case.run.request.requested_hosts if host not in passed)
+
+
+def _hosts_pending(case: RunCase) -> Reason | None:
+    lacking = _hosts_without_pass(case)
+    if not lacking:
+        return None
+    found = reason("host-pending", log_at(case.run, case.run.log.end), hosts=hosts_named(lacking))
+    idle = hosts_not_begun(case.run, case.results)
+    return _with_exit(case.run, and_text(found, f"Nothing ran for {hosts_named(idle)}.") if idle else found)
+
+
+def _wrong_hosts(case: RunCase) -> Reason | None:
+    """Requested hosts that nothing began for, while specs of hosts that nobody requested ran."""
+    run = case.run
+    idle = hosts_not_begun(run, case.results)
+    if not idle:
+        return None
+    known = (*run.request.requested_hosts, *run.request.inventory)
+    others = dict.fromkeys(
+        spec.host
+        for result in case.results
+        for spec in result.specs
+        if spec.host is not None
+        and spec.host not in run.request.requested_hosts
+        and hosts_in_label(spec.host, known, run.request.dialect) == (spec.host,)
+    )
+    if not others:
+        return None
+    return reason(
+        "wrong-hosts", log_at(run, run.log.end), ran=hosts_named(list(others)), hosts=hosts_named(idle)
+    )
+
+
+def run_exit(case: RunCase) -> Reason | None:
+    """The runner's exit code is not 0."""
+    exit_ = case.run.exit
+    if exit_ is None or not exit_.exit_code:
+        return None
+    return reason("runner-failed", exit_evidence(exit_), exit=exit_.exit_code)
+
+
+def run_nothing(case: RunCase) -> Reason | None:
+    """Not one Cypress line and not one artifact of this run."""
+    run = case.run
+    if run.over_watched_s is None:
+        return reason(
+            "runner-never-started",
+            [{"kind": "clock", "watched_s": round(run.watched_s, 3)}],
+            limit=duration(run.request.settings.start_limit_s),
+        )
+    if any(subrun.children for subrun in run.subruns):
+        return None
+    if any(
+        not artifact.stale and artifact.report is not None and not artifact.rivals
+        for artifact in run.artifacts
+    ):
+        detail = "reports were written, but the log does not show one line of Cypress"
+    else:
+        detail = "the log does not show one line of Cypress, and no report was written"
+    return reason("no-evidence", log_at(run, run.log.end), detail=detail)
+
+
+def run_passed(case: RunCase) -> Reason:
+    """Everything planned passed, on every requested host."""
+    hosts = " on every requested host" if case.run.request.requested_hosts else ""
+    planned = sum(result.ledger.planned for result in case.results)
+    evidence = [item for result in case.results for item in result.reason.get("evidence", ())][:20]
+    evidence += exit_evidence(case.run.exit) if case.run.exit is not None else []
+    found = reason("all-passed", evidence, planned=planned, hosts=hosts)
+    if case.run.exit is None:
+        return and_text(found, "The exit code is unknown: the runner left no exit record.")
+    return and_text(found, "The exit code was assumed.") if case.run.exit.assumed else found
+
+
+RUN_CONDITIONS: dict[str, Callable[[RunCase], Reason | None]] = {
+    "cancelled": run_cancelled,
+    "limit": run_limit,
+    "outside": run_outside,
+    "failure": run_failure,
+    "cut": run_cut,
+    "missing": run_missing,
+    "exit": run_exit,
+    "nothing": run_nothing,
+    "passed": run_passed,
+}
+"""Condition name -> how it is found out."""
+
+__all__ = ["Judged", "RunCase", "judge_run", "judge_subrun", "result_now", "run_case"]

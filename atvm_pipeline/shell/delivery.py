@@ -1,0 +1,60 @@
+"""From an effect to one attempt at the webhook: the channel and the secret are added here, and nowhere else."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import msgspec
+
+from atvm_pipeline.core.effects import PostMessage
+from atvm_pipeline.core.errors import ConfigError
+from atvm_pipeline.core.events import DeliverySettled
+
+from . import clock
+from .mattermost import deliver
+from .records import Request
+from .webhook import Webhook
+
+
+def deliverer(request: Request, environ: Mapping[str, str]) -> Callable[[PostMessage], DeliverySettled]:
+    """A performer for `PostMessage` that never raises.  Raises ConfigError for a malformed webhook at once."""
+    text = environ.get("MATTERMOST_ATVM_WEBHOOK", "")
+    needed = bool(request.settings.post_phases) or request.settings.alerts
+    if needed and not text.strip():
+        raise ConfigError(
+            "MATTERMOST_ATVM_WEBHOOK is not set: put it into /etc/atvm-run-watcher.env or the environment"
+        )
+    webhook = Webhook.parse(text) if text.strip() else None
+    channels = {"main": environ.get("MATTERMOST_ATVM_CHANNEL") or None, "alert": request.alert_channel}
+    ca_file = Path(request.ca_file) if request.ca_file else None
+
+    def perform(effect: PostMessage) -> DeliverySettled:
+        if webhook is None:
+            return DeliverySettled(
+                at=clock.now(),
+                key=effect.key,
+                attempt=effect.attempt,
+                outcome="rejected",
+                detail="no webhook is set",
+            )
+        attempt = deliver(webhook, with_channel(effect.payload, channels[effect.kind]), ca_file=ca_file)
+        return DeliverySettled(
+            at=clock.now(),
+            key=effect.key,
+            attempt=effect.attempt,
+            outcome=attempt.outcome,
+            status=attempt.status,
+            detail=attempt.detail,
+            retry_after_s=attempt.retry_after_s,
+            certificate=attempt.certificate,
+            request_id=attempt.request_id,
+        )
+
+    return perform
+
+
+def with_channel(payload: str, channel: str | None) -> bytes:
+    """The body as it is sent.  Without a channel the hook's own is meant."""
+    if channel is None:
+        return payload.encode()
+    body = msgspec.json.decode(payload)
+    return msgspec.json.encode({"channel": channel, **body}, order="deterministic")

@@ -1,0 +1,233 @@
+"""The loop: one bounded queue, one thread that decides, and the order that makes the promises true.
+
+append to the journal -> reduce -> sync -> save -> perform -> the outcome comes back as an event.  Nothing acts before
+its cause is on disk.  Sources and performers only put into the queue.
+"""
+
+import queue
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Protocol
+
+from msgspec.structs import replace
+
+from atvm_pipeline.core.effects import Effect, EndWatching, PostMessage
+from atvm_pipeline.core.events import ClockTicked, DeliverySettled, Event, WatcherStopped
+from atvm_pipeline.core.reducer import is_finished, next_deadline, reduce
+from atvm_pipeline.core.snapshot import Snapshot
+from atvm_pipeline.core.state import Run
+
+from . import clock
+from .log import log
+from .store import Store
+
+QUEUE_MAX = 1000
+"""Hints and outcomes waiting; a hint that finds it full becomes "look everywhere"."""
+POLL_S = 2.0
+"""How often the process table is looked at, and everything else once, when nothing hints."""
+DEGRADED_POLL_S = 1.0
+"""The same where the file system cannot be watched."""
+RETRY_S = 1.0
+"""Pause before another try when the disk refuses the journal or a snapshot."""
+STOP_GRACE_S = 20.0
+"""How long a watcher that is told to stop waits for a delivery that is under way."""
+LAZY_SAVE_S = 1.0
+"""A change that is no change of phase, ledger or post is saved within this."""
+
+Deliver = Callable[[PostMessage], DeliverySettled]
+
+
+class Gathering(Protocol):
+    """What the loop needs of the sources."""
+
+    def gather(self, hinted: set[Path] | None, /) -> Iterable[Event]:
+        """Everything new; `hinted` are files that may have changed, None: anything may have."""
+        ...
+
+
+class Loop:
+    """Follows one run until it has ended and every post is settled."""
+
+    def __init__(
+        self, run: Run, store: Store, deliver: Deliver, *, on_save: Callable[[Snapshot], None]
+    ) -> None:
+        """`on_save` is told of every snapshot that was written."""
+        self.run = run
+        self._store = store
+        self._deliver = deliver
+        self._on_save = on_save
+        self._queue: queue.Queue[Event | Path | None] = queue.Queue(QUEUE_MAX)
+        self._look_everywhere = threading.Event()
+        self._base_s = run.watched_s - clock.monotonic()
+        self._saved: tuple[object, ...] | None = None
+        self._dirty_since: float | None = None
+        self._stop: str | None = None
+        self.degraded = False
+
+    # --- called by sources and performers, on any thread ---
+
+    def hint(self, path: Path | None = None) -> None:
+        """Something may have changed (None: anything).  Never waits, never raises."""
+        try:
+            self._queue.put_nowait(path)
+        except queue.Full:
+            self._look_everywhere.set()
+
+    def stop(self, why: str) -> None:
+        """End watching soon, the run going on."""
+        self._stop = why
+        self.hint()
+
+    # --- the one thread that decides ---
+
+    def watched_s(self) -> float:
+        """Seconds that any watcher of this run has watched."""
+        return self._base_s + clock.monotonic()
+
+    def follow(
+        self, sources: Gathering, *, on_ready: Callable[[], None], until: Callable[[Run], bool] = is_finished
+    ) -> None:
+        """Watch until the run is finished (or `until` holds) or a stop is asked for.
+
+        `on_ready` is called after the first look at everything.
+        """
+        self.feed(sources.gather(None))
+        self.save()
+        on_ready()
+        while not until(self.run) and self._stop is None:
+            hinted, outcomes = self._wait()
+            self.feed(outcomes)
+            if not until(self.run):
+                self.feed(sources.gather(hinted))
+            self._tick()
+            self._save_lazily()
+        if self._stop is not None and not is_finished(self.run):
+            self._wind_down(self._stop)
+        self.save()
+
+    def feed(self, events: Iterable[Event]) -> None:
+        """Apply events in order, each batch as far as it asks for no effect."""
+        batch: list[Event] = []
+        for event in events:
+            effects = self._apply(event, batch)
+            if effects:
+                self._commit(batch)
+                batch = []
+                for effect in effects:
+                    self._perform(effect)
+        self._commit(batch)
+
+    def _apply(self, event: Event, batch: list[Event]) -> tuple[Effect, ...]:
+        stamped = replace(event, seq=self.run.seq + 1, watched_s=self.watched_s())
+        batch.append(stamped)
+        # Until an effect is performed or a snapshot saved, reducing first and appending after is the same as the
+        # other way round: nobody can see the state in between.
+        step = reduce(self.run, stamped)
+        self.run = step.run
+        return step.effects
+
+    def _commit(self, batch: list[Event]) -> None:
+        """Make the batch durable, then save what changed."""
+        if not batch:
+            return
+        self._insist(lambda: self._store.append(batch), "append to the journal")
+        self._insist(self._store.sync, "sync the journal")
+        self._dirty_since = self._dirty_since or clock.monotonic()
+        if self._summary() != self._saved:
+            self.save()
+
+    def _summary(self) -> tuple[object, ...]:
+        """What must be saved at once when it changes: phase, posts, what the ledger is made of."""
+        run = self.run
+        specs = tuple(
+            (
+                child.stage,
+                len(child.specs),
+                sum((s.box is not None) + (s.row is not None) for s in child.specs),
+                len(child.errors),
+            )
+            for subrun in run.subruns
+            if subrun.result is None
+            for child in subrun.children
+        )
+        judged = sum(1 for subrun in run.subruns if subrun.result is not None)
+        return (run.seen, run.verdict, run.outbox, run.notices, len(run.subruns), judged, specs)
+
+    def save(self) -> None:
+        """Write the snapshots, however long the disk refuses."""
+        saved: list[Snapshot] = []
+        self._insist(lambda: saved.append(self._store.save(self.run)), "save state.json")
+        self._saved = self._summary()
+        self._dirty_since = None
+        for snapshot in saved:
+            self._on_save(snapshot)
+
+    def _save_lazily(self) -> None:
+        if self._dirty_since is not None and clock.monotonic() - self._dirty_since >= LAZY_SAVE_S:
+            self.save()
+
+    def _insist(self, write: Callable[[], None], what: str) -> None:
+        """Write, however long the disk refuses: to act or to read on before would break the order."""
+        told = False
+        while True:
+            try:
+                return write()
+            except OSError as error:
+                if not told:
+                    log(f"cannot {what}: {error.strerror}; trying again every {RETRY_S:.0f} s")
+                    told = True
+                if self._stop is not None:
+                    raise
+                clock.sleep(RETRY_S)
+
+    def _wait(self) -> tuple[set[Path] | None, list[Event]]:
+        """Sleep until a hint, an outcome or a deadline; gives the hinted paths (None: everything) and the outcomes."""
+        hinted: set[Path] = set()
+        outcomes: list[Event] = []
+        everywhere = self._look_everywhere.is_set()
+        self._look_everywhere.clear()
+        try:
+            item = self._queue.get(timeout=self._timeout_s())
+            while True:
+                if item is None:
+                    everywhere = True
+                elif isinstance(item, Path):
+                    hinted.add(item)
+                else:
+                    outcomes.append(item)
+                item = self._queue.get_nowait()
+        except queue.Empty:
+            pass
+        return (None if everywhere else hinted), outcomes
+
+    def _timeout_s(self) -> float:
+        longest = DEGRADED_POLL_S if self.degraded else POLL_S
+        if self._dirty_since is not None:
+            longest = min(longest, LAZY_SAVE_S)
+        deadline = next_deadline(self.run)
+        if deadline is None:
+            return longest
+        return min(longest, max(0.0, deadline - self.watched_s()))
+
+    def _tick(self) -> None:
+        deadline = next_deadline(self.run)
+        if deadline is not None and deadline <= self.watched_s():
+            self.feed([ClockTicked(at=clock.now())])
+
+    def _perform(self, effect: Effect) -> None:
+        match effect:
+            case PostMessage():
+                threading.Thread(target=self._post, args=(effect,), name="delivery", daemon=True).start()
+            case EndWatching():
+                self.hint()
+
+    def _post(self, effect: PostMessage) -> None:
+        self._queue.put(self._deliver(effect))
+
+    def _wind_down(self, why: str) -> None:
+        """Note the stop, after which no attempt begins; then let a delivery under way settle, so that it is certain."""
+        self.feed([WatcherStopped(at=clock.now(), why=why)])
+        deadline = clock.monotonic() + STOP_GRACE_S
+        while any(post.in_flight for post in self.run.outbox) and clock.monotonic() < deadline:
+            self.feed(self._wait()[1])

@@ -1,0 +1,41 @@
+"""Tell systemd how we are (sd_notify(3)): a datagram to `$NOTIFY_SOCKET`.  Without that variable, nothing happens.
+
+Telling never fails: a service manager that does not listen must not stop a watcher.
+"""
+
+import contextlib
+import os
+import socket
+
+STATUS_CHARS_MAX = 400
+
+
+def ready() -> None:
+    """The first look at everything is done."""
+    _send("READY=1")
+
+
+def status(text: str) -> None:
+    """One line for `systemctl status`."""
+    _send("STATUS=" + " ".join(text.split())[:STATUS_CHARS_MAX])
+
+
+def watchdog() -> None:
+    """We are alive and deciding."""
+    _send("WATCHDOG=1")
+
+
+def stopping() -> None:
+    """We are about to end."""
+    _send("STOPPING=1")
+
+
+def _send(text: str) -> None:
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    # sd_notify(3): a path, or @ for the abstract namespace; anything else is not ours to speak to.
+    if not address.startswith(("/", "@")):
+        return
+    name = "\0" + address[1:] if address[0] == "@" else address
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        sender.setblocking(False)
+        sender.sendto(text.encode("utf-8", "replace"), name)

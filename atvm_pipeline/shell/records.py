@@ -1,0 +1,156 @@
+"""The records that the parts of one run leave for each other: their format, and where each lies.
+
+A record that bears another `run_id` than the run's is not there.  Reading never raises for what a file holds.
+"""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import msgspec
+
+from atvm_pipeline.core.events import Metadata, Process, Settings
+
+from .files import read_small, write_whole
+
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """What every record has.  Unknown keys are let in: an older program must read a newer file."""
+
+    schema: int = 1
+    build_name: str
+    run_id: str
+
+
+class Request(Record, frozen=True, kw_only=True):
+    """`request.json`: what was asked for, with every setting in force at the start.  Never a secret of ours."""
+
+    requested_at: Instant
+    categorized: bool = False
+    notes: tuple[str, ...] = ()
+    metadata: Metadata = Metadata()
+    settings: Settings = Settings()
+    alert_channel: str | None = None
+    template_command: str | None = None
+    runner_command: str | None = None
+    """None for a watcher that joins a runner which somebody else starts."""
+    workdir: str
+    log_path: str
+    log_start: int = 0
+    """Length of the log at the start: what is before it is of an earlier run."""
+    artifacts_dir: str
+    inventory_path: str | None = None
+    dialect_path: str | None = None
+    ca_file: str | None = None
+    supervisor: str = "local"
+    orphan_limit_s: float = 600.0
+    environment: dict[str, str] = {}
+    """Environment of template and runner (contract §6); `MATTERMOST_*` is never in it."""
+
+
+class WatcherRecord(Record, frozen=True, kw_only=True):
+    """`watcher.json`: who watches, and whether the first scan is done."""
+
+    pid: int
+    create_time: float
+    started_at: Instant
+    ready_at: Instant | None = None
+
+
+class RunnerRecord(Record, frozen=True, kw_only=True):
+    """`runner.json`: the runner's wrapper has started the command."""
+
+    pid: int
+    """The wrapper's pid: its whole tree is the run's."""
+    create_time: float
+    command_pid: int | None = None
+    started_at: Instant
+    boot_id: str = ""
+
+
+class ExitRecord(Record, frozen=True, kw_only=True):
+    """`runner-exit.json`: how the runner command ended."""
+
+    exit_code: int | None = None
+    signal: str | None = None
+    service_result: str | None = None
+    error: str | None = None
+    """Why the command could not be started at all."""
+    started_at: Instant | None = None
+    finished_at: Instant
+    survivors: tuple[Process, ...] = ()
+    """Descendants still alive when the wrapper stopped waiting (ATVM_RUNNER_ORPHAN_LIMIT_S)."""
+
+
+class MarkerRecord(Record, frozen=True, kw_only=True):
+    """`cancel.json` and `stop.json`: who asked, when and why."""
+
+    who: str
+    requested_at: Instant
+    why: str = ""
+
+
+class BaselineRecord(Record, frozen=True, kw_only=True):
+    """`artifacts-before.json`: the reports that lay there before the template ran."""
+
+    files: dict[str, tuple[int, int, int]] = {}
+    """Path relative to the artifact folder -> (inode, size in bytes, mtime in ns)."""
+
+
+class Paths:
+    """Where everything of one build lies below the state root."""
+
+    def __init__(self, state_root: Path, build_name: str, folder: Path | None = None) -> None:
+        """`build_name` must be valid (`core.naming.valid_build_name`): it becomes a folder's name.
+
+        `folder`: where an archived run of that build lies; default: the current run's.
+        """
+        self.state_root = state_root
+        self.build_name = build_name
+        self.folder = folder if folder is not None else state_root / build_name
+        self.request = self.folder / "request.json"
+        self.baseline = self.folder / "artifacts-before.json"
+        self.journal = self.folder / "journal.jsonl"
+        self.state = self.folder / "state.json"
+        self.subruns = self.folder / "subruns"
+        self.posts = self.folder / "posts"
+        self.cancel = self.folder / "cancel.json"
+        self.stop = self.folder / "stop.json"
+        self.runner = self.folder / "runner.json"
+        self.runner_exit = self.folder / "runner-exit.json"
+        self.watcher = self.folder / "watcher.json"
+        self.runner_log = self.folder / "runner.log"
+        self.watcher_log = self.folder / "watcher.log"
+        self.archive = state_root / ".archive" / build_name
+        locks = state_root / ".locks"
+        self.start_lock = locks / f"{build_name}.start"
+        """Held by whoever starts, resets or cancels this build."""
+        self.watcher_lock = locks / f"{build_name}.watcher"
+        """Held by the single writer of this build's state."""
+        self.runner_lock = locks / f"{build_name}.runner"
+        """Held by the runner's wrapper while it and its tree live."""
+
+
+R = TypeVar("R", bound=Record)
+
+
+def write_record(path: Path, record: Record) -> None:
+    """Write one record whole.  Raises OSError."""
+    write_whole(path, msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n")
+
+
+def read_record(path: Path, kind: type[R], run_id: str | None = None) -> R | None:
+    """The record in `path`; None if it is absent, unreadable as `kind`, or bears another run_id than `run_id`.
+
+    Raises OSError if the file is there and cannot be read.
+    """
+    data = read_small(path)
+    if data is None:
+        return None
+    try:
+        record = msgspec.json.decode(data, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return record if run_id is None or record.run_id == run_id else None

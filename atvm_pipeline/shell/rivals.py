@@ -1,0 +1,102 @@
+"""Other living runs of this controller that a report may belong to as well.  Reads their state, writes nothing."""
+
+import os
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+
+from atvm_pipeline.core.recognise.reports import Report
+
+from . import clock
+from .files import is_locked, read_small
+from .records import Instant, Paths, Request, read_record
+
+CACHED_S = 1.0
+BUILDS_MAX = 500
+"""Builds of a state root that are looked at."""
+STATE_BYTES_MAX = 32 * 1024 * 1024
+LATE = timedelta(minutes=10)
+"""A run that ended longer ago cannot have written what is found now; its watcher may live on to deliver."""
+
+
+class _Spec(msgspec.Struct, frozen=True):
+    spec: str
+    detail: str = ""
+
+
+class _SubRun(msgspec.Struct, frozen=True):
+    specs: tuple[_Spec, ...] = ()
+
+
+class _State(msgspec.Struct, frozen=True):
+    """The part of another run's `state.json` that matters here."""
+
+    finished_at: Instant | None = None
+    subruns: tuple[_SubRun, ...] = ()
+
+
+def find_rivals(
+    state_root: Path, build_name: str, artifacts_dir: Path
+) -> Callable[[Report], tuple[str, ...]]:
+    """A function from a report to the other builds it fits: watched now, same artifact folder, a spec of the same name.
+
+    It never raises, and looks at the disk at most once a second.
+    """
+    looked_at_s: float | None = None
+    others: dict[str, frozenset[str]] = {}
+
+    def rivals(report: Report) -> tuple[str, ...]:
+        nonlocal looked_at_s, others
+        now_s = clock.monotonic()
+        if looked_at_s is None or now_s - looked_at_s >= CACHED_S:
+            looked_at_s = now_s
+            others = _others(state_root, build_name, artifacts_dir)
+        names = {_base(reported.spec) for reported in report.specs if reported.spec}
+        return tuple(sorted(build for build, specs in others.items() if names & specs))
+
+    return rivals
+
+
+def _others(state_root: Path, build_name: str, artifacts_dir: Path) -> dict[str, frozenset[str]]:
+    """Build -> base names of the specs that its log ran."""
+    try:
+        with os.scandir(state_root) as entries:
+            names = [entry.name for entry in entries if not entry.name.startswith(".")]
+    except OSError:
+        return {}
+    found = {}
+    for name in names[:BUILDS_MAX]:
+        paths = Paths(state_root, name)
+        if name == build_name or not is_locked(paths.watcher_lock):
+            continue
+        specs = _specs(paths, artifacts_dir)
+        if specs:
+            found[name] = specs
+    return found
+
+
+def _specs(paths: Paths, artifacts_dir: Path) -> frozenset[str]:
+    try:
+        request = read_record(paths.request, Request)
+        data = read_small(paths.state, STATE_BYTES_MAX)
+    except OSError:
+        return frozenset()
+    if request is None or data is None:
+        return frozenset()
+    if os.path.realpath(request.artifacts_dir) != os.path.realpath(artifacts_dir):
+        return frozenset()
+    try:
+        state = msgspec.json.decode(data, type=_State)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return frozenset()
+    if state.finished_at is not None and clock.now() - state.finished_at > LATE:
+        return frozenset()
+    return frozenset(
+        _base(spec.spec) for subrun in state.subruns for spec in subrun.specs if spec.detail != "not_run"
+    )
+
+
+def _base(spec: str) -> str:
+    return spec.replace("\\", "/").rsplit("/", 1)[-1]

@@ -1,0 +1,129 @@
+"""The environment's settings, checked (contract §6).
+
+One clear line for a mistake; never the value of a secret.  Reads the environment that it is given, nothing else.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from atvm_pipeline.core.errors import ConfigError
+from atvm_pipeline.core.events import Metadata, Settings
+from atvm_pipeline.core.state import TERMINAL_PHASES
+
+from .environment import read_env_file
+
+ENV_FILE = Path("/etc/atvm-run-watcher.env")
+SYSTEM_STATE_ROOT = Path("/var/lib/atvm-run-watcher")
+AUTOMATION_ROOT = Path("/root/cdc-e2e-cyp-12.17.4")
+PREFIX = "ATVM_WATCHER_"
+KEEP_DEFAULT = 5
+ORPHAN_LIMIT_DEFAULT_S = 600.0
+SECONDS_MAX = 10.0 * 365 * 86400
+
+
+def effective_environment(environ: Mapping[str, str], env_file: Path | None = None) -> dict[str, str]:
+    """The process environment over the environment file (`ATVM_WATCHER_ENV_FILE`, else the system's), if it can be read.
+
+    Raises ConfigError for a file that is malformed.
+    """
+    path = env_file or Path(environ.get("ATVM_WATCHER_ENV_FILE") or ENV_FILE)
+    try:
+        from_file = read_env_file(path) if os.access(path, os.R_OK) else {}
+    except OSError:
+        from_file = {}
+    return {**from_file, **environ}
+
+
+def state_root(environ: Mapping[str, str]) -> Path:
+    """Where the state of all runs lies."""
+    named = environ.get("ATVM_WATCHER_STATE_ROOT")
+    if named:
+        return Path(named).absolute()
+    if os.geteuid() == 0:
+        return SYSTEM_STATE_ROOT
+    base = environ.get("XDG_STATE_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "state") / "atvm-run-watcher"
+
+
+def workdir(option: str | None, environ: Mapping[str, str]) -> Path:
+    """Where template and runner run: the option, the environment, the automation root if it exists, else here."""
+    named = option or environ.get("ATVM_RUNNER_WORKDIR")
+    if named:
+        return Path(named).absolute()
+    try:
+        return AUTOMATION_ROOT if AUTOMATION_ROOT.is_dir() else Path.cwd()
+    except OSError:
+        return Path.cwd()
+
+
+def settings(environ: Mapping[str, str]) -> Settings:
+    """Limits and posting rules.  Raises ConfigError."""
+    default = Settings()
+    uncertain = environ.get(PREFIX + "POST_UNCERTAIN") or default.post_uncertain
+    if uncertain not in ("repeat-marked", "hold"):
+        raise ConfigError(f"{PREFIX}POST_UNCERTAIN is {uncertain!r}: use repeat-marked or hold")
+    return Settings(
+        post_phases=_post_phases(environ.get(PREFIX + "POST_PHASES")),
+        post_uncertain="hold" if uncertain == "hold" else "repeat-marked",
+        alerts=bool(environ.get(PREFIX + "ALERT_CHANNEL")),
+        settle_s=_seconds(environ, PREFIX + "SETTLE_S", default.settle_s),
+        quiet_limit_s=_seconds(environ, PREFIX + "QUIET_LIMIT_S", default.quiet_limit_s),
+        stall_limit_s=_seconds(environ, PREFIX + "STALL_LIMIT_S", default.stall_limit_s),
+        total_limit_s=_seconds(environ, PREFIX + "TOTAL_LIMIT_S", 0.0) or None,
+        start_limit_s=_seconds(environ, PREFIX + "START_LIMIT_S", default.start_limit_s),
+    )
+
+
+def _post_phases(text: str | None) -> tuple[str, ...]:
+    if text is None:
+        return Settings().post_phases
+    phases = tuple(dict.fromkeys(part.strip().upper() for part in text.split(",") if part.strip()))
+    unknown = [phase for phase in phases if phase not in TERMINAL_PHASES]
+    if unknown:
+        known = ", ".join(sorted(TERMINAL_PHASES))
+        raise ConfigError(
+            f"{PREFIX}POST_PHASES names {unknown[0]!r}, which is no terminal phase: use some of {known}"
+        )
+    return phases
+
+
+def _seconds(environ: Mapping[str, str], name: str, default: float) -> float:
+    text = environ.get(name)
+    if not text:
+        return default
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0.0 <= value <= SECONDS_MAX:
+        raise ConfigError(f"{name} is {text[:40]!r}: use a number of seconds from 0 to {SECONDS_MAX:.0f}")
+    return value
+
+
+def orphan_limit_s(environ: Mapping[str, str]) -> float:
+    """How long the runner's wrapper waits for descendants of a command that has ended.  Raises ConfigError."""
+    return _seconds(environ, "ATVM_RUNNER_ORPHAN_LIMIT_S", ORPHAN_LIMIT_DEFAULT_S)
+
+
+def keep(environ: Mapping[str, str]) -> int:
+    """How many earlier runs of one build name are kept.  Raises ConfigError."""
+    text = environ.get(PREFIX + "KEEP")
+    if not text:
+        return KEEP_DEFAULT
+    if not text.isdecimal() or len(text) > 6:  # noqa: PLR2004 - a million archives is a typing mistake
+        raise ConfigError(f"{PREFIX}KEEP is {text[:40]!r}: use a whole number")
+    return int(text)
+
+
+def metadata(options: Mapping[str, str | None], environ: Mapping[str, str]) -> Metadata:
+    """What the message says about the run: the option, else the environment."""
+    names = Metadata.__struct_fields__
+    return Metadata(
+        **{name: options.get(name) or environ.get(PREFIX + name.upper()) or None for name in names}
+    )
+
+
+def truthy(text: str | None) -> bool:
+    """Whether a switch in the environment is on."""
+    return (text or "").strip().lower() in ("1", "true", "yes", "on")

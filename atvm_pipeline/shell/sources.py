@@ -1,0 +1,149 @@
+"""All sources of one watched run, asked in the one order that loses nothing.
+
+The exit record is looked for first and fed last: whatever was written before it is read before the core hears of the
+end.  Decides nothing about runs.
+"""
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from atvm_pipeline.core.events import (
+    CancelRequested,
+    Event,
+    Process,
+    RunnerExited,
+    RunnerStarted,
+    RunnerVanished,
+)
+from atvm_pipeline.core.recognise.console import Scanner
+from atvm_pipeline.core.recognise.dialect import Dialect
+from atvm_pipeline.core.state import Run
+
+from . import clock
+from .artifacts import Artifacts
+from .exits import wait_for_exit
+from .files import is_locked
+from .processes import Tree, find_runner, is_alive
+from .records import BaselineRecord, ExitRecord, MarkerRecord, Paths, Request, RunnerRecord, read_record
+from .rivals import find_rivals
+from .tail import Tail
+from .watch import Hint
+
+VANISH_LOOKS = 2
+"""Looks in a row that must miss the runner: its record may be written between two of ours."""
+
+
+class Sources:
+    """Log, artifacts, processes and markers of one run."""
+
+    def __init__(self, paths: Paths, request: Request, run: Run, hint: Hint) -> None:
+        """Go on from where `run` stands.  Raises OSError if the baseline is there and cannot be read."""
+        dialect: Dialect = run.request.dialect
+        self._paths = paths
+        self._request = request
+        self._hint = hint
+        self._boot_id = clock.boot_id()
+        scanner = Scanner(dialect)
+        log = run.log
+        self._tail = Tail(Path(request.log_path), scanner, generation=log.generation, state=log.scanner)
+        baseline = read_record(paths.baseline, BaselineRecord, request.run_id)
+        folder = Path(request.artifacts_dir)
+        self._artifacts = Artifacts(
+            folder,
+            Path(request.workdir),
+            dialect,
+            baseline.files if baseline is not None else {},
+            seen={a.path: (a.inode, a.size, int(a.mtime.timestamp() * 1e9)) for a in run.artifacts},
+            rivals=find_rivals(paths.state_root, paths.build_name, folder),
+        )
+        known = (*run.processes, *(run.exit.survivors if run.exit is not None else ()))
+        self._tree = Tree(dialect, known)
+        self._runner = run.runner
+        if run.runner is not None:
+            self._tree.root(run.runner.pid, run.runner.create_time)
+        self._exit_fed = run.exit is not None
+        self._vanish_fed = run.vanished is not None
+        self._final = log.final
+        self._misses = 0
+
+    def gather(self, hinted: Collection[Path] | None) -> Iterator[Event]:
+        """Everything new since the last call; `hinted` are report files that may have changed, None: look everywhere."""
+        exit_record = (
+            None if self._exit_fed else read_record(self._paths.runner_exit, ExitRecord, self._request.run_id)
+        )
+        yield from self._runner_started()
+        over = exit_record is not None or self._exit_fed or self._vanish_fed
+        yield from self._tail.read()
+        yield from self._artifacts.scan(hinted)
+        seen = self._tree.look()
+        if seen is not None:
+            yield seen
+        marker = read_record(self._paths.cancel, MarkerRecord, self._request.run_id)
+        if marker is not None:
+            yield CancelRequested(
+                at=clock.now(), who=marker.who, why=marker.why, requested_at=marker.requested_at
+            )
+        if exit_record is not None:
+            # Once more: what was written between the reading above and the record.
+            yield from self._flush(exit_record.survivors)
+            yield self._exited(exit_record)
+        elif not self._exit_fed and not self._vanish_fed:
+            yield from self._vanished()
+        elif over:
+            yield from self._flush(())
+
+    def _flush(self, survivors: Collection[Process]) -> Iterator[Event]:
+        """Read the log to its end for good, once nobody of the run lives who could write to it."""
+        if self._final or survivors or self._tree.alive():
+            return
+        self._final = True
+        yield from self._tail.read(final=True)
+        yield from self._artifacts.scan(None)
+
+    def _exited(self, record: ExitRecord) -> RunnerExited:
+        self._exit_fed = True
+        stop = read_record(self._paths.stop, MarkerRecord, self._request.run_id)
+        return RunnerExited(
+            at=clock.now(),
+            exit_code=record.exit_code,
+            signal=record.signal,
+            service_result=record.service_result,
+            stop_requested=stop is not None,
+            error=record.error,
+            survivors=record.survivors,
+        )
+
+    def _runner_started(self) -> Iterator[Event]:
+        if self._runner is not None or self._exit_fed:
+            return
+        record = read_record(self._paths.runner, RunnerRecord, self._request.run_id)
+        if record is not None:
+            self._runner = RunnerStarted(
+                at=clock.now(), pid=record.pid, create_time=record.create_time, boot_id=record.boot_id
+            )
+        elif self._request.runner_command is None:
+            # Somebody else starts the runner: it shows itself by its command line.
+            found = find_runner(self._paths.build_name, Path(self._request.workdir))
+            if found is None:
+                return
+            self._runner = RunnerStarted(
+                at=clock.now(), pid=found.pid, create_time=found.create_time, boot_id=self._boot_id
+            )
+        else:
+            return
+        self._tree.root(self._runner.pid, self._runner.create_time)
+        wait_for_exit(self._runner.pid, self._runner.create_time, self._hint)
+        yield self._runner
+
+    def _vanished(self) -> Iterator[Event]:
+        runner = self._runner
+        if runner is None:
+            return
+        rebooted = bool(runner.boot_id) and runner.boot_id != self._boot_id
+        if not rebooted and (is_locked(self._paths.runner_lock) or is_alive(runner.pid, runner.create_time)):
+            self._misses = 0
+            return
+        self._misses += 1
+        if self._misses >= VANISH_LOOKS:
+            self._vanish_fed = True
+            yield RunnerVanished(at=clock.now(), rebooted=rebooted)

@@ -1,0 +1,140 @@
+"""Stopping a runner with its whole process tree, whoever keeps it; the request to stop is on disk before the first signal."""
+
+import contextlib
+import os
+import signal
+from pathlib import Path
+from typing import NamedTuple
+
+from atvm_pipeline.core.events import Process
+
+from . import clock
+from .files import is_locked
+from .processes import find_runner, identity, is_alive, stop_tree
+from .programs import systemctl
+from .records import (
+    ExitRecord,
+    MarkerRecord,
+    Paths,
+    Request,
+    RunnerRecord,
+    read_record,
+    write_record,
+)
+from .supervisor.base import RUNNER_UNIT
+
+LOOK_S = 0.05
+RECORD_WAIT_S = 10.0
+SYSTEMD_STOP_WAIT_S = 90.0
+"""TimeoutStopSec= of the unit, and some time for what comes after it."""
+COMMAND_START_S = 60.0
+"""The wrapper starts its command within this; a process that began later only got its pid."""
+NAMED_MAX = 5
+
+
+class StopResult(NamedTuple):
+    """How a stop went."""
+
+    stopped: bool
+    """Nobody of the runner's tree lives, as far as it is known."""
+    text: str
+    """One line for a person."""
+
+
+def stop_runner(paths: Paths, *, who: str, why: str, grace_s: float = 20.0) -> StopResult:
+    """Stop the runner of the present run: SIGTERM to its tree, SIGKILL after `grace_s`; says so if none lives.
+
+    Returns when the exit record is there and nobody lives, or names who could not be stopped.  Raises OSError.
+    """
+    request = read_record(paths.request, Request)
+    _wait_recorded(paths, request)
+    roots = _roots(paths, request)
+    if request is None or (not roots and not is_locked(paths.runner_lock)):
+        return StopResult(stopped=True, text="no runner lives")
+    if read_record(paths.stop, MarkerRecord, request.run_id) is None:
+        write_record(
+            paths.stop,
+            MarkerRecord(
+                build_name=request.build_name,
+                run_id=request.run_id,
+                who=who,
+                why=why,
+                requested_at=clock.now(),
+            ),
+        )
+    asked = _ask(paths, request, grace_s)
+    roots = _roots(paths, request)
+    left = stop_tree(roots[0], grace_s=0.0 if asked else grace_s, also_known=roots[1:]) if roots else []
+    _wait_unlocked(paths, RECORD_WAIT_S)
+    return _result(paths, left)
+
+
+def _roots(paths: Paths, request: Request | None) -> list[Process]:
+    """The living tops of the tree: the wrapper, else what it left; without one, a runner that somebody else started."""
+    record = read_record(paths.runner, RunnerRecord, request.run_id) if request is not None else None
+    if record is None:
+        found = find_runner(paths.build_name, Path(request.workdir)) if request is not None else None
+        return [found] if found is not None else []
+    roots = []
+    wrapper = identity(record.pid)
+    if wrapper is not None and is_alive(record.pid, record.create_time):
+        roots.append(wrapper)
+    elif record.boot_id == clock.boot_id():
+        command = identity(record.command_pid) if record.command_pid is not None else None
+        if command is not None and _leads_since(command, record):
+            roots.append(command)
+    survivors = read_record(paths.runner_exit, ExitRecord, record.run_id)
+    left = survivors.survivors if survivors is not None else ()
+    return roots + [process for process in left if is_alive(process.pid, process.create_time)]
+
+
+def _leads_since(command: Process, record: RunnerRecord) -> bool:
+    """Whether this is still the command: it leads its own session, and began just after the wrapper."""
+    try:
+        leads = os.getsid(command.pid) == command.pid
+    except OSError:
+        return False
+    return leads and 0.0 <= command.create_time - record.create_time <= COMMAND_START_S
+
+
+def _ask(paths: Paths, request: Request, grace_s: float) -> bool:
+    """Ask the wrapper to end, so that it passes SIGTERM on and nobody hears it twice; wait up to `grace_s`.
+
+    Gives whether it was there to be asked.
+    """
+    record = read_record(paths.runner, RunnerRecord, request.run_id)
+    if record is None or not is_alive(record.pid, record.create_time):
+        return False
+    if request.supervisor == "systemd":
+        systemctl("stop", RUNNER_UNIT.format(paths.build_name), timeout_s=SYSTEMD_STOP_WAIT_S)
+    with contextlib.suppress(OSError):
+        if is_alive(record.pid, record.create_time):
+            os.kill(record.pid, signal.SIGTERM)
+    deadline_s = clock.monotonic() + grace_s
+    while is_alive(record.pid, record.create_time) and clock.monotonic() < deadline_s:
+        clock.sleep(LOOK_S)
+    return True
+
+
+def _wait_recorded(paths: Paths, request: Request | None) -> None:
+    """A wrapper that has just begun has not said yet who it is."""
+    deadline_s = clock.monotonic() + RECORD_WAIT_S
+    while request is not None and is_locked(paths.runner_lock) and clock.monotonic() < deadline_s:
+        if read_record(paths.runner, RunnerRecord, request.run_id) is not None:
+            return
+        clock.sleep(LOOK_S)
+
+
+def _wait_unlocked(paths: Paths, timeout_s: float) -> None:
+    deadline_s = clock.monotonic() + timeout_s
+    while is_locked(paths.runner_lock) and clock.monotonic() < deadline_s:
+        clock.sleep(LOOK_S)
+
+
+def _result(paths: Paths, left: list[Process]) -> StopResult:
+    if left:
+        names = ", ".join(f"{process.name} ({process.pid})" for process in left[:NAMED_MAX])
+        return StopResult(stopped=False, text=f"{len(left)} process(es) of the runner do not end: {names}")
+    if is_locked(paths.runner_lock):
+        return StopResult(stopped=False, text="the runner's wrapper does not end")
+    return StopResult(stopped=True, text="runner stopped")

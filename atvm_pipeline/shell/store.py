@@ -1,0 +1,169 @@
+"""Journal and snapshots of one run on disk.
+
+Order is the caller's duty (`loop.py`): append, reduce, sync, save, perform.  One writer: whoever holds the watcher lock.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from atvm_pipeline.core.codec import (
+    LINE_MAX_BYTES,
+    decode_event,
+    decode_state,
+    encode_event,
+    encode_state,
+    encode_subrun,
+)
+from atvm_pipeline.core.errors import DataError
+from atvm_pipeline.core.events import Event, RunRequested
+from atvm_pipeline.core.reducer import begin, reduce
+from atvm_pipeline.core.snapshot import StateFile, state_file, subrun_files
+from atvm_pipeline.core.state import Post, Run
+
+from .files import FILE_MODE, make_folder, read_small, write_all, write_whole
+from .records import Paths
+
+STATE_MAX_BYTES = 256 * 1024 * 1024
+"""A snapshot of thousands of specs has megabytes; a larger file is not ours."""
+
+
+class Loaded(NamedTuple):
+    """What a restart finds."""
+
+    run: Run | None
+    journal_bytes: int
+    """Length of the journal's readable part: what follows is a torn line."""
+
+
+class PostFile(Post, frozen=True, kw_only=True):
+    """`posts/<name>.json`: payload and outcome of one delivery."""
+
+    schema: int = 1
+    build_name: str | None
+    run_id: str
+
+
+class Store:
+    """The journal, open for appending, and the snapshots beside it."""
+
+    def __init__(self, paths: Paths, journal_bytes: int) -> None:
+        """Open the journal and cut it to its readable part.  Raises OSError."""
+        self._paths = paths
+        make_folder(paths.folder)
+        make_folder(paths.subruns)
+        make_folder(paths.posts)
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        self._journal = os.open(paths.journal, flags, FILE_MODE)
+        self._length = journal_bytes
+        os.ftruncate(self._journal, journal_bytes)
+        self._saved_posts: dict[str, Post] = {}
+        self._saved_subruns: dict[int, bytes] = {}
+
+    def close(self) -> None:
+        """Close the journal."""
+        os.close(self._journal)
+
+    def append(self, events: Iterable[Event]) -> None:
+        """Append events to the journal, all or none; not yet synced.  Raises OSError and leaves the journal as it was."""
+        data = b"".join(encode_event(event) for event in events)
+        os.lseek(self._journal, self._length, os.SEEK_SET)
+        try:
+            write_all(self._journal, data)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._journal, self._length)
+            raise
+        self._length += len(data)
+
+    def sync(self) -> None:
+        """Make every appended event durable.  Raises OSError."""
+        os.fdatasync(self._journal)
+
+    def save(self, run: Run) -> StateFile:
+        """Write `state.json`, the sub-runs and the posts that changed; gives what was written.  Raises OSError.
+
+        `state.json` last: a reader who sees a phase there finds the rest on disk.
+        """
+        state = state_file(run)
+        for index, subrun in subrun_files(state).items():
+            data = encode_subrun(subrun)
+            if self._saved_subruns.get(index) != data:
+                write_whole(self._paths.subruns / f"{index:03d}.json", data)
+                self._saved_subruns[index] = data
+        for post in run.outbox:
+            if self._saved_posts.get(post.key) != post:
+                write_whole(self._paths.posts / post_file_name(run, post), _encode_post(run, post))
+                self._saved_posts[post.key] = post
+        write_whole(self._paths.state, encode_state(state))
+        return state
+
+
+def post_file_name(run: Run, post: Post) -> str:
+    """`001.json`, `run.json`, `alert-end.json`, `001-resend-1.json`: the key without the run."""
+    return post.key.removeprefix(f"{run.request.run_id}/").replace("/", "-") + ".json"
+
+
+def _encode_post(run: Run, post: Post) -> bytes:
+    fields = {name: getattr(post, name) for name in Post.__struct_fields__}
+    file = PostFile(build_name=run.request.build_name, run_id=run.request.run_id, **fields)
+    return msgspec.json.format(msgspec.json.encode(file), indent=1) + b"\n"
+
+
+def read_journal(path: Path) -> tuple[list[Event], int]:
+    """The events of a journal and the length of its readable part in bytes; ([], 0) if it is not there.
+
+    A torn last line (no newline: a crash in the middle of a write) is left out. Raises DataError for a line in the
+    middle that is no event, OSError.
+    """
+    events: list[Event] = []
+    length = 0
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        return [], 0
+    with file:
+        while line := file.readline(LINE_MAX_BYTES + 2):
+            if not line.endswith(b"\n"):
+                break
+            try:
+                events.append(decode_event(line))
+            except DataError as error:
+                if not file.read(1):
+                    # The last line: a torn write that happens to hold a newline.
+                    break
+                raise DataError(f"{path}: line {len(events) + 1}: {error}") from error
+            length += len(line)
+    return events, length
+
+
+def load(paths: Paths, run_id: str) -> Loaded:
+    """The run as its journal and snapshot show it; None in it if there is no history of `run_id` yet.
+
+    The snapshot is only a shortcut: it is used if it belongs to the journal, else the journal is folded whole.
+    Raises DataError if neither can be read, OSError.
+    """
+    events, length = read_journal(paths.journal)
+    if not events or not isinstance(events[0], RunRequested) or events[0].run_id != run_id:
+        return Loaded(None, 0)
+    run = _snapshot(paths, run_id)
+    if run is None or run.seq > events[-1].seq:
+        run = begin(events[0]).run
+    for event in events:
+        run = reduce(run, event).run
+    return Loaded(run, length)
+
+
+def _snapshot(paths: Paths, run_id: str) -> Run | None:
+    data = read_small(paths.state, STATE_MAX_BYTES)
+    if data is None:
+        return None
+    try:
+        run = decode_state(data)
+    except DataError:
+        return None
+    return run if run.request.run_id == run_id else None

@@ -1,0 +1,24 @@
+"""Who keeps the processes of a run: systemd's units, or this program by itself."""
+
+from atvm_pipeline.shell.refusals import UNAVAILABLE, Refused
+
+from .base import Supervisor
+from .local import Local
+from .systemd import Systemd, usable
+
+__all__ = ["Local", "Supervisor", "Systemd", "choose"]
+
+
+def choose(name: str = "auto") -> Supervisor:
+    """The supervisor of that name; `auto`: systemd where it runs and has our units.  Raises Refused (69)."""
+    if name == "local":
+        return Local()
+    if usable():
+        return Systemd()
+    if name == "systemd":
+        raise Refused(
+            UNAVAILABLE,
+            "systemd cannot be used: it must be PID 1, have the units atvm-run-watcher@ and atvm-runner@ "
+            "(install-atvm-watcher-service.sh), and we must be root; or use --supervisor local",
+        )
+    return Local()

@@ -1,0 +1,130 @@
+"""What both supervisors share: the promise they give, and waiting for what the records say.
+
+A supervisor starts and stops processes.  It decides nothing about runs.
+"""
+
+import contextlib
+import os
+import signal
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from atvm_pipeline.shell import clock
+from atvm_pipeline.shell.files import is_locked
+from atvm_pipeline.shell.processes import is_alive
+from atvm_pipeline.shell.programs import systemctl
+from atvm_pipeline.shell.records import (
+    ExitRecord,
+    Paths,
+    Request,
+    RunnerRecord,
+    WatcherRecord,
+    read_record,
+)
+
+WATCHER_UNIT = "atvm-run-watcher@{}.service"
+RUNNER_UNIT = "atvm-runner@{}.service"
+LOOK_S = 0.05
+KILL_WAIT_S = 5.0
+
+
+class Supervisor(Protocol):
+    """Keeps the two processes of a run: the watcher, and the wrapper around the runner command."""
+
+    name: str
+
+    def check(self, paths: Paths, environment: Mapping[str, str]) -> None:
+        """Refuse, before anything is changed, what this supervisor could not start.  Raises ConfigError."""
+
+    def start_watcher(self, paths: Paths, environment: Mapping[str, str]) -> None:
+        """Begin to start the watcher; `environment` holds the settings and the secrets.  Raises OSError."""
+
+    def start_runner(self, paths: Paths) -> None:
+        """Begin to start the runner's wrapper.  Raises OSError."""
+
+    def wait_until_watching(self, paths: Paths, run_id: str, timeout_s: float) -> str | None:
+        """None once the watcher's first look at everything is done; else, in one line, why it is not."""
+
+    def wait_until_running(self, paths: Paths, run_id: str, timeout_s: float) -> str | None:
+        """None once the runner command runs, or has run; else, in one line, why it does not."""
+
+    def stop_watcher(self, paths: Paths, timeout_s: float) -> None:
+        """Stop whoever watches this build; returns when it has stopped, or some seconds after `timeout_s`."""
+
+
+def wait_watching(paths: Paths, run_id: str, timeout_s: float, ended: Callable[[], str | None]) -> str | None:
+    """Wait for `watcher.json`; `ended` says why its process is gone, None while it lives."""
+
+    def ready() -> bool:
+        record = read_record(paths.watcher, WatcherRecord, run_id)
+        return record is not None and record.ready_at is not None and is_locked(paths.watcher_lock)
+
+    return _wait(ready, ended, timeout_s, f"it is not ready after {timeout_s:.0f} s")
+
+
+def wait_running(paths: Paths, run_id: str, timeout_s: float, ended: Callable[[], str | None]) -> str | None:
+    """Wait for `runner.json` or `runner-exit.json`; `ended` says why the wrapper is gone, None while it lives."""
+
+    def known() -> bool:
+        running = read_record(paths.runner, RunnerRecord, run_id) is not None
+        return running or read_record(paths.runner_exit, ExitRecord, run_id) is not None
+
+    reason = _wait(known, ended, timeout_s, f"it does not run after {timeout_s:.0f} s")
+    if reason is not None:
+        return reason
+    record = read_record(paths.runner_exit, ExitRecord, run_id)
+    return record.error if record is not None else None
+
+
+def _wait(
+    done: Callable[[], bool], ended: Callable[[], str | None], timeout_s: float, late: str
+) -> str | None:
+    deadline = clock.monotonic() + timeout_s
+    while True:
+        # Asked in this order: what was done before the end is seen after it.
+        why = ended()
+        if done():
+            return None
+        if why is not None:
+            return why
+        if clock.monotonic() >= deadline:
+            return late
+        clock.sleep(LOOK_S)
+
+
+def stop_unit_of(paths: Paths, timeout_s: float) -> None:
+    """Stop the watcher's unit if the run that is there was started by systemd: killed, it would be started again."""
+    request = read_record(paths.request, Request)
+    if request is not None and request.supervisor == "systemd":
+        systemctl("stop", WATCHER_UNIT.format(paths.build_name), timeout_s=timeout_s)
+
+
+def signal_watcher(paths: Paths, timeout_s: float) -> None:
+    """Stop the process that holds the watcher's lock: SIGTERM, and SIGKILL after `timeout_s`."""
+    if not is_locked(paths.watcher_lock):
+        return
+    record = read_record(paths.watcher, WatcherRecord)
+    if record is None:
+        # It holds the lock and has not said yet who it is, or never will.
+        _wait_gone(paths, None, timeout_s)
+        return
+    _send(record, signal.SIGTERM)
+    if not _wait_gone(paths, record, timeout_s):
+        _send(record, signal.SIGKILL)
+        _wait_gone(paths, record, KILL_WAIT_S)
+
+
+def _send(record: WatcherRecord, number: signal.Signals) -> None:
+    if is_alive(record.pid, record.create_time):
+        with contextlib.suppress(OSError):
+            os.kill(record.pid, number)
+
+
+def _wait_gone(paths: Paths, record: WatcherRecord | None, timeout_s: float) -> bool:
+    """Whether the lock is free and its process has ended within `timeout_s`."""
+    deadline_s = clock.monotonic() + timeout_s
+    while is_locked(paths.watcher_lock) or (record is not None and is_alive(record.pid, record.create_time)):
+        if clock.monotonic() >= deadline_s:
+            return False
+        clock.sleep(LOOK_S)
+    return True

@@ -1,0 +1,68 @@
+"""Two detached processes in their own sessions: the supervisor where no systemd keeps them."""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from atvm_pipeline.shell.environment import without_secrets
+from atvm_pipeline.shell.files import is_locked
+from atvm_pipeline.shell.programs import Started, start_detached
+from atvm_pipeline.shell.records import Paths
+
+from . import base
+
+PROJECT = Path(__file__).resolve().parents[3]
+"""The folder that holds the package, links resolved: a process that lives for days imports one release, whatever
+becomes of a link to it."""
+
+
+class Local:
+    """Starts this same program again, detached."""
+
+    name = "local"
+
+    def __init__(self) -> None:
+        """Nothing is started yet."""
+        self._watcher: Started | None = None
+        self._runner: Started | None = None
+
+    def check(self, paths: Paths, environment: Mapping[str, str]) -> None:
+        """Nothing speaks against it."""
+
+    def start_watcher(self, paths: Paths, environment: Mapping[str, str]) -> None:
+        """Start the watcher; the webhook reaches it through its environment only.  Raises OSError."""
+        self._watcher = self._start("watch", paths, environment)
+
+    def start_runner(self, paths: Paths) -> None:
+        """Start the runner's wrapper, which gets no secret.  Raises OSError."""
+        self._runner = self._start("runner", paths, without_secrets(os.environ))
+
+    @staticmethod
+    def _start(command: str, paths: Paths, environment: Mapping[str, str]) -> Started:
+        # The folder is the current one, so that -m finds this package and no file of the user's with such a name.
+        argv = [sys.executable, "-m", "atvm_pipeline", command, paths.build_name]
+        argv += ["--state-root", str(paths.state_root.absolute())]
+        # What a wrapper calls itself is not what these processes are.
+        kept = {
+            name: value for name, value in environment.items() if name not in ("ATVM_PROG", "PYTHONSAFEPATH")
+        }
+        return start_detached(argv, {**kept, "PYTHONUNBUFFERED": "1"}, PROJECT, paths.watcher_log)
+
+    def wait_until_watching(self, paths: Paths, run_id: str, timeout_s: float) -> str | None:
+        """See Supervisor."""
+        return base.wait_watching(paths, run_id, timeout_s, lambda: _ended(self._watcher))
+
+    def wait_until_running(self, paths: Paths, run_id: str, timeout_s: float) -> str | None:
+        """See Supervisor."""
+        return base.wait_running(paths, run_id, timeout_s, lambda: _ended(self._runner))
+
+    def stop_watcher(self, paths: Paths, timeout_s: float) -> None:
+        """See Supervisor."""
+        if is_locked(paths.watcher_lock):
+            base.stop_unit_of(paths, timeout_s)
+            base.signal_watcher(paths, timeout_s)
+
+
+def _ended(started: Started | None) -> str | None:
+    return started.ended() if started is not None else "it was not started"

@@ -1,0 +1,106 @@
+"""The template units `atvm-run-watcher@BUILD` and `atvm-runner@BUILD` of a systemd that is PID 1.
+
+The instance is the build name as it is: every character of a build name is legal in a unit's name, and systemd-escape
+would make another unit of it.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from atvm_pipeline.core.errors import ConfigError
+from atvm_pipeline.shell import settings
+from atvm_pipeline.shell.environment import read_env_file
+from atvm_pipeline.shell.programs import systemctl
+from atvm_pipeline.shell.records import Paths
+
+from . import base
+from .base import RUNNER_UNIT, WATCHER_UNIT
+
+RUNNING = Path("/run/systemd/system")
+"""sd_booted(3): this folder is there where systemd is PID 1."""
+TIMEOUT_S = 60.0
+
+
+def usable() -> bool:
+    """Whether systemd runs this host, our units are installed, and we may start them."""
+    return (
+        os.geteuid() == 0
+        and RUNNING.is_dir()
+        and all(_installed(unit) for unit in (WATCHER_UNIT, RUNNER_UNIT))
+    )
+
+
+def _installed(template: str) -> bool:
+    return systemctl("cat", template.format("")).code == 0
+
+
+class Systemd:
+    """Starts and stops units."""
+
+    name = "systemd"
+
+    def check(self, paths: Paths, environment: Mapping[str, str]) -> None:
+        """Refuse what the units would not see: they read the environment file, not the caller's environment."""
+        try:
+            saved = read_env_file(settings.ENV_FILE)
+        except OSError as error:
+            raise ConfigError(f"cannot read {settings.ENV_FILE}: {error.strerror}") from None
+        root = settings.state_root({"ATVM_WATCHER_STATE_ROOT": saved.get("ATVM_WATCHER_STATE_ROOT", "")})
+        if root.resolve() != paths.state_root.resolve():
+            raise ConfigError(
+                f"the services keep their state in {root}, this call in {paths.state_root}: "
+                f"set ATVM_WATCHER_STATE_ROOT in {settings.ENV_FILE}, or use --supervisor local"
+            )
+        if environment.get("MATTERMOST_ATVM_WEBHOOK") and not saved.get("MATTERMOST_ATVM_WEBHOOK"):
+            raise ConfigError(
+                f"the watcher service reads MATTERMOST_ATVM_WEBHOOK from {settings.ENV_FILE} only: put it there (0600), "
+                "or use --supervisor local"
+            )
+
+    def start_watcher(self, paths: Paths, environment: Mapping[str, str]) -> None:
+        """Start the watcher's unit.  Raises ConfigError, OSError."""
+        self.check(paths, environment)
+        _start(WATCHER_UNIT.format(paths.build_name))
+
+    def start_runner(self, paths: Paths) -> None:
+        """Start the runner's unit.  Raises OSError."""
+        _start(RUNNER_UNIT.format(paths.build_name))
+
+    def wait_until_watching(self, paths: Paths, run_id: str, timeout_s: float) -> str | None:
+        """See Supervisor."""
+        unit = WATCHER_UNIT.format(paths.build_name)
+        return base.wait_watching(paths, run_id, timeout_s, lambda: _ended(unit))
+
+    def wait_until_running(self, paths: Paths, run_id: str, timeout_s: float) -> str | None:
+        """See Supervisor."""
+        unit = RUNNER_UNIT.format(paths.build_name)
+        return base.wait_running(paths, run_id, timeout_s, lambda: _ended(unit))
+
+    def stop_watcher(self, paths: Paths, timeout_s: float) -> None:
+        """See Supervisor."""
+        # First the unit, whoever watches: it must not be restarted.
+        systemctl("stop", WATCHER_UNIT.format(paths.build_name), timeout_s=timeout_s)
+        base.signal_watcher(paths, timeout_s)
+
+
+def _start(unit: str) -> None:
+    systemctl("reset-failed", unit)
+    answer = systemctl("start", "--no-block", unit, timeout_s=TIMEOUT_S)
+    if answer.code != 0:
+        raise OSError(
+            5,
+            f"systemctl start {unit} failed ({answer.text.splitlines()[0] if answer.text else answer.code})",
+        )
+
+
+def _ended(unit: str) -> str | None:
+    """Why the unit does not run; None while it does, starts, or cannot be asked."""
+    answer = systemctl("show", "--property=ActiveState,Result,ExecMainStatus,Job", unit)
+    fields = dict(line.partition("=")[::2] for line in answer.text.splitlines())
+    if answer.code != 0 or fields.get("Job") or fields.get("ActiveState") not in ("failed", "inactive"):
+        return None
+    return (
+        f"unit {unit} is {fields['ActiveState']} ({fields.get('Result')}, status {fields.get('ExecMainStatus')}); "
+        f"see journalctl -u {unit}"
+    )

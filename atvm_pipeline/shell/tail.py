@@ -1,0 +1,247 @@
+"""The log as a source: follows the runner's log and gives what the scanner finds in it.  Judges nothing.
+
+The file is followed by identity, not by name: a rename, a truncation or a deletion loses nothing that can still be
+read, and what was lost is said in a `LogReplaced`.
+"""
+
+from collections.abc import Generator, Iterator
+from math import inf
+from pathlib import Path
+from typing import Literal
+
+from atvm_pipeline.core.events import LogRead, LogReplaced
+from atvm_pipeline.core.facts import Fact
+from atvm_pipeline.core.recognise.console import Scanner, ScannerState
+
+from . import clock
+from .logfile import Identity, LogFile, find_renamed
+
+BLOCK_BYTES = 512 * 1024
+"""Read at once; also what one event speaks of at most."""
+READ_BYTES_MAX = 64 * 1024 * 1024
+"""Read in one call, so that other sources are asked too while a large log is caught up with."""
+PROGRESS_EVERY_S = 10.0
+"""Progress without a fact is told no more often than this."""
+SWITCHES_MAX = 16
+"""Files followed one after another in one call; a log that is replaced faster is looked at again later."""
+
+Why = Literal["truncated", "replaced", "deleted"]
+End = Literal["drained", "behind", "cut"]
+
+
+class Tail:
+    """Follows one log from where the scanner's state is.  Never raises for what the file system does.
+
+    The file may come late.  While the name leads to nothing, to an empty new file or to one that may not be read,
+    the old file is read on: a writer whose log was renamed goes on writing there.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        scanner: Scanner,
+        *,
+        generation: int = 0,
+        state: ScannerState = ScannerState(),  # noqa: B008 - frozen
+        identity: Identity | None = None,
+        progress_every_s: float = PROGRESS_EVERY_S,
+    ) -> None:
+        """Go on at `generation` and `state`, as the last `LogRead` says; `identity` is that file's, None if unknown."""
+        self._path = path
+        self._scanner = scanner
+        self._generation = generation
+        self._state = state
+        self._identity = identity
+        self._progress_every_s = progress_every_s
+        self._file: LogFile | None = None
+        self._searched = False
+        self._told = state.offset
+        self._told_at_s = -inf
+        self._final = False
+        self._behind = False
+
+    @property
+    def generation(self) -> int:
+        """Counts replacements of the log file."""
+        return self._generation
+
+    @property
+    def state(self) -> ScannerState:
+        """The scanner's state after all that was read, told or not."""
+        return self._state
+
+    @property
+    def identity(self) -> Identity | None:
+        """What the followed file is known by; worth keeping for the next process.  None while there is no file."""
+        return self._identity if self._file is None else self._file.identity()
+
+    @property
+    def behind(self) -> bool:
+        """Whether the last `read` stopped at its `max_bytes`, so that there is more at once."""
+        return self._behind
+
+    @property
+    def due_s(self) -> float | None:
+        """When, on the monotonic clock, a `read` has progress to tell even if nothing comes; None if it has none."""
+        return self._told_at_s + self._progress_every_s if self._state.offset > self._told else None
+
+    def close(self) -> None:
+        """Let the file go; a later `read` finds it again."""
+        self._identity = self.identity
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def read(
+        self, *, final: bool = False, max_bytes: int = READ_BYTES_MAX
+    ) -> Iterator[LogRead | LogReplaced]:
+        """Read what is new and give it in order; to be exhausted.
+
+        At most about `max_bytes` (see `behind`); with `final` up to the end that the log has by then, whatever
+        its size, and the last event has `final` set: the scanner was flushed.
+        """
+        self._behind = False
+        try:
+            yield from self._follow(inf if final else max_bytes, final=final)
+        except OSError:
+            # The file cannot be read just now (permission, stale handle, I/O): it is opened again next time.
+            self.close()
+        if final:
+            yield from self._finish()
+        elif self.due_s is not None and clock.monotonic() >= self.due_s:
+            yield self._log_read(())
+
+    def _follow(self, budget: float, *, final: bool) -> Iterator[LogRead | LogReplaced]:
+        """Read the current file to its end, then the one that took its name, and so on."""
+        for _ in range(SWITCHES_MAX):
+            if self._file is None:
+                yield from self._open()
+            if self._file is None:
+                return
+            # Looked for before the old file is drained: whatever was written before the switch is then read.
+            renewed = self._is_renewed(self._file)
+            before = self._state.offset
+            end = yield from self._drain(self._file, budget, final=final)
+            budget -= self._state.offset - before
+            if end == "cut":
+                yield from self._replace(self._file, "truncated", unread_bytes=None)
+                continue
+            file = LogFile.open(self._path) if end == "drained" and renewed else None
+            if file is None:
+                self._behind = end == "behind"
+                return
+            why: Why = "deleted" if self._file.unlinked() else "replaced"
+            self._file.close()
+            yield from self._replace(file, why, unread_bytes=0)
+        self._behind = True
+
+    def _is_renewed(self, current: LogFile) -> bool:
+        """Whether the log's name leads to another file by now, and there is something in it."""
+        try:
+            return not current.is_at(self._path) and self._path.stat().st_size > 0
+        except OSError:
+            return False
+
+    def _drain(self, file: LogFile, budget: float, *, final: bool) -> Generator[LogRead, None, End]:
+        """Read `file` to its end, at most about `budget` bytes."""
+        # A writer that never pauses must not keep the last read from ending.
+        stop = file.size() if final else self._state.offset + budget
+        while True:
+            data = file.read(self._state.offset, BLOCK_BYTES)
+            if data is None:
+                return "cut"
+            if not data:
+                return "drained"
+            scan = self._scanner.scan(self._state, data)
+            self._state = scan.state
+            self._final = False
+            if scan.facts:
+                yield self._log_read(scan.facts)
+            if self._state.offset >= stop:
+                return "drained" if final else "behind"
+
+    def _open(self) -> Iterator[LogReplaced | LogRead]:
+        """Open the log for the first time, or again after it could not be read."""
+        file = LogFile.open(self._path)
+        if file is not None and self._continues(file):
+            self._adopt(file)
+            return
+        renamed = self._find_renamed()
+        if renamed is not None:
+            self._adopt(renamed)
+        elif file is not None and (self._was_cut(file) or file.size() > 0):
+            why: Why = "truncated" if self._was_cut(file) else "replaced"
+            yield from self._replace(file, why, unread_bytes=None)
+            return
+        if file is not None:
+            file.close()
+
+    def _continues(self, file: LogFile) -> bool:
+        """Whether `file` is the one that was read up to the scanner's offset."""
+        known = self._identity is None or file.matches(self._identity)
+        return known and file.size() >= self._state.offset
+
+    def _was_cut(self, file: LogFile) -> bool:
+        return self._identity is None or self._identity.inode == file.inode
+
+    def _find_renamed(self) -> LogFile | None:
+        """The file that was followed before, under another name.  Looked for once: a rotation leaves it beside."""
+        if self._searched or self._identity is None or self._state.offset == 0:
+            return None
+        self._searched = True
+        file = find_renamed(self._path, self._identity)
+        if file is not None and not self._continues(file):
+            file.close()
+            return None
+        return file
+
+    def _adopt(self, file: LogFile) -> None:
+        file.remember(self._state.offset)
+        self._file = file
+
+    def _replace(
+        self, file: LogFile | None, why: Why, *, unread_bytes: int | None
+    ) -> Iterator[LogRead | LogReplaced]:
+        """Flush what the scanner holds of the old content and begin a new generation with `file`."""
+        yield from self._flush()
+        self._generation += 1
+        self._state = ScannerState()
+        self._told = 0
+        self._identity = None
+        self._final = False
+        self._file = file
+        if file is not None:
+            file.remember(0)
+        yield LogReplaced(at=clock.now(), generation=self._generation, why=why, unread_bytes=unread_bytes)
+
+    def _flush(self) -> Iterator[LogRead]:
+        """Tell a half line and what is untold: this generation will not grow any more."""
+        scan = self._scanner.finish(self._state)
+        self._state = scan.state
+        if scan.facts or self._state.offset > self._told:
+            yield self._log_read(scan.facts, final=True)
+
+    def _finish(self) -> Iterator[LogRead | LogReplaced]:
+        """The log will not grow any more."""
+        if self._file is None and self._state.offset > 0 and not self._final:
+            # The file that was read is gone, and what it held behind the offset with it.
+            yield from self._replace(None, "deleted", unread_bytes=None)
+        if self._final and self._state.offset == self._told:
+            return
+        scan = self._scanner.finish(self._state)
+        self._state = scan.state
+        self._final = True
+        yield self._log_read(scan.facts, final=True)
+
+    def _log_read(self, facts: tuple[Fact, ...], *, final: bool = False) -> LogRead:
+        start, self._told = self._told, self._state.offset
+        self._told_at_s = clock.monotonic()
+        return LogRead(
+            at=clock.now(),
+            generation=self._generation,
+            start=start,
+            end=self._told,
+            facts=facts,
+            scanner=self._state,
+            final=final,
+        )

@@ -1,0 +1,7 @@
+"""`python -m atvm_pipeline`."""
+
+import sys
+
+from .cli.main import script
+
+sys.exit(script())

@@ -1,0 +1,101 @@
+"""Why a run ended as it did: the verdict, the row of the table that gave it, and the evidence, quoted."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from atvm_pipeline.core.harmless import one_line
+from atvm_pipeline.core.transitions import RUN_VERDICTS, SUBRUN_VERDICTS, VerdictRow
+from atvm_pipeline.shell.records import Paths
+from atvm_pipeline.shell.refusals import DONE
+
+from .common import add_state_root, checked_build_name, environment, state_root
+from .page import ledger_line, print_json
+from .status import headline, known_state
+
+QUOTE_MAX_BYTES = 400
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("build", metavar="BUILD")
+    parser.add_argument("--json", action="store_true")
+    add_state_root(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Explain."""
+    paths = Paths(state_root(args, environment()), checked_build_name(args.build))
+    state = known_state(paths)
+    if args.json:
+        print_json(explanation(state))
+        return DONE
+    print(f"{state['build_name']}: {state['phase']}  ({headline(paths, state)})")
+    print_case(state, RUN_VERDICTS)
+    for subrun in state["subruns"]:
+        print(
+            f"\n{subrun['index']}. {subrun['name']}: {subrun['phase']}  (label {subrun['label'] or 'none'})"
+        )
+        print_case(subrun, SUBRUN_VERDICTS)
+        for spec in subrun["specs"]:
+            place = f" at byte {spec['offset']}" if spec.get("offset") is not None else ""
+            print(
+                f"   {spec['result']:<4} {spec['detail']:<9} {one_line(spec['spec'], 100)}  from {' and '.join(spec['sources']) or 'nothing'}{place}"
+            )
+            for failure in spec.get("failures", ()):
+                print(f"        {one_line(failure['title'], 120)}: {one_line(failure['error'], 120)}")
+        for note in subrun.get("notes", ()):
+            print(f"   note: {one_line(note, 300)}")
+    print(f"\neverything that was seen, in order: {paths.journal}")
+    return DONE
+
+
+def print_case(case: dict[str, Any], table: tuple[VerdictRow, ...]) -> None:
+    """Reason, row and evidence of a run or sub-run."""
+    reason = case["reason"]
+    print(f"   reason {reason['code']}: {one_line(reason['text'], 600)}")
+    row = row_of(case["phase"], reason["code"], table) or row_of(case["phase"], reason["code"], RUN_VERDICTS)
+    if row is not None:
+        print(f"   by row {row.number} of the table: {row.when} -> {row.phase}")
+    print(f"   specs: {ledger_line(case['ledger'])}")
+    for item in reason["evidence"]:
+        print(f"   evidence: {describe(item)}")
+
+
+def row_of(phase: str, code: str, table: tuple[VerdictRow, ...]) -> VerdictRow | None:
+    """The row that gave a verdict."""
+    return next((row for row in table if row.phase == phase and code in row.codes), None)
+
+
+def explanation(state: dict[str, Any]) -> dict[str, Any]:
+    """The same for a program."""
+    cases = [("run", state), *((subrun["name"], subrun) for subrun in state["subruns"])]
+    return {
+        "build_name": state["build_name"],
+        "run_id": state["run_id"],
+        "cases": [
+            {"name": name, "phase": case["phase"], "reason": case["reason"], "ledger": case["ledger"]}
+            for name, case in cases
+        ],
+    }
+
+
+def describe(item: dict[str, Any]) -> str:
+    """One piece of evidence, with the line that it points to."""
+    words = ", ".join(f"{key} {value}" for key, value in item.items() if key != "kind" and value is not None)
+    text = f"{item['kind']}: {one_line(words, 300)}"
+    if item["kind"] == "log" and isinstance(item.get("offset"), int):
+        quote = quoted(Path(str(item["path"])), int(item["offset"]))
+        return f"{text}\n             | {quote}" if quote else text
+    return text
+
+
+def quoted(path: Path, offset: int) -> str:
+    """The line at a byte offset of a log, harmless; "" if it cannot be read any more."""
+    try:
+        with path.open("rb") as file:
+            file.seek(offset)
+            line = file.read(QUOTE_MAX_BYTES).split(b"\n", 1)[0]
+    except OSError:
+        return ""
+    return one_line(line.decode("utf-8", "replace"), 160)

@@ -1,0 +1,114 @@
+"""Deliver a message of a run once more; the repeat is always marked as a possible duplicate."""
+
+import argparse
+from collections.abc import Iterable
+from pathlib import Path
+
+from atvm_pipeline.core.events import Event, ResendRequested
+from atvm_pipeline.core.state import Post, Run
+from atvm_pipeline.shell import clock
+from atvm_pipeline.shell.delivery import deliverer
+from atvm_pipeline.shell.files import Busy, locked
+from atvm_pipeline.shell.loop import Loop
+from atvm_pipeline.shell.records import Paths, Request, read_record
+from atvm_pipeline.shell.refusals import DATA, DONE, IN_USE, UNAVAILABLE, USAGE, Refused
+from atvm_pipeline.shell.store import Store, load
+
+from .common import add_state_root, checked_build_name, environment, say, state_root
+from .watch import crashed_deliveries
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("build", metavar="BUILD")
+    parser.add_argument(
+        "subrun",
+        nargs="?",
+        type=int,
+        metavar="N",
+        help="sub-run whose message is meant; default: every message that was not sent",
+    )
+    parser.add_argument("--archived", metavar="DIR", help="an earlier run of that build, below .archive")
+    add_state_root(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Resend.  0 sent; 69 not arrived, or the end of an attempt is not known."""
+    environ = environment()
+    paths = Paths(
+        state_root(args, environ),
+        checked_build_name(args.build),
+        Path(args.archived) if args.archived else None,
+    )
+    request = read_record(paths.request, Request)
+    if request is None:
+        raise Refused(DATA, f"build {paths.build_name} is not known in {paths.folder}")
+    deliver = deliverer(request, environ)
+    try:
+        with locked(paths.watcher_lock):
+            loaded = load(paths, request.run_id)
+            if loaded.run is None:
+                raise Refused(DATA, f"{paths.folder} holds no journal of this run")
+            keys = chosen(loaded.run, args.subrun)
+            loop = Loop(
+                loaded.run, Store(paths, loaded.journal_bytes), deliver, on_save=lambda _snapshot: None
+            )
+            return _resend(loop, keys)
+    except Busy:
+        raise Refused(
+            IN_USE,
+            f"build {paths.build_name} is being watched, its messages are still under way: try again when it has ended",
+        ) from None
+
+
+def chosen(run: Run, subrun: int | None) -> list[str]:
+    """Keys of the messages that are meant.  Raises Refused."""
+    first = [post for post in run.outbox if "/resend-" not in post.key and post.kind != "alert"]
+    if subrun is not None:
+        keys = [post.key for post in first if post.subrun == subrun]
+        if not keys:
+            told = ", ".join(str(post.subrun) for post in first if post.subrun is not None) or "none"
+            raise Refused(USAGE, f"sub-run {subrun} has no message; these have one: {told}")
+        return keys
+    if len(first) == 1:
+        return [first[0].key]
+    keys = [post.key for post in first if last_outcome(run, post) != "sent"]
+    if not keys:
+        raise Refused(
+            USAGE,
+            "every message was sent; name the sub-run whose message is meant"
+            if first
+            else "this run has no message",
+        )
+    return keys
+
+
+def last_outcome(run: Run, post: Post) -> str:
+    """What became of a message, its repeats by hand included."""
+    return [p.outcome for p in run.outbox if p.key == post.key or p.key.startswith(f"{post.key}/resend-")][-1]
+
+
+class _NoSources:
+    """Nothing is watched while a message is repeated."""
+
+    def gather(self, _hinted: object, /) -> Iterable[Event]:
+        return ()
+
+
+def _resend(loop: Loop, keys: list[str]) -> int:
+    loop.feed(crashed_deliveries(loop.run))
+    known = {post.key for post in loop.run.outbox}
+    loop.feed([ResendRequested(at=clock.now(), key=key) for key in keys])
+    ours = [post.key for post in loop.run.outbox if post.key not in known] or keys
+
+    def tried(run: Run) -> bool:
+        return all(not post.in_flight and post.attempts > 0 for post in run.outbox if post.key in ours)
+
+    loop.follow(_NoSources(), on_ready=lambda: None, until=tried)
+    posts = [post for post in loop.run.outbox if post.key in ours]
+    for post in posts:
+        name = f"sub-run {post.subrun}" if post.subrun is not None else "the run"
+        say(
+            f"message of {name}: {post.outcome} (marked, delivery {post.delivery_id}){': ' + post.detail if post.detail else ''}"
+        )
+    return DONE if all(post.outcome == "sent" for post in posts) else UNAVAILABLE

@@ -1,0 +1,80 @@
+"""What is known about one run, or about all runs of the state root, and who lives."""
+
+import argparse
+from typing import Any
+
+from atvm_pipeline.shell.reading import TERMINAL, builds, live, posts_pending, read_state
+from atvm_pipeline.shell.records import Paths
+from atvm_pipeline.shell.refusals import DATA, DONE, Refused
+
+from .common import add_state_root, checked_build_name, environment, state_root
+from .page import page, print_json
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("build", nargs="?", metavar="BUILD", help="default: every build")
+    parser.add_argument("--json", action="store_true", help="the object of state.json, with who lives")
+    add_state_root(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print it.  65 for a build that is not known."""
+    root = state_root(args, environment())
+    if args.build is not None:
+        paths = Paths(root, checked_build_name(args.build))
+        state = known_state(paths)
+        print_json({**state, "live": live(paths)}) if args.json else print(_page(paths, state))
+        return DONE
+    found = [(Paths(root, name), read_state(Paths(root, name))) for name in builds(root)]
+    states = [(paths, state) for paths, state in found if state is not None]
+    if args.json:
+        print_json([{**state, "live": live(paths)} for paths, state in states])
+    elif not states:
+        print(f"no runs in {root}")
+    for paths, state in states if not args.json else ():
+        print(f"{state['phase']:<10} {paths.build_name}  {headline(paths, state)}")
+    return DONE
+
+
+def known_state(paths: Paths) -> dict[str, Any]:
+    """The state of a build.  Raises Refused (65) if there is none."""
+    state = read_state(paths)
+    if state is not None:
+        return state
+    if paths.request.exists():
+        raise Refused(DATA, f"build {paths.build_name} was requested, but no watcher has written a state yet")
+    raise Refused(
+        DATA,
+        f"build {paths.build_name} is not known in {paths.state_root} (atvm-pipeline status lists what is)",
+    )
+
+
+def headline(paths: Paths, state: dict[str, Any]) -> str:
+    """One line: the reason, and what a person must know besides."""
+    parts = [state["reason"].get("text", "")]
+    if state["phase"] not in TERMINAL and not live(paths)["watcher"]:
+        parts.append(
+            "NOBODY WATCHES: join with start-atvm-run-watcher.sh --attach --build-name " + paths.build_name
+        )
+    elif posts_pending(state):
+        parts.append(
+            "a message waits to be delivered"
+            if live(paths)["watcher"]
+            else "a message was not delivered, and nobody watches"
+        )
+    if state.get("attention"):
+        parts.append(f"attention: {state['attention']}")
+    return " | ".join(part for part in parts if part)
+
+
+def _page(paths: Paths, state: dict[str, Any]) -> str:
+    alive = live(paths)
+    told = headline(paths, state).split(" | ")[1:]
+    lines = [page(state, title=paths.build_name), *(f"  {text}" for text in told)]
+    lines.append(
+        f"  watcher {'watching' if alive['watcher'] else 'gone'}, runner {'running' if alive['runner'] else 'gone'}, "
+        f"run {state['run_id']}"
+    )
+    lines.append(f"  state: {paths.folder}")
+    return "\n".join(lines)

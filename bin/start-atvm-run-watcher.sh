@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+#
+# Start the watcher of one request; with --attach, join a living run.
+#
+# Usage: start-atvm-run-watcher.sh --build-name BUILD [--attach] [options]
+
+# shellcheck source=bin/_lib.bash
+. "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/_lib.bash"
+
+exec_pipeline run --only watcher "$@"

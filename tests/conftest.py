@@ -1,0 +1,28 @@
+"""What all tests share: the option that rewrites golden files, and where the recorded runs lie."""
+
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[1]
+REPLAY = PROJECT / "fixtures" / "replay"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--rewrite",
+        action="store_true",
+        help="write golden files anew; read the diff, and commit only what you understand and want",
+    )
+
+
+@pytest.fixture
+def rewrite(request: pytest.FixtureRequest) -> bool:
+    return bool(request.config.getoption("--rewrite"))
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A new folder below fixtures/replay is a new test, without code."""
+    if "recorded" in metafunc.fixturenames:
+        folders = sorted(folder for folder in REPLAY.iterdir() if (folder / "journal.jsonl").is_file())
+        metafunc.parametrize("recorded", folders, ids=[folder.name for folder in folders])

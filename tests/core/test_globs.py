@@ -1,0 +1,140 @@
+import re
+import time
+from fnmatch import fnmatchcase
+
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from atvm_pipeline.core.globs import expand_braces, glob_regex, match_specs
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expanded"),
+    [
+        ("a", ("a",)),
+        ("", ("",)),
+        ("a{b,c}", ("ab", "ac")),
+        ("{a,b}{1,2}", ("a1", "a2", "b1", "b2")),
+        ("{a,{b,c}d}", ("a", "bd", "cd")),
+        ("x{,y}", ("x", "xy")),
+        ("a{1..3}", ("a1", "a2", "a3")),
+        ("{2..1}", ("2", "1")),
+        ("{a}", ("{a}",)),
+        ("{a", ("{a",)),
+        ("a}", ("a}",)),
+        ("{a,b", ("{a,b",)),
+        (r"\{a,b}", (r"\{a,b}",)),
+        ("{a,a}", ("a",)),
+    ],
+)
+def test_braces_expand_as_in_minimatch(pattern: str, expanded: tuple[str, ...]) -> None:
+    assert expand_braces(pattern) == expanded
+
+
+@pytest.mark.parametrize(
+    "pattern", ["{a,b}" * 11, "{1..5000}", "{1..999}{1..9}", "{a," * 300 + "}" * 300, "x" * 2000]
+)
+def test_what_expands_to_too_much_expands_to_nothing_and_fits_everything(pattern: str) -> None:
+    assert expand_braces(pattern) == ()
+    assert re.match(glob_regex(pattern), "any/thing.ts")
+    assert match_specs([pattern], ["any/thing.ts"]) is None
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path", "fits"),
+    [
+        ("cypress/e2e/**/*.cy.{js,jsx,ts,tsx}", "cypress/e2e/a.cy.ts", True),
+        ("cypress/e2e/**/*.cy.{js,jsx,ts,tsx}", "cypress/e2e/x/y/a.cy.js", True),
+        ("cypress/e2e/**/*.cy.{js,jsx,ts,tsx}", "cypress/e2e/check-xml-files.ts", False),
+        ("cypress/e2e/redhat9.6.cy.ts", "cypress/e2e/redhat9.6.cy.ts", True),
+        ("cypress/e2e/redhat9.6.cy.ts", "cypress/e2e/redhat9x6.cy.ts", False),
+        ("./a.ts", "a.ts", True),
+        ("*.ts", "a/b.ts", False),
+        ("**", "a/b.ts", True),
+        ("**/*.ts", "b.ts", True),
+        ("a/**", "a/b/c", True),
+        ("a/**", "ab/c", False),
+        ("**/a/**/b/*.ts", "q/a/x/b/b/c.ts", True),
+        ("**/a/**/b/*.ts", "q/a/x/b/b/d/c.ts", False),
+        ("x/*/y", "x/a/b/y", False),
+        ("a**b", "axxb", True),
+        ("[a-c]x", "bx", True),
+        ("[!a-c]x", "bx", False),
+        ("[^a]x", "/x", False),
+        ("[z-a]x", "qx", True),
+        ("[]]x", "]x", True),
+        ("@(a|b).ts", "b.ts", True),
+        ("?(a|b)x.ts", "x.ts", True),
+        ("@(xyz|y)*z", "yz", True),
+        ("*@(xyz|y)*z", "xyz", True),
+        ("!(a).ts", "b.ts", True),
+        (r"a\*b", "a*b", True),
+        (r"a\*b", "axb", False),
+        ("a?c", "abc", True),
+        ("a?c", "a/c", False),
+        ("a{b,c}/*", "ac/x", True),
+        ("a\n*", "a\nb", True),
+    ],
+)
+def test_a_glob_fits_what_cypress_would_find(pattern: str, path: str, fits: bool) -> None:
+    assert (re.match(glob_regex(pattern), path) is not None) == fits
+
+
+def reference(pattern: list[str], path: list[str]) -> bool:
+    """The meaning of `**` and of names with stars, slow and plain."""
+    if not pattern:
+        return not path
+    if pattern[0] == "**":
+        rest_fits = any(reference(pattern[1:], path[at:]) for at in range(len(path) + 1))
+        return rest_fits and (len(pattern) > 1 or bool(path))
+    return bool(path) and fnmatchcase(path[0], pattern[0]) and reference(pattern[1:], path[1:])
+
+
+segments = st.sampled_from(["**", "*", "a", "b", "a*", "*b", "a*b*", "?", "*a*b", "a?*"])
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    st.lists(segments, min_size=1, max_size=5),
+    st.lists(st.text("ab", min_size=1, max_size=4), min_size=1, max_size=5),
+)
+def test_stars_mean_what_the_plain_reading_says(pattern: list[str], path: list[str]) -> None:
+    collapsed = [name for at, name in enumerate(pattern) if name != "**" or pattern[at - 1 : at] != ["**"]]
+    found = re.match(glob_regex("/".join(pattern)), "/".join(path)) is not None
+
+    assert found == reference(collapsed, path)
+
+
+def test_a_hostile_pattern_costs_little() -> None:
+    began = time.process_time()
+    for pattern, path in (
+        ("*a" * 100 + "b", "a" * 4000),
+        ("**/a/" * 50 + "b", "a/" * 2000),
+        ("*(*a|*a)" * 40 + "b", "a" * 4000),
+        ("{" * 1000, "x"),
+        ("{a}" * 300, "x"),
+        ("[" * 1000, "x"),
+    ):
+        assert not re.match(glob_regex(pattern), path)
+
+    assert time.process_time() - began < 5
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(max_size=30) | st.text(alphabet="{},*?[]()!@+|\\/.a-^&~", max_size=40), st.text(max_size=20))
+def test_no_pattern_raises(pattern: str, path: str) -> None:
+    expand_braces(pattern)
+    re.match(glob_regex(pattern), path)
+    match_specs([pattern], [path])
+
+
+def test_specs_are_matched_in_order_and_negative_patterns_take_away() -> None:
+    paths = ["e2e/b.cy.ts", "e2e/a.cy.ts", "node_modules/x/e2e/c.cy.ts", "e2e/check-xml-files.ts"]
+
+    assert match_specs(["**/*.ts", "!**/b.cy.ts"], paths) == ("e2e/a.cy.ts", "e2e/check-xml-files.ts")
+    assert match_specs([], paths) == ()
+
+
+@pytest.mark.parametrize("pattern", ["/abs/*.ts", "../x.ts", "a/../b.ts", "C:/x.ts"])
+def test_a_pattern_that_leaves_the_folder_is_not_judged(pattern: str) -> None:
+    assert match_specs([pattern], ["x.ts"]) is None

@@ -1,0 +1,84 @@
+"""The core stays pure: no clock, no I/O, no randomness, arrows only inward; each heavy package has one importer."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[2] / "atvm_pipeline"
+CORE = sorted((PACKAGE / "core").rglob("*.py"))
+ALLOWED = {
+    *(
+        "collections",
+        "datetime",
+        "difflib",
+        "enum",
+        "fnmatch",
+        "functools",
+        "hashlib",
+        "itertools",
+        "math",
+        "msgspec",
+    ),
+    *("posixpath", "re", "shlex", "string", "tomllib", "typing", "unicodedata", "xml"),
+}
+"""The pure part of the standard library, and msgspec."""
+CLOCK_OR_CHANCE = {"now", "utcnow", "today", "time", "monotonic", "random", "urandom", "uuid4", "token_hex"}
+DOORS = {"open", "print", "input", "exec", "eval", "__import__"}
+HEAVY = {
+    "watchdog": "shell/watch.py",
+    "psutil": "shell/processes.py",
+    "urllib3": "shell/mattermost.py",
+    "subprocess": "shell/programs.py",
+}
+
+
+def imports(path: Path) -> Iterator[tuple[str, int]]:
+    """Absolute names of the modules that a file imports, relative imports resolved."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            yield node.module or "", node.lineno
+        elif isinstance(node, ast.ImportFrom):
+            base = path.relative_to(PACKAGE.parent).with_suffix("").parts[: -node.level]
+            names = [node.module] if node.module else [alias.name for alias in node.names]
+            yield from ((".".join((*base, name)), node.lineno) for name in names)
+
+
+def ring(name: str) -> str:
+    return name.split(".")[1] if name.startswith("atvm_pipeline.") else ""
+
+
+@pytest.mark.parametrize("path", CORE, ids=lambda path: path.name)
+def test_the_core_imports_only_the_core_and_what_is_pure(path: Path) -> None:
+    for name, line in imports(path):
+        inward = ring(name) == "core"
+        assert inward or name.split(".")[0] in ALLOWED, f"{path.name}:{line} imports {name}"
+
+
+@pytest.mark.parametrize("path", CORE, ids=lambda path: path.name)
+def test_the_core_has_no_clock_no_chance_and_no_door_to_the_world(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            assert node.func.id not in DOORS, f"{path.name}:{node.lineno} calls {node.func.id}"
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            assert node.func.attr not in CLOCK_OR_CHANCE, f"{path.name}:{node.lineno} calls {node.func.attr}"
+
+
+def test_the_shell_does_not_know_the_command_line() -> None:
+    for path in (PACKAGE / "shell").rglob("*.py"):
+        assert all(ring(name) != "cli" for name, _ in imports(path)), path
+
+
+@pytest.mark.parametrize(("package", "home"), HEAVY.items())
+def test_each_heavy_package_has_exactly_one_importer(package: str, home: str) -> None:
+    importers = {
+        path.relative_to(PACKAGE).as_posix()
+        for path in PACKAGE.rglob("*.py")
+        for name, _ in imports(path)
+        if name.split(".")[0] == package
+    }
+
+    assert importers == {home}

@@ -1,0 +1,287 @@
+"""Fixed example runs for docs/status-template.md: facts in, the messages that the core asks for out.
+
+Goes through `reduce` like a watcher; every delivery settles as it is told.
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+import msgspec
+from msgspec.structs import replace
+
+from atvm_pipeline.core import facts as f
+from atvm_pipeline.core.effects import PostMessage
+from atvm_pipeline.core.events import (
+    ClockTicked,
+    DeliverySettled,
+    Event,
+    LogRead,
+    Metadata,
+    Process,
+    ProcessesSeen,
+    RunnerExited,
+    RunnerStarted,
+    RunRequested,
+    Settings,
+    WatcherStarted,
+)
+from atvm_pipeline.core.facts import Counts
+from atvm_pipeline.core.recognise.console import ScannerState
+from atvm_pipeline.core.reducer import begin, reduce
+
+BEGIN = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
+BUILD = "e2e-redhat9.6-ubuntu24.04-w2k25-fc"
+INVENTORY = {
+    "redhat9.6": "5.14.0-570.el9",
+    "ubuntu24.04": "6.8.0-31-generic",
+    "w2k22": "10.0.20348",
+    "w2k25": "10.0.26100",
+}
+CHECK = ("check-xml-files.ts", Counts(tests=1, passing=1), 3.0)
+
+SpecFacts = tuple[str, Counts, float]
+
+
+class Play:
+    """One run, event by event, and what it asked to be posted."""
+
+    def __init__(self, *, build: str = BUILD, hosts: tuple[str, ...], categorized: bool = True) -> None:
+        """Request the run and start watcher and runner."""
+        self.posts: list[PostMessage] = []
+        self.uncertain_once = False
+        self._offset = 0
+        request = RunRequested(
+            seq=1,
+            at=BEGIN,
+            build_name=build,
+            run_id="6f1d0c5b2a9e8374",
+            categorized=categorized,
+            metadata=Metadata(
+                template="cmc-e2e",
+                config_family="gold",
+                config_file="cypress.atvm-config-gold.ts",
+                migration_style="ATVM end-to-end migration validation",
+                integration_plugin="pure with fc",
+                scope_description="mixed Linux and Windows FC E2E validation on the gold datastore set",
+            ),
+            settings=Settings(alerts=True),
+            requested_hosts=hosts,
+            inventory=dict(INVENTORY),
+            log_path=f"/var/lib/atvm-run-watcher/{build}/runner.log",
+        )
+        self._run = begin(request).run
+        self.feed(WatcherStarted(at=BEGIN, pid=100, utc_offset_s=3600))
+        self.feed(RunnerStarted(at=BEGIN, pid=200, create_time=1.0))
+
+    def feed(self, event: Event, *, after_s: float = 1.0) -> None:
+        """Apply one event `after_s` later, and settle the deliveries that it asks for."""
+        at = self._run.at + timedelta(seconds=after_s)
+        watched_s = self._run.watched_s + after_s
+        step = reduce(self._run, replace(event, seq=self._run.seq + 1, at=at, watched_s=watched_s))
+        self._run = step.run
+        for effect in step.effects:
+            if isinstance(effect, PostMessage):
+                self.posts.append(effect)
+                outcome: Literal["sent", "uncertain"] = "uncertain" if self.uncertain_once else "sent"
+                self.uncertain_once = False
+                self.feed(
+                    DeliverySettled(at=at, key=effect.key, attempt=effect.attempt, outcome=outcome),
+                    after_s=0.0,
+                )
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass."""
+        self.feed(ClockTicked(at=BEGIN), after_s=seconds)
+
+    def log(self, *found: Callable[[int], f.Fact], after_s: float = 1.0, lines: int = 40) -> None:
+        """Facts of the log, each some lines after the other."""
+        made = []
+        for make in found:
+            self._offset += 61 * lines
+            made.append(make(self._offset))
+        self._offset += 61
+        state = ScannerState(offset=self._offset)
+        self.feed(LogRead(at=BEGIN, end=self._offset, facts=tuple(made), scanner=state), after_s=after_s)
+
+    def child(
+        self,
+        label: str,
+        *specs: SpecFacts,
+        failures: tuple[tuple[str, str], ...] = (),
+        flaky: str | None = None,
+    ) -> None:
+        """One Cypress process from its command line to its totals row."""
+        names = tuple(name for name, _, _ in specs)
+        self.log(
+            lambda offset: f.ChildLaunched(offset=offset, label=label),
+            lambda offset: f.ChildStarted(offset=offset),
+            lambda offset: f.ChildDescribed(
+                offset=offset, specs_found=len(specs), spec_names=names, group=label
+            ),
+        )
+        for position, (name, counts, duration_s) in enumerate(specs, start=1):
+            self.log(_started(name, position, len(specs)))
+            told = [_failed(*failure) for failure in failures] if counts.failing else []
+            told += [_flaky(flaky)] if flaky is not None and position == 1 else []
+            self.log(*told, _reported(name, counts, duration_s), after_s=duration_s)
+        self.log(lambda offset: f.RunFinished(offset=offset), *_summary(specs))
+
+    def end(self, exit_code: int = 0) -> None:
+        """The runner ends, and the time for late reports passes."""
+        self.feed(ProcessesSeen(at=BEGIN))
+        self.feed(RunnerExited(at=BEGIN, exit_code=exit_code))
+        self.wait(11)
+
+    def bodies(self) -> Iterator[dict[str, Any]]:
+        """The bodies asked for, in order."""
+        yield from (msgspec.json.decode(post.payload) for post in self.posts)
+
+
+def _started(name: str, position: int, total: int) -> Callable[[int], f.Fact]:
+    return lambda offset: f.SpecStarted(offset=offset, spec=name, position=position, total=total)
+
+
+def _failed(title: str, error: str) -> Callable[[int], f.Fact]:
+    return lambda offset: f.TestFailed(offset=offset, title=title, error=error)
+
+
+def _flaky(title: str) -> Callable[[int], f.Fact]:
+    return lambda offset: f.TestFlaky(offset=offset, title=title)
+
+
+def _reported(name: str, counts: Counts, duration_s: float) -> Callable[[int], f.Fact]:
+    return lambda offset: f.SpecReported(offset=offset, spec=name, counts=counts, duration_s=duration_s)
+
+
+def _row(name: str, counts: Counts, duration_s: float) -> Callable[[int], f.Fact]:
+    mark = "failed" if counts.failing else "passed"
+    return lambda offset: f.SpecSummarised(
+        offset=offset, spec=name, mark=mark, counts=counts, duration_s=duration_s
+    )
+
+
+def _summary(specs: tuple[SpecFacts, ...]) -> list[Callable[[int], f.Fact]]:
+    failed = sum(1 for _, counts, _ in specs if counts.failing)
+    total = Counts(
+        **{
+            name: sum(getattr(counts, name) for _, counts, _ in specs)
+            for name in ("tests", "passing", "failing", "pending", "skipped")
+        }
+    )
+
+    def totals(offset: int) -> f.Fact:
+        verdict = "failed" if failed else "passed"
+        return f.TotalsReported(offset=offset, verdict=verdict, failed=failed, total=len(specs), counts=total)
+
+    return [*(_row(*spec) for spec in specs), totals]
+
+
+PASSED = Counts(tests=4, passing=4)
+FAILED = Counts(tests=4, passing=3, failing=1)
+PENDING = Counts(tests=4, pending=4)
+FAILURE = (
+    "cmc-e2e ubuntu24.04 > migrates the data volumes",
+    "AssertionError: Timed out retrying after 120000ms: expected 'In Progress' to equal 'Complete'",
+)
+
+
+def completed() -> dict[str, Any]:
+    """A group whose every test passed, one after a retry."""
+    play = Play(hosts=("redhat9.6", "ubuntu24.04", "w2k25"))
+    play.child("e2e-redhat9.6-fc", ("redhat9.6.cy.ts", PASSED, 3725.0), CHECK, flaky="takes a snapshot")
+    play.wait(11)
+    return next(play.bodies())
+
+
+def failed() -> dict[str, Any]:
+    """A group with a failing test."""
+    play = Play(hosts=("redhat9.6", "ubuntu24.04", "w2k25"))
+    play.child("e2e-ubuntu24.04-fc", ("ubuntu24.04.cy.ts", FAILED, 5401.0), CHECK, failures=(FAILURE,))
+    play.wait(11)
+    return next(play.bodies())
+
+
+def label_mismatch() -> dict[str, Any]:
+    """A group whose label names a host that did not run."""
+    play = Play(hosts=("redhat9.6", "ubuntu24.04", "w2k25"))
+    play.child("e2e-w2k22-fc", ("w2k25.cy.ts", PASSED, 2710.0), CHECK)
+    play.wait(11)
+    return next(body for body in play.bodies() if "attachments" in body)
+
+
+def host_pending() -> dict[str, Any]:
+    """A group of two hosts, one with pending tests only."""
+    play = Play(build="e2e-redhat9.6-w2k25-fc", hosts=("redhat9.6", "w2k25"))
+    play.child(
+        "e2e-redhat9.6-w2k25-fc", ("redhat9.6.cy.ts", PASSED, 3725.0), ("w2k25.cy.ts", PENDING, 0.0), CHECK
+    )
+    play.wait(11)
+    return next(play.bodies())
+
+
+def whole_run() -> dict[str, Any]:
+    """A run that is not categorized: one sub-run, told at its end."""
+    play = Play(build="e2e-redhat9.6-ubuntu24.04-fc", hosts=("redhat9.6", "ubuntu24.04"), categorized=False)
+    specs = (("redhat9.6.cy.ts", PASSED, 3725.0), ("ubuntu24.04.cy.ts", FAILED, 5401.0), CHECK)
+    play.child("e2e-redhat9.6-ubuntu24.04-fc", *specs, failures=(FAILURE,))
+    play.end(1)
+    return next(play.bodies())
+
+
+def closing() -> dict[str, Any]:
+    """A run whose third group never ran."""
+    play = Play(hosts=("redhat9.6", "ubuntu24.04", "w2k25"))
+    for host in ("redhat9.6", "ubuntu24.04"):
+        play.child(f"e2e-{host}-fc", (f"{host}.cy.ts", PASSED, 3725.0), CHECK)
+        play.wait(11)
+    play.end(0)
+    return list(play.bodies())[-1]
+
+
+def alert() -> dict[str, Any]:
+    """A run whose browser is gone while Cypress waits for it."""
+    play = Play(hosts=("redhat9.6", "ubuntu24.04", "w2k25"))
+    play.log(
+        lambda offset: f.ChildStarted(offset=offset),
+        lambda offset: f.ChildDescribed(offset=offset, specs_found=2),
+        _started("ubuntu24.04.cy.ts", 1, 2),
+    )
+    cypress = Process(pid=300, create_time=2.0, name="Cypress", role="cypress", state="S")
+    browser = Process(pid=301, create_time=3.0, name="electron", role="browser", state="S")
+    play.feed(ProcessesSeen(at=BEGIN, processes=(cypress, browser)))
+    play.feed(ProcessesSeen(at=BEGIN, processes=(cypress,)))
+    play.wait(3601)
+    return next(play.bodies())
+
+
+def possible_duplicate() -> dict[str, Any]:
+    """The repeat of a message of which nobody knows whether it arrived."""
+    play = Play(hosts=("redhat9.6", "ubuntu24.04", "w2k25"))
+    play.uncertain_once = True
+    play.child("e2e-redhat9.6-fc", ("redhat9.6.cy.ts", PASSED, 3725.0), CHECK)
+    play.wait(11)
+    play.wait(6)
+    return list(play.bodies())[-1]
+
+
+EXAMPLES: dict[str, Callable[[], dict[str, Any]]] = {
+    "completed": completed,
+    "failed": failed,
+    "label-mismatch": label_mismatch,
+    "host-pending": host_pending,
+    "not-categorized": whole_run,
+    "closing": closing,
+    "alert": alert,
+    "possible-duplicate": possible_duplicate,
+}
+"""Name in docs/status-template.md -> body of the post, without the channel."""
+
+
+def shown(body: dict[str, Any]) -> str:
+    """A body as its reader sees it: the text, then the fields and the footer of the attachment."""
+    lines = [body["text"]]
+    for attachment in body.get("attachments", ()):
+        lines += [f"| {field['title']}: {field['value']}" for field in attachment["fields"]]
+        lines.append(f"| {attachment['footer']}")
+    return "\n".join(lines)

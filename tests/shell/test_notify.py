@@ -1,0 +1,71 @@
+"""sd_notify, received by a real datagram socket."""
+
+import socket
+
+import pytest
+
+from atvm_pipeline.shell import notify
+
+
+@pytest.fixture
+def receiver():
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+        listening.settimeout(5)
+        yield listening
+
+
+def test_what_is_told_arrives_at_a_path(receiver, tmp_path, monkeypatch):
+    receiver.bind(str(tmp_path / "notify"))
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+
+    notify.ready()
+    notify.status("RUNNING: 2 of\n3  specs")
+    notify.watchdog()
+    notify.stopping()
+
+    told = [receiver.recv(4096) for _ in range(4)]
+    assert told == [b"READY=1", b"STATUS=RUNNING: 2 of 3 specs", b"WATCHDOG=1", b"STOPPING=1"]
+
+
+def test_what_is_told_arrives_in_the_abstract_namespace(receiver, tmp_path, monkeypatch):
+    name = f"atvm-test-{tmp_path.name}-{id(receiver)}"
+    receiver.bind("\0" + name)
+    monkeypatch.setenv("NOTIFY_SOCKET", "@" + name)
+
+    notify.ready()
+
+    assert receiver.recv(4096) == b"READY=1"
+
+
+def test_a_foreign_text_cannot_smuggle_in_another_field(receiver, tmp_path, monkeypatch):
+    receiver.bind(str(tmp_path / "notify"))
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+
+    notify.status("x\nMAINPID=1\n" + "y" * 5000)
+
+    told = receiver.recv(65536)
+    assert b"\n" not in told
+    assert len(told) < 500
+
+
+@pytest.mark.parametrize(
+    "address", [None, "", "relative", "/no/such/socket", "@nobody-listens", "/" + "x" * 300]
+)
+def test_without_anybody_who_listens_nothing_happens(monkeypatch, address):
+    if address is None:
+        monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+    else:
+        monkeypatch.setenv("NOTIFY_SOCKET", address)
+
+    notify.ready()
+    notify.status("text")
+
+
+def test_a_receiver_that_does_not_read_is_not_waited_for(receiver, tmp_path, monkeypatch):
+    receiver.bind(str(tmp_path / "notify"))
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+
+    for _ in range(2000):
+        notify.watchdog()
+
+    assert receiver.recv(4096) == b"WATCHDOG=1"

@@ -1,0 +1,517 @@
+"""The tail against real files: what is written is read, and what is lost is said."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings, strategies as st
+
+from atvm_pipeline.core.events import LogRead, LogReplaced
+from atvm_pipeline.core.facts import ChildLaunched, Fact
+from atvm_pipeline.core.recognise.console import Scanner, ScannerState
+from atvm_pipeline.core.recognise.dialect import Dialect
+from atvm_pipeline.shell.logfile import Identity
+from atvm_pipeline.shell.tail import BLOCK_BYTES, Tail
+
+SCANNER = Scanner(Dialect())
+
+
+def line(name: str) -> bytes:
+    return f"cypress run --record --ci-build-id {name}\n".encode()
+
+
+def labels(events: list[LogRead | LogReplaced]) -> list[str]:
+    return [fact.label for fact in facts(events) if isinstance(fact, ChildLaunched)]
+
+
+def facts(events: list[LogRead | LogReplaced], generation: int | None = None) -> list[Fact]:
+    reads = [event for event in events if isinstance(event, LogRead)]
+    return [fact for event in reads if generation in (None, event.generation) for fact in event.facts]
+
+
+def replaced(events: list[LogRead | LogReplaced]) -> list[tuple[int, str, int | None]]:
+    return [(e.generation, e.why, e.unread_bytes) for e in events if isinstance(e, LogReplaced)]
+
+
+def append(path: Path, data: bytes) -> None:
+    with path.open("ab") as file:
+        file.write(data)
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    return tmp_path / "runner.log"
+
+
+@contextlib.contextmanager
+def no_access(path: Path) -> Iterator[None]:
+    """Nobody may read `path` here; root is nobody for the while, as root may read everything."""
+    mode = path.stat().st_mode
+    path.chmod(0)
+    if os.getuid() == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if os.getuid() == 0:
+            os.seteuid(0)
+        path.chmod(mode)
+
+
+def test_a_log_that_comes_late_is_read_from_its_begin(log: Path) -> None:
+    tail = Tail(log, SCANNER)
+
+    assert list(tail.read()) == []
+
+    log.write_bytes(line("a"))
+    events = list(tail.read())
+
+    assert labels(events) == ["a"]
+    assert tail.generation == 0
+
+
+def test_a_half_line_waits_for_its_end(log: Path) -> None:
+    tail = Tail(log, SCANNER)
+    log.write_bytes(line("a") + line("b")[:30])
+
+    assert labels(list(tail.read())) == ["a"]
+
+    append(log, line("b")[30:])
+
+    assert labels(list(tail.read())) == ["b"]
+
+
+def test_the_last_line_needs_no_newline(log: Path) -> None:
+    tail = Tail(log, SCANNER)
+    log.write_bytes(line("a") + line("b").rstrip())
+
+    events = list(tail.read(final=True))
+
+    assert labels(events) == ["a", "b"]
+    last = events[-1]
+    assert isinstance(last, LogRead)
+    assert last.final
+    assert last.end == log.stat().st_size
+
+
+def test_a_final_read_without_any_log_says_so_once(log: Path) -> None:
+    tail = Tail(log, SCANNER)
+
+    events = list(tail.read(final=True))
+
+    assert [(event.final, event.end) for event in events if isinstance(event, LogRead)] == [(True, 0)]
+    assert list(tail.read(final=True)) == []
+
+
+def test_what_is_written_after_the_final_read_is_still_read(log: Path) -> None:
+    tail = Tail(log, SCANNER)
+    log.write_bytes(line("a"))
+    list(tail.read(final=True))
+    append(log, line("b"))
+
+    events = list(tail.read(final=True))
+
+    assert labels(events) == ["b"]
+    assert [event.final for event in events if isinstance(event, LogRead)][-1]
+
+
+def test_the_ranges_of_the_events_touch(log: Path) -> None:
+    tail = Tail(log, SCANNER)
+    log.write_bytes(b"".join(line(f"n{number}") + b"." * 100_000 + b"\n" for number in range(20)))
+
+    events = [event for event in tail.read(final=True) if isinstance(event, LogRead)]
+
+    assert len(events) > 3
+    assert events[0].start == 0
+    assert all(one.end == other.start for one, other in pairwise(events))
+    assert events[-1].end == log.stat().st_size
+
+
+def test_noise_alone_is_told_rarely_and_not_forgotten(log: Path) -> None:
+    tail = Tail(log, SCANNER, progress_every_s=3600)
+    log.write_bytes(b"noise\n")
+
+    assert len(list(tail.read())) == 1
+
+    append(log, b"more noise\n")
+
+    assert list(tail.read()) == []
+    assert tail.due_s is not None
+
+    events = list(tail.read(final=True))
+
+    assert [event.end for event in events if isinstance(event, LogRead)] == [len(b"noise\nmore noise\n")]
+
+
+def test_untold_noise_is_told_when_it_is_due_though_nothing_new_comes(log: Path) -> None:
+    tail = Tail(log, SCANNER, progress_every_s=0)
+    log.write_bytes(b"noise\n")
+    list(tail.read())
+
+    assert list(tail.read()) == []
+
+    append(log, b"x")
+
+    assert [event.end for event in tail.read() if isinstance(event, LogRead)] == [7]
+
+
+def test_a_large_log_is_caught_up_with_in_portions(log: Path) -> None:
+    log.write_bytes((b"." * 99 + b"\n") * 20_000 + line("end"))
+    tail = Tail(log, SCANNER)
+
+    events = list(tail.read(max_bytes=BLOCK_BYTES))
+
+    assert tail.behind
+    assert labels(events) == []
+
+    while tail.behind:
+        events += list(tail.read(max_bytes=BLOCK_BYTES))
+
+    assert labels(events) == ["end"]
+
+
+def test_a_renamed_log_is_read_to_its_end_before_the_new_one(log: Path) -> None:
+    tail = Tail(log, SCANNER)
+    log.write_bytes(line("a"))
+    list(tail.read())
+    append(log, line("b"))
+    log.rename(log.with_suffix(".1"))
+    log.write_bytes(line("c"))
+
+    events = list(tail.read())
+
+    assert labels(events) == ["b", "c"]
+    assert replaced(events) == [(1, "replaced", 0)]
+
+
+def test_a_writer_whose_log_was_renamed_is_followed_while_the_new_file_is_empty(log: Path) -> None:
+    tail = Tail(log, SCANNER)
+    log.write_bytes(line("a"))
+    list(tail.read())
+    log.rename(log.with_suffix(".1"))
+    log.touch()
+    append(log.with_suffix(".1"), line("b"))
+
+    events = list(tail.read())
+
+    assert labels(events) == ["b"]
+    assert replaced(events) == []
+
+
+def test_a_deleted_log_is_read_to_its_end_and_its_successor_from_its_begin(log: Path) -> None:
+    tail = Tail(log, SCANNER)
+    log.write_bytes(line("a"))
+    list(tail.read())
+    with log.open("ab") as writer:
+        log.unlink()
+        writer.write(line("b"))
+        writer.flush()
+
+        assert labels(list(tail.read())) == ["b"]
+
+    log.write_bytes(line("c"))
+    events = list(tail.read())
+
+    assert labels(events) == ["c"]
+    assert replaced(events) == [(1, "deleted", 0)]
+
+
+def test_a_truncated_log_is_read_again_from_its_begin(log: Path) -> None:
+    tail = Tail(log, SCANNER)
+    log.write_bytes(line("aaaaaaaaaaaaaaaa"))
+    list(tail.read())
+    log.write_bytes(line("b"))
+
+    events = list(tail.read())
+
+    assert labels(events) == ["b"]
+    assert replaced(events) == [(1, "truncated", None)]
+
+
+def test_a_log_cut_and_grown_past_the_old_offset_between_two_looks_is_noticed(log: Path) -> None:
+    tail = Tail(log, SCANNER)
+    log.write_bytes(line("a"))
+    list(tail.read())
+    log.write_bytes(line("b") + line("c") + line("d"))
+
+    events = list(tail.read())
+
+    assert labels(events) == ["b", "c", "d"]
+    assert replaced(events) == [(1, "truncated", None)]
+
+
+def test_a_regrown_log_with_the_same_first_kilobyte_is_noticed(log: Path) -> None:
+    banner = b"= banner =\n" * 200
+    tail = Tail(log, SCANNER)
+    log.write_bytes(banner + line("a"))
+    list(tail.read())
+    log.write_bytes(banner + line("b") + line("c"))
+
+    events = list(tail.read())
+
+    assert labels(events) == ["b", "c"]
+    assert replaced(events) == [(1, "truncated", None)]
+
+
+def test_a_copytruncated_writer_without_append_leaves_nuls_and_is_followed(log: Path) -> None:
+    tail = Tail(log, SCANNER)
+    with log.open("wb", buffering=0) as writer:
+        writer.write(line("a"))
+        list(tail.read())
+        os.truncate(log, 0)
+        writer.write(b"\n" + line("b"))
+
+        events = list(tail.read())
+
+    assert labels(events) == ["b"]
+    assert replaced(events) == [(1, "truncated", None)]
+
+
+def test_nuls_and_bad_utf8_are_only_bytes(log: Path) -> None:
+    tail = Tail(log, SCANNER)
+    log.write_bytes(b"\0\0\xff\xfe\n" + line("a") + b"\xc3\n" + line("b"))
+
+    assert labels(list(tail.read(final=True))) == ["a", "b"]
+
+
+def test_a_log_that_may_not_be_read_for_a_while_is_read_later(log: Path) -> None:
+    tail = Tail(log, SCANNER)
+    log.write_bytes(line("a"))
+    with no_access(log):
+        assert list(tail.read()) == []
+
+    assert labels(list(tail.read())) == ["a"]
+
+
+def test_losing_the_folder_does_not_lose_the_open_log(tmp_path: Path) -> None:
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    log = folder / "runner.log"
+    log.write_bytes(line("a"))
+    tail = Tail(log, SCANNER)
+    list(tail.read())
+    append(log, line("b"))
+    with no_access(folder):
+        assert labels(list(tail.read())) == ["b"]
+
+    append(log, line("c"))
+
+    assert labels(list(tail.read())) == ["c"]
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir], ids=["fifo", "folder"])
+def test_what_is_no_regular_file_is_no_log(log: Path, make: object) -> None:
+    assert callable(make)
+    make(log)
+
+    assert list(Tail(log, SCANNER).read()) == []
+
+
+def resumed(tail: Tail, events: list[LogRead | LogReplaced], *, identity: Identity | None) -> Tail:
+    """A tail as a restarted watcher makes it, from the events alone and the identity that was kept."""
+    state, generation = ScannerState(), 0
+    for event in events:
+        generation = event.generation
+        state = event.scanner if isinstance(event, LogRead) else ScannerState()
+    path = tail._path
+    tail.close()
+    return Tail(path, SCANNER, generation=generation, state=state, identity=identity)
+
+
+def test_a_restarted_tail_goes_on_where_it_was(log: Path) -> None:
+    tail = Tail(log, SCANNER)
+    log.write_bytes(line("a") + line("b")[:20])
+    events = list(tail.read())
+    tail = resumed(tail, events, identity=tail.identity)
+    append(log, line("b")[20:])
+
+    assert labels(list(tail.read())) == ["b"]
+
+
+def test_a_log_that_was_renamed_while_nobody_watched_is_found_beside(log: Path) -> None:
+    tail = Tail(log, SCANNER)
+    log.write_bytes(line("a"))
+    events = list(tail.read())
+    append(log, line("b"))
+    log.rename(log.with_suffix(".1"))
+    log.write_bytes(line("c"))
+    tail = resumed(tail, events, identity=tail.identity)
+
+    events = list(tail.read())
+
+    assert labels(events) == ["b", "c"]
+    assert replaced(events) == [(1, "replaced", 0)]
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["identity known", "identity unknown"])
+def test_a_log_that_was_cut_while_nobody_watched_is_read_from_its_begin(log: Path, known: bool) -> None:
+    tail = Tail(log, SCANNER)
+    log.write_bytes(line("aaaaaaaaaaaaaaaaaaaa"))
+    events = list(tail.read())
+    log.write_bytes(line("b"))
+    tail = resumed(tail, events, identity=tail.identity if known else None)
+
+    events = list(tail.read())
+
+    assert labels(events) == ["b"]
+    assert replaced(events) == [(1, "truncated", None)]
+
+
+def test_a_log_that_went_away_for_good_is_said_at_the_end(log: Path) -> None:
+    tail = Tail(log, SCANNER)
+    log.write_bytes(line("a"))
+    events = list(tail.read())
+    log.unlink()
+    tail = resumed(tail, events, identity=tail.identity)
+
+    assert list(tail.read()) == []
+
+    events = list(tail.read(final=True))
+
+    assert replaced(events) == [(1, "deleted", None)]
+    assert [event.final for event in events if isinstance(event, LogRead)] == [True]
+
+
+class Model:
+    """Interprets actions on a real log and remembers the bytes of each file content that the tail could have met."""
+
+    def __init__(self, folder: Path) -> None:
+        self.log = folder / "runner.log"
+        self.tail = Tail(self.log, SCANNER, progress_every_s=0)
+        self.events: list[LogRead | LogReplaced] = []
+        self.contents: list[bytes] = [b""]
+        self.count = 0
+
+    def new_line(self) -> bytes:
+        self.count += 1
+        return line(f"label-{self.count}")
+
+    def write(self) -> None:
+        self._append(self.new_line())
+
+    def write_half(self) -> None:
+        self._append(self.new_line()[:-12])
+
+    def write_noise(self) -> None:
+        self._append(b"\0 noise \xff\n")
+
+    def write_much(self) -> None:
+        self._append(b"".join(self.new_line() for _ in range(40)))
+
+    def _append(self, data: bytes) -> None:
+        append(self.log, data)
+        self.contents[-1] += data
+
+    def rename(self) -> None:
+        if self.log.exists():
+            self.log.rename(self.log.with_suffix(f".{len(self.contents)}"))
+            self.contents.append(b"")
+
+    def delete(self) -> None:
+        if self.log.exists():
+            self.log.unlink()
+            self.contents.append(b"")
+
+    def truncate(self) -> None:
+        if self.log.exists():
+            os.truncate(self.log, 0)
+            self.contents.append(b"")
+
+    def copytruncate(self) -> None:
+        if self.log.exists():
+            self.log.with_suffix(".copy").write_bytes(self.log.read_bytes())
+            self.truncate()
+
+    def read(self) -> None:
+        self.events += self.tail.read()
+
+    def resume(self) -> None:
+        self.tail = resumed(self.tail, self.events, identity=self.tail.identity)
+
+    def check(self) -> None:
+        self.events += self.tail.read(final=True)
+        losses = {e.generation - 1: e.unread_bytes for e in self.events if isinstance(e, LogReplaced)}
+        written = [content for content in self.contents if content]
+        last = max((event.generation for event in self.events), default=0)
+        position = 0
+        for generation in range(last + 1):
+            found = facts(self.events, generation)
+            whole = losses.get(generation, 0) == 0
+            match = next(
+                (i for i in range(position, len(written)) if self._explains(written[i], found, whole=whole)),
+                None,
+            )
+            if match is None:
+                # Nothing was found and nothing was promised: a file that was emptied before it was read.
+                assert not found, (generation, found)
+                continue
+            # A content that was never met can only be passed over between two looks that met the loss.
+            position = match + 1
+        if written and self.contents[-1]:
+            assert facts(self.events, last) == self._facts(written[-1])
+
+    def _explains(self, content: bytes, found: list[Fact], *, whole: bool) -> bool:
+        expected = self._facts(content)
+        if whole:
+            return found == expected
+        # The last fact may be that of a line cut in the middle, as the scanner was flushed there.
+        return found[:-1] == expected[: max(len(found) - 1, 0)]
+
+    @staticmethod
+    def _facts(content: bytes) -> list[Fact]:
+        scan = SCANNER.scan(ScannerState(), content)
+        return [*scan.facts, *SCANNER.finish(scan.state).facts]
+
+
+ACTIONS = (
+    *(
+        "write",
+        "write_half",
+        "write_noise",
+        "write_much",
+        "rename",
+        "delete",
+        "truncate",
+        "copytruncate",
+        "read",
+        "resume",
+    ),
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(actions=st.lists(st.sampled_from(ACTIONS), max_size=25))
+def test_whatever_happens_to_the_file_what_was_written_is_read_or_the_loss_is_said(
+    tmp_path_factory: pytest.TempPathFactory, actions: list[str]
+) -> None:
+    model = Model(tmp_path_factory.mktemp("log"))
+    for action in actions:
+        getattr(model, action)()
+    model.check()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    actions=st.lists(
+        st.sampled_from([a for a in ACTIONS if a not in ("truncate", "copytruncate", "delete")]), max_size=25
+    )
+)
+def test_nothing_is_lost_by_renames_and_restarts_alone(
+    tmp_path_factory: pytest.TempPathFactory, actions: list[str]
+) -> None:
+    model = Model(tmp_path_factory.mktemp("log"))
+    for action in actions:
+        if action == "rename":
+            # A file that nobody has ever met under the log's name cannot be known.
+            model.read()
+        getattr(model, action)()
+    model.check()
+
+    written = [content for content in model.contents if content]
+    assert [e.unread_bytes for e in model.events if isinstance(e, LogReplaced)] == [0] * max(
+        len(written) - 1, 0
+    )
+    assert facts(model.events) == [fact for content in written for fact in model._facts(content)]

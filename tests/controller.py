@@ -72,6 +72,10 @@ class Controller:
             self.call("cancel-atvm-run-watcher.sh", "--build-name", build)
         self.webhook.__exit__(*exception)
 
+    def lay_old_reports(self) -> None:
+        """Yesterday's reports, before anything takes a listing."""
+        subprocess.run(["python3", "stand-in/prepare.py"], cwd=self.workdir, env=self.environ, check=True)
+
     def builds(self) -> list[str]:
         folders = self.state_root.iterdir() if self.state_root.is_dir() else ()
         return [folder.name for folder in folders if not folder.name.startswith(".")]
@@ -129,6 +133,11 @@ class Controller:
     def state(self, build: str = BUILD) -> dict[str, Any]:
         state: dict[str, Any] = json.loads((self.state_root / build / "state.json").read_text())
         return state
+
+    def record(self, name: str, build: str = BUILD) -> dict[str, Any]:
+        """One of the records in a build's folder."""
+        found: dict[str, Any] = json.loads((self.state_root / build / name).read_text())
+        return found
 
     def texts(self) -> list[str]:
         """The text of every message that a reader saw."""

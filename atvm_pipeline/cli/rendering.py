@@ -35,8 +35,19 @@ def _wrapped(text: str, *, colour: bool) -> list[str]:
         indent = "  " if line.startswith("- ") else ""
         plain = one_line(line, 2000).replace("\u200b", "")
         parts = textwrap.wrap(plain, WIDTH, subsequent_indent=indent) or [""]
-        lines += [_styled(part, colour=colour) for part in parts]
+        lines += [_styled(part, colour=colour) for part in _closed(parts)]
     return lines
+
+
+def _closed(parts: list[str]) -> list[str]:
+    """Parts of a line in which no code span begins on one and ends on another."""
+    closed = []
+    within = False
+    for part in parts:
+        begun = f"`{part}" if within else part
+        within = begun.count("`") % 2 == 1
+        closed.append(f"{begun}`" if within else begun)
+    return closed
 
 
 def _styled(line: str, *, colour: bool) -> str:

@@ -121,9 +121,7 @@ def _start(args: argparse.Namespace, wanted: Wanted, supervisor: Supervisor) -> 
         run_template_step(wanted)
     certain = preflight(wanted)
     if certain and not args.no_preflight:
-        raise Refused(
-            PREFLIGHT_MISMATCH, f"preflight: {certain[0]} (nothing was started; --no-preflight goes on)"
-        )
+        raise Refused(PREFLIGHT_MISMATCH, f"preflight: {certain[0]}; nothing was started")
     for text in certain:
         say(f"warning: preflight: {text}")
     if args.check:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from atvm_pipeline.core.errors import ConfigError
 from atvm_pipeline.core.naming import requested_hosts
-from atvm_pipeline.core.preflight import Finding, check, option_values, read_spec_pattern
+from atvm_pipeline.core.preflight import Finding, check, has_option, option_values, read_spec_pattern
 from atvm_pipeline.core.recognise.dialect import Dialect, read_dialect
 from atvm_pipeline.shell import settings as env
 from atvm_pipeline.shell.files import is_locked, read_small
@@ -52,7 +52,7 @@ def wanted_from(args: argparse.Namespace, build_name: str, environ: Mapping[str,
         or None
     )
     asked = args.categorize or env.truthy(environ.get("ATVM_WATCHER_CATEGORIZED"))
-    held = runner_command is not None and "--categorize" in runner_command.split()
+    held = runner_command is not None and has_option(runner_command, "--categorize")
     notes: tuple[str, ...] = ()
     if asked != held and runner_command is not None:
         where = (

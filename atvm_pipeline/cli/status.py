@@ -70,7 +70,7 @@ def headline(paths: Paths, state: dict[str, Any]) -> str:
 
 def _page(paths: Paths, state: dict[str, Any]) -> str:
     alive = live(paths)
-    told = headline(paths, state).split(" | ")[1:]
+    told = [text for text in headline(paths, state).split(" | ")[1:] if not text.startswith("attention: ")]
     lines = [page(state, title=paths.build_name), *(f"  {text}" for text in told)]
     lines.append(
         f"  watcher {'watching' if alive['watcher'] else 'gone'}, runner {'running' if alive['runner'] else 'gone'}, "

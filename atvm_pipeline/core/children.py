@@ -117,7 +117,7 @@ def _begin_child(run: Run, offset: int, event: LogRead, *, started: bool) -> Run
     subrun = run.subruns[-1]
     child = Child(offset=offset, at=event.at, watched_s=event.watched_s, label=run.label, started=started)
     subrun = replace(subrun, children=(*subrun.children, child), started_at=subrun.started_at or event.at)
-    return replace(put_subrun(run, subrun), label=None, label_offset=None, had_browser=False)
+    return replace(put_subrun(run, subrun), label=None, label_offset=None)
 
 
 def _subrun_for_next_child(run: Run, event: LogRead) -> Run:
@@ -170,14 +170,12 @@ def _append(specs: tuple[Spec, ...], spec: Spec) -> tuple[Spec, ...]:
 
 def _spec_reported(run: Run, fact: f.SpecReported) -> Run:
     def on_child(child: Child) -> Child:
-        at = next(
-            (
-                i
-                for i in range(len(child.specs) - 1, -1, -1)
-                if child.specs[i].box is None and same_spec(child.specs[i].spec, fact.spec)
-            ),
-            None,
-        )
+        own = [i for i, spec in enumerate(child.specs) if same_spec(spec.spec, fact.spec)]
+        open_ = [i for i in own if child.specs[i].box is None]
+        if own and not open_ and not fact.counts.failing:
+            # A second box for one spec cannot be Cypress's own: the failing one of the two is believed.
+            return child
+        at = (open_ or own)[-1] if own else None
         box = {"box": fact.counts, "box_offset": fact.offset, "duration_s": fact.duration_s}
         if at is None:
             spec = Spec(spec=fact.spec, offset=fact.offset, began=True, **box)  # type: ignore[arg-type]

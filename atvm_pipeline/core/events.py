@@ -74,6 +74,16 @@ class Process(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """One letter of the process table (R, S, D, T, Z ...)."""
 
 
+class LogIdentity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What a later watcher needs to know the same log file again: neither name nor inode alone will do."""
+
+    device: int
+    inode: int
+    head_bytes: int = 0
+    head_sha256: str = ""
+    """Hash of the first `head_bytes` bytes of the file."""
+
+
 class RunRequested(EventBase, frozen=True, kw_only=True, tag="run-requested"):
     """A run was asked for; always the first event, and the only one that names the run."""
 
@@ -166,6 +176,8 @@ class LogRead(EventBase, frozen=True, kw_only=True, tag="log-read"):
     facts: tuple[Fact, ...] = ()
     scanner: ScannerState
     """The scanner's state at `end`: a restarted watcher goes on from here."""
+    identity: LogIdentity | None = None
+    """The file that was read."""
     final: bool = False
     """True if the log will not grow any more and the scanner was flushed."""
 

@@ -25,9 +25,17 @@ def hang_cause(run: Run) -> str | None:
     if run.stuck:
         states = ", ".join(sorted({process.state for process in run.processes if process.role != "runner"}))
         return f"every process of the Cypress child is in state {states}"
-    if run.had_browser and not any(process.role == "browser" for process in run.processes):
+    # Seen before in this run: otherwise it may only bear a name that the dialect does not know.
+    missing = run.had_browser and not any(process.role == "browser" for process in run.processes)
+    if missing and spec_runs(run):
         return "the browser is gone while Cypress waits for it"
     return None
+
+
+def spec_runs(run: Run) -> bool:
+    """Whether a spec has begun and not reported: between specs a child may have no browser."""
+    child = open_child(run)
+    return child is not None and bool(child.specs) and child.specs[-1].box is None
 
 
 def limit_passed(run: Run) -> Reason | None:
@@ -63,7 +71,7 @@ def describe(run: Run) -> str:
     child = open_child(run)
     if child is None:
         where = "No Cypress child was running."
-    elif child.specs and child.specs[-1].box is None:
+    elif spec_runs(run):
         where = f"The spec {child.specs[-1].spec} was running."
     else:
         where = "No spec was running."

@@ -186,7 +186,12 @@ def _log_read(run: Run, event: LogRead) -> Run:
         return _ignored(run)
     grew = (event.generation, event.end) > (log.generation, log.end)
     log = replace(
-        log, generation=event.generation, end=event.end, scanner=event.scanner, final=event.final or log.final
+        log,
+        generation=event.generation,
+        end=event.end,
+        scanner=event.scanner,
+        identity=event.identity,
+        final=event.final or log.final,
     )
     run = replace(run, log=log)
     if grew:

@@ -13,6 +13,7 @@ import msgspec
 from .events import (
     ArtifactWritten,
     CancelRequested,
+    LogIdentity,
     LogReplaced,
     Process,
     RunnerExited,
@@ -153,6 +154,7 @@ class LogPosition(StateBase, frozen=True, kw_only=True):
     generation: int = 0
     end: int = 0
     scanner: ScannerState = ScannerState()
+    identity: LogIdentity | None = None
     final: bool = False
     replaced: tuple[LogReplaced, ...] = ()
     """At most 20: times when the log's file changed under the watcher."""

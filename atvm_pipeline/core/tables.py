@@ -79,6 +79,6 @@ def diagram() -> str:
     for row in RUN_VERDICTS:
         ends.setdefault(row.phase, []).append(f"{row.number} {row.when}")
     for phase, when in ends.items():
-        lines += [f"    RUNNING --> {phase}: {'; '.join(when)}", f"    {phase} --> [*]"]
+        lines += [f"    RUNNING --> {phase}: {' or '.join(when)}", f"    {phase} --> [*]"]
     lines.append("    PENDING --> UNKNOWN: no runner seen within the start limit")
     return "\n".join(lines) + "\n"

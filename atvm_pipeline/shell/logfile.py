@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-import msgspec
+from atvm_pipeline.core.events import LogIdentity
 
 HEAD_BYTES_MAX = 1024
 """How much of the file's begin is remembered."""
@@ -19,16 +19,6 @@ LAST_BYTES_MAX = 256
 """How much of what was read last is remembered: two logs that begin alike differ there."""
 SIBLINGS_MAX = 2000
 """Files of the log's folder that are looked at for the one that was renamed."""
-
-
-class Identity(msgspec.Struct, frozen=True, kw_only=True):
-    """What a later process needs to know the same file again."""
-
-    device: int
-    inode: int
-    head_bytes: int = 0
-    head_sha256: str = ""
-    """Hash of the first `head_bytes` bytes of the file."""
 
 
 class LogFile:
@@ -77,12 +67,14 @@ class LogFile:
         status = path.stat()
         return (status.st_dev, status.st_ino) == (self.device, self.inode)
 
-    def identity(self) -> Identity:
+    def identity(self) -> LogIdentity:
         """What it is known by."""
         digest = hashlib.sha256(self._head).hexdigest()
-        return Identity(device=self.device, inode=self.inode, head_bytes=len(self._head), head_sha256=digest)
+        return LogIdentity(
+            device=self.device, inode=self.inode, head_bytes=len(self._head), head_sha256=digest
+        )
 
-    def matches(self, identity: Identity) -> bool:
+    def matches(self, identity: LogIdentity) -> bool:
         """Whether this is the file of `identity`.
 
         The device is not compared once there are bytes to compare: its number may change with a reboot.
@@ -127,7 +119,7 @@ class LogFile:
         return head == self._head and last == self._last
 
 
-def find_renamed(path: Path, identity: Identity) -> LogFile | None:
+def find_renamed(path: Path, identity: LogIdentity) -> LogFile | None:
     """The file of `identity` under another name in the folder of `path`, as a rotation leaves it."""
     try:
         with os.scandir(path.parent) as entries:

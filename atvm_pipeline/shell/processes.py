@@ -9,6 +9,7 @@ import contextlib
 import os
 import signal
 from collections.abc import Iterator, Sequence
+from math import inf
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,10 +28,11 @@ REPORTED_MAX = 200
 FOLLOWED_MAX = 2000
 """Processes of one tree that are followed; a fork bomb is not."""
 NAME_CHARS_MAX = 64
+LOOK_APART_S = 1.0
+"""A look that comes faster only asks whether somebody has ended: the whole table costs milliseconds, and a chatty log
+wakes the loop often."""
 STUCK_LOOKS = 3
 """Looks in a row that must find the Cypress part in D, T or Z: one look may meet a slow disk."""
-STUCK_APART_S = 1.0
-"""Looks that come faster than this count as one."""
 STOP_POLL_S = 0.05
 KILL_WAIT_S = 10.0
 """How long SIGKILL is tried; who is in D even then is left."""
@@ -132,21 +134,22 @@ class Tree:
     """The runner's process tree, remembered: who was once seen in it counts until its end, whoever its parent is."""
 
     def __init__(
-        self, dialect: Dialect, known: Sequence[Process] = (), *, stuck_apart_s: float = STUCK_APART_S
+        self, dialect: Dialect, known: Sequence[Process] = (), *, apart_s: float = LOOK_APART_S
     ) -> None:
         """`known`: processes that were seen before a restart of the watcher."""
         self._roles = Roles(dialect)
         self._root: tuple[int, float] | None = None
         self._known: dict[int, Process] = {process.pid: process for process in known}
         self._last: tuple[frozenset[tuple[int, float, Role]], bool] | None = None
-        self._stuck_apart_s = stuck_apart_s
+        self._apart_s = apart_s
+        self._looked_at_s = -inf
         self._stuck_looks = 0
-        self._counted_at_s = 0.0
 
     def root(self, pid: int, create_time: float) -> None:
         """From now on this process and all below it are the run's."""
         self._root = (pid, create_time)
         self._known[pid] = Process(pid=pid, create_time=create_time, role="runner")
+        self._looked_at_s = -inf
 
     def alive(self) -> bool:
         """Whether any process of the tree lives, as far as the last look knew its members."""
@@ -156,6 +159,11 @@ class Tree:
         """Look at the process table; the tree as it is, None if nothing changed or there is nothing to look for."""
         if self._root is None and not self._known and self._last is None:
             return None
+        now_s = clock.monotonic()
+        early = now_s - self._looked_at_s < self._apart_s
+        if early and all(is_alive(process.pid, process.create_time) for process in self._known.values()):
+            return None
+        self._looked_at_s = now_s
         rows = table()
         members, cypress_part = self._walk(rows)
         self._known = members
@@ -169,9 +177,7 @@ class Tree:
 
     def _walk(self, rows: dict[int, Row]) -> tuple[dict[int, Process], list[int]]:
         """Every living member, and the pids of the Cypress child's part of the tree."""
-        children: dict[int, list[Row]] = {}
-        for row in rows.values():
-            children.setdefault(row.parent, []).append(row)
+        children = _children(rows)
         members: dict[int, Process] = {}
         cypress_part: list[int] = []
         # Parents come before their children: the older ones first, each with all below it.
@@ -216,10 +222,7 @@ class Tree:
         if not cypress_part or any(row.state not in ("D", "T", "t") for row in cypress_part):
             self._stuck_looks = 0
             return False
-        now_s = clock.monotonic()
-        if self._stuck_looks == 0 or now_s - self._counted_at_s >= self._stuck_apart_s:
-            self._stuck_looks += 1
-            self._counted_at_s = now_s
+        self._stuck_looks += 1
         return self._stuck_looks >= STUCK_LOOKS
 
 
@@ -257,9 +260,7 @@ def stop_tree(root: Process, *, grace_s: float, also_known: Sequence[Process] = 
 def _living_tree(known: dict[int, Process]) -> list[Process]:
     """The living of `known` and all below them, the oldest first; who is found below becomes known."""
     rows = table()
-    children: dict[int, list[Row]] = {}
-    for row in rows.values():
-        children.setdefault(row.parent, []).append(row)
+    children = _children(rows)
     waiting = [rows[p.pid] for p in known.values() if p.pid in rows and is_alive(p.pid, p.create_time)]
     found: dict[int, Row] = {}
     while waiting and len(found) < FOLLOWED_MAX:
@@ -289,6 +290,13 @@ def _signal(process: Process, number: signal.Signals) -> None:
         pass  # It has ended, or is not ours to signal: it is then among those who are left.
     finally:
         os.close(descriptor)
+
+
+def _children(rows: dict[int, Row]) -> dict[int, list[Row]]:
+    children: dict[int, list[Row]] = {}
+    for row in rows.values():
+        children.setdefault(row.parent, []).append(row)
+    return children
 
 
 def _told(row: Row, role: Role) -> Process:

@@ -20,7 +20,7 @@ from atvm_pipeline.core.recognise.dialect import Dialect
 from atvm_pipeline.core.state import Run
 
 from . import clock
-from .artifacts import Artifacts
+from .artifacts import Artifacts, version_of
 from .exits import wait_for_exit
 from .files import is_locked
 from .processes import Tree, find_runner, is_alive
@@ -45,7 +45,13 @@ class Sources:
         self._boot_id = clock.boot_id()
         scanner = Scanner(dialect)
         log = run.log
-        self._tail = Tail(Path(request.log_path), scanner, generation=log.generation, state=log.scanner)
+        self._tail = Tail(
+            Path(request.log_path),
+            scanner,
+            generation=log.generation,
+            state=log.scanner,
+            identity=log.identity,
+        )
         baseline = read_record(paths.baseline, BaselineRecord, request.run_id)
         folder = Path(request.artifacts_dir)
         self._artifacts = Artifacts(
@@ -53,14 +59,14 @@ class Sources:
             Path(request.workdir),
             dialect,
             baseline.files if baseline is not None else {},
-            seen={a.path: (a.inode, a.size, int(a.mtime.timestamp() * 1e9)) for a in run.artifacts},
+            seen={artifact.path: version_of(artifact) for artifact in run.artifacts},
             rivals=find_rivals(paths.state_root, paths.build_name, folder),
         )
         known = (*run.processes, *(run.exit.survivors if run.exit is not None else ()))
         self._tree = Tree(dialect, known)
         self._runner = run.runner
         if run.runner is not None:
-            self._tree.root(run.runner.pid, run.runner.create_time)
+            self._follow(run.runner)
         self._exit_fed = run.exit is not None
         self._vanish_fed = run.vanished is not None
         self._final = log.final
@@ -74,6 +80,9 @@ class Sources:
         yield from self._runner_started()
         over = exit_record is not None or self._exit_fed or self._vanish_fed
         yield from self._tail.read()
+        while exit_record is not None and self._tail.behind:
+            # The end is not fed before everything that was written before it.
+            yield from self._tail.read()
         yield from self._artifacts.scan(hinted)
         seen = self._tree.look()
         if seen is not None:
@@ -98,7 +107,7 @@ class Sources:
             return
         self._final = True
         yield from self._tail.read(final=True)
-        yield from self._artifacts.scan(None)
+        yield from self._artifacts.scan(None, final=True)
 
     def _exited(self, record: ExitRecord) -> RunnerExited:
         self._exit_fed = True
@@ -131,9 +140,13 @@ class Sources:
             )
         else:
             return
-        self._tree.root(self._runner.pid, self._runner.create_time)
-        wait_for_exit(self._runner.pid, self._runner.create_time, self._hint)
+        self._follow(self._runner)
         yield self._runner
+
+    def _follow(self, runner: RunnerStarted) -> None:
+        """From now on its tree is looked at, and its end is told at once."""
+        self._tree.root(runner.pid, runner.create_time)
+        wait_for_exit(runner.pid, runner.create_time, self._hint)
 
     def _vanished(self) -> Iterator[Event]:
         runner = self._runner

@@ -1,11 +1,10 @@
 """Which spec files a config's patterns match, as Cypress would find them."""
 
 import os
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from atvm_pipeline.core.preflight import glob_regex
+from atvm_pipeline.core.globs import match_specs
 
 FILES_MAX = 200_000
 """Files looked at; a tree with more says nothing certain."""
@@ -13,15 +12,13 @@ SKIPPED = frozenset({"node_modules", ".git", ".venv"})
 
 
 def find_specs(folder: Path, patterns: Sequence[str]) -> tuple[str, ...] | None:
-    """Paths relative to `folder` that match one of `patterns`, sorted; None if the tree is too large to know."""
-    matches = [re.compile(glob_regex(pattern.removeprefix("./"))).fullmatch for pattern in patterns]
-    found = []
+    """Paths relative to `folder` that match one of `patterns`, sorted; None if that cannot be known."""
+    files = []
     for count, path in enumerate(_files(folder)):
         if count >= FILES_MAX:
             return None
-        if any(match(path) for match in matches):
-            found.append(path)
-    return tuple(sorted(found))
+        files.append(path)
+    return match_specs(tuple(pattern.removeprefix("./") for pattern in patterns), sorted(files))
 
 
 def _files(folder: Path) -> Iterator[str]:

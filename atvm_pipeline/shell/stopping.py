@@ -25,8 +25,6 @@ from .supervisor.base import RUNNER_UNIT
 
 LOOK_S = 0.05
 RECORD_WAIT_S = 10.0
-SYSTEMD_STOP_WAIT_S = 90.0
-"""TimeoutStopSec= of the unit, and some time for what comes after it."""
 COMMAND_START_S = 60.0
 """The wrapper starts its command within this; a process that began later only got its pid."""
 NAMED_MAX = 5
@@ -106,7 +104,8 @@ def _ask(paths: Paths, request: Request, grace_s: float) -> bool:
     if record is None or not is_alive(record.pid, record.create_time):
         return False
     if request.supervisor == "systemd":
-        systemctl("stop", RUNNER_UNIT.format(paths.build_name), timeout_s=SYSTEMD_STOP_WAIT_S)
+        # Not waited for: systemd would kill the wrapper together with its tree, before it could write its record.
+        systemctl("stop", "--no-block", RUNNER_UNIT.format(paths.build_name))
     with contextlib.suppress(OSError):
         if is_alive(record.pid, record.create_time):
             os.kill(record.pid, signal.SIGTERM)

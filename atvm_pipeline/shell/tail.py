@@ -9,12 +9,12 @@ from math import inf
 from pathlib import Path
 from typing import Literal
 
-from atvm_pipeline.core.events import LogRead, LogReplaced
+from atvm_pipeline.core.events import LogIdentity, LogRead, LogReplaced
 from atvm_pipeline.core.facts import Fact
 from atvm_pipeline.core.recognise.console import Scanner, ScannerState
 
 from . import clock
-from .logfile import Identity, LogFile, find_renamed
+from .logfile import LogFile, find_renamed
 
 BLOCK_BYTES = 512 * 1024
 """Read at once; also what one event speaks of at most."""
@@ -43,7 +43,7 @@ class Tail:
         *,
         generation: int = 0,
         state: ScannerState = ScannerState(),  # noqa: B008 - frozen
-        identity: Identity | None = None,
+        identity: LogIdentity | None = None,
         progress_every_s: float = PROGRESS_EVERY_S,
     ) -> None:
         """Go on at `generation` and `state`, as the last `LogRead` says; `identity` is that file's, None if unknown."""
@@ -71,7 +71,7 @@ class Tail:
         return self._state
 
     @property
-    def identity(self) -> Identity | None:
+    def identity(self) -> LogIdentity | None:
         """What the followed file is known by; worth keeping for the next process.  None while there is no file."""
         return self._identity if self._file is None else self._file.identity()
 
@@ -186,7 +186,7 @@ class Tail:
 
     def _find_renamed(self) -> LogFile | None:
         """The file that was followed before, under another name.  Looked for once: a rotation leaves it beside."""
-        if self._searched or self._identity is None or self._state.offset == 0:
+        if self._searched or self._identity is None:
             return None
         self._searched = True
         file = find_renamed(self._path, self._identity)
@@ -243,5 +243,6 @@ class Tail:
             end=self._told,
             facts=facts,
             scanner=self._state,
+            identity=self.identity,
             final=final,
         )

@@ -21,6 +21,8 @@ from atvm_pipeline.shell.roles import Roles
 
 DEADLINE_S = 15.0
 SLEEP = "import time; time.sleep(60)"
+BUILD = f"test-build-{os.getpid()}"
+"""Of this test run alone: another one on the same machine has its own."""
 
 
 def wait_until(condition: Callable[[], object]) -> None:
@@ -70,7 +72,7 @@ def runner(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
         f"import subprocess, sys\nsubprocess.run([sys.executable, {str(cypress)!r}, 'run', '--browser', 'electron'])"
     )
     wrapper = tmp_path / "atvm_pipeline_runner.py"
-    command = f"{sys.executable} {script} --build_name test-only-build; true"
+    command = f"{sys.executable} {script} --build_name {BUILD}; true"
     wrapper.write_text(f"import subprocess; subprocess.run(['bash', '-c', {command!r}])")
     with running(sys.executable, str(wrapper)) as process:
         yield process
@@ -89,7 +91,7 @@ def pid_of(tree: Tree, role: str) -> int:
 
 
 def tree_of(process: subprocess.Popen[bytes]) -> Tree:
-    tree = Tree(Dialect(), stuck_apart_s=0.0)
+    tree = Tree(Dialect(), apart_s=0.0)
     root = known(process.pid)
     tree.root(root.pid, root.create_time)
 
@@ -227,11 +229,26 @@ def test_a_stopped_cypress_tree_is_stuck_only_after_several_looks(runner: subpro
 
 def test_looks_that_come_fast_do_not_make_a_tree_stuck(runner: subprocess.Popen[bytes]) -> None:
     tree = tree_of(runner)
-    tree._stuck_apart_s = 3600.0
-    for role in ("cypress", "browser"):
-        os.kill(pid_of(tree, role), signal.SIGSTOP)
+    tree._apart_s = 3600.0
+    stopped = [pid_of(tree, "cypress"), pid_of(tree, "browser")]
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    wait_until(lambda: all(known(pid).state == "T" for pid in stopped))
 
     assert [tree.look() for _ in range(10)] == [None] * 10
+
+
+def test_a_fast_look_still_sees_who_has_ended(runner: subprocess.Popen[bytes]) -> None:
+    tree = tree_of(runner)
+    tree._apart_s = 3600.0
+    browser = pid_of(tree, "browser")
+    os.kill(browser, signal.SIGKILL)
+    wait_until(lambda: identity(browser) is None)
+
+    seen = tree.look()
+
+    assert seen is not None
+    assert all(process.pid != browser for process in seen.processes)
 
 
 def test_no_event_holds_an_argument(runner: subprocess.Popen[bytes]) -> None:
@@ -241,7 +258,7 @@ def test_no_event_holds_an_argument(runner: subprocess.Popen[bytes]) -> None:
     seen = tree.look()
 
     assert seen is not None
-    assert "test-only-build" not in repr(seen)
+    assert BUILD not in repr(seen)
     assert "run-sorry" not in repr(seen)
 
 
@@ -253,12 +270,12 @@ def test_a_runner_that_somebody_else_started_is_found_by_its_build_name(
     runner: subprocess.Popen[bytes],
 ) -> None:
     tree = tree_of(runner)
-    found = find_runner("test-only-build", Path.cwd())
+    found = find_runner(BUILD, Path.cwd())
 
     assert found is not None
     assert found.pid in tree._known
     assert found.role == "runner"
-    assert find_runner("test-only", Path.cwd()) is None
+    assert find_runner(BUILD[:-1], Path.cwd()) is None
 
 
 ELECTRON = ["/root/.cache/Cypress/12.17.4/Cypress/Cypress", "--no-sandbox", "--", "--run-project", "/x"]

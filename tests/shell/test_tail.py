@@ -9,11 +9,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from atvm_pipeline.core.events import LogRead, LogReplaced
+from atvm_pipeline.core.events import LogIdentity, LogRead, LogReplaced
 from atvm_pipeline.core.facts import ChildLaunched, Fact
 from atvm_pipeline.core.recognise.console import Scanner, ScannerState
 from atvm_pipeline.core.recognise.dialect import Dialect
-from atvm_pipeline.shell.logfile import Identity
 from atvm_pipeline.shell.tail import BLOCK_BYTES, Tail
 
 SCANNER = Scanner(Dialect())
@@ -310,7 +309,7 @@ def test_what_is_no_regular_file_is_no_log(log: Path, make: object) -> None:
     assert list(Tail(log, SCANNER).read()) == []
 
 
-def resumed(tail: Tail, events: list[LogRead | LogReplaced], *, identity: Identity | None) -> Tail:
+def resumed(tail: Tail, events: list[LogRead | LogReplaced], *, identity: LogIdentity | None) -> Tail:
     """A tail as a restarted watcher makes it, from the events alone and the identity that was kept."""
     state, generation = ScannerState(), 0
     for event in events:

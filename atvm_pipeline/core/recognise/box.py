@@ -67,14 +67,11 @@ def header_row(box: HeaderBox, row: KeyRow, offset: int) -> HeaderBox:
     if row.key == "":
         if not box.key or len(box.pieces) >= PIECES_MAX:
             return box
-        return replace(box, pieces=(*box.pieces, row.value))
-    box = header_value(box)
-    return replace(
-        box,
-        key=row.key,
-        pieces=(row.value,),
-        box_offset=offset if box.box_offset is None else box.box_offset,
-    )
+        return replace(box, pieces=(*box.pieces, row.value), noise=0)
+    box = replace(box, box_offset=offset if box.box_offset is None else box.box_offset)
+    if box.key:
+        box = header_value(box)
+    return replace(box, key=row.key, pieces=(row.value,), noise=0)
 
 
 def header_value(box: HeaderBox) -> HeaderBox:
@@ -155,7 +152,7 @@ def results_row(box: ResultsBox, row: KeyRow) -> ResultsBox | None:
         return None
     if row.key == "Spec Ran":
         return replace(box, pieces=(row.value,))
-    return replace(box, cells={**box.cells, row.key: row.value})
+    return replace(box, cells={**box.cells, row.key: row.value}, noise=0)
 
 
 def results_end(box: ResultsBox) -> Results | None:

@@ -4,7 +4,6 @@ Pure, linear in time, bounded in memory, never an exception from what it reads. 
 decoded; how a line is understood is `grammar.py`'s business.  What the facts mean for a run is nobody's here.
 """
 
-from bisect import bisect_left
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -12,6 +11,7 @@ from msgspec.structs import replace
 from atvm_pipeline.core.facts import ChildLaunched, Fact, RunnerProgressed
 
 from .anchors import CANDIDATE, CANDIDATE_FIRST
+from .box import totals_row
 from .dialect import Dialect
 from .grammar import launched, progressed, read_line
 from .lines import LINE_BYTES_MAX, clean, code_page_in
@@ -63,7 +63,7 @@ class Scanner:
     def finish(self, state: ScannerState) -> Scan:
         """The log ends here: read a last line without line feed, and tell what was held back."""
         story = Story(replace(state, tail=b"", skipping=False))
-        if state.tail:
+        if state.tail and not _cut_in_a_number(state.tail):
             self._line(story, state.tail, state.offset - len(state.tail))
         settle(story, Next.END)
         return Scan(story.state, tuple(story.facts))
@@ -71,16 +71,17 @@ class Scanner:
     def _lines(self, story: Story, block: bytes, begin: int, end: int, base: int) -> None:
         """Read the whole lines of `block` between `begin` and `end` that may matter."""
         marked = self._marked(block, begin, end)
-        at = begin
+        at, mark, candidate = begin, 0, -1
         while at < end:
             if story.state.pending is None and marked is not None:
-                start = _next_candidate(block, at, end)
-                index = bisect_left(marked, at)
-                if index < len(marked):
-                    start = min(start, marked[index])
-                if start >= end:
+                # Searched again only behind the last hit: many marked lines must not cost many searches.
+                if candidate < at:
+                    candidate = _next_candidate(block, at, end)
+                while mark < len(marked) and marked[mark] < at:
+                    mark += 1
+                at = min(candidate, marked[mark]) if mark < len(marked) else candidate
+                if at >= end:
                     return
-                at = start
             stop = block.find(b"\n", at, end)
             self._line(story, block[at : min(stop, at + LINE_BYTES_MAX)], base + at)
             at = stop + 1
@@ -115,6 +116,11 @@ class Scanner:
                 stop = block.find(b"\n", at, end)
                 at = block.find(literal, stop, end)
         return sorted(starts)
+
+
+def _cut_in_a_number(tail: bytes) -> bool:
+    """Whether a last line without line feed is a totals row that ends in a count: more digits may be missing."""
+    return tail[-1:].isdigit() and totals_row(clean(tail[:LINE_BYTES_MAX]), 0) is not None
 
 
 def _next_candidate(block: bytes, at: int, end: int) -> int:

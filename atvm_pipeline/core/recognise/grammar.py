@@ -53,8 +53,10 @@ def launched(story: Story, fact: ChildLaunched) -> None:
 
 
 def progressed(story: Story, fact: RunnerProgressed) -> None:
-    """The runner says how far it is; not told while something is put together that has begun above."""
-    if story.state.pending is None:
+    """The runner says how far it is; not told while a fact is held that begins above."""
+    pending = story.state.pending
+    waiting = isinstance(pending, Table) and pending.trusted and pending.row is None
+    if pending is None or waiting or isinstance(pending, Attempt):
         story.facts.append(fact)
 
 

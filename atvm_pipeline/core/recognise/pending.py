@@ -149,9 +149,9 @@ def _described(story: Story, header: HeaderBox) -> None:
 
 def _results(story: Story, results: ResultsBox, text: str) -> bool:
     row = box.key_row(text)
-    if results.pieces and (row is None or row.key):
+    if results.pieces and (not text or box.is_border(text) or (row is not None and row.key)):
         settle(story, Next.ANCHOR)
-        return box.is_border(text)
+        return True
     if row is not None:
         more = box.results_row(results, row)
         if more is not None:
@@ -176,20 +176,23 @@ def _noise(story: Story, pending: HeaderBox | ResultsBox, text: str) -> bool:
 
 def _table(story: Story, table: Table, text: str, offset: int) -> bool:
     if not text:
-        return _table_blank(story, table)
-    if table.row is not None:
-        row = box.table_rest(table.row, text)
-        if row is not None:
-            return _row(story, table, row)
-        story.row_read(table, box.summarised(table.row))
-        if not isinstance(story.state.pending, Table):
-            return False
-        table = replace(table, row=None, trusted=True)
-        story.hold(table)
+        if table.row is not None:
+            _row_over(story, table, table.row)
+        return True
     row = box.table_row(text, offset)
+    totals = box.totals_row(text, offset)
+    if table.row is not None:
+        more = box.table_rest(table.row, text)
+        if more is not None:
+            return _row(story, table, more)
+        if row is None and totals is None and not box.is_border(text) and anchor_of(text) is None:
+            return False  # a line of other origin: the name may go on below it
+        next_table = _row_over(story, table, table.row)
+        if next_table is None:
+            return False
+        table = next_table
     if row is not None:
         return _row(story, table, row)
-    totals = box.totals_row(text, offset)
     if totals is not None:
         story.totals_read(table, totals)
         return True
@@ -200,22 +203,22 @@ def _table(story: Story, table: Table, text: str, offset: int) -> bool:
     return False
 
 
-def _table_blank(story: Story, table: Table) -> bool:
-    if table.row is not None:
-        story.row_read(table, box.summarised(table.row))
-        if isinstance(story.state.pending, Table):
-            story.hold(replace(table, row=None, trusted=True))
-    return True
-
-
 def _row(story: Story, table: Table, row: Row) -> bool:
     if box.row_goes_on(row):
         story.hold(replace(table, row=row))
     else:
-        story.row_read(table, box.summarised(row))
-        if isinstance(story.state.pending, Table):
-            story.hold(replace(table, row=None, trusted=True))
+        _row_over(story, table, row)
     return True
+
+
+def _row_over(story: Story, table: Table, row: Row) -> Table | None:
+    """Tell a row that is whole; None if it showed that this is no summary."""
+    story.row_read(table, box.summarised(row))
+    if story.state.pending is None:
+        return None
+    table = replace(table, row=None, trusted=True)
+    story.hold(table)
+    return table
 
 
 def _flaky(story: Story, attempt: Attempt, offset: int) -> None:

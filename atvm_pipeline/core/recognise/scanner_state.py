@@ -133,8 +133,10 @@ class ScannerState(MemoryBase, frozen=True, kw_only=True):
     """`Recorded Run:` of this child was read."""
     wrapped: bool = False
     """A wrapper's first line was read, its end line not."""
+    joined: bool = False
+    """This child's beginning was not seen: its first spec is not known."""
     first: str | None = None
-    """The first spec that this child began."""
+    """The first spec that this child was seen to begin."""
     spec: OpenSpec | None = None
     left: tuple[str, ...] = ()
     """Specs of this child that were left behind without a box."""

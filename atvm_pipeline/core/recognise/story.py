@@ -61,7 +61,7 @@ class Story:
         spec = spec[:NAME_CHARS_MAX]
         if self.state.child != "open":
             # `(Run Starting)` was not seen: the child shows itself here.
-            self.state = _fresh(self.state)
+            self.state = replace(_fresh(self.state), joined=True)
         state = self.state
         self.facts.append(
             SpecStarted(offset=held.offset, spec=spec, position=held.position, total=held.total)
@@ -118,7 +118,8 @@ class Story:
     def row_read(self, table: Table, fact: SpecSummarised) -> None:
         """A whole row of the final table; the first one has to name the first spec."""
         if not table.trusted:
-            if self.state.first is not None and not same_name(self.state.first, fact.spec):
+            first = None if self.state.joined else self.state.first
+            if first is not None and not same_name(first, fact.spec):
                 self.hold(None)
                 return
             self.finish_run(table.offset)

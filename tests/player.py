@@ -57,6 +57,7 @@ class Player:
         self.paths = Paths(folder / "state", self.build)
         self.runner: subprocess.Popen[str] | None = None
         self.roles: set[str] = set()
+        self.browser_seen = False
         make_folder(self.paths.folder)
         self.workdir.mkdir()
 
@@ -209,6 +210,16 @@ class Player:
                 self.runner.stdin.flush()
                 self.answer()
         self.roles = roles
+        if "browser" in roles and not self.browser_seen:
+            wait_for(lambda: "browser" in self.roles_seen(), "a look at the browser")
+            self.browser_seen = True
+
+    def roles_seen(self) -> set[str]:
+        """Roles of the living processes as the watcher knows them."""
+        return {
+            process["role"]
+            for process in json.loads(self.paths.state.read_text())["facts"].get("processes", ())
+        }
 
     def kill(self) -> None:
         if self.runner is not None:

@@ -110,7 +110,9 @@ RECORDINGS: dict[str, Recording] = {
         categorize=False,
     ),
     "unknown-never-started": Recording(
-        "A watcher whose runner never comes.", settings=(("ATVM_WATCHER_START_LIMIT_S", "1"),), only_watcher=True
+        "A watcher whose runner never comes.",
+        settings=(("ATVM_WATCHER_START_LIMIT_S", "1"),),
+        only_watcher=True,
     ),
 }
 

@@ -349,7 +349,7 @@ def test_a_watcher_that_is_killed_goes_on_where_it_was_and_tells_each_group_once
 )
 def test_a_run_that_hangs_is_hung_while_its_processes_live(scenario: str, code: str, tmp_path: Path) -> None:
     limits = {"ATVM_WATCHER_QUIET_LIMIT_S": "3", "ATVM_WATCHER_STALL_LIMIT_S": "7"}
-    with Controller(tmp_path, scenario=scenario, **limits) as host:
+    with Controller(tmp_path, scenario=scenario, speed=3, **limits) as host:
         state = host.run()
         alive = json.loads(host.call("atvm-pipeline", "status", BUILD, "--json").stdout)["live"]
 

@@ -112,9 +112,10 @@ def apply_fact(run: Run, fact: f.Fact, event: LogRead) -> Run:
 def _begin_child(run: Run, offset: int, event: LogRead, *, started: bool) -> Run:
     run = trigger(run, "next-child", event.at, event.watched_s)
     run = _subrun_for_next_child(run, event)
-    if len(run.subruns) > SUBRUNS_MAX:
-        return replace(run, subruns=run.subruns[:-1], ignored=run.ignored + 1)
     subrun = run.subruns[-1]
+    if len(run.subruns) > SUBRUNS_MAX or len(subrun.children) >= SUBRUNS_MAX:
+        # What is not kept cannot pass: the run can no longer be COMPLETED.
+        return replace(run, subruns=run.subruns[:SUBRUNS_MAX], too_many=True)
     child = Child(offset=offset, at=event.at, watched_s=event.watched_s, label=run.label, started=started)
     subrun = replace(subrun, children=(*subrun.children, child), started_at=subrun.started_at or event.at)
     return replace(put_subrun(run, subrun), label=None, label_offset=None)

@@ -67,7 +67,8 @@ def in_time(run: Run, subrun: SubRun, spec: Spec, artifact: ArtifactWritten) -> 
     if run.request.offline:
         return True
     began = spec.at or subrun.started_at
-    if began is None or artifact.mtime < began - EARLY:
+    assert began is not None, "a sub-run that has a spec has begun"
+    if artifact.mtime < began - EARLY:
         return False
     late = timedelta(seconds=run.request.settings.settle_s)
     return subrun.ended_at is None or artifact.mtime <= subrun.ended_at + late

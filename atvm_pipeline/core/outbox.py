@@ -4,7 +4,7 @@ pending -> sent | rejected | uncertain | expired | dropped.  Times are watched s
 flight, so that a crash leaves at most one delivery uncertain.
 """
 
-from typing import Literal
+from typing import Literal, assert_never
 
 from msgspec.structs import replace
 
@@ -101,6 +101,8 @@ def _settled(run: Run, post: Post, event: DeliverySettled) -> Post:
             if run.cancel is not None:
                 return _final(post, "uncertain" if post.uncertain else "dropped", event.at)
             return replace(post, due_watched_s=run.watched_s + _delay_s(post.attempts, event.retry_after_s))
+        case _:
+            assert_never(event.outcome)
 
 
 def _uncertain(run: Run, post: Post, event: DeliverySettled) -> Post:

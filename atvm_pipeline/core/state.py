@@ -30,7 +30,7 @@ FAILURES_MAX = 50
 SPECS_MAX = 5_000
 """Specs remembered per child; a child with more keeps counting in its totals row."""
 SUBRUNS_MAX = 2_000
-"""Sub-runs remembered; more than any day holds."""
+"""Sub-runs remembered, and children of one sub-run; more than any day holds."""
 ARTIFACTS_MAX = 10_000
 """Artifact versions remembered; the oldest go first."""
 ERRORS_MAX = 20
@@ -242,6 +242,8 @@ class Run(StateBase, frozen=True, kw_only=True):
     """Label of a child that was launched and has not printed anything yet."""
     label_offset: int | None = None
     subruns: tuple[SubRun, ...] = ()
+    too_many: bool = False
+    """More children or sub-runs were seen than are kept."""
     artifacts: tuple[ArtifactWritten, ...] = ()
     progress_watched_s: float = 0.0
     """When the log or an artifact last moved."""

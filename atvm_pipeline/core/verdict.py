@@ -184,6 +184,9 @@ def run_missing(case: RunCase) -> Reason | None:
         return None
     if run.exit is not None and run.exit.error is not None:
         return reason("runner-not-started", exit_evidence(run.exit), detail=run.exit.error)
+    if run.too_many:
+        lost = "the groups beyond those that are kept"
+        return reason("results-missing", log_at(run, run.log.end), missing="some", planned="the", names=lost)
     began = any(subrun.children for subrun in run.subruns)
     if began:
         found = _from_subruns(case, subrun_missing, "missing")

@@ -125,6 +125,12 @@ def test_the_next_deadline_is_the_first_moment_at_which_time_matters() -> None:
     assert next_deadline(story.run) is None
 
 
+def test_an_unfinished_group_settles_after_the_runners_end() -> None:
+    story = Story().started().begin_child(1).exit(0)
+
+    assert next_deadline(story.run) == pytest.approx(10.0)
+
+
 def test_a_quiet_run_with_no_spec_running_says_so() -> None:
     story = Story(hosts=()).started().begin_child(2).spec("a.cy.ts", counts(1), 1, 2).tick(3600)
 

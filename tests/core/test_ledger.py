@@ -293,3 +293,20 @@ def test_the_ledger_balances_whatever_the_log_says_and_a_certain_failure_never_p
         assert parts(story.view, index)[0] == parts(story.view, index)[1]
     if failed:
         assert story.ending[0] == "FAILED"
+
+
+def test_a_spec_of_the_same_name_in_another_folder_is_another_spec() -> None:
+    story = (
+        Story(hosts=())
+        .started()
+        .child(("fc/a.cy.ts", GREEN))
+        .report("iscsi/a.cy.ts", RED, path="cmcReporter/x.xml")
+    )
+
+    assert story.view.subruns[0].specs[0].sources == ("log",)
+
+
+def test_offline_the_time_of_a_report_says_nothing() -> None:
+    story = Story(offline=True).child((SPEC, GREEN)).report(SPEC, GREEN, mtime=BEGIN + timedelta(days=1))
+
+    assert story.view.subruns[0].specs[0].sources == ("log", "xml")

@@ -12,12 +12,13 @@ from typing import Any
 
 import msgspec
 
+from atvm_pipeline.core.harmless import printable
 from atvm_pipeline.shell.programs import run_shown
 from atvm_pipeline.shell.reading import TERMINAL, live, posts_pending, read_state
 from atvm_pipeline.shell.records import Paths
 from atvm_pipeline.shell.refusals import DONE, NO, UNAVAILABLE, USAGE, Refused
 
-from .page import ledger_line
+from .page import ledger_line, outcome
 from .receiver import Receiver
 from .rendering import render
 
@@ -174,17 +175,15 @@ class Demo:
             self._once(f"{name}: {subrun['name']} {subrun['phase']}", show=subrun["phase"] != "PENDING")
             for spec in subrun["specs"]:
                 if spec["tests"] or spec["detail"] not in ("no_report", "not_run"):
-                    separator = "/" if spec["result"] == "RUN" else " "
-                    self._once(
-                        f"{name}:   {spec['spec']}: {spec['result']}{separator}{spec['detail']}, {spec['passing']} of {spec['tests']} tests passed"
-                    )
+                    told = f"{outcome(spec)}, {spec['passing']} of {spec['tests']} tests passed"
+                    self._once(f"{name}:   {spec['spec']}: {told}")
             if subrun["post"] is not None:
                 self._once(f"{name}: message {subrun['post']['outcome']}")
         if state["attention"]:
             self._once(f"attention: {state['attention']}")
         if state["phase"] in TERMINAL:
             self._once(f"run: {state['phase']}: {state['reason']['text']}")
-            self._once(f"run: {ledger_line(state['ledger'])}")
+            self._once(f"run: {ledger_line(state)}")
 
     def _once(self, text: str, *, show: bool = True) -> None:
         if show and text not in self._said:
@@ -201,7 +200,7 @@ class Demo:
 
     def _print(self, text: str) -> None:
         with self._printing:
-            print(f"{time.monotonic() - self._begin:6.1f} s  {text}", flush=True)
+            print(f"{time.monotonic() - self._begin:6.1f} s  {printable(text)}", flush=True)
 
     def _close(self, code: int, *, ended: bool, messages: int) -> int:
         prefix = f"ATVM_WATCHER_STATE_ROOT={self._paths.state_root} bin/atvm-pipeline"

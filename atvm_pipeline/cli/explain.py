@@ -57,7 +57,7 @@ def print_case(case: dict[str, Any], table: tuple[VerdictRow, ...]) -> None:
     row = row_of(case["phase"], reason["code"], table) or row_of(case["phase"], reason["code"], RUN_VERDICTS)
     if row is not None:
         print(f"   by row {row.number} of the table: {row.when} -> {row.phase}")
-    print(f"   specs: {ledger_line(case['ledger'])}")
+    print(f"   specs: {ledger_line(case)}")
     for item in reason["evidence"]:
         print(f"   evidence: {describe(item)}")
 

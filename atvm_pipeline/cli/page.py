@@ -5,10 +5,17 @@ from typing import Any
 
 import msgspec
 
+from atvm_pipeline.core.harmless import printable
+
 
 def print_json(value: object) -> None:
     """The answer for a program."""
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
+
+
+KINDS = ("passed", "failed", "crashed", "pending", "skipped", "no_report", "not_run")
+GOING_ON = {"no_report": "running", "not_run": "to come"}
+"""What a spec without a result is while its run goes on."""
 
 
 def page(state: dict[str, Any], *, title: str) -> str:
@@ -16,26 +23,27 @@ def page(state: dict[str, Any], *, title: str) -> str:
     lines = [f"{title}: {state['phase']}", f"  {state['reason']['code']}: {state['reason']['text']}"]
     if state.get("attention"):
         lines.append(f"  attention: {state['attention']}")
-    lines.append(f"  specs: {ledger_line(state['ledger'])}")
+    lines.append(f"  specs: {ledger_line(state)}")
     for subrun in state["subruns"]:
         lines.append(
-            f"  {subrun['index']:>3}  {subrun['phase']:<10} {subrun['name']}  "
-            f"{ledger_line(subrun['ledger'])}{_post(subrun['post'])}"
+            f"  {subrun['index']:>3}  {subrun['phase']:<10} {subrun['name']}  {ledger_line(subrun)}{_post(subrun['post'])}"
         )
-        lines += [f"         {_host(host)}" for host in subrun["hosts"]]
+        lines += [f"         {_host(host, going_on=_goes_on(subrun))}" for host in subrun["hosts"]]
         lines += [f"         note: {note}" for note in subrun.get("notes", ())]
     if state["post"] is not None:
         lines.append(f"  closing message: {state['post']['outcome']}")
-    return "\n".join(lines)
+    return "\n".join(printable(line) for line in lines)
 
 
-def ledger_line(ledger: dict[str, Any]) -> str:
-    """`3 planned: 2 passed, 1 failed`."""
-    words = {
-        name: name.replace("_", " ")
-        for name in ("passed", "failed", "crashed", "pending", "skipped", "no_report", "not_run")
-    }
-    parts = [f"{ledger[name]} {word}" for name, word in words.items() if ledger.get(name)]
+def _goes_on(case: dict[str, Any]) -> bool:
+    return case["phase"] in ("PENDING", "RUNNING")
+
+
+def ledger_line(case: dict[str, Any]) -> str:
+    """`3 planned: 2 passed, 1 failed`, of a run or sub-run."""
+    ledger = case["ledger"]
+    words = {kind: kind.replace("_", " ") for kind in KINDS} | (GOING_ON if _goes_on(case) else {})
+    parts = [f"{ledger[kind]} {words[kind]}" for kind in KINDS if ledger.get(kind)]
     return f"{ledger['planned']} planned: {', '.join(parts) or 'nothing yet'}"
 
 
@@ -43,7 +51,15 @@ def _post(post: dict[str, Any] | None) -> str:
     return "" if post is None else f"; message {post['outcome']}{' (marked)' if post.get('marked') else ''}"
 
 
-def _host(host: dict[str, Any]) -> str:
-    separator = "/" if host["result"] == "RUN" else " "
+def outcome(result: dict[str, Any], *, going_on: bool = False) -> str:
+    """`PASS completed`, `RUN/pending`; `running` or `to come` while it goes on."""
+    if going_on and result["detail"] in GOING_ON:
+        return GOING_ON[result["detail"]]
+    separator = "/" if result["result"] == "RUN" else " "
+    return f"{result['result']}{separator}{result['detail']}"
+
+
+def _host(host: dict[str, Any], *, going_on: bool) -> str:
     kernel = host["kernel"] or "kernel unknown"
-    return f"{host['host']} ({kernel}): {host['result']}{separator}{host['detail']}, {host['passing']} of {host['tests']} tests passed"
+    said = outcome(host, going_on=going_on)
+    return f"{host['host']} ({kernel}): {said}, {host['passing']} of {host['tests']} tests passed"

@@ -11,12 +11,16 @@ _DANGEROUS = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Unicode categories: control, format (bidi marks), surrogates, private, unassigned, line and paragraph separators."""
 
 
+def printable(text: str) -> str:
+    """`text` for a terminal: what could be a control code is a space, everything else stays where it is."""
+    return "".join(" " if unicodedata.category(char) in _DANGEROUS else char for char in text)
+
+
 def one_line(text: str, max_chars: int) -> str:
     """`text` on one line, without control and bidi characters, at most `max_chars` characters."""
     # Cut first: a megabyte must not be walked through for a hundred characters.
     head = text[: max_chars * 4]
-    plain = "".join(" " if unicodedata.category(char) in _DANGEROUS else char for char in head)
-    short = " ".join(plain.split())
+    short = " ".join(printable(head).split())
     return (
         short if len(short) <= max_chars and len(head) == len(text) else short[: max_chars - 1].rstrip() + CUT
     )

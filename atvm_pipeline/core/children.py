@@ -171,19 +171,35 @@ def _append(specs: tuple[Spec, ...], spec: Spec) -> tuple[Spec, ...]:
 
 def _spec_reported(run: Run, fact: f.SpecReported) -> Run:
     def on_child(child: Child) -> Child:
-        own = [i for i, spec in enumerate(child.specs) if same_spec(spec.spec, fact.spec)]
-        open_ = [i for i in own if child.specs[i].box is None]
-        if own and not open_ and not fact.counts.failing:
+        at = _reported_at(child.specs, fact.spec)
+        if at is not None and child.specs[at].box is not None and not fact.counts.failing:
             # A second box for one spec cannot be Cypress's own: the failing one of the two is believed.
             return child
-        at = (open_ or own)[-1] if own else None
         box = {"box": fact.counts, "box_offset": fact.offset, "duration_s": fact.duration_s}
         if at is None:
             spec = Spec(spec=fact.spec, offset=fact.offset, began=True, **box)  # type: ignore[arg-type]
             return replace(child, specs=_append(child.specs, spec))
         return replace(child, specs=_swap(child.specs, at, replace(child.specs[at], **box)))
 
+    late = current_child(run)
+    if open_child(run) is None and late is not None and fact.counts.failing:
+        # A summary came before this box, so a test had printed it: the child had not ended, and a spec has failed.
+        return put_child(run, on_child(late))
     return _on_open(run, on_child)
+
+
+def _reported_at(specs: tuple[Spec, ...], name: str) -> int | None:
+    """The spec that a box speaks of: the last of that name without a box, else the last of that name.
+
+    From the end, where it nearly always is: one child may hold thousands.
+    """
+    last = None
+    for at in range(len(specs) - 1, -1, -1):
+        if same_spec(specs[at].spec, name):
+            if specs[at].box is None:
+                return at
+            last = at if last is None else last
+    return last
 
 
 def _swap(specs: tuple[Spec, ...], at: int, spec: Spec) -> tuple[Spec, ...]:

@@ -20,18 +20,21 @@ ALERT_PHASES = frozenset({Phase.HUNG, Phase.TERMINATED, Phase.UNKNOWN})
 
 def close_subruns(run: Run) -> Run:
     """End the sub-runs whose children have ended, and judge those that have settled."""
-    for subrun in run.subruns:
-        if subrun.result is not None:
-            continue
+    for subrun in _unjudged(run):
         if subrun.ended_watched_s is None:
             run = _end_subrun(run, subrun)
     if not run.request.categorized:
         return run
-    for subrun in run.subruns:
+    for subrun in _unjudged(run):
         if _settled(run, subrun):
             case = case_of(run, subrun)
             run = _give(run, case, judge_subrun(case))
     return run
+
+
+def _unjudged(run: Run) -> list[SubRun]:
+    """A day's run has hundreds of sub-runs that are judged, and they are asked after with every event."""
+    return [subrun for subrun in run.subruns if subrun.result is None]
 
 
 def _end_subrun(run: Run, subrun: SubRun) -> Run:
@@ -48,7 +51,7 @@ def _end_subrun(run: Run, subrun: SubRun) -> Run:
 
 def _settled(run: Run, subrun: SubRun) -> bool:
     """Whether the time for late reports is over (ATVM_WATCHER_SETTLE_S)."""
-    if subrun.result is not None or subrun.ended_watched_s is None:
+    if subrun.ended_watched_s is None:
         return False
     by_itself = run.over_watched_s is None or _ended_before_the_run(subrun)
     return by_itself and run.watched_s - subrun.ended_watched_s >= run.request.settings.settle_s

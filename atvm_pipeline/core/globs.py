@@ -17,35 +17,43 @@ _PIECE = re.compile(r"(?:\\.|[^{\\])+|.", re.DOTALL)
 _NUMBERS = re.compile(r"(-?\d{1,6})\.\.(-?\d{1,6})")
 _EXTGLOB = re.compile(r"([@?*+!])\(([^()]*)\)")
 _CLASS = re.compile(r"\[([!^]?)(\]?[^\]/]*)\]")
+_OUTSIDE = re.compile(r"/|[A-Za-z]:|(?:.*/)?\.\.(?:/|\Z)", re.DOTALL)
+"""An absolute path, or one that climbs."""
+_SPECIAL = re.compile(r"[*?\[\]{}()!+@\\]")
 _CLASS_SPECIAL = re.compile(r"[\[\]\\^&~|]")
 
 
 def match_specs(patterns: Iterable[str], paths: Iterable[str]) -> tuple[str, ...] | None:
     """The paths (relative to the working directory, with /) that the patterns name, in the order of `paths`.
 
-    A pattern that begins with `!` takes away.  Nothing below node_modules is a spec.  None if a pattern is absolute,
-    climbs, or is too much to expand: then nobody knows.
+    A pattern that begins with `!` takes away.  One that is the path of a folder names what is below it, as in the
+    library that Cypress uses.  Nothing below node_modules is a spec.  None if a pattern is absolute, climbs, or is too
+    much to expand: then nobody knows.
     """
     wanted: list[re.Pattern[str]] = []
     unwanted: list[re.Pattern[str]] = []
+    folders: set[str] = set()
     for pattern in patterns:
         negated = pattern.startswith("!") and not pattern.startswith("!(")
         plain = pattern[1:] if negated else pattern
-        if (
-            plain.startswith(("/", "../"))
-            or "/../" in plain
-            or re.match(r"[A-Za-z]:", plain)
-            or not expand_braces(plain)
-        ):
+        expanded = expand_braces(plain)
+        if not expanded or any(_OUTSIDE.match(one) for one in expanded):
             return None
         (unwanted if negated else wanted).append(re.compile(glob_regex(plain)))
+        if not negated and _SPECIAL.search(plain) is None:
+            folders.add(plain.removeprefix("./").rstrip("/"))
     return tuple(
         path
         for path in paths
         if "node_modules" not in path.split("/")
-        and any(one.match(path) for one in wanted)
+        and (any(one.match(path) for one in wanted) or _below(path, folders))
         and not any(one.match(path) for one in unwanted)
     )
+
+
+def _below(path: str, folders: set[str]) -> bool:
+    """Whether one of the folders around `path` is among `folders`."""
+    return any(path[:at] in folders for at, char in enumerate(path) if char == "/")
 
 
 def expand_braces(pattern: str) -> tuple[str, ...]:
@@ -72,7 +80,8 @@ def _expand(pattern: str, depth: int) -> list[str] | None:
 def _one(pattern: str, at: int) -> str:
     """The piece up to the next brace, an escaped character being itself."""
     match = _PIECE.match(pattern, at)
-    return match[0] if match is not None else pattern[at]
+    assert match is not None  # any character is a piece
+    return match[0]
 
 
 def _closing(pattern: str, at: int) -> int | None:

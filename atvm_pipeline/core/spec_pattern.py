@@ -30,6 +30,9 @@ _PLAIN_ESCAPES = frozenset("\\/'\"`$*?[]{}()!+@,.-")
 """Characters that an escape in a JavaScript string leaves as they are."""
 
 
+_NOT_THESE_RUNS = frozenset({"component", "env"})
+
+
 class _Token(NamedTuple):
     kind: str
     text: str
@@ -46,7 +49,8 @@ class _Found(NamedTuple):
 def read_spec_pattern(config_text: str) -> tuple[str, ...] | None:
     """The value of `specPattern` in a Cypress config (.ts, .js, .json); None if it cannot be known without running it.
 
-    The one inside `e2e:` wins over others.  Two that differ, an expression, a spread behind it, an assignment: None.
+    The one inside `e2e:` wins over others; what is inside `component:` or `env:` is not for these runs.  Two that
+    differ, an expression, a spread behind it, an assignment: None.
     """
     if len(config_text) > CONFIG_CHARS_MAX or "specPattern" not in config_text:
         return None
@@ -56,9 +60,8 @@ def read_spec_pattern(config_text: str) -> tuple[str, ...] | None:
     found = _Reader(tokens).read() if understood else None
     if found is None:
         return None
-    e2e = [one for one in found if "e2e" in one.keys]
-    chosen = e2e or [one for one in found if "component" not in one.keys]
-    values = {one.value for one in chosen}
+    found = [one for one in found if not _NOT_THESE_RUNS.intersection(one.keys)]
+    values = {one.value for one in [one for one in found if "e2e" in one.keys] or found}
     return values.pop() if len(values) == 1 else None
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from . import limits
+from .children import current_child
 from .events import RunnerExited
 from .judging import Case, case_of, hosts_not_begun, result_of
 from .naming import hosts_in_label
@@ -170,10 +171,19 @@ def run_cut(case: RunCase) -> Reason | None:
     exit_ = case.run.exit
     if exit_ is None or not exit_.assumed:
         return None
-    if any(subrun.children for subrun in case.run.subruns) and not _unfinished(case):
+    began = any(subrun.children for subrun in case.run.subruns)
+    if began and not (_unfinished(case) or _cut_summary(case.run)):
         return None
-    detail = "the log stops before Cypress printed its summary, and how the runner ended is not known"
+    detail = "the log stops before the end of Cypress's summary, and how the runner ended is not known"
     return reason("no-evidence", log_at(case.run, case.run.log.end), detail=detail)
+
+
+def _cut_summary(run: Run) -> bool:
+    """Whether the log's last summary has no totals row, though it is one of specs: an empty run's never has one."""
+    last = current_child(run)
+    if last is None or not last.specs or last.finished_offset is None:
+        return False
+    return last.totals is None and last.recorded_offset is None
 
 
 def run_missing(case: RunCase) -> Reason | None:
@@ -186,13 +196,12 @@ def run_missing(case: RunCase) -> Reason | None:
         return reason("runner-not-started", exit_evidence(run.exit), detail=run.exit.error)
     if run.too_many:
         lost = "the groups beyond those that are kept"
-        return reason("results-missing", log_at(run, run.log.end), missing="some", planned="the", names=lost)
-    began = any(subrun.children for subrun in run.subruns)
-    if began:
+        return reason("results-missing", log_at(run, run.log.end), missing="Some", planned="the", names=lost)
+    if any(subrun.children or subrun.wrapper is not None for subrun in run.subruns):
         found = _from_subruns(case, subrun_missing, "missing")
         if found is not None and found.code != "host-pending":
             return _wrong_hosts(case) or found
-        return _wrong_hosts(case) or found or _hosts_pending(case)
+        return _wrong_hosts(case) or found or _hosts_pending(case) or _never_began(run)
     if not run.request.requested_hosts:
         return None
     return _with_exit(
@@ -202,6 +211,18 @@ def run_missing(case: RunCase) -> Reason | None:
             f"Requested: {hosts_named(run.request.requested_hosts)}.",
         ),
     )
+
+
+def _never_began(run: Run) -> Reason | None:
+    """A child was launched under a label of its own, and the log does not show one line of it."""
+    labels = {child.label for subrun in run.subruns for child in subrun.children}
+    if run.label is None or run.label in labels:
+        return None
+    lost = f"those of {run.label}, which was launched and never began"
+    found = reason(
+        "results-missing", log_at(run, run.label_offset), missing="Some", planned="the", names=lost
+    )
+    return _with_exit(run, found)
 
 
 def _with_exit(run: Run, found: Reason) -> Reason:

@@ -35,6 +35,9 @@ STOP_GRACE_S = 20.0
 LAZY_SAVE_S = 1.0
 """A change that is no change of phase, ledger or post is saved within this."""
 
+URGENT = ("seen", "verdict", "cancel", "outbox", "notices", "subruns", "artifacts")
+"""Fields of the run whose change is saved at once: everything that phase, ledger and posts are made of."""
+
 Deliver = Callable[[PostMessage], DeliverySettled]
 
 
@@ -60,7 +63,7 @@ class Loop:
         self._queue: queue.Queue[Event | Path | None] = queue.Queue(QUEUE_MAX)
         self._look_everywhere = threading.Event()
         self._base_s = run.watched_s - clock.monotonic()
-        self._saved: tuple[object, ...] | None = None
+        self._saved: Run | None = None
         self._dirty_since: float | None = None
         self._stop: str | None = None
         self.degraded = False
@@ -134,31 +137,19 @@ class Loop:
         self._insist(lambda: self._store.append(batch), "append to the journal")
         self._insist(self._store.sync, "sync the journal")
         self._dirty_since = self._dirty_since or clock.monotonic()
-        if self._summary() != self._saved:
+        if self._is_urgent():
             self.save()
 
-    def _summary(self) -> tuple[object, ...]:
-        """What must be saved at once when it changes: phase, posts, what the ledger is made of."""
-        run = self.run
-        specs = tuple(
-            (
-                child.stage,
-                len(child.specs),
-                sum((s.box is not None) + (s.row is not None) for s in child.specs),
-                len(child.errors),
-            )
-            for subrun in run.subruns
-            if subrun.result is None
-            for child in subrun.children
-        )
-        judged = sum(1 for subrun in run.subruns if subrun.result is not None)
-        return (run.seen, run.verdict, run.outbox, run.notices, len(run.subruns), judged, specs)
+    def _is_urgent(self) -> bool:
+        """Whether phase, ledger or posts may differ from what was saved; what is untouched is the same object."""
+        saved = self._saved
+        return saved is None or any(getattr(saved, name) is not getattr(self.run, name) for name in URGENT)
 
     def save(self) -> None:
         """Write the snapshots, however long the disk refuses."""
         saved: list[Snapshot] = []
         self._insist(lambda: saved.append(self._store.save(self.run)), "save state.json")
-        self._saved = self._summary()
+        self._saved = self.run
         self._dirty_since = None
         for snapshot in saved:
             self._on_save(snapshot)

@@ -32,7 +32,17 @@ def test_braces_expand_as_in_minimatch(pattern: str, expanded: tuple[str, ...]) 
 
 
 @pytest.mark.parametrize(
-    "pattern", ["{a,b}" * 11, "{1..5000}", "{1..999}{1..9}", "{a," * 300 + "}" * 300, "x" * 2000]
+    "pattern",
+    [
+        "{a,b}" * 11,
+        "{1..5000}",
+        "{1..999}{1..9}",
+        "{a," * 300 + "}" * 300,
+        "{a," * 30 + "}" * 30,
+        "{a,{1..999}{1..9}}",
+        "{{1..600},{1..600}}",
+        "x" * 2000,
+    ],
 )
 def test_what_expands_to_too_much_expands_to_nothing_and_fits_everything(pattern: str) -> None:
     assert expand_braces(pattern) == ()
@@ -135,6 +145,29 @@ def test_specs_are_matched_in_order_and_negative_patterns_take_away() -> None:
     assert match_specs([], paths) == ()
 
 
-@pytest.mark.parametrize("pattern", ["/abs/*.ts", "../x.ts", "a/../b.ts", "C:/x.ts"])
+def test_a_pattern_that_is_a_folder_names_the_files_below_it() -> None:
+    """Cypress's globbing library makes `folder/**` of a folder."""
+    paths = ["e2e/a.cy.ts", "e2e/x/b.cy.ts", "e2e-more/c.cy.ts"]
+
+    assert match_specs(["e2e"], paths) == ("e2e/a.cy.ts", "e2e/x/b.cy.ts")
+    assert match_specs(["./e2e/"], paths) == ("e2e/a.cy.ts", "e2e/x/b.cy.ts")
+    assert match_specs(["e2e/x", "e2e-more/*.ts"], paths) == ("e2e/x/b.cy.ts", "e2e-more/c.cy.ts")
+    assert match_specs(["**/*.ts", "!e2e"], paths) == tuple(paths)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "/abs/*.ts",
+        "../x.ts",
+        "a/../b.ts",
+        "C:/x.ts",
+        "{/abs,a}/*.ts",
+        "{..,a}/x.ts",
+        "a/{..,b}/x.ts",
+        "..",
+        "!/x.ts",
+    ],
+)
 def test_a_pattern_that_leaves_the_folder_is_not_judged(pattern: str) -> None:
     assert match_specs([pattern], ["x.ts"]) is None

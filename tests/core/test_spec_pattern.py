@@ -49,6 +49,8 @@ def test_the_pattern_inside_e2e_is_read() -> None:
         ("{ component: { specPattern: 'c' }, e2e: { specPattern: 'a' } }", ("a",)),
         ("{ e2e: { specPattern: 'a' }, x: { e2e: { specPattern: 'a' } } }", ("a",)),
         ("{ e2e: { specPattern: 'a', excludeSpecPattern: 'b' } }", ("a",)),
+        ("{ e2e: { specPattern: 'a', env: { specPattern: 'b' } } }", ("a",)),
+        ("{ env: { specPattern: 'b' }, specPattern: 'a' }", ("a",)),
         (r"{ e2e: { specPattern: 'it\'s\/a' } }", ("it's/a",)),
     ],
 )
@@ -81,6 +83,9 @@ def test_what_is_written_down_is_known(config: str, pattern: tuple[str, ...]) ->
         "{ e2e: { specPattern: ['a'",
         "{ e2e: { specPattern:",
         "// { e2e: { specPattern: 'a' } }",
+        "{ e2e: { env: { specPattern: 'b' } } }",
+        "{ a: " * 200 + "{ e2e: { specPattern: 'a' } }" + " }" * 200,
+        "[" + "{ e2e: { specPattern: 'a' } }, " * 200 + "]",
     ],
 )
 def test_what_only_running_the_config_would_tell_is_not_known(config: str) -> None:

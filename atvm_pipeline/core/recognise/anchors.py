@@ -54,7 +54,11 @@ _SHAPES = (
     (re.compile(r"  \d{1,9}\) \S.*"), Anchor.FAILURE),
     (re.compile(r"[ \t]*+[✖×✓√✔]?\(Attempt \d{1,9} of \d{1,9}\) .+"), Anchor.ATTEMPT),
     (re.compile(r"Discovered \d{1,9} spec files?"), Anchor.DISCOVERED),
-    (re.compile(r"Tags: .*; Group: .*; Parallel: (?:true|false); Batch Size: \d+"), Anchor.WRAPPER_PARAMS),
+    (
+        # Looked ahead for, not stepped over: two `.*` in a row take quadratic time.
+        re.compile(r"Tags: (?=.*; Group: ).*; Parallel: (?:true|false); Batch Size: \d+"),
+        Anchor.WRAPPER_PARAMS,
+    ),
 )
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from atvm_pipeline.core.facts import ChildLaunched, Fact, RunnerProgressed
+from atvm_pipeline.core.facts import ChildLaunched, Fact
 
 from .anchors import CANDIDATE, CANDIDATE_FIRST
 from .box import totals_row
@@ -31,10 +31,7 @@ class Scan(NamedTuple):
 
 
 class Scanner:
-    """Finds facts in a log, for one dialect.  Holds no state of a log: one instance serves many.
-
-    Raises ValueError for a dialect whose patterns do not compile.
-    """
+    """Finds facts in a log, for one dialect.  Holds no state of a log: one instance serves many."""
 
     __slots__ = ("_phrases",)
 
@@ -96,13 +93,11 @@ class Scanner:
         literals = self._phrases.literals
         if literals is not None and not any(literal in raw for literal in literals):
             return
-        match self._phrases.fact_in(text, offset):
-            case ChildLaunched() as fact:
-                launched(story, fact)
-            case RunnerProgressed() as fact:
-                progressed(story, fact)
-            case None:
-                pass
+        fact = self._phrases.fact_in(text, offset)
+        if isinstance(fact, ChildLaunched):
+            launched(story, fact)
+        elif fact is not None:
+            progressed(story, fact)
 
     def _marked(self, block: bytes, begin: int, end: int) -> list[int] | None:
         """Where the lines begin that hold a literal of the dialect; None: every line has to be read."""

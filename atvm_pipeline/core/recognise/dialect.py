@@ -31,9 +31,12 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     Raises ValueError for a setting that cannot be used, and so does decoding one from a journal.
     """
 
-    label: str = r"""--ci-build-id["']?(?:,\s*|[=\s]+)(?:"(?P<quoted>[^"]+)"|'(?P<single>[^']+)'|(?P<label>[^\s'",\]]+))"""
+    label: str = (
+        r"""(?<![Tt]he )--ci-build-id["']?(?:,\s*|[=\s]+)(?:"(?P<quoted>[^"-][^"]*)"|'(?P<single>[^'-][^']*)'|"""
+        r"""(?P<label>(?!(?:flags?|options?|arguments?|parameters?|values?|is|was)(?:[\s.:;]|$))\w[^\s'",\]]*))"""
+    )
     """A line that holds a child's command line, as a shell would have it or as a list of arguments; the group that
-    matches is the raw label."""
+    matches is the raw label.  A sentence about the flag is none: Cypress's own errors hold several."""
     host: str = (
         r"(?:redhat|rhel|centos|rocky|alma(?:linux)?|oracle(?:linux)?|ol|ubuntu|debian|sles|suse|opensuse|fedora|amazon|al|"
         r"photon|windows|win|w2k|w)\d[0-9A-Za-z]*(?:\.[0-9A-Za-z]+)*"

@@ -113,7 +113,10 @@ _SHAPES = (
 ERROR_STARTS = (*(start for start, _, _ in _TABLE), "We detected that the ", "The ")
 """How a line that may be an error begins."""
 
-_FIRSTS = frozenset(start[0] for start in ERROR_STARTS)
+_BY_FIRST = {
+    first: tuple(row for row in _TABLE if row[0][0] == first) for first in {start[0] for start in ERROR_STARTS}
+}
+"""The table by first letter: a line is compared with few of its rows."""
 
 GIVEN_UP = (
     "Because you passed the --",
@@ -127,9 +130,10 @@ GOES_ON = ("We will retry ", "This error will not affect or change the exit code
 
 def error_in(text: str) -> ErrorLine | None:
     """What the cleaned line says if it is the first line of an error block; Cypress prints those unindented."""
-    if text[:1] not in _FIRSTS:
+    rows = _BY_FIRST.get(text[:1])
+    if rows is None:
         return None
-    for start, code, scope in _TABLE:
+    for start, code, scope in rows:
         if text.startswith(start):
             return ErrorLine(code, scope)
     for shape, error in _SHAPES:

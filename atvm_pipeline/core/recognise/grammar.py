@@ -31,19 +31,15 @@ URL_CHARS_MAX = 2000
 
 def read_line(story: Story, text: str, offset: int) -> bool:
     """Read one cleaned line that begins at `offset`; True if it was one of Cypress's or its wrapper's."""
-    if story.state.pending is not None and go_on(story, text, offset):
+    if go_on(story, text, offset):
         return True
     anchor = anchor_of(text)
     if anchor is None:
         return False
-    if story.state.pending is not None and anchor in _BREAKS:
-        settle(story, Next.CHILD if anchor is Anchor.START else Next.ANCHOR)
+    if isinstance(story.state.pending, Attempt) and anchor is not Anchor.ATTEMPT:
+        settle(story, Next.ANCHOR)  # the test's own line did not come; all else knows itself when it is over
     _HANDLERS[anchor](story, text, offset)
     return True
-
-
-_BREAKS = frozenset(Anchor) - {Anchor.ATTEMPT, Anchor.FAILURE, Anchor.PASSING}
-"""Anchors with which whatever was being put together is over."""
 
 
 def launched(story: Story, fact: ChildLaunched) -> None:
@@ -81,7 +77,7 @@ def _running(story: Story, text: str, offset: int) -> None:
 
 
 def _results(story: Story, text: str, offset: int) -> None:  # noqa: ARG001
-    if story.state.child == "open":
+    if story.state.child != "none":
         story.hold(ResultsBox(offset=offset))
 
 
@@ -131,28 +127,21 @@ def _failure(story: Story, text: str, offset: int) -> None:
     number, title = failure_in(text)
     if number != spec.number or number > spec.failing:
         return
-    settle(story, Next.ANCHOR)
     story.state = replace(story.state, spec=replace(spec, number=number + 1))
     if number <= FAILURES_MAX:
         story.hold(FailureBlock(offset=offset, titles=(title[:TEXT_CHARS_MAX],)))
 
 
 def _attempt(story: Story, text: str, offset: int) -> None:  # noqa: ARG001
-    spec, pending = story.state.spec, story.state.pending
-    if (
-        spec is None
-        or spec.failing
-        or spec.flaky >= FLAKY_MAX
-        or not (pending is None or isinstance(pending, Attempt))
-    ):
+    spec = story.state.spec
+    if spec is None or spec.failing or spec.flaky >= FLAKY_MAX:
         return
     story.hold(Attempt(title=one_line(attempt_in(text), TEXT_CHARS_MAX)))
 
 
 def _error(story: Story, text: str, offset: int) -> None:
     error = error_in(text)
-    if error is None:
-        return
+    assert error is not None  # that is what made the line this anchor
     if is_held(text):
         story.hold(ServerError(offset=offset, text=one_line(text, TEXT_CHARS_MAX)))
     else:

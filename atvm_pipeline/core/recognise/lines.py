@@ -13,6 +13,8 @@ ANSI = rb"\x1b\[[0-9;]*+[A-Za-z]"
 """One colour code.  Possessive: a greedy one takes quadratic time over a line of nothing but colour codes."""
 
 _ANSI_TEXT = re.compile(r"\x1b\[[0-9;:?]*+[A-Za-z]")
+_BETWEEN_BOXED = "\x1b[39m\x1b[90m"
+"""What stands between two characters of a box, each of which Cypress colours by itself: a hundred times in an edge."""
 
 _CODE_PAGES = ("cp437", "cp850", "cp1252")
 """What a Windows console takes UTF-8 for before it writes UTF-8 itself."""
@@ -63,7 +65,10 @@ def code_page_in(raw: bytes) -> str | None:
 
 def _plain(raw: bytes) -> str:
     text = raw.decode("utf-8", errors="replace")
-    return (_ANSI_TEXT.sub("", text) if "\x1b" in text else text).rstrip()
+    if "\x1b" in text:
+        # The pairs first, as plain text: that takes a quarter of the time.
+        text = _ANSI_TEXT.sub("", text.replace(_BETWEEN_BOXED, ""))
+    return text.rstrip()
 
 
 def _signs_in(text: str) -> tuple[str, ...]:
@@ -82,7 +87,7 @@ def _undo(text: str, code_page: str) -> str | None:
 
 def width(text: str) -> int:
     """Length as JavaScript counts it, in UTF-16 units: Cypress wraps by that."""
-    return len(text) + sum(char > "\uffff" for char in text)
+    return len(text) if text.isascii() else len(text.encode("utf-16-le", errors="surrogatepass")) // 2
 
 
 def may_wrap(piece: str, columns: int) -> bool:

@@ -222,10 +222,10 @@ def _row_over(story: Story, table: Table, row: Row) -> Table | None:
 
 
 def _flaky(story: Story, attempt: Attempt, offset: int) -> None:
+    spec = story.state.spec
+    assert spec is not None  # an attempt is put together only within a spec, and is over with it
     story.facts.append(TestFlaky(offset=offset, title=attempt.title))
-    if story.state.spec is not None:
-        spec = replace(story.state.spec, flaky=story.state.spec.flaky + 1)
-        story.state = replace(story.state, spec=spec)
+    story.state = replace(story.state, spec=replace(spec, flaky=spec.flaky + 1))
 
 
 def _server_error(story: Story, error: ServerError, text: str) -> bool:

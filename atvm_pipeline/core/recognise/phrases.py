@@ -16,16 +16,18 @@ LITERAL_CHARS_MIN = 4
 """A shorter literal would find every other line."""
 
 _LITERAL = re.compile(r"[A-Za-z0-9_ -]+")
+_PLAIN_GROUP = re.compile(r"\(\?(?:P<|:|<?[=!])")
+"""How a group begins that changes nothing about what stands outside of it."""
 
 
 class Phrases:
-    """The compiled patterns of one dialect.  Raises ValueError for a pattern that does not compile."""
+    """The compiled patterns of one dialect, which has seen to it that they compile."""
 
     __slots__ = ("_label", "_progress", "literals")
 
     def __init__(self, dialect: Dialect) -> None:
-        self._label = _compiled("label", dialect.label)
-        self._progress = _compiled("progress", dialect.progress) if dialect.progress else None
+        self._label = re.compile(dialect.label)
+        self._progress = re.compile(dialect.progress) if dialect.progress else None
         patterns = [pattern for pattern in (dialect.label, dialect.progress) if pattern]
         found = [literal_of(pattern) for pattern in patterns]
         self.literals = None if "" in found else tuple(dict.fromkeys(literal.encode() for literal in found))
@@ -36,9 +38,8 @@ class Phrases:
         text = text[:PATTERN_INPUT_MAX]
         found = self._label.search(text)
         if found is not None:
-            label = next(
-                (group for group in found.groups() if group), found[0] if not found.re.groups else ""
-            )
+            # Only the named groups: others of the pattern say nothing.
+            label = next((group for group in found.groupdict().values() if group), "")
             label = one_line(label, LABEL_CHARS_MAX)
             if label:
                 return ChildLaunched(offset=offset, label=label)
@@ -47,20 +48,13 @@ class Phrases:
         return None
 
 
-def _compiled(name: str, pattern: str) -> re.Pattern[str]:
-    try:
-        return re.compile(pattern)
-    except (re.error, RecursionError, OverflowError) as error:
-        raise ValueError(f"{name}: the pattern does not compile: {error}") from error
-
-
 def literal_of(pattern: str) -> str:
     """The longest text that every match of `pattern` must hold, "" where that cannot be told.
 
     Only plain characters outside of groups, sets and alternatives count; less than the truth is harmless.
     """
-    if "(?" in pattern.replace("(?P<", "").replace("(?:", "") or "|" in _outermost(pattern):
-        return ""  # flags, conditions, look-around: not worth understanding
+    if "(?" in _PLAIN_GROUP.sub("", pattern) or "|" in _outermost(pattern):
+        return ""  # flags, conditions, comments: not worth understanding
     runs = _LITERAL.findall(_outermost(pattern))
     longest = max(runs, key=len, default="").strip()
     return longest if len(longest) >= LITERAL_CHARS_MIN else ""

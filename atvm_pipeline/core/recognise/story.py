@@ -100,9 +100,10 @@ class Story:
             return next((name for name in reversed(state.left) if same_name(name, results.spec)), None)
         if state.boxed is not None and same_name(state.boxed, results.spec):
             # A second box of one spec: one of them was printed by the spec itself.  A failure is believed.
+            # So too behind a summary: then a test had printed that one, with a green box of its own spec.
             believed = results.counts.failing > 0 and results.counts != state.boxed_counts
             return state.boxed if believed else None
-        return results.spec  # its `Running:` line was lost
+        return results.spec if state.child == "open" else None  # its `Running:` line was lost
 
     def may_finish(self) -> bool:
         """Whether `(Run Finished)` can be Cypress's own here: never within a spec whose box has not come."""

@@ -101,6 +101,13 @@ def test_a_log_whose_special_characters_became_question_marks_is_understood() ->
     assert without_offsets(found(asked)) == without_offsets(found(lines))
 
 
+def test_a_line_that_only_looks_misread_is_left_as_it_is() -> None:
+    """It holds what `─` looks like after a code page, and something that no code page of one byte has."""
+    name = "ΓöÇ-Ôö-漢.cy.ts"
+
+    assert only(found(prints.whole_run(name)), f.SpecStarted).spec == name
+
+
 def test_utf_16_gives_nothing_rather_than_something_wrong() -> None:
     assert read("\n".join(prints.whole_run("a.cy.ts")).encode("utf-16")) == []
 

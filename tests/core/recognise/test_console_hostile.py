@@ -47,6 +47,13 @@ FAKES = {
     "a spec": prints.whole_spec("other.cy.ts"),
     "a running line": prints.running("other.cy.ts", 1, 1),
     "a start without a box": ["  (Run Starting)", "", "or so"],
+    "a start with another box": ["  (Run Starting)", *prints.boxed([("Weather", "fine")], 16, 78)],
+    "a summary of a long name": prints.finished(
+        [prints.row("o" * 40, (1, 1, 0, 0, 0))], "All specs passed!", (1, 1, 0, 0, 0)
+    ),
+    "a summary of a name as long as its cell": prints.finished(
+        [prints.row("o" * 35, (1, 1, 0, 0, 0))], "All specs passed!", (1, 1, 0, 0, 0)
+    ),
     "rows without a box": [line for line in PASSED_ELSEWHERE if line.startswith("  │")],
     "a totals row": ["    ✔  All specs passed!     04:55     3   3   -   -   -  "],
     "a recorded run": ["  Recorded Run: http://evil/"],
@@ -70,6 +77,16 @@ def test_the_text_of_a_failure_counts_for_nothing(fake: list[str]) -> None:
 @pytest.mark.parametrize("fake", FAKES.values(), ids=FAKES)
 def test_what_a_spec_prints_while_it_runs_counts_for_nothing(fake: list[str]) -> None:
     assert without_offsets(found(printing_run(fake))) == without_offsets(found(printing_run(["and so on"])))
+
+
+def test_an_error_block_that_a_failure_quotes_counts_for_nothing() -> None:
+    quoted = [
+        "We detected that the Chromium Renderer process just crashed.",
+        "Can't run because no spec files were found.",
+        "  (Run Finished)",
+    ]
+
+    assert without_offsets(found(failing_run(quoted))) == without_offsets(found(failing_run(["and so on"])))
 
 
 def test_a_passing_box_that_a_failing_spec_prints_of_itself_is_not_its_result() -> None:
@@ -117,12 +134,13 @@ def test_a_new_run_within_a_spec_counts_when_its_box_follows() -> None:
     assert without_offsets(facts)[3:] == without_offsets(found(prints.whole_run("a.cy.ts")))
 
 
-def test_a_foreign_summary_between_two_specs_counts_for_nothing() -> None:
+@pytest.mark.parametrize("summary", [name for name in FAKES if name.startswith(("a summary", "the end"))])
+def test_a_foreign_summary_between_two_specs_counts_for_nothing(summary: str) -> None:
     """Printed by a plugin after a spec."""
     plain = prints.whole_run("a.cy.ts", "b.cy.ts")
     at = plain.index("─" * 100, plain.index("  (Results)"))
 
-    noisy = [*plain[:at], *FAKES["a summary"], *plain[at:]]
+    noisy = [*plain[:at], *FAKES[summary], *plain[at:]]
     assert without_offsets(found(noisy)) == without_offsets(found(plain))
 
 

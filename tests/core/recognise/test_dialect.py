@@ -46,6 +46,10 @@ def test_a_setting_overrides_its_default_and_no_other() -> None:
         ("x = " + "[" * 5000, "dialect.toml:1: "),
         (f"host = '{'x' * 3000}'", "dialect.toml:1: host is longer than 2000 characters"),
         ("#" * 70_000, "dialect.toml:1: the file is larger"),
+        (
+            '# a key with an escape cannot be found again\n"ho\\u0073t" = 3',
+            "dialect.toml:1: host must be a string",
+        ),
     ],
 )
 def test_a_mistake_is_told_with_its_line_and_what_to_do(text: str, told: str) -> None:
@@ -74,12 +78,38 @@ def test_a_dialect_from_a_journal_is_checked_as_well() -> None:
         ("--ci-build-ids x", None),
         ("--ci-build-id='a b' --x", "a b"),
         ('--ci-build-id "a b"', "a b"),
+        ('--ci-build-id "[nightly] a"', "[nightly] a"),
+        ("--ci-build-id flag-vm-1", "flag-vm-1"),
+        ("--ci-build-id --parallel", None),
+        ("['--ci-build-id', '--parallel']", None),
+        ("  --ci-build-id <id>   the unique identifier for a run", None),
+        ("--ci-build-id \\", None),
+        ("--ci-build-id $LABEL", None),
     ],
 )
 def test_the_default_label_reads_a_command_line(line: str, label: str | None) -> None:
     match = re.search(Dialect().label, line)
 
     assert (match[match.lastgroup or 0] if match else None) == label
+
+
+@pytest.mark.parametrize("front", ["", "[12:00:01] ", "  ", "Error: "])
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "You passed the --ci-build-id flag but did not provide either a --group or --parallel flag.",
+        "The --ci-build-id flag you passed was: e2e-redhat9.6-fc",
+        "The --ci-build-id you passed was: e2e-redhat9.6-fc",
+        "The --ci-build-id flag is used to either group or parallelize multiple runs together.",
+        "You passed the --ci-build-id, --group, --tag, or --parallel flag without also passing the --record flag.",
+        "Because the ciBuildId could not be auto-detected you must pass the --ci-build-id flag manually.",
+        "missing --ci-build-id flag",
+        "--ci-build-id options: none",
+        "--ci-build-id is required.",
+    ],
+)
+def test_a_sentence_about_the_flag_holds_no_label(front: str, sentence: str) -> None:
+    assert re.search(Dialect().label, front + sentence) is None
 
 
 @settings(max_examples=150, deadline=None)

@@ -88,7 +88,7 @@ RECORDINGS: dict[str, Recording] = {
         "Runner and wrapper are killed: no exit record.", speed=4, kill_wrapper=True
     ),
     "hung": Recording(
-        "The browser is gone and Cypress waits for it.", "hang-with-cause", speed=3, settings=LIMITS
+        "The browser is gone and Cypress waits for it.", "hang-with-cause", speed=1, settings=LIMITS
     ),
     "hung-whole": Recording(
         "Nothing moves, all processes live; not categorized.",

@@ -44,7 +44,7 @@ CATEGORIZED: dict[str, End] = {
     "stale-artifacts": End(C, "all-passed", (C, C, C), 3),
     "group-never-runs": End(F, "host-pending", (C, C), 3, closing=True),
     "runner-fails-after-last-group": End(F, "runner-failed", (C, C, C), 4, closing=True),
-    "stale-spec-pattern": End(F, "wrong-hosts", (C, C, C), 4, closing=True, more=("--no-preflight",)),
+    "stale-spec-pattern": End(F, "wrong-hosts", (F, F, F), 4, closing=True, more=("--no-preflight",)),
     "wrapped-names": End(F, "tests-failed", (C, F, C), 3),
     "wrapper-cypress-cloud": End(C, "all-passed", (C, C, C), 3),
     "server-error": End(F, "record-server-error", (C, F, C), 3),
@@ -349,7 +349,7 @@ def test_a_watcher_that_is_killed_goes_on_where_it_was_and_tells_each_group_once
 )
 def test_a_run_that_hangs_is_hung_while_its_processes_live(scenario: str, code: str, tmp_path: Path) -> None:
     limits = {"ATVM_WATCHER_QUIET_LIMIT_S": "3", "ATVM_WATCHER_STALL_LIMIT_S": "7"}
-    with Controller(tmp_path, scenario=scenario, speed=3, **limits) as host:
+    with Controller(tmp_path, scenario=scenario, speed=1, **limits) as host:
         state = host.run()
         alive = json.loads(host.call("atvm-pipeline", "status", BUILD, "--json").stdout)["live"]
 

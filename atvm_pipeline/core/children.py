@@ -5,19 +5,23 @@ Says which child a line belongs to and when a child ends; says nothing about pas
 
 from collections.abc import Callable
 from datetime import datetime
+from itertools import chain
 from typing import assert_never
 
 from msgspec.structs import replace
 
 from . import facts as f
 from .events import LogRead
+from .results import is_worse
 from .state import (
     ERRORS_MAX,
     FAILURES_MAX,
+    LAUNCHES_MAX,
     SPECS_MAX,
     SUBRUNS_MAX,
     Child,
     Failure,
+    Launch,
     Run,
     Spec,
     Stage,
@@ -70,15 +74,28 @@ def trigger(run: Run, name: str, at: datetime, watched_s: float) -> Run:
     return put_child(run, child)
 
 
+def reopen(run: Run) -> Run:
+    """Take back that the run was over: a Cypress process of it lives."""
+    if run.over_watched_s is None:
+        return run
+    run = replace(run, over_watched_s=None, over_at=None)
+    child = current_child(run)
+    if child is None or child.ended_by != "runner-over" or run.subruns[-1].result is not None:
+        return run
+    stage = Stage.OPEN if child.finished_offset is None else Stage.SUMMARISED
+    run = put_child(run, replace(child, stage=stage, ended_at=None, ended_watched_s=None, ended_by=None))
+    return put_subrun(run, replace(run.subruns[-1], ended_at=None, ended_watched_s=None))
+
+
 def apply_fact(run: Run, fact: f.Fact, event: LogRead) -> Run:
     """Fold one fact of the log.  Facts that fit nowhere change nothing."""
     match fact:
         case f.ChildLaunched():
-            return replace(run, label=fact.label, label_offset=fact.offset)
+            return _launched(run, fact)
         case f.ChildStarted():
             return _begin_child(run, fact.offset, event, started=True)
         case f.ChildDescribed():
-            return _on_open(run, lambda child: replace(child, described=fact))
+            return _described(run, fact)
         case f.SpecStarted():
             return _spec_started(run, fact, event)
         case f.TestFailed():
@@ -92,7 +109,7 @@ def apply_fact(run: Run, fact: f.Fact, event: LogRead) -> Run:
         case f.RunFinished():
             return _run_finished(run, fact, event)
         case f.SpecSummarised():
-            return _on_open(run, lambda child: _spec_summarised(child, fact))
+            return _on_unjudged(run, lambda child: _spec_summarised(child, fact))
         case f.TotalsReported():
             return _totals_reported(run, fact, event)
         case f.RunRecorded():
@@ -116,9 +133,37 @@ def _begin_child(run: Run, offset: int, event: LogRead, *, started: bool) -> Run
     if len(run.subruns) > SUBRUNS_MAX or len(subrun.children) >= SUBRUNS_MAX:
         # What is not kept cannot pass: the run can no longer be COMPLETED.
         return replace(run, subruns=run.subruns[:SUBRUNS_MAX], too_many=True)
-    child = Child(offset=offset, at=event.at, watched_s=event.watched_s, label=run.label, started=started)
+    label = run.launched[0].label if run.launched else None
+    child = Child(offset=offset, at=event.at, watched_s=event.watched_s, label=label, started=started)
     subrun = replace(subrun, children=(*subrun.children, child), started_at=subrun.started_at or event.at)
-    return replace(put_subrun(run, subrun), label=None, label_offset=None)
+    return replace(put_subrun(run, subrun), launched=run.launched[1:], had_browser=False)
+
+
+def _launched(run: Run, fact: f.ChildLaunched) -> Run:
+    """A command line that starts a child; one printed by a test while its spec runs starts nothing."""
+    if spec_runs(run) or (run.launched and run.launched[-1].label == fact.label):
+        return run
+    launch = Launch(label=fact.label, offset=fact.offset)
+    return replace(run, launched=(*run.launched, launch)[:LAUNCHES_MAX])
+
+
+def spec_runs(run: Run) -> bool:
+    """Whether a spec has begun and not reported."""
+    child = open_child(run)
+    return child is not None and bool(child.specs) and child.specs[-1].box is None
+
+
+def _described(run: Run, fact: f.ChildDescribed) -> Run:
+    """The header box; its group says which of several command lines was this child's."""
+    child = open_child(run)
+    if child is None:
+        return run
+    own = next((launch for launch in run.launched if launch.label == fact.group), None)
+    if own is not None and child.label != fact.group:
+        given_back = (Launch(label=child.label, offset=child.offset),) if child.label is not None else ()
+        run = replace(run, launched=(*given_back, *(launch for launch in run.launched if launch is not own)))
+        child = replace(child, label=own.label)
+    return put_child(run, replace(child, described=fact))
 
 
 def _subrun_for_next_child(run: Run, event: LogRead) -> Run:
@@ -137,6 +182,12 @@ def in_wrapper(subrun: SubRun) -> bool:
 
 def _on_open(run: Run, change: Callable[[Child], Child]) -> Run:
     child = open_child(run)
+    return run if child is None else put_child(run, change(child))
+
+
+def _on_unjudged(run: Run, change: Callable[[Child], Child]) -> Run:
+    """Change the current child, ended or not: what it prints late counts until its verdict, and for the run after it."""
+    child = current_child(run)
     return run if child is None else put_child(run, change(child))
 
 
@@ -159,8 +210,10 @@ def _spec_started(run: Run, fact: f.SpecStarted, event: LogRead) -> Run:
     if open_child(run) is None:
         # `(Run Starting)` was lost (a replaced log, a watcher that joined late): the child shows itself here.
         run = _begin_child(run, fact.offset, event, started=True)
+    # How late a line is read says nothing about when it was written: only when all before it had been read does.
+    since = run.log.since or run.request.at
     spec = Spec(
-        spec=fact.spec, offset=fact.offset, position=fact.position, total=fact.total, began=True, at=event.at
+        spec=fact.spec, offset=fact.offset, position=fact.position, total=fact.total, began=True, since=since
     )
     return _on_open(run, lambda child: replace(child, specs=_append(child.specs, spec)))
 
@@ -172,8 +225,9 @@ def _append(specs: tuple[Spec, ...], spec: Spec) -> tuple[Spec, ...]:
 def _spec_reported(run: Run, fact: f.SpecReported) -> Run:
     def on_child(child: Child) -> Child:
         at = _reported_at(child.specs, fact.spec)
-        if at is not None and child.specs[at].box is not None and not fact.counts.failing:
-            # A second box for one spec cannot be Cypress's own: the failing one of the two is believed.
+        known = child.specs[at].box if at is not None else None
+        if known is not None and not is_worse(fact.counts, known):
+            # A second box for one spec cannot be Cypress's own: the worse of the two is believed.
             return child
         box = {"box": fact.counts, "box_offset": fact.offset, "duration_s": fact.duration_s}
         if at is None:
@@ -222,12 +276,34 @@ def _spec_summarised(child: Child, fact: f.SpecSummarised) -> Child:
         "row_mark": fact.mark,
         "row_skipped": fact.skipped,
     }
-    for at, spec in enumerate(child.specs):
-        if spec.row is None and same_spec(spec.spec, fact.spec):
-            duration_s = spec.duration_s if spec.duration_s is not None else fact.duration_s
-            return replace(child, specs=_swap(child.specs, at, replace(spec, duration_s=duration_s, **row)))
+    at = _row_at(child.specs, fact.spec)
+    if at is not None:
+        spec = child.specs[at]
+        duration_s = spec.duration_s if spec.duration_s is not None else fact.duration_s
+        return replace(child, specs=_swap(child.specs, at, replace(spec, duration_s=duration_s, **row)))
     spec = Spec(spec=fact.spec, offset=fact.offset, duration_s=fact.duration_s, **row)  # type: ignore[arg-type]
     return replace(child, specs=_append(child.specs, spec))
+
+
+def _row_at(specs: tuple[Spec, ...], name: str) -> int | None:
+    """The spec that a row of the final table speaks of: one of that name without a row, None if there is none.
+
+    The table has the order of the specs, so that those with a row nearly always are the first ones: the next is found
+    by halving, and only a table of another order is searched from the start.
+    """
+    low, high = 0, len(specs)
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if specs[middle].row is None else (middle + 1, high)
+    likely = (low,) if low < len(specs) else ()
+    return next(
+        (
+            at
+            for at in chain(likely, range(len(specs)))
+            if specs[at].row is None and same_spec(specs[at].spec, name)
+        ),
+        None,
+    )
 
 
 def _run_finished(run: Run, fact: f.RunFinished, event: LogRead) -> Run:
@@ -240,7 +316,7 @@ def _run_finished(run: Run, fact: f.RunFinished, event: LogRead) -> Run:
 
 
 def _totals_reported(run: Run, fact: f.TotalsReported, event: LogRead) -> Run:
-    run = _on_open(run, lambda child: replace(child, totals=fact))
+    run = _on_unjudged(run, lambda child: replace(child, totals=child.totals or fact))
     return trigger(run, "totals-reported", event.at, event.watched_s)
 
 
@@ -257,14 +333,30 @@ def _error_reported(run: Run, fact: f.ErrorReported, event: LogRead) -> Run:
         child = open_child(run)
         if child is not None and child.specs:
             return _on_spec(run, lambda spec: replace(spec, error=spec.error or fact))
-    late = current_child(run) if run.label is None else None
+    launched = _launched_since(run)
+    late = current_child(run) if not launched else None
     if open_child(run) is None and late is not None and fact.code in ("run-canceled", "cypress-signalled"):
         # These two are printed after the summary and speak of the child that has just ended.
         return put_child(run, replace(late, errors=(*late.errors, fact)[:ERRORS_MAX]))
-    if open_child(run) is None or run.label is not None:
+    if open_child(run) is None or (launched and not spec_runs(run)):
         # A new command line was printed: the error is of the child that it started and that never printed its begin.
         run = _begin_child(run, fact.offset, event, started=False)
     return _on_open(run, lambda child: replace(child, errors=(*child.errors, fact)[:ERRORS_MAX]))
+
+
+def _launched_since(run: Run) -> bool:
+    """Whether a command line was printed after everything that is known of the current child."""
+    child = current_child(run)
+    if child is None or not run.launched:
+        return bool(run.launched)
+    last = child.specs[-1] if child.specs else None
+    known = max(
+        child.offset,
+        last.box_offset or last.offset if last is not None else 0,
+        *(e.offset for e in child.errors),
+        0,
+    )
+    return run.launched[0].offset > known
 
 
 def _wrapper_started(run: Run, fact: f.WrapperStarted, event: LogRead) -> Run:

@@ -11,6 +11,7 @@ from .judging import Case, case_of, hosts_not_begun, result_of, run_ledger
 from .messages import run_payload, subrun_payload
 from .results import SubRunResult
 from .state import Phase, Run, Stage, SubRun, Verdict
+from .subrun_verdict import subrun_failure
 from .transitions import INHERITED_PHASES
 from .verdict import Judged, judge_run, judge_subrun, run_case
 
@@ -63,7 +64,7 @@ def _ended_before_the_run(subrun: SubRun) -> bool:
 
 def _give(run: Run, case: Case, judged: Judged) -> Run:
     """Fix the verdict of a sub-run and ask for its post."""
-    failing = judged.phase is Phase.FAILED
+    failing = judged.phase is Phase.FAILED or subrun_failure(case) is not None
     result = result_of(case, judged.phase, judged.reason, failing=failing)
     subrun = replace(case.subrun, result=result, ended_at=case.subrun.ended_at or run.at)
     if result.finished_at is None:
@@ -87,9 +88,9 @@ def judge_if_over(run: Run, phase: Phase) -> Run:
     if run.cancel is not None or limits.never_started(run, phase):
         return _judge_run(run)
     if run.over_watched_s is not None:
+        # Also where every sub-run was judged: the log may not be read to its end yet.
         settled = run.watched_s - run.over_watched_s >= run.request.settings.settle_s
-        told = bool(run.subruns) and all(subrun.result is not None for subrun in run.subruns)
-        return _judge_run(run) if settled or told else run
+        return _judge_run(run) if settled else run
     if limits.limit_passed(run) is not None and phase is Phase.RUNNING:
         return _judge_run(run)
     if limits.is_quiet(run):
@@ -159,9 +160,20 @@ def _untold(run: Run, verdict: Verdict, results: tuple[SubRunResult, ...]) -> bo
         return False
     if not any(result.phase == verdict.phase for result in results):
         return True
+    if _told_otherwise(run, verdict, results):
+        return True
     named = {host.host for result in results for host in result.hosts}
     idle = any(host not in named for host in hosts_not_begun(run, results))
     return verdict.phase is Phase.FAILED and (idle or _not_started(run))
+
+
+def _told_otherwise(run: Run, verdict: Verdict, results: tuple[SubRunResult, ...]) -> bool:
+    """Whether a sub-run that was told as COMPLETED is known to have failed since."""
+    return verdict.phase is Phase.FAILED and any(
+        result.phase == Phase.COMPLETED
+        and subrun_failure(case_of(run, run.subruns[result.index - 1])) is not None
+        for result in results
+    )
 
 
 def _not_started(run: Run) -> bool:

@@ -178,6 +178,8 @@ class LogRead(EventBase, frozen=True, kw_only=True, tag="log-read"):
     """The scanner's state at `end`: a restarted watcher goes on from here."""
     identity: LogIdentity | None = None
     """The file that was read."""
+    since: Instant | None = None
+    """When this watcher had last read all there was: what is new was written then or later.  None while it catches up."""
     final: bool = False
     """True if the log will not grow any more and the scanner was flushed."""
 

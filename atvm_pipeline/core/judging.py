@@ -54,7 +54,8 @@ def name_of(case: Case) -> Name:
     if not ran or not named:
         return Name(label, label if named or inferred is None else inferred, None)
     complete = case.ledger.not_run == 0
-    fits = set(named) == set(ran) if complete else set(ran) <= set(named)
+    spelled, seen = ({host.casefold() for host in hosts} for hosts in (named, ran))
+    fits = spelled == seen if complete else seen <= spelled
     return Name(label, label if fits or inferred is None else inferred, fits)
 
 

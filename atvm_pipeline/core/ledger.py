@@ -4,13 +4,23 @@ Derives; decides no phase.  The worst that one in-time source says is what count
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from .facts import Counts
 from .inventory import kernel_of
-from .matching import Match, index_artifacts, match_spec
+from .matching import Match, log_counts, match_reports
 from .naming import host_of_spec
-from .results import KIND_BY_DETAIL, RESULT_WORDS, FailedTest, HostResult, Ledger, SpecResult
+from .results import (
+    KIND_BY_DETAIL,
+    RESULT_WORDS,
+    FailedTest,
+    HostResult,
+    Ledger,
+    SpecResult,
+    is_worse,
+    kind_of,
+)
 from .state import Child, Run, Spec, SubRun
 
 DEATHS = frozenset({"spec-crashed", "browser-closed", "cypress-signalled"})
@@ -37,8 +47,8 @@ def planned_specs(child: Child) -> Planned:
         total = next(spec.total for spec in reversed(began) if spec.total is not None)
         parallel = child.described is not None and child.described.parallel
         # Positions count instances of the whole group in a recorded parallel run: they may jump or start late.
-        ours = positions == list(range(1, len(positions) + 1))
-        if parallel or not ours:
+        jumps = positions[0] > 1 or any(after - before > 1 for before, after in pairwise(positions))
+        if parallel or jumps:
             return Planned(len(began), "began")
         return Planned(max(total, len(child.specs)), "running-line")
     if child.described is not None and child.described.parallel:
@@ -61,14 +71,13 @@ def _planned(subrun: SubRun) -> Planned:
 def spec_results(run: Run, subrun: SubRun) -> tuple[SpecResult, ...]:
     """Every spec of the sub-run in order; planned ones that never began come last, where their names are known."""
     known = known_hosts(run)
-    index = index_artifacts(run)
-    results = []
-    for child in subrun.children:
-        victim = _victim(child)
-        for spec in child.specs:
-            host = host_of_spec(spec.spec, known, run.request.dialect)
-            match = match_spec(run, subrun, spec, host, index)
-            results.append(_spec_result(spec, host, match, died=spec is victim))
+    specs = [(child, spec) for child in subrun.children for spec in child.specs]
+    hosts = [host_of_spec(spec.spec, known, run.request.dialect) for _, spec in specs]
+    victims = {id(_victim(child)) for child in subrun.children}
+    results = [
+        _spec_result(spec, host, match, died=id(spec) in victims)
+        for (_, spec), host, match in zip(specs, hosts, match_reports(run, subrun, hosts), strict=True)
+    ]
     for child in subrun.children:
         for name in _names_not_begun(child):
             result, detail = RESULT_WORDS["not_run"]
@@ -93,20 +102,18 @@ def _victim(child: Child) -> Spec | None:
 
 
 def _spec_result(spec: Spec, host: str | None, match: Match | None, *, died: bool) -> SpecResult:
-    counts, sources = _counts(spec, match)
-    kind = "crashed" if died else _kind(spec, counts)
-    conflict = _conflict(spec, match)
+    log = log_counts(spec)
     reported = match.reported if match is not None else None
     fits = match is not None and match.fits
-    if (
-        reported is not None
-        and not fits
-        and kind in ("passed", "pending", "skipped")
-        and reported.counts.failing
-    ):
-        # Never guess a pass: a failure in a report that can only be this run's is believed.
-        kind, counts = "failed", reported.counts
+    counts = log or (reported.counts if reported is not None else Counts())
+    sources: tuple[str, ...] = ("log",) if log is not None or reported is None else ()
+    believed = reported is not None and not fits and _is_believed(reported.counts, counts)
+    if fits or believed:
         sources = (*sources, "xml")
+    if believed and reported is not None:
+        counts = reported.counts
+    kind = "crashed" if died else _kind(spec, counts)
+    conflict = _conflict(spec, match, believed=believed)
     result, detail = RESULT_WORDS[kind]
     failures = tuple(FailedTest(title=failure.title, error=failure.error) for failure in spec.failures)
     if not failures and reported is not None:
@@ -135,32 +142,22 @@ def _spec_result(spec: Spec, host: str | None, match: Match | None, *, died: boo
     )
 
 
-def _counts(spec: Spec, match: Match | None) -> tuple[Counts, tuple[str, ...]]:
-    log = spec.box or spec.row
-    if log is None:
-        return (match.reported.counts, ("xml",)) if match is not None else (Counts(), ("log",))
-    if spec.box is not None and spec.row is not None and spec.row.failing > spec.box.failing:
-        log = spec.row
-    return log, ("log", "xml") if match is not None and match.fits else ("log",)
+def _is_believed(reported: Counts, log: Counts) -> bool:
+    """Never guess a pass: something worse in a report that can only be this run's counts. An empty one says nothing."""
+    return reported.tests + reported.failing > 0 and is_worse(reported, log)
 
 
 def _kind(spec: Spec, counts: Counts) -> str:
     if spec.error is not None and spec.error.code == "spec-crashed":
         return "crashed"
-    if counts.failing or spec.error is not None or spec.row_mark == "failed":
+    if spec.error is not None or spec.row_mark == "failed":
         return "failed"
-    if spec.row_skipped:
-        return "skipped"
     if spec.box is None and spec.row is None and counts == Counts():
         return "no_report" if spec.began else "not_run"
-    if counts.skipped:
-        return "skipped"
-    if counts.passing:
-        return "passed"
-    return "pending" if counts.pending else "not_run"
+    return "skipped" if spec.row_skipped and not counts.failing else kind_of(counts)
 
 
-def _conflict(spec: Spec, match: Match | None) -> str | None:
+def _conflict(spec: Spec, match: Match | None, *, believed: bool) -> str | None:
     box, row = spec.box, spec.row
     if box is not None and row is not None and not spec.row_skipped and box != row:
         return (
@@ -169,15 +166,20 @@ def _conflict(spec: Spec, match: Match | None) -> str | None:
     if box is not None and not box.failing and spec.row_mark == "failed":
         return f"{spec.spec}: its own box says {_say(box)}, the final table marks it as failed; the failure was believed"
     if match is not None and not match.fits:
-        reported = match.reported.counts
-        believed = "the report" if reported.failing and not (box or row or Counts()).failing else "the log"
-        log = box or row or Counts()
-        return f"{spec.spec}: the log says {_say(log)}, {match.artifact.path} {_say(reported)}; {believed} was believed"
+        log = log_counts(spec) or Counts()
+        which = "the report" if believed else "the log"
+        said = _say(match.reported.counts)
+        return f"{spec.spec}: the log says {_say(log)}, {match.artifact.path} {said}; {which} was believed"
     return None
 
 
 def _say(counts: Counts) -> str:
-    return f"{counts.failing} of {counts.tests} failing"
+    parts = ", ".join(
+        f"{getattr(counts, name)} {name}"
+        for name in ("passing", "failing", "pending", "skipped")
+        if getattr(counts, name)
+    )
+    return parts or "no test"
 
 
 def ledger_of(subrun: SubRun, specs: Sequence[SpecResult]) -> Ledger:

@@ -3,7 +3,7 @@
 All in watched seconds, the monotonic time in which a watcher watched.
 """
 
-from .children import open_child
+from .children import open_child, spec_runs
 from .state import Phase, Reason, Run
 from .words import and_text, duration, log_at, reason
 
@@ -25,17 +25,11 @@ def hang_cause(run: Run) -> str | None:
     if run.stuck:
         states = ", ".join(sorted({process.state for process in run.processes if process.role != "runner"}))
         return f"every process of the Cypress child is in state {states}"
-    # Seen before in this run: otherwise it may only bear a name that the dialect does not know.
+    # Seen before in this child: otherwise it may only bear a name that the dialect does not know.
     missing = run.had_browser and not any(process.role == "browser" for process in run.processes)
     if missing and spec_runs(run):
         return "the browser is gone while Cypress waits for it"
     return None
-
-
-def spec_runs(run: Run) -> bool:
-    """Whether a spec has begun and not reported: between specs a child may have no browser."""
-    child = open_child(run)
-    return child is not None and bool(child.specs) and child.specs[-1].box is None
 
 
 def limit_passed(run: Run) -> Reason | None:

@@ -17,6 +17,8 @@ from .words import duration
 
 TEXT_MAX_CHARS = 3_600
 """Servers with an old database split a text at 4000 characters; the mark of a repeat comes on top."""
+TEXT_MAX_BYTES = 8_000
+"""A body stays below 16 kB (contract §8) with its fields, which are bounded one by one, and with a channel."""
 HOSTS_SHOWN = 24
 FAILURES_SHOWN = 10
 NOTES_SHOWN = 6
@@ -188,12 +190,6 @@ def _fields(run: Run, times: str) -> list[dict[str, object]]:
 
 
 def _payload(run: Run, phase: str, lines: list[str], times: str, key: str) -> str:
-    text = ""
-    for line in lines:
-        if len(text) + len(line) + 1 > TEXT_MAX_CHARS:
-            text += "\n- (cut here; the whole is in the state files)"
-            break
-        text = f"{text}\n{line}" if text else line
     delivery = delivery_id(key)
     attachment = {
         "fallback": f"delivery {delivery}",
@@ -202,7 +198,18 @@ def _payload(run: Run, phase: str, lines: list[str], times: str, key: str) -> st
         "footer": f"run {run.request.run_id}, delivery {delivery}",
     }
     props = {"atvm_run_id": run.request.run_id, "atvm_delivery_id": delivery}
-    return _encode({"text": text, "props": props, "attachments": [attachment]})
+    return _encode({"text": _bounded(lines), "props": props, "attachments": [attachment]})
+
+
+def _bounded(lines: list[str]) -> str:
+    """The lines as one text, cut at a line where it would be too long in characters or bytes, and saying so."""
+    text = ""
+    for line in lines:
+        longer = f"{text}\n{line}" if text else line
+        if len(longer) > TEXT_MAX_CHARS or len(longer.encode()) > TEXT_MAX_BYTES:
+            return text + "\n- (cut here; the whole is in the state files)"
+        text = longer
+    return text
 
 
 def _encode(body: object) -> str:

@@ -16,6 +16,8 @@ TEXT_CHARS_MAX = 512
 """How much of a label or a file name is looked at; a file system's longest name has 255."""
 HOSTS_IN_NAME_MAX = 32
 """Hosts that a group's name spells out."""
+HOST_WORDS_MAX = 24
+"""Words, between dashes or dots, of one host's name: without a bound a name of many words takes quadratic time."""
 
 _EXTENSION = re.compile(r"\.(?:[cm]?[jt]sx?|cjsx|coffee|feature)$", re.IGNORECASE)
 _SPEC_MARK = re.compile(r"\.(?:cy|spec|test)$", re.IGNORECASE)
@@ -96,9 +98,16 @@ def _requested_spans(parts: Sequence[str], requested: tuple[str, ...]) -> list[t
     return spans
 
 
-def _find_hosts(text: str, known: Collection[str], dialect: Dialect) -> list[str]:
+def _find_hosts(text: str, known: Collection[str], dialect: Dialect) -> tuple[str, ...]:
     """Whole host names in `text` in order, overlapping none: known names first, the longest first, then the pattern."""
-    names = _index(tuple(known))
+    return _hosts_found(text, tuple(known), dialect.host)
+
+
+@lru_cache(
+    maxsize=8192
+)  # more than one child's specs, whose names are asked after again with every state that is saved
+def _hosts_found(text: str, known: tuple[str, ...], pattern: str) -> tuple[str, ...]:
+    names = _index(known)
     folded = text.casefold()
     if len(folded) != len(text):  # a letter that folds into two: positions would not agree
         folded = text.lower() if len(text.lower()) == len(text) else text
@@ -113,20 +122,22 @@ def _find_hosts(text: str, known: Collection[str], dialect: Dialect) -> list[str
     for start, end in spans:
         host = text[start:end]
         # As in a build name, the pattern never reaches across a dash: a greedy one would swallow everything.
-        if "-" not in host and 1 not in taken[start:end] and _fits_pattern(host, dialect.host):
+        if "-" not in host and 1 not in taken[start:end] and _fits_pattern(host, pattern):
             taken[start:end] = b"\1" * (end - start)
             found.append((start, host))
-    return [host for _, host in sorted(found)]
+    return tuple(host for _, host in sorted(found))
 
 
 def _whole_spans(text: str) -> Iterator[tuple[int, int]]:
     """Every place where a whole name can stand: not bounded by letters, digits, or a dot with a digit behind it."""
     starts = [at for at in range(len(text)) if text[at].isalnum() and _may_start(text, at)]
     ends = [at for at in range(1, len(text) + 1) if text[at - 1].isalnum() and _may_end(text, at)]
+    first = 0
     for start in starts:
-        for end in ends:
-            if end > start:
-                yield start, end
+        while ends[first] <= start:  # the last letter or digit always ends a name
+            first += 1
+        for end in ends[first : first + HOST_WORDS_MAX]:
+            yield start, end
 
 
 def _may_start(text: str, at: int) -> bool:

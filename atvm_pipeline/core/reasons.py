@@ -33,6 +33,7 @@ REASONS: dict[str, str] = {
     "record-parallel-invalid": "The --parallel flag does not fit this recorded run.",
     "record-run-stale": "The recorded run is complete or too old and accepts no new groups.",
     "record-flags-invalid": "The recording flags do not fit together (ci-build-id, group, parallel).",
+    "record-plan-exceeded": "The recording server's plan does not allow this run: raise its limits, or record elsewhere.",
     "record-server-error": "The recording server answered with an error and Cypress gave up.",
     "run-canceled": "The run was canceled at the recording server.",
     "cypress-signalled": "The Cypress process was ended by signal {detail}.",

@@ -10,7 +10,7 @@ from typing import NamedTuple, assert_never
 from msgspec.structs import replace
 
 from . import limits, outbox
-from .children import apply_fact, current_child, open_child, put_child, trigger
+from .children import apply_fact, current_child, open_child, put_child, reopen, trigger
 from .effects import Effect, EndWatching, PostMessage
 from .endings import close_subruns, judge_if_over
 from .events import (
@@ -166,6 +166,9 @@ def _processes_seen(run: Run, event: ProcessesSeen) -> Run:
     run = replace(run, processes=event.processes, stuck=event.stuck, had_browser=run.had_browser or browser)
     if event.processes:
         run = _seen(run, event)
+    if run.verdict is None and limits.cypress_lives(run):
+        # It was not over after all: a child goes on that nobody had seen.
+        run = reopen(run)
     child = open_child(run)
     if child is None:
         return run
@@ -177,7 +180,10 @@ def _processes_seen(run: Run, event: ProcessesSeen) -> Run:
 def _runner_exited(run: Run, event: RunnerExited) -> Run:
     if run.exit is not None or run.verdict is not None:
         return _ignored(run)
-    return _seen(replace(run, exit=event, processes=event.survivors), event)
+    # Who was seen alive counts until a look shows that he is gone, whatever the record says of survivors.
+    known = {(process.pid, process.create_time) for process in run.processes}
+    more = tuple(process for process in event.survivors if (process.pid, process.create_time) not in known)
+    return _seen(replace(run, exit=event, processes=(*run.processes, *more)), event)
 
 
 def _log_read(run: Run, event: LogRead) -> Run:
@@ -192,6 +198,7 @@ def _log_read(run: Run, event: LogRead) -> Run:
         scanner=event.scanner,
         identity=event.identity,
         final=event.final or log.final,
+        since=event.since or log.since,
     )
     run = replace(run, log=log)
     if grew:
@@ -215,8 +222,16 @@ def _log_replaced(run: Run, event: LogReplaced) -> Run:
 
 
 def _artifact_written(run: Run, event: ArtifactWritten) -> Run:
+    before = next((old for old in reversed(run.artifacts) if old.path == event.path), None)
+    if before is not None and _version(before) == _version(event):
+        return _ignored(run)
     run = replace(run, artifacts=(*run.artifacts, event)[-ARTIFACTS_MAX:])
-    return run if event.stale else _progress(run, event)
+    # A report of yesterday, or one that another run may have written, says nothing about this run's life.
+    return run if event.stale or event.rivals else _progress(run, event)
+
+
+def _version(artifact: ArtifactWritten) -> tuple[object, ...]:
+    return artifact.inode, artifact.size, artifact.mtime, artifact.stale, artifact.refusal, artifact.report
 
 
 def _settle_time(run: Run) -> Run:

@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from .facts import Counts
+
 
 class ResultBase(msgspec.Struct, frozen=True, kw_only=True):
     """Unknown keys are let in: an older program must be able to read a newer snapshot."""
@@ -41,8 +43,26 @@ RESULT_WORDS: dict[str, tuple[str, str]] = {
 }
 """What a spec is -> (result, detail), the worst first: a host takes the worst of its specs."""
 
+_ORDER = list(RESULT_WORDS)
+
 KIND_BY_DETAIL: dict[str, str] = {detail: kind for kind, (_, detail) in RESULT_WORDS.items()}
 """The way back from a detail to what the spec is."""
+
+
+def kind_of(counts: Counts) -> str:
+    """What a spec with these counts is, as far as counts can tell: a key of RESULT_WORDS."""
+    if counts.failing:
+        return "failed"
+    if counts.skipped:
+        return "skipped"
+    if counts.passing:
+        return "passed"
+    return "pending" if counts.pending else "not_run"
+
+
+def is_worse(one: Counts, other: Counts) -> bool:
+    """Whether one source says something worse than another."""
+    return _ORDER.index(kind_of(one)) < _ORDER.index(kind_of(other))
 
 
 class FailedTest(ResultBase, frozen=True, kw_only=True):

@@ -33,6 +33,8 @@ SUBRUNS_MAX = 2_000
 """Sub-runs remembered, and children of one sub-run; more than any day holds."""
 ARTIFACTS_MAX = 10_000
 """Artifact versions remembered; the oldest go first."""
+LAUNCHES_MAX = 100
+"""Command lines remembered whose child has not printed anything yet."""
 ERRORS_MAX = 20
 """Error blocks remembered per child."""
 
@@ -83,7 +85,8 @@ class Spec(StateBase, frozen=True, kw_only=True):
     total: int | None = None
     began: bool = False
     """Whether its `Running:` line was seen."""
-    at: datetime | None = None
+    since: datetime | None = None
+    """When the log had been read last before this line: it began then or later, however late it was read."""
     box: Counts | None = None
     box_offset: int | None = None
     row: Counts | None = None
@@ -156,6 +159,8 @@ class LogPosition(StateBase, frozen=True, kw_only=True):
     scanner: ScannerState = ScannerState()
     identity: LogIdentity | None = None
     final: bool = False
+    since: datetime | None = None
+    """When a watcher had last read all there was, before what it read last."""
     replaced: tuple[LogReplaced, ...] = ()
     """At most 20: times when the log's file changed under the watcher."""
 
@@ -209,6 +214,13 @@ class Reason(StateBase, frozen=True, kw_only=True):
     evidence: tuple[dict[str, str | int | float | None], ...] = ()
 
 
+class Launch(StateBase, frozen=True, kw_only=True):
+    """A command line in the log that starts a child."""
+
+    label: str
+    offset: int
+
+
 class Run(StateBase, frozen=True, kw_only=True):
     """Everything known about one run."""
 
@@ -238,9 +250,8 @@ class Run(StateBase, frozen=True, kw_only=True):
     over_at: datetime | None = None
 
     log: LogPosition = LogPosition()
-    label: str | None = None
-    """Label of a child that was launched and has not printed anything yet."""
-    label_offset: int | None = None
+    launched: tuple[Launch, ...] = ()
+    """Children whose command line was printed and who have not printed anything yet, in order."""
     subruns: tuple[SubRun, ...] = ()
     too_many: bool = False
     """More children or sub-runs were seen than are kept."""

@@ -6,6 +6,7 @@ A condition looks at facts and gives a Reason if it holds.  Which phase follows 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from .facts import ErrorReported
 from .judging import Case, real_hosts
 from .results import SpecResult
 from .state import Child, Phase, Reason, Run, SubRun
@@ -24,8 +25,9 @@ def subrun_failure(case: Case) -> Reason | None:
     """A failure that is certain: an early end, a crashed spec, a failing test, or a totals row that counts one."""
     run = case.run
     for child in case.subrun.children:
-        if child.errors:
-            first = child.errors[0]
+        fatal = early_ends(child)
+        if fatal:
+            first = fatal[0]
             told = [*log_at(run, first.offset)]
             return reason(first.code, told, detail=_signal_in(first.text))
         if child.totals is not None and child.totals.verdict == "canceled":
@@ -88,6 +90,12 @@ def _failing_totals(case: Case) -> Reason | None:
     return None
 
 
+def early_ends(child: Child) -> list[ErrorReported]:
+    """Error blocks that ended the child: what it printed its own summary after was no end."""
+    totals = child.totals
+    return [error for error in child.errors if totals is None or error.offset > totals.offset]
+
+
 def subrun_missing(case: Case) -> Reason | None:
     """Something planned without a result, or a requested host of this sub-run without a passed spec."""
     run, ledger = case.run, case.ledger
@@ -108,6 +116,10 @@ def subrun_missing(case: Case) -> Reason | None:
     if not finished:
         listed = ["the summary, which was never printed"]
         return reason("results-missing", place, missing=1, planned=ledger.planned, names=names(listed))
+    foreign = _foreign_hosts(case)
+    if foreign:
+        wanted = hosts_named(run.request.requested_hosts)
+        return reason("wrong-hosts", place, ran=hosts_named(foreign), hosts=wanted)
     pending = _hosts_without_pass(case)
     if pending:
         return reason("host-pending", place, hosts=hosts_named(pending))
@@ -127,6 +139,13 @@ def unfinished(case: Case) -> Child | SubRun | None:
     if wrapper is not None and wrapper.finished_offset is None:
         return case.subrun
     return next((child for child in case.subrun.children if not summarised(child)), None)
+
+
+def _foreign_hosts(case: Case) -> tuple[str, ...]:
+    """The hosts that ran, if none of them was requested."""
+    requested = set(case.run.request.requested_hosts)
+    ran = real_hosts(case, began_only=True)
+    return ran if requested and ran and not requested & set(ran) else ()
 
 
 def _hosts_without_pass(case: Case) -> list[str]:

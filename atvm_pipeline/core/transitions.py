@@ -97,6 +97,7 @@ EARLY_ENDS = (
     "record-parallel-invalid",
     "record-run-stale",
     "record-flags-invalid",
+    "record-plan-exceeded",
     "record-server-error",
     "run-canceled",
     "cypress-signalled",

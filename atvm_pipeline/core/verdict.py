@@ -95,7 +95,7 @@ def run_outside(case: RunCase) -> Reason | None:
     run = case.run
     if run.exit is not None:
         return _outside_exit(case, run.exit)
-    if run.vanished is None or not (_unfinished(case) or _hosts_without_pass(case)):
+    if run.vanished is None or not (_unfinished(case) or hosts_not_begun(run, case.results)):
         return None
     at: list[dict[str, str | int | float | None]] = [
         {"kind": "process", "pid": run.runner.pid if run.runner is not None else None}
@@ -117,9 +117,12 @@ def _outside_exit(case: RunCase, exit_: RunnerExited) -> Reason | None:
         return reason("runner-signalled", record, detail=f"systemd ({exit_.service_result})")
     code = exit_.exit_code
     number = code - SHELL_SIGNAL_BASE if code is not None else 0
-    if number in SIGNAL_NAMES and _unfinished(case):
-        # The count of failed tests is an exit code too, but then Cypress has printed its summary.
-        detail = f"{SIGNAL_NAMES[number]} (exit code {code}, as a shell reports it, while a spec was running)"
+    incomplete = _unfinished(case) or bool(hosts_not_begun(case.run, case.results))
+    if number in SIGNAL_NAMES and incomplete and _failing_tests(case) % 256 != code:
+        # The count of failing tests, cut to 8 bits, is an exit code too.
+        detail = (
+            f"{SIGNAL_NAMES[number]} (exit code {code}, as a shell reports it, before everything had run)"
+        )
         return reason("runner-signalled", record, detail=detail)
     return None
 
@@ -129,6 +132,10 @@ def exit_evidence(exit_: RunnerExited) -> list[dict[str, str | int | float | Non
     return [
         {"kind": "exit", "path": "runner-exit.json", "exit_code": exit_.exit_code, "signal": exit_.signal}
     ]
+
+
+def _failing_tests(case: RunCase) -> int:
+    return sum(spec.failing for result in case.results for spec in result.specs)
 
 
 def _unfinished(case: RunCase) -> bool:
@@ -146,6 +153,9 @@ def _from_subruns(case: RunCase, condition: Callable[[Case], Reason | None], row
     for sub, result in zip(case.cases, case.results, strict=True):
         if sub is not None:
             why = condition(sub)
+        elif result.phase == Phase.COMPLETED:
+            # What came after its verdict does not change it, but the run knows of it.
+            why = condition(case_of(case.run, case.run.subruns[result.index - 1]))
         elif result.phase == Phase.FAILED and result.reason["code"] in codes:
             why = Reason(
                 code=result.reason["code"],
@@ -216,12 +226,11 @@ def run_missing(case: RunCase) -> Reason | None:
 def _never_began(run: Run) -> Reason | None:
     """A child was launched under a label of its own, and the log does not show one line of it."""
     labels = {child.label for subrun in run.subruns for child in subrun.children}
-    if run.label is None or run.label in labels:
+    lost = [launch for launch in run.launched if launch.label not in labels]
+    if not lost:
         return None
-    lost = f"those of {run.label}, which was launched and never began"
-    found = reason(
-        "results-missing", log_at(run, run.label_offset), missing="Some", planned="the", names=lost
-    )
+    told = f"those of {names([launch.label for launch in lost])}, launched and never begun"
+    found = reason("results-missing", log_at(run, lost[0].offset), missing="Some", planned="the", names=told)
     return _with_exit(run, found)
 
 
@@ -256,6 +265,7 @@ def _wrong_hosts(case: RunCase) -> Reason | None:
         for result in case.results
         for spec in result.specs
         if spec.host is not None
+        and (spec.position is not None or spec.detail != "not_run")
         and spec.host not in run.request.requested_hosts
         and hosts_in_label(spec.host, known, run.request.dialect) == (spec.host,)
     )
@@ -267,11 +277,15 @@ def _wrong_hosts(case: RunCase) -> Reason | None:
 
 
 def run_exit(case: RunCase) -> Reason | None:
-    """The runner's exit code is not 0."""
+    """The runner's exit code is not 0, or systemd says that it failed."""
     exit_ = case.run.exit
-    if exit_ is None or not exit_.exit_code:
+    if exit_ is None:
         return None
-    return reason("runner-failed", exit_evidence(exit_), exit=exit_.exit_code)
+    if exit_.exit_code:
+        return reason("runner-failed", exit_evidence(exit_), exit=exit_.exit_code)
+    if exit_.exit_code is None and exit_.service_result not in (None, "success"):
+        return reason("runner-failed", exit_evidence(exit_), exit=f"unknown ({exit_.service_result})")
+    return None
 
 
 def run_nothing(case: RunCase) -> Reason | None:
@@ -302,9 +316,11 @@ def run_passed(case: RunCase) -> Reason:
     evidence = [item for result in case.results for item in result.reason.get("evidence", ())][:20]
     evidence += exit_evidence(case.run.exit) if case.run.exit is not None else []
     found = reason("all-passed", evidence, planned=planned, hosts=hosts)
-    if case.run.exit is None:
-        return and_text(found, "The exit code is unknown: the runner left no exit record.")
-    return and_text(found, "The exit code was assumed.") if case.run.exit.assumed else found
+    if case.run.exit is not None and case.run.exit.assumed:
+        return and_text(found, "The exit code was assumed.")
+    if case.run.exit is None or case.run.exit.exit_code is None:
+        return and_text(found, "The exit code is unknown: the runner left no record of it.")
+    return found
 
 
 RUN_CONDITIONS: dict[str, Callable[[RunCase], Reason | None]] = {

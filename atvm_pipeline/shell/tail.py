@@ -5,6 +5,7 @@ read, and what was lost is said in a `LogReplaced`.
 """
 
 from collections.abc import Generator, Iterator
+from datetime import datetime
 from math import inf
 from pathlib import Path
 from typing import Literal
@@ -59,6 +60,7 @@ class Tail:
         self._told_at_s = -inf
         self._final = False
         self._behind = False
+        self._caught_up_at: datetime | None = None
 
     @property
     def generation(self) -> int:
@@ -101,8 +103,11 @@ class Tail:
         its size, and the last event has `final` set: the scanner was flushed.
         """
         self._behind = False
+        began = clock.now()
         try:
             yield from self._follow(inf if final else max_bytes, final=final)
+            if not self._behind:
+                self._caught_up_at = began
         except OSError:
             # The file cannot be read just now (permission, stale handle, I/O): it is opened again next time.
             self.close()
@@ -244,5 +249,6 @@ class Tail:
             facts=facts,
             scanner=self._state,
             identity=self.identity,
+            since=self._caught_up_at,
             final=final,
         )

@@ -6,14 +6,14 @@ them stand whole boxes in which each character has its own colour, and one line 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import cycle, islice
+from itertools import cycle
 from pathlib import Path
 
 from tests.core.recognise import cypress_prints as prints
 
 SPECS_PER_CHILD = 12
 LINES_PER_SPEC = 320
-"""Lines of other origin within one spec; with the spec's own five anchors, one in a hundred is an anchor."""
+"""Lines of other origin within one spec; with what stands around them, one line in a hundred is an anchor."""
 FAILING_EVERY = 8
 """Every so many specs one has a failing test."""
 
@@ -52,20 +52,20 @@ class Written:
     failed: int
 
 
-def write_log(path: Path, size_min: int, *, lines_per_spec: int = LINES_PER_SPEC) -> Written:
-    """Write whole children until the file has at least `size_min` bytes."""
+def write_log(
+    path: Path, size_min: int, *, lines_per_spec: int = LINES_PER_SPEC, children_min: int = 0
+) -> Written:
+    """Write whole children until the file has so many bytes and so many children."""
     noise = cycle(_noise_blocks(lines_per_spec))
     size = lines = children = failed = 0
     with path.open("wb") as file:
-        while size < size_min:
+        while size < size_min or children < children_min:
             children += 1
             for chunk in _child(children, noise):
                 size += file.write(chunk)
                 lines += chunk.count(b"\n")
             failed += sum(_fails(children, position) for position in range(1, SPECS_PER_CHILD + 1))
-    return Written(
-        size=size, lines=lines, children=children, specs=children * SPECS_PER_CHILD, failed=failed
-    )
+    return Written(size=size, lines=lines, children=children, specs=children * SPECS_PER_CHILD, failed=failed)
 
 
 def _noise_blocks(lines_per_spec: int) -> list[bytes]:
@@ -74,7 +74,9 @@ def _noise_blocks(lines_per_spec: int) -> list[bytes]:
     return [
         prints.encoded(
             [
-                next(near) if line % 200 == 100 else next(other).format(n=100 + (7 * line + variant) % 900, m=10 + line % 50)
+                next(near)
+                if line % 200 == 100
+                else next(other).format(n=100 + (7 * line + variant) % 900, m=10 + line % 50)
                 for line in range(lines_per_spec)
             ]
         )
@@ -87,8 +89,12 @@ def _fails(child: int, position: int) -> bool:
 
 
 def _child(number: int, noise: Iterator[bytes]) -> Iterator[bytes]:
-    specs = [f"migration/group-{number}/redhat9.{position}.cy.ts" for position in range(1, SPECS_PER_CHILD + 1)]
-    yield prints.encoded([f"\x1b[1m$ npx cypress run --record --parallel --ci-build-id e2e-group-{number}-fc\x1b[0m"])
+    specs = [
+        f"migration/group-{number}/redhat9.{position}.cy.ts" for position in range(1, SPECS_PER_CHILD + 1)
+    ]
+    yield prints.encoded(
+        [f"\x1b[1m$ npx cypress run --record --parallel --ci-build-id e2e-group-{number}-fc\x1b[0m"]
+    )
     yield _coloured(prints.starting(*specs))
     rows, failed = [], 0
     for position, spec in enumerate(specs, 1):
@@ -100,9 +106,13 @@ def _child(number: int, noise: Iterator[bytes]) -> Iterator[bytes]:
         yield _coloured(prints.epilogue(counts[1], [failure] * counts[2]))
         yield _coloured(prints.results(spec, counts[1], counts[2], duration="2 minutes, 5 seconds"))
         rows.append(prints.row(spec, (*counts, 0, 0), "✖" if counts[2] else "✔", "02:05"))
-    verdict = f"{failed} of {len(specs)} failed ({100 * failed // len(specs)}%)" if failed else "All specs passed!"
+    verdict = (
+        f"{failed} of {len(specs)} failed ({100 * failed // len(specs)}%)" if failed else "All specs passed!"
+    )
     total = 4 * len(specs)
-    yield _coloured(prints.finished(rows, verdict, (total, total - failed, failed, 0, 0), "✖" if failed else "✔"))
+    yield _coloured(
+        prints.finished(rows, verdict, (total, total - failed, failed, 0, 0), "✖" if failed else "✔")
+    )
     yield _coloured(prints.recorded(f"http://sorry.example:8080/run/{number}"))
 
 
@@ -110,20 +120,17 @@ def _coloured(lines: list[str]) -> bytes:
     return prints.encoded([prints.coloured(line) for line in lines])
 
 
-def lines_of_colour_codes(size: int) -> dict[str, bytes]:
+def costly_lines(size: int) -> dict[str, bytes]:
     """One line of `size` bytes in each of the shapes that cost a careless pattern the most."""
-    codes = b"\x1b[0m" * (size // 4)
-    digits = b"\x1b[" + b"1;" * (size // 2)
+
+    def line(start: bytes, piece: bytes) -> bytes:
+        return (start + piece * (size // len(piece) + 1))[:size] + b"\n"
+
     return {
-        "colour codes": codes + b"\n",
-        "Running: + colour codes": (b"  Running:  " + codes)[:size] + b"\n",
-        "one colour code without end": digits[:size] + b"\n",
-        "colour codes and blanks": (b"\x1b[0m  \t" * (size // 7 + 1))[:size] + b"\n",
-        "boxed characters": ("\x1b[90m─\x1b[39m".encode() * (size // 13 + 1))[:size] + b"\n",
+        "colour codes": line(b"", b"\x1b[0m"),
+        "Running: and colour codes": line(b"  Running:  ", b"\x1b[0m"),
+        "colour codes and blanks": line(b"", b"\x1b[0m  \t"),
+        "a colour code without end": line(b"\x1b[", b"1;"),
+        "box characters": line(b"", "\x1b[90m─\x1b[39m".encode()),
+        "a wrapper's parameters": line(b"Tags: ", b"; Group: a, Parallel: "),
     }
-
-
-def head(path: Path, lines: int) -> bytes:
-    """The first lines of a file, for a look at it."""
-    with path.open("rb") as file:
-        return b"".join(islice(file, lines))

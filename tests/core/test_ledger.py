@@ -61,7 +61,7 @@ def test_where_box_and_row_differ_the_worse_is_believed_and_the_difference_named
         assert spec.detail == "failed"
         assert spec.conflict is not None
         assert any("Sources differ" in note for note in story.view.subruns[0].notes)
-    assert "1 of 4 failing" in str(worse_row.view.subruns[0].specs[0].conflict)
+    assert "3 passing, 1 failing" in str(worse_row.view.subruns[0].specs[0].conflict)
 
 
 def test_a_report_that_fits_is_a_second_source() -> None:

@@ -122,6 +122,8 @@ def test_the_next_deadline_is_the_first_moment_at_which_time_matters() -> None:
     story.tick(10).settle()
     assert next_deadline(story.run) == pytest.approx(5 + 43200.0)
     story.exit(0)
+    assert next_deadline(story.run) == pytest.approx(35.0)
+    story.tick(10)
     assert next_deadline(story.run) is None
 
 

@@ -212,3 +212,10 @@ def test_times_are_the_controllers_own_with_their_offset() -> None:
     fields = {field["title"]: field["value"] for field in body(story)["attachments"][0]["fields"]}
 
     assert "11:00:00 +0100" in fields["Time"]
+
+
+def test_a_body_of_four_byte_characters_stays_below_sixteen_kilobytes() -> None:
+    wide = "\U0001f600" * 300
+    story = failing([wide] * 12, error=wide)
+
+    assert len(story.posts[-1].payload.encode()) < 15_000

@@ -72,6 +72,11 @@ _TABLE: tuple[tuple[str, str, str], ...] = (
     ("You passed the --ci-build-id flag", "record-flags-invalid", RUN),
     ("You passed the --ci-build-id, --group,", "record-flags-invalid", RUN),
     ("Recording this run failed.", SERVER_ERROR, RUN),
+    # "You've exceeded the limit ..." stands above it, and above the warning of a grace period too.
+    ("To continue recording tests this month you must upgrade your account.", "record-plan-exceeded", RUN),
+    ("Grouping is not included under your current billing plan.", "record-plan-exceeded", RUN),
+    ("Parallelization is not included under your current billing plan.", "record-plan-exceeded", RUN),
+    ("Auto Cancellation is not included under your current billing plan.", "record-plan-exceeded", RUN),
     # the recording server, at any time; held until the next lines tell whether it is tried again
     ("We encountered an unexpected error communicating with our servers.", SERVER_ERROR, RUN),
     ("We encountered an unexpected error talking to our servers.", SERVER_ERROR, RUN),
@@ -114,7 +119,8 @@ ERROR_STARTS = (*(start for start, _, _ in _TABLE), "We detected that the ", "Th
 """How a line that may be an error begins."""
 
 _BY_FIRST = {
-    first: tuple(row for row in _TABLE if row[0][0] == first) for first in {start[0] for start in ERROR_STARTS}
+    first: tuple(row for row in _TABLE if row[0][0] == first)
+    for first in {start[0] for start in ERROR_STARTS}
 }
 """The table by first letter: a line is compared with few of its rows."""
 

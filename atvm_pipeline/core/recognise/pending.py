@@ -47,7 +47,8 @@ class Next(Enum):
 
 def go_on(story: Story, text: str, offset: int) -> bool:
     """Give the next line to what is being put together; True if the line was part of it."""
-    match story.state.pending:
+    pending = story.state.pending
+    match pending:
         case None:
             return False
         case HeldName() as name:
@@ -73,8 +74,8 @@ def go_on(story: Story, text: str, offset: int) -> bool:
             return passed
         case ServerError() as error:
             return _server_error(story, error, text)
-        case never:
-            assert_never(never)
+        case _:
+            assert_never(pending)
 
 
 def settle(story: Story, following: Next) -> None:
@@ -103,8 +104,8 @@ def settle(story: Story, following: Next) -> None:
         case ServerError():
             if following is not Next.ANCHOR:
                 story.error(SERVER_ERROR, RUN, pending.text, pending.offset)
-        case never:
-            assert_never(never)
+        case _:
+            assert_never(pending)
 
 
 def _name(story: Story, name: HeldName, text: str) -> bool:

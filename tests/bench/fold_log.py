@@ -1,0 +1,36 @@
+"""The process that is measured: folds one log as `atvm-pipeline inspect` does, says what it found and what it took.
+
+`python -m tests.bench.fold_log LOG`.  A log that is empty takes what starting takes, imports included.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+from atvm_pipeline.shell.offline import Finished, inspect_log
+
+
+def main(log: Path) -> dict[str, int]:
+    """Fold `log`; the numbers say whether the work was done."""
+    run = inspect_log(Finished(log=log, categorized=True, exit_code=0), on_bytes=lambda _: None)
+    ledger = run.verdict.ledger if run.verdict is not None else None
+    return {
+        "bytes": run.log.end,
+        "subruns": len(run.subruns),
+        "specs": ledger.planned if ledger is not None else 0,
+        "failed": ledger.failed if ledger is not None else 0,
+        "peak_kib": _peak_kib(),
+    }
+
+
+def _peak_kib() -> int:
+    """The most that this program held at once.
+
+    Not `ru_maxrss`: that one remembers the parent's size from before the program was loaded.
+    """
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:"))
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(Path(sys.argv[1]))))

@@ -362,14 +362,14 @@ def _launched_since(run: Run) -> bool:
 def _wrapper_started(run: Run, fact: f.WrapperStarted, event: LogRead) -> Run:
     run = trigger(run, "next-child", event.at, event.watched_s)
     wrapper = Wrapper(name=fact.wrapper, offset=fact.offset, total=fact.total, group=fact.group)
-    if run.subruns and (not run.request.categorized or in_wrapper(run.subruns[-1])):
-        # A wrapper tells its total and its group on lines of their own: the later line completes the earlier.
-        known = run.subruns[-1].wrapper
-        if known is not None:
-            wrapper = replace(known, total=fact.total or known.total, group=fact.group or known.group)
-        return put_subrun(run, replace(run.subruns[-1], wrapper=wrapper))
-    subrun = SubRun(index=len(run.subruns) + 1, wrapper=wrapper, started_at=event.at)
-    return replace(run, subruns=(*run.subruns, subrun))
+    if run.request.categorized:
+        subrun = SubRun(index=len(run.subruns) + 1, wrapper=wrapper, started_at=event.at)
+        return replace(run, subruns=(*run.subruns, subrun))
+    only = run.subruns[-1]
+    if only.wrapper is not None:
+        # One after another in one sub-run: what each was to run adds up.
+        wrapper = replace(wrapper, total=(only.wrapper.total or 0) + (fact.total or 0))
+    return put_subrun(run, replace(only, wrapper=wrapper))
 
 
 def _wrapper_finished(run: Run, fact: f.WrapperFinished, event: LogRead) -> Run:

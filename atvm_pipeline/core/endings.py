@@ -21,21 +21,18 @@ ALERT_PHASES = frozenset({Phase.HUNG, Phase.TERMINATED, Phase.UNKNOWN})
 
 def close_subruns(run: Run) -> Run:
     """End the sub-runs whose children have ended, and judge those that have settled."""
-    for subrun in _unjudged(run):
+    # A long run has many sub-runs that are judged, and all are asked after with every event: once is enough.
+    open_ = [subrun for subrun in run.subruns if subrun.result is None]
+    for subrun in open_:
         if subrun.ended_watched_s is None:
             run = _end_subrun(run, subrun)
     if not run.request.categorized:
         return run
-    for subrun in _unjudged(run):
+    for subrun in (run.subruns[subrun.index - 1] for subrun in open_):
         if _settled(run, subrun):
             case = case_of(run, subrun)
             run = _give(run, case, judge_subrun(case))
     return run
-
-
-def _unjudged(run: Run) -> list[SubRun]:
-    """A day's run has hundreds of sub-runs that are judged, and they are asked after with every event."""
-    return [subrun for subrun in run.subruns if subrun.result is None]
 
 
 def _end_subrun(run: Run, subrun: SubRun) -> Run:

@@ -218,6 +218,7 @@ def run_missing(case: RunCase) -> Reason | None:
         run,
         and_text(
             reason("nothing-ran", log_at(run, run.log.end)),
+            "The log does not show one line of Cypress: is it the right one, and in UTF-8? "
             f"Requested: {hosts_named(run.request.requested_hosts)}.",
         ),
     )

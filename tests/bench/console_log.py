@@ -121,11 +121,14 @@ def _coloured(lines: list[str]) -> bytes:
 
 
 def costly_lines(size: int) -> dict[str, bytes]:
-    """One line of `size` bytes in each of the shapes that cost a careless pattern the most."""
+    """One line of `size` bytes, or one value of a box, in each of the shapes that cost a careless pattern the most."""
 
     def line(start: bytes, piece: bytes) -> bytes:
         return (start + piece * (size // len(piece) + 1))[:size] + b"\n"
 
+    header = prints.encoded(prints.starting("a.cy.ts", params="x"))
+    at = header.rindex(b"\n", 0, header.index("└".encode()))
+    rows = "\n".join(f"  │                 {'Group: ' * 140}│" for _ in range(63)).encode()
     return {
         "colour codes": line(b"", b"\x1b[0m"),
         "Running: and colour codes": line(b"  Running:  ", b"\x1b[0m"),
@@ -133,4 +136,5 @@ def costly_lines(size: int) -> dict[str, bytes]:
         "a colour code without end": line(b"\x1b[", b"1;"),
         "box characters": line(b"", "\x1b[90m─\x1b[39m".encode()),
         "a wrapper's parameters": line(b"Tags: ", b"; Group: a, Parallel: "),
+        "Params over 64 rows of a box": header[:at] + b"\n" + rows + header[at:],
     }

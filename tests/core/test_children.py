@@ -211,8 +211,7 @@ def test_a_wrapper_that_calls_cypress_per_spec_is_one_sub_run_up_to_its_own_end_
         .started()
         .log(
             f.ChildLaunched(offset=0, label="e2e-redhat9.6-ubuntu24.04-fc"),
-            f.WrapperStarted(offset=0, wrapper="cypress-cloud", total=2),
-            f.WrapperStarted(offset=0, wrapper="cypress-cloud", group="g"),
+            f.WrapperStarted(offset=0, wrapper="cypress-cloud", total=2, group="g"),
         )
     )
     story.child(FIRST).child(SECOND).tick(60)
@@ -241,6 +240,18 @@ def test_a_wrapper_in_a_run_that_is_not_categorized_belongs_to_its_only_sub_run(
     story.child(FIRST).child(SECOND).log(f.WrapperFinished(offset=0, wrapper="cypress-cloud")).end(0)
 
     assert story.ending == ("COMPLETED", "all-passed")
+
+
+def test_wrappers_one_after_another_in_one_sub_run_add_up() -> None:
+    begin = f.WrapperStarted(offset=0, wrapper="cypress-cloud", total=2)
+    end = f.WrapperFinished(offset=0, wrapper="cypress-cloud")
+    story = Story(categorized=False, hosts=()).started()
+    story.log(begin).child(("a.cy.ts", GREEN)).log(end, begin).child(("b.cy.ts", GREEN)).child(
+        ("c.cy.ts", GREEN)
+    ).log(end)
+
+    assert story.end(0).ending == ("FAILED", "results-missing")
+    assert story.view.ledger.planned == 4
 
 
 def test_a_progress_line_of_the_runner_is_kept() -> None:

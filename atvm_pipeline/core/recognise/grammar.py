@@ -148,22 +148,23 @@ def _error(story: Story, text: str, offset: int) -> None:
         story.error(error.code, error.scope, text, offset)
 
 
-def _discovered(story: Story, text: str, offset: int) -> None:
-    total = int(text.split()[1])
-    story.facts.append(WrapperStarted(offset=offset, wrapper=WRAPPER, total=total))
-    story.state = replace(story.state, wrapped=True)
+def _discovered(story: Story, text: str, offset: int) -> None:  # noqa: ARG001 - every handler is called alike
+    """A wrapper's first line, which any runner might print: only with the next one it is a wrapper's."""
+    if story.state.spec is None:
+        story.state = replace(story.state, discovered=int(text.split()[1]))
 
 
 def _wrapper_params(story: Story, text: str, offset: int) -> None:
-    group = text.partition("; Group: ")[2].rpartition("; Parallel: ")[0]
-    if story.state.wrapped and group not in ("", "false"):
-        story.facts.append(
-            WrapperStarted(offset=offset, wrapper=WRAPPER, group=one_line(group, TEXT_CHARS_MAX))
-        )
+    total, group = story.state.discovered, text.partition("; Group: ")[2].rpartition("; Parallel: ")[0]
+    if total is None or story.state.spec is not None:
+        return
+    named = one_line(group, TEXT_CHARS_MAX) if group not in ("", "false") else None
+    story.facts.append(WrapperStarted(offset=offset, wrapper=WRAPPER, total=total, group=named))
+    story.state = replace(story.state, discovered=None, wrapped=True)
 
 
 def _wrapper_end(story: Story, text: str, offset: int) -> None:  # noqa: ARG001
-    if story.state.wrapped:
+    if story.state.wrapped and story.state.spec is None:
         story.facts.append(WrapperFinished(offset=offset, wrapper=WRAPPER))
         story.state = replace(story.state, wrapped=False)
 

@@ -49,7 +49,7 @@ def clean(raw: bytes, code_page: str | None = None) -> str:
     `code_page`: what the log went through, where that is known; a line that shows it itself needs none.
     """
     text = _plain(raw)
-    if text.isascii():
+    if text.isascii() or (code_page is None and _ANY_SIGN.search(text) is None):
         return text
     pages = _signs_in(text) if code_page is None else (code_page, *_signs_in(text))
     return next((undone for undone in (_undo(text, page) for page in pages) if undone is not None), text)

@@ -131,8 +131,10 @@ class ScannerState(MemoryBase, frozen=True, kw_only=True):
     child: Literal["none", "open", "summarised", "ended"] = "none"
     recorded: bool = False
     """`Recorded Run:` of this child was read."""
+    discovered: int | None = None
+    """N of a `Discovered N spec files` that may be a wrapper's first line."""
     wrapped: bool = False
-    """A wrapper's first line was read, its end line not."""
+    """A wrapper's first lines were read, its end line not."""
     joined: bool = False
     """This child's beginning was not seen: its first spec is not known."""
     first: str | None = None

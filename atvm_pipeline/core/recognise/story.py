@@ -16,6 +16,7 @@ from atvm_pipeline.core.facts import (
     TotalsReported,
 )
 from atvm_pipeline.core.harmless import one_line
+from atvm_pipeline.core.results import is_worse
 
 from .box import Results
 from .errors import RUN, SIGNALLED, SPEC, WHERE
@@ -99,9 +100,9 @@ class Story:
             # A `Running:` line that was none may have come in between; Cypress runs one spec after another.
             return next((name for name in reversed(state.left) if same_name(name, results.spec)), None)
         if state.boxed is not None and same_name(state.boxed, results.spec):
-            # A second box of one spec: one of them was printed by the spec itself.  A failure is believed.
+            # A second box of one spec: one of them was printed by the spec itself.  The worse is believed.
             # So too behind a summary: then a test had printed that one, with a green box of its own spec.
-            believed = results.counts.failing > 0 and results.counts != state.boxed_counts
+            believed = state.boxed_counts is None or is_worse(results.counts, state.boxed_counts)
             return state.boxed if believed else None
         return results.spec if state.child == "open" else None  # its `Running:` line was lost
 

@@ -347,12 +347,23 @@ def test_the_lines_of_cypress_cloud_frame_its_children() -> None:
     ]
     facts = without_offsets(found(lines))
 
-    assert facts[:2] == [
-        f.WrapperStarted(offset=0, wrapper="cypress-cloud", total=2),
-        f.WrapperStarted(offset=0, wrapper="cypress-cloud", group="fc"),
-    ]
+    assert facts[0] == f.WrapperStarted(offset=0, wrapper="cypress-cloud", total=2, group="fc")
     assert facts[-1] == f.WrapperFinished(offset=0, wrapper="cypress-cloud")
     assert sum(isinstance(fact, f.ChildStarted) for fact in facts) == 2
+
+
+def test_a_runner_that_discovers_spec_files_is_no_wrapper_nor_is_a_test_that_says_so() -> None:
+    alone = without_offsets(found(["Discovered 2 spec files", *prints.whole_run("a.cy.ts")]))
+    within = prints.whole_run("a.cy.ts")
+    at = next(i for i, line in enumerate(within) if "(Results)" in line)
+    within[at:at] = [
+        "Discovered 2 spec files",
+        "Tags: false; Group: fc; Parallel: true; Batch Size: 1",
+        "  Cloud Run Finished",
+    ]
+
+    assert not any(isinstance(fact, f.WrapperStarted) for fact in alone)
+    assert not any(isinstance(fact, f.WrapperStarted | f.WrapperFinished) for fact in found(within))
 
 
 @pytest.mark.parametrize(

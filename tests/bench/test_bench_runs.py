@@ -1,0 +1,42 @@
+"""The bench stays able to run.  What it measures is for people to read: no figure is a test's business."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.bench import console_log, grep, recognise
+
+
+def test_the_bench_measures_a_small_log_and_prints_its_table(capsys: pytest.CaptureFixture[str]) -> None:
+    code = recognise.main(["--mb", "1", "--rounds", "1", "--subruns", "4", "--specs", "8"])
+
+    table = capsys.readouterr().out
+    assert code in (0, 1)
+    for row in (
+        "recognise + parse + reduce",
+        "grep -cE",
+        "ratio",
+        "peak memory",
+        "one line of",
+        "reduce alone",
+    ):
+        assert row in table
+
+
+def test_the_generated_log_is_the_same_every_time_and_one_line_in_a_hundred_is_an_anchor(
+    tmp_path: Path,
+) -> None:
+    one, other = tmp_path / "one.log", tmp_path / "other.log"
+    written = console_log.write_log(one, 1_000_000)
+
+    assert console_log.write_log(other, 1_000_000) == written
+    assert other.read_bytes() == one.read_bytes()
+    assert grep.lines_counted(one) / written.lines == pytest.approx(0.01, rel=0.05)
+
+
+def test_grep_is_given_the_anchors_of_the_scanner_with_real_escape_bytes() -> None:
+    pattern = grep.command(Path("runner.log"))[3]
+
+    assert b"\x1b\\[" in pattern
+    assert b"(?:" not in pattern
+    assert b"*+" not in pattern

@@ -52,7 +52,10 @@ def run(args: argparse.Namespace) -> int:
             IN_USE,
             f"build {paths.build_name} is being started or cancelled by another command; try again when it has returned",
         ) from None
-    return max(code, _stop_runner(paths, who, args.why)) if args.runner else code
+    finally:
+        # Also where the watcher does not answer: the runner is stopped because it was asked for.
+        stopped = _stop_runner(paths, who, args.why) if args.runner else DONE
+    return max(code, stopped)
 
 
 def _stop_runner(paths: Paths, who: str, why: str) -> int:
@@ -109,10 +112,9 @@ def _cancel_unwatched(paths: Paths, request: Request, marker: MarkerRecord) -> N
     if loaded.run is not None and loaded.run.verdict is not None:
         return
     store = Store(paths, loaded.journal_bytes)
-    first = request_event(request)
-    run = begin(first).run if loaded.run is None else loaded.run
-    if loaded.run is None:
-        store.append([first])
+    run = begin(request_event(request)).run if loaded.run is None else loaded.run
+    if loaded.journal_bytes == 0:
+        store.append([run.request])
     loop = Loop(run, store, _never, on_save=lambda _snapshot: None)
     loop.feed(
         [

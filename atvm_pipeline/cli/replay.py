@@ -25,7 +25,9 @@ def run(args: argparse.Namespace) -> int:
     """Replay.  65 for what is no journal."""
     path = Path(args.journal)
     path = path / "journal.jsonl" if path.is_dir() else path
-    events, length = read_journal(path)
+    events, length, damaged = read_journal(path)
+    if damaged is not None:
+        raise damaged
     if not events:
         raise Refused(DATA, f"{path} is not there or holds no event")
     try:

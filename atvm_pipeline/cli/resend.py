@@ -4,12 +4,13 @@ import argparse
 from collections.abc import Iterable
 from pathlib import Path
 
-from atvm_pipeline.core.events import Event, ResendRequested
+from atvm_pipeline.core.events import Event, ResendRequested, WatcherStarted
 from atvm_pipeline.core.state import Post, Run
 from atvm_pipeline.shell import clock
 from atvm_pipeline.shell.delivery import deliverer
 from atvm_pipeline.shell.files import Busy, locked
 from atvm_pipeline.shell.loop import Loop
+from atvm_pipeline.shell.processes import self_identity
 from atvm_pipeline.shell.records import Paths, Request, read_record
 from atvm_pipeline.shell.refusals import DATA, DONE, IN_USE, UNAVAILABLE, USAGE, Refused
 from atvm_pipeline.shell.store import Store, load
@@ -96,19 +97,32 @@ class _NoSources:
 
 
 def _resend(loop: Loop, keys: list[str]) -> int:
+    pid, _ = self_identity()
+    loop.feed([WatcherStarted(at=clock.now(), pid=pid, resumed=True, utc_offset_s=clock.utc_offset_s())])
     loop.feed(crashed_deliveries(loop.run))
-    known = {post.key for post in loop.run.outbox}
+    before = {post.key: post.attempts for post in loop.run.outbox}
     loop.feed([ResendRequested(at=clock.now(), key=key) for key in keys])
-    ours = [post.key for post in loop.run.outbox if post.key not in known] or keys
+    ours = [
+        post.key
+        for post in loop.run.outbox
+        if _belongs(post, keys) and (post.key not in before or post.outcome == "pending")
+    ]
 
     def tried(run: Run) -> bool:
-        return all(not post.in_flight and post.attempts > 0 for post in run.outbox if post.key in ours)
+        return all(
+            not post.in_flight and post.attempts > before.get(post.key, 0)
+            for post in run.outbox
+            if post.key in ours
+        )
 
     loop.follow(_NoSources(), on_ready=lambda: None, until=tried)
     posts = [post for post in loop.run.outbox if post.key in ours]
     for post in posts:
         name = f"sub-run {post.subrun}" if post.subrun is not None else "the run"
-        say(
-            f"message of {name}: {post.outcome} (marked, delivery {post.delivery_id}){': ' + post.detail if post.detail else ''}"
-        )
+        detail = f": {post.detail}" if post.detail else ""
+        say(f"message of {name}: {post.outcome} (marked, delivery {post.delivery_id}){detail}")
     return DONE if all(post.outcome == "sent" for post in posts) else UNAVAILABLE
+
+
+def _belongs(post: Post, keys: list[str]) -> bool:
+    return any(post.key == key or post.key.startswith(f"{key}/resend-") for key in keys)

@@ -57,11 +57,11 @@ def _watch(paths: Paths, request: Request, environ: Mapping[str, str]) -> int:
     loaded = load(paths, request.run_id)
     store = Store(paths, loaded.journal_bytes)
     fresh = loaded.run is None
-    first = request_event(request)
-    known = begin(first).run if loaded.run is None else loaded.run
+    # What the verdict depends on was read at the first start: its files may be gone by now.
+    known = begin(request_event(request)).run if loaded.run is None else loaded.run
     loop = Loop(known, store, deliver, on_save=_tell)
-    if fresh:
-        store.append([first])
+    if loaded.journal_bytes == 0:
+        store.append([known.request])
     pid, create_time = self_identity()
     record = WatcherRecord(
         build_name=request.build_name,

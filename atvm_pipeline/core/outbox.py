@@ -168,10 +168,16 @@ def drop_unbegun(run: Run) -> Run:
 
 
 def resend(run: Run, key: str) -> Run:
-    """Ask for a post once more, marked; an unknown key, or one that is still pending, changes nothing."""
+    """Ask for a post once more, marked; one that waits for its next attempt gets it now.  An unknown key changes nothing."""
     first = next((post for post in run.outbox if post.key == key), None)
     repeats = [post for post in run.outbox if post.key.startswith(f"{key}/resend-")]
-    if first is None or len(repeats) >= RESENDS_MAX or any(p.outcome == "pending" for p in (first, *repeats)):
+    waiting = next(
+        (at for at, post in enumerate(run.outbox) if post in (first, *repeats) and post.outcome == "pending"),
+        None,
+    )
+    if waiting is not None:
+        return _put(run, waiting, replace(run.outbox[waiting], marked=True, due_watched_s=run.watched_s))
+    if first is None or len(repeats) >= RESENDS_MAX:
         return replace(run, ignored=run.ignored + 1)
     again = replace(
         first,

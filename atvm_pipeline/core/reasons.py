@@ -10,8 +10,8 @@ REASONS: dict[str, str] = {
     # FAILED, from results
     "tests-failed": "{failed} of {planned} specs failed: {names}.",
     "spec-crashed": "The browser or its process died in {names}.",
-    "runner-failed": "Everything that ran passed, but the runner ended with exit code {exit}.",
-    "runner-not-started": "The runner command could not be started: {detail}.",
+    "runner-failed": "The runner ended with exit code {exit}, {ran}.",
+    "runner-not-started": "The runner command was not started: {detail}.",
     "nothing-ran": "Not one test ran: look for a ci-build-id that was used before, or for specs that hold no tests.",
     "results-missing": "{missing} of {planned} planned specs have no result: {names}.",
     "host-pending": "No passed result for the requested {hosts}.",

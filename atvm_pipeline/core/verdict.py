@@ -282,11 +282,14 @@ def run_exit(case: RunCase) -> Reason | None:
     exit_ = case.run.exit
     if exit_ is None:
         return None
-    if exit_.exit_code:
-        return reason("runner-failed", exit_evidence(exit_), exit=exit_.exit_code)
-    if exit_.exit_code is None and exit_.service_result not in (None, "success"):
-        return reason("runner-failed", exit_evidence(exit_), exit=f"unknown ({exit_.service_result})")
-    return None
+    code: object = exit_.exit_code
+    if code is None and exit_.service_result not in (None, "success"):
+        code = f"unknown ({exit_.service_result})"
+    if not code:
+        return None
+    passed = any(result.ledger.passed for result in case.results)
+    ran = "though everything that ran had passed" if passed else "before anything of Cypress had run"
+    return reason("runner-failed", exit_evidence(exit_), exit=code, ran=ran)
 
 
 def run_nothing(case: RunCase) -> Reason | None:

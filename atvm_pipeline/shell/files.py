@@ -71,6 +71,16 @@ def sync_folder(path: Path) -> None:
         os.close(descriptor)
 
 
+def free_name(path: Path) -> Path:
+    """`path`, or the first of `path.2`, `path.3` ... that is not there."""
+    candidate = path
+    number = 1
+    while candidate.exists():
+        number += 1
+        candidate = path.with_name(f"{path.name}.{number}")
+    return candidate
+
+
 def read_small(path: Path, max_bytes: int = SMALL_FILE_MAX_BYTES) -> bytes | None:
     """Content of a regular file, None if it is not there, is no regular file or is larger than `max_bytes`.
 

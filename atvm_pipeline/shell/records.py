@@ -127,7 +127,7 @@ class Paths:
         locks = state_root / ".locks"
         self.start_lock = locks / f"{build_name}.start"
         """Held by whoever starts, resets or cancels this build."""
-        self.watcher_lock = locks / f"{build_name}.watcher"
+        self.watcher_lock = locks / f"{build_name}.watcher" if folder is None else folder / "watcher.lock"
         """Held by the single writer of this build's state."""
         self.runner_lock = locks / f"{build_name}.runner"
         """Held by the runner's wrapper while it and its tree live."""

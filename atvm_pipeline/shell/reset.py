@@ -5,11 +5,15 @@ import shutil
 from pathlib import Path
 
 from atvm_pipeline.core.errors import DataError
-from atvm_pipeline.core.state import Run
 
-from .files import make_folder, sync_folder
-from .records import Paths, Request, read_record
+from . import clock
+from .files import free_name, is_locked, make_folder, sync_folder
+from .records import ExitRecord, Paths, Request, read_record
 from .store import load
+
+VERDICT_MARGIN_S = 5.0
+"""Beyond the time for late reports: for the last look, and for a message on its way."""
+LOOK_S = 0.1
 
 
 def archive(paths: Paths, keep: int) -> str | None:
@@ -24,34 +28,38 @@ def archive(paths: Paths, keep: int) -> str | None:
     notice = _unsettled(paths, request) if request is not None else None
     make_folder(paths.archive)
     stamp = request.requested_at.strftime("%Y-%m-%dT%H:%M:%SZ") if request is not None else "unknown"
-    target = _free_name(paths.archive / stamp)
+    target = free_name(paths.archive / stamp)
     paths.folder.rename(target)
     sync_folder(paths.state_root)
     _prune(paths.archive, keep)
     return notice.replace("{where}", str(target)) if notice is not None else None
 
 
+def await_verdict(paths: Paths) -> None:
+    """Give the watcher of a run whose runner has ended the time to judge and to tell it, before it is moved aside."""
+    request = read_record(paths.request, Request)
+    if request is None or read_record(paths.runner_exit, ExitRecord, request.run_id) is None:
+        return
+    deadline = clock.monotonic() + request.settings.settle_s + VERDICT_MARGIN_S
+    while is_locked(paths.watcher_lock) and clock.monotonic() < deadline:
+        clock.sleep(LOOK_S)
+
+
 def _unsettled(paths: Paths, request: Request) -> str | None:
+    """What of the earlier run nobody was told, in one line; None if nothing."""
     try:
-        run: Run | None = load(paths, request.run_id).run
+        run = load(paths, request.run_id).run
     except (DataError, OSError):
+        return "the earlier run's history cannot be read; it lies in {where}"
+    if run is None:
         return None
-    waiting = [post for post in run.outbox if post.outcome == "pending"] if run is not None else []
-    if not waiting:
+    waiting = sum(1 for post in run.outbox if post.outcome == "pending")
+    parts = [] if run.verdict is not None else ["the earlier run was not judged to its end"]
+    parts += [f"{waiting} of its message(s) were not delivered"] if waiting else []
+    if not parts:
         return None
-    return (
-        f"{len(waiting)} message(s) of the earlier run were not delivered; they lie in {{where}} "
-        f"and can be resent with: atvm-pipeline resend {paths.build_name} --archived {{where}}"
-    )
-
-
-def _free_name(path: Path) -> Path:
-    candidate = path
-    number = 1
-    while candidate.exists():
-        number += 1
-        candidate = path.with_name(f"{path.name}.{number}")
-    return candidate
+    resend = f"; resend with: atvm-pipeline resend {paths.build_name} --archived {{where}}" if waiting else ""
+    return f"{' and '.join(parts)}; it lies in {{where}}{resend}"
 
 
 def _prune(folder: Path, keep: int) -> None:

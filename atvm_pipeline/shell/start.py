@@ -24,7 +24,7 @@ from .files import Busy, is_locked, locked, make_folder
 from .processes import find_runner
 from .records import BaselineRecord, ExitRecord, Paths, Request, read_record, write_record
 from .refusals import BAD_CONFIG, CANNOT_WRITE, IN_USE, TEMPLATE_FAILED, UNAVAILABLE, Refused
-from .reset import archive
+from .reset import archive, await_verdict
 from .supervisor import Supervisor
 from .template import run_template
 from .webhook import Webhook
@@ -220,6 +220,7 @@ def prepare(
     keep: int,
 ) -> str | None:
     """Stop the stale watcher, move the earlier run aside, write the new request; gives a line about unsettled posts."""
+    await_verdict(paths)
     if is_locked(paths.watcher_lock):
         supervisor.stop_watcher(paths, STOP_WATCHER_WAIT_S)
     if is_locked(paths.watcher_lock):

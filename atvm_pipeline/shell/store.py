@@ -25,7 +25,7 @@ from atvm_pipeline.core.reducer import begin, reduce
 from atvm_pipeline.core.snapshot import StateFile, state_file, subrun_files
 from atvm_pipeline.core.state import Post, Run
 
-from .files import FILE_MODE, make_folder, read_small, write_all, write_whole
+from .files import FILE_MODE, free_name, make_folder, read_small, write_all, write_whole
 from .records import Paths
 
 STATE_MAX_BYTES = 256 * 1024 * 1024
@@ -57,6 +57,10 @@ class Store:
         make_folder(paths.folder)
         make_folder(paths.subruns)
         make_folder(paths.posts)
+        _remove_leftovers(paths)
+        if journal_bytes == 0 and paths.journal.exists() and paths.journal.stat().st_size > 0:
+            # Not one line of it can be read: kept for a person, never overwritten.
+            paths.journal.replace(free_name(paths.journal.with_name("journal.damaged")))
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         self._journal = os.open(paths.journal, flags, FILE_MODE)
         self._length = journal_bytes
@@ -114,48 +118,69 @@ def _encode_post(run: Run, post: Post) -> bytes:
     return msgspec.json.format(msgspec.json.encode(file), indent=1) + b"\n"
 
 
-def read_journal(path: Path) -> tuple[list[Event], int]:
-    """The events of a journal and the length of its readable part in bytes; ([], 0) if it is not there.
+def _remove_leftovers(paths: Paths) -> None:
+    """Temporary files of a watcher that was killed while it wrote; its files have no other writer."""
+    ours = (*paths.folder.glob(".state.json.*.tmp"), *paths.folder.glob(".watcher.json.*.tmp"))
+    for leftover in (*ours, *paths.subruns.glob(".*.tmp"), *paths.posts.glob(".*.tmp")):
+        with contextlib.suppress(OSError):
+            leftover.unlink()
 
-    A torn last line (no newline: a crash in the middle of a write) is left out. Raises DataError for a line in the
-    middle that is no event, OSError.
-    """
+
+class Journal(NamedTuple):
+    """What can be read of a journal."""
+
+    events: list[Event]
+    length: int
+    """Bytes up to the end of the last whole line: what follows was torn by a crash."""
+    damaged: DataError | None
+    """The first line in the middle that is no event."""
+
+
+def read_journal(path: Path) -> Journal:
+    """The events of a journal, in order; none if it is not there.  A torn last line is left out.  Raises OSError."""
     events: list[Event] = []
-    length = 0
-    try:
-        file = path.open("rb")
-    except FileNotFoundError:
-        return [], 0
-    with file:
+    length = number = 0
+    damaged: DataError | None = None
+    with contextlib.ExitStack() as stack:
+        try:
+            file = stack.enter_context(path.open("rb"))
+        except FileNotFoundError:
+            return Journal(events, length, damaged)
         while line := file.readline(LINE_MAX_BYTES + 2):
+            number += 1
             if not line.endswith(b"\n"):
                 break
             try:
                 events.append(decode_event(line))
             except DataError as error:
-                if not file.read(1):
-                    # The last line: a torn write that happens to hold a newline.
+                last = not file.peek(1)
+                if last:
                     break
-                raise DataError(f"{path}: line {len(events) + 1}: {error}") from error
+                damaged = damaged or DataError(f"{path}: line {number}: {error}")
             length += len(line)
-    return events, length
+    return Journal(events, length, damaged)
 
 
 def load(paths: Paths, run_id: str) -> Loaded:
     """The run as its journal and snapshot show it; None in it if there is no history of `run_id` yet.
 
-    The snapshot is only a shortcut: it is used if it belongs to the journal, else the journal is folded whole.
-    Raises DataError if neither can be read, OSError.
+    The snapshot is only a shortcut, unless the journal was lost or damaged: then it is what is known.
+    Raises DataError if the history cannot be told from what is left, OSError.
     """
-    events, length = read_journal(paths.journal)
+    journal = read_journal(paths.journal)
+    saved = _snapshot(paths, run_id)
+    events = journal.events
     if not events or not isinstance(events[0], RunRequested) or events[0].run_id != run_id:
-        return Loaded(None, 0)
-    run = _snapshot(paths, run_id)
-    if run is None or run.seq > events[-1].seq:
-        run = begin(events[0]).run
-    for event in events:
+        return Loaded(saved, 0)
+    run = saved if saved is not None and saved.seq <= events[-1].seq else begin(events[0]).run
+    rest = [event for event in events if event.seq > run.seq]
+    if journal.damaged is not None and [event.seq for event in rest] != list(
+        range(run.seq + 1, run.seq + 1 + len(rest))
+    ):
+        raise journal.damaged
+    for event in rest:
         run = reduce(run, event).run
-    return Loaded(run, length)
+    return Loaded(run, journal.length)
 
 
 def _snapshot(paths: Paths, run_id: str) -> Run | None:

@@ -128,7 +128,7 @@ def costly_lines(size: int) -> dict[str, bytes]:
 
     header = prints.encoded(prints.starting("a.cy.ts", params="x"))
     at = header.rindex(b"\n", 0, header.index("└".encode()))
-    rows = "\n".join(f"  │                 {'Group: ' * 140}│" for _ in range(63)).encode()
+    rows = "\n".join(f"  │                 {'Group: ' * 140}│" for _ in range(min(size // 1000, 63))).encode()
     return {
         "colour codes": line(b"", b"\x1b[0m"),
         "Running: and colour codes": line(b"  Running:  ", b"\x1b[0m"),

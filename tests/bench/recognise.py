@@ -1,8 +1,9 @@
 """How fast a log is recognised, read and folded, against `grep -cE` with the same anchors; what one line can cost; memory.
 
 `python -m tests.bench.recognise [--mb 500] [--rounds 3]`.  Everything is measured in one run, the two programs turn
-by turn, each less what it takes for an empty log: the ratios count, the absolute values are the machine's.  Exits
-with 1 if a figure misses what is to be reached.
+by turn, each less what it takes for an empty log: the ratios count, the absolute values are the machine's.  CPU time is
+what is held against the goal: both have one thread, and the clock is also that of everybody else on the machine.
+Exits with 1 if a figure misses what is to be reached.
 """
 
 import argparse
@@ -10,7 +11,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from resource import RUSAGE_CHILDREN, getrusage
 from time import perf_counter
@@ -18,10 +19,9 @@ from typing import NamedTuple
 
 from atvm_pipeline.core.recognise.console import Scanner, ScannerState
 from atvm_pipeline.core.recognise.dialect import Dialect
-
-from . import grep
-from .console_log import LINES_PER_SPEC, Written, costly_lines, write_log
-from .long_runs import fold
+from tests.bench import grep
+from tests.bench.console_log import LINES_PER_SPEC, Written, costly_lines, write_log
+from tests.bench.long_runs import fold
 
 RATIO_MIN = 0.3
 LINE_MS_MAX = 100.0
@@ -92,8 +92,8 @@ def _speed(folder: Path, size: int, rounds: int) -> list[Row]:
         ),
         _row("recognise + parse + reduce, MB/s", [mb / took.wall_s for took in folds], 0),
         _row("grep -cE, the same anchors, MB/s", [mb / took.wall_s for took in greps], 0),
-        _row("ratio, by the clock", walls, 2, f">= {RATIO_MIN}", missed=min(walls) < RATIO_MIN),
-        _row("ratio, by CPU time", cpus, 2),
+        _row("ratio, by CPU time", cpus, 2, f">= {RATIO_MIN}", missed=min(cpus) < RATIO_MIN),
+        _row("ratio, by the clock", walls, 2),
     ]
 
 
@@ -106,7 +106,7 @@ def _same_lines(log: Path) -> None:
         )
 
 
-def _less(run, log: Path, empty: Path, *written: Written) -> Took:
+def _less(run: Callable[..., Took], log: Path, empty: Path, *written: Written) -> Took:
     """What `run` takes for the log, less what it takes to start."""
     whole, start = run(log, *written), run(empty)
     tiny = 1e-6  # so that a log of next to nothing divides by something

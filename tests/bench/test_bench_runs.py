@@ -1,10 +1,16 @@
-"""The bench stays able to run.  What it measures is for people to read: no figure is a test's business."""
+"""The bench stays able to run.  Seconds are for people to read; only how a cost grows is a test's business."""
 
 from pathlib import Path
+from time import process_time
 
 import pytest
 
+from atvm_pipeline.core.recognise.console import Scanner, ScannerState
+from atvm_pipeline.core.recognise.dialect import Dialect
+from atvm_pipeline.core.recognise.lines import LINE_BYTES_MAX
 from tests.bench import console_log, grep, recognise
+
+COSTLY = tuple(console_log.costly_lines(LINE_BYTES_MAX))
 
 
 def test_the_bench_measures_a_small_log_and_prints_its_table(capsys: pytest.CaptureFixture[str]) -> None:
@@ -40,3 +46,23 @@ def test_grep_is_given_the_anchors_of_the_scanner_with_real_escape_bytes() -> No
     assert b"\x1b\\[" in pattern
     assert b"(?:" not in pattern
     assert b"*+" not in pattern
+
+
+@pytest.mark.parametrize("shape", COSTLY)
+def test_no_line_costs_more_than_in_proportion_to_its_length(shape: str) -> None:
+    """Eight times the length: in proportion 8 times as long, quadratic 64 times."""
+    short_s, long_s = (
+        cpu_s(console_log.costly_lines(size)[shape]) for size in (LINE_BYTES_MAX // 8, LINE_BYTES_MAX - 1)
+    )
+
+    assert long_s < 32 * max(short_s, 0.0002)  # less cannot be told from nothing
+
+
+def cpu_s(line: bytes) -> float:
+    """The least that reading `line` takes in a few attempts."""
+    scanner, took = Scanner(Dialect()), []
+    for _ in range(5):
+        began = process_time()
+        scanner.scan(ScannerState(), line)
+        took.append(process_time() - began)
+    return min(took)

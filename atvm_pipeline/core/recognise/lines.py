@@ -4,10 +4,13 @@ Nothing here knows what a line says.
 """
 
 import re
+from functools import lru_cache
 from itertools import pairwise
 
 LINE_BYTES_MAX = 64 * 1024
 """A longer line is read up to here and skipped from there on: no line of Cypress's own is longer than 8 KiB."""
+KEPT_BYTES_MAX = 2 * 1024
+"""An edge of a box with all its colour codes has 1.2 KiB."""
 
 ANSI = rb"\x1b\[[0-9;]*+[A-Za-z]"
 """One colour code.  Possessive: a greedy one takes quadratic time over a line of nothing but colour codes."""
@@ -48,11 +51,19 @@ def clean(raw: bytes, code_page: str | None = None) -> str:
 
     `code_page`: what the log went through, where that is known; a line that shows it itself needs none.
     """
+    return (_kept if len(raw) <= KEPT_BYTES_MAX else _clean)(raw, code_page)
+
+
+def _clean(raw: bytes, code_page: str | None) -> str:
     text = _plain(raw)
     if text.isascii() or (code_page is None and _ANY_SIGN.search(text) is None):
         return text
     pages = _signs_in(text) if code_page is None else (code_page, *_signs_in(text))
     return next((undone for undone in (_undo(text, page) for page in pages) if undone is not None), text)
+
+
+_kept = lru_cache(maxsize=128)(_clean)
+"""A box has the same edges every time, and most of its rows too: they are read once."""
 
 
 def code_page_in(raw: bytes) -> str | None:

@@ -1,26 +1,65 @@
-"""What all commands share: exit codes, how errors are said, and the options that every command knows."""
+"""What all commands share: exit codes, how things are said, and the options that every command knows.
+
+Whatever reaches a terminal from here is one harmless line, whoever wrote its parts.
+"""
 
 import argparse
+import contextlib
 import os
+import pwd
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NoReturn
 
-from atvm_pipeline.shell.refusals import USAGE, Refused
+from atvm_pipeline.shell.refusals import BAD_CONFIG, USAGE, Refused
+
+LINE_CHARS_MAX = 4000
+"""A line for a person; a path alone may have 4096 bytes."""
 
 
 class Parser(argparse.ArgumentParser):
     """argparse with the contract's exit code for a wrong call, and one line instead of a page."""
 
-    def error(self, message: str) -> None:  # type: ignore[override]
+    def error(self, message: str) -> NoReturn:
         """Say what is wrong in one line and end with 64."""
-        print(f"{self.prog}: {message} (see {self.prog} --help)", file=sys.stderr)
+        say(f"{self.prog}: {message} (see {self.prog} --help)")
         raise SystemExit(USAGE)
 
 
-def say(text: str) -> None:
-    """One line for a person, beside the answer."""
-    print(text, file=sys.stderr, flush=True)
+def say(text: str, *, indent: str = "") -> None:
+    """One line for a person, beside the answer.  Never raises: nobody may be there to read it."""
+    from atvm_pipeline.core.harmless import one_line
+
+    with contextlib.suppress(OSError, ValueError):
+        print(indent + one_line(text, LINE_CHARS_MAX), file=sys.stderr, flush=True)
+
+
+def checked_text(name: str, value: str) -> str:
+    """`value`, if it can be written into a file of ours; `name` is the option that gave it.  Raises Refused (64)."""
+    if is_text(value):
+        return value
+    raise Refused(USAGE, f"{name} is not UTF-8: give it in UTF-8 (check the terminal's and the file's encoding)")
+
+
+def is_text(value: str) -> bool:
+    """Whether a value from the command line or the environment was UTF-8: other bytes became lone surrogates."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def who() -> str:
+    """The person who calls, as far as it is known: the one before sudo, the user's name, else the number."""
+    named = os.environ.get("SUDO_USER", "")
+    if named and is_text(named):
+        return named
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid {os.getuid()}"
 
 
 def environment() -> Mapping[str, str]:
@@ -38,10 +77,15 @@ def add_state_root(parser: argparse.ArgumentParser) -> None:
 
 
 def state_root(args: argparse.Namespace, environ: Mapping[str, str]) -> Path:
-    """The state root that a call means."""
+    """The state root that a call means.  Raises Refused, ConfigError."""
     from atvm_pipeline.shell import settings
 
-    return Path(args.state_root).absolute() if args.state_root else settings.state_root(environ)
+    if args.state_root:
+        return Path(checked_text("--state-root", args.state_root)).absolute()
+    root = settings.state_root(environ)
+    if not is_text(str(root)):
+        raise Refused(BAD_CONFIG, "the path of the state root is not UTF-8: set ATVM_WATCHER_STATE_ROOT")
+    return root
 
 
 def checked_build_name(name: str) -> str:

@@ -1,12 +1,15 @@
 """The entry point: which command, and what an error looks like from outside.  Imports a command only when it runs."""
 
 import importlib
+import io
 import os
 import sys
+import traceback
+from collections.abc import Sequence
 
-from atvm_pipeline.shell.refusals import BAD_CONFIG, CANNOT_WRITE, DATA, USAGE, Refused
+from atvm_pipeline.shell.refusals import BAD_CONFIG, BUG, CANNOT_WRITE, DATA, DONE, USAGE, Refused
 
-from .common import Parser
+from .common import Parser, say
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("run", "template, preflight, watcher, runner: start one request; returns when the runner runs"),
@@ -44,41 +47,92 @@ def main(argv: list[str]) -> int:
         print(f"atvm-pipeline {__version__}")
         return 0
     if argv[0] not in COMMANDS:
-        print(f"atvm-pipeline: {argv[0][:40]!r} is not a command (see atvm-pipeline --help)", file=sys.stderr)
+        say(f"atvm-pipeline: {argv[0][:40]!r} is not a command (see atvm-pipeline --help)")
         return USAGE
     module = importlib.import_module(f".{COMMANDS[argv[0]][0]}", __package__)
+    describe = getattr(module, "description", None)
     parser = Parser(
-        prog=os.environ.get("ATVM_PROG") or f"atvm-pipeline {argv[0]}",
-        description=module.__doc__,
+        prog=prog(f"atvm-pipeline {argv[0]}"),
+        description=describe(argv[1:]) if describe is not None else module.__doc__,
         allow_abbrev=False,
     )
     module.add_options(parser)
     return int(module.run(parser.parse_args(argv[1:])))
 
 
-def script() -> int:
-    """`main`, with every expected error said in one line."""
-    from atvm_pipeline.core.errors import ConfigError, DataError
+def prog(default: str) -> str:
+    """What this program calls itself: the wrapper's name where one started it."""
+    from atvm_pipeline.core.harmless import one_line
 
+    return one_line(os.environ.get("ATVM_PROG", ""), 60) or default
+
+
+def script() -> int:
+    """`main`, with every error said in one line."""
+    from atvm_pipeline.core.errors import ConfigError, DataError
+    from atvm_pipeline.shell.files import Unreadable
+
+    _make_streams_safe()
     try:
-        return main(sys.argv[1:])
+        code = main(sys.argv[1:])
+        sys.stdout.flush()
     except Refused as refused:
-        return _said(str(refused), refused.code)
+        return _said(str(refused), refused.code, refused.more)
     except ConfigError as error:
         return _said(str(error), BAD_CONFIG)
     except DataError as error:
         return _said(str(error), DATA)
     except BrokenPipeError:
         # The reader of our answer went away: nothing is wrong on our side.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        _drop_answer()
+        return DONE
+    except Unreadable as error:
+        return _said(str(error), DATA)
     except OSError as error:
         place = f" {error.filename}" if error.filename else ""
         return _said(f"cannot use{place}: {error.strerror or 'input/output error'}", CANNOT_WRITE)
     except KeyboardInterrupt:
         return _said("interrupted", 130)
+    except Exception as error:  # noqa: BLE001 - the last resort: foreign data in a traceback might hold a secret
+        return _bug(error)
+    return code
 
 
-def _said(text: str, code: int) -> int:
-    print(f"{os.environ.get('ATVM_PROG') or 'atvm-pipeline'}: {text}", file=sys.stderr)
+def _make_streams_safe() -> None:
+    """No descriptor of ours may become 0, 1 or 2, and no character may be one that cannot be said."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123 - for as long as we live
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _drop_answer() -> None:
+    """What is still buffered would fail again at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _bug(error: Exception) -> int:
+    """One line with the kind of the error and its place, no value: the whole traceback only where it is asked for."""
+    if os.environ.get("ATVM_DEBUG") == "1":
+        traceback.print_exception(error)
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else ""  # noqa: PTH119 - a name
+    return _said(f"bug: {type(error).__name__}{place} (ATVM_DEBUG=1 shows where)", BUG)
+
+
+def _said(text: str, code: int, more: Sequence[str] = ()) -> int:
+    say(f"{prog('atvm-pipeline')}: {text}")
+    for line in more:
+        say(line, indent="  ")
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        _drop_answer()
     return code

@@ -58,7 +58,7 @@ def _watch(paths: Paths, request: Request, environ: Mapping[str, str]) -> int:
     store = Store(paths, loaded.journal_bytes)
     fresh = loaded.run is None
     # What the verdict depends on was read at the first start: its files may be gone by now.
-    known = begin(request_event(request)).run if loaded.run is None else loaded.run
+    known = begin(first_event(request)).run if loaded.run is None else loaded.run
     loop = Loop(known, store, deliver, on_save=_tell)
     if loaded.journal_bytes == 0:
         store.append([known.request])
@@ -89,8 +89,11 @@ def _watch(paths: Paths, request: Request, environ: Mapping[str, str]) -> int:
     return UNAVAILABLE if bad else DONE
 
 
-def request_event(request: Request) -> RunRequested:
-    """The first event of the journal: everything that the verdict depends on, so that it can be derived again."""
+def first_event(request: Request) -> RunRequested:
+    """The first event of the journal: everything that the verdict depends on, so that it can be derived again.
+
+    Only for a journal that is empty: dialect and inventory may be gone later.  Raises ConfigError.
+    """
     dialect = load_dialect(request.dialect_path)
     inventory = load_inventory(Path(request.inventory_path) if request.inventory_path else None)
     hosts = requested_hosts(request.build_name, inventory, dialect)
@@ -110,6 +113,9 @@ def request_event(request: Request) -> RunRequested:
         artifacts_dir=request.artifacts_dir,
         notes=request.notes,
     )
+
+
+request_event = first_event
 
 
 def crashed_deliveries(run: Run) -> list[DeliverySettled]:

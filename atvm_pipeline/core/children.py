@@ -341,7 +341,20 @@ def _error_reported(run: Run, fact: f.ErrorReported, event: LogRead) -> Run:
     if open_child(run) is None or (launched and not spec_runs(run)):
         # A new command line was printed: the error is of the child that it started and that never printed its begin.
         run = _begin_child(run, fact.offset, event, started=False)
-    return _on_open(run, lambda child: replace(child, errors=(*child.errors, fact)[:ERRORS_MAX]))
+    doubt = spec_runs(run)
+
+    def on_child(child: Child) -> Child:
+        if doubt:
+            return replace(child, doubtful=(*child.doubtful, fact)[:ERRORS_MAX])
+        return replace(child, errors=(*child.errors, fact)[:ERRORS_MAX])
+
+    return _on_open(run, on_child)
+
+
+def early_ends(child: Child) -> tuple[f.ErrorReported, ...]:
+    """Error blocks that certainly ended the child."""
+    unfinished = child.stage is _ENDED and child.totals is None
+    return (*child.errors, *(child.doubtful if unfinished else ()))
 
 
 def _launched_since(run: Run) -> bool:
@@ -353,7 +366,7 @@ def _launched_since(run: Run) -> bool:
     known = max(
         child.offset,
         last.box_offset or last.offset if last is not None else 0,
-        *(e.offset for e in child.errors),
+        *(error.offset for error in (*child.errors, *child.doubtful)),
         0,
     )
     return run.launched[0].offset > known

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
+from .children import early_ends
 from .facts import Counts
 from .inventory import kernel_of
 from .matching import Match, log_counts, match_reports
@@ -96,7 +97,7 @@ def _names_not_begun(child: Child) -> tuple[str, ...]:
 
 def _victim(child: Child) -> Spec | None:
     """The spec that was running when the child's browser or Cypress itself died."""
-    died = any(error.code in DEATHS for error in child.errors)
+    died = any(error.code in DEATHS for error in early_ends(child))
     last = child.specs[-1] if child.specs else None
     return last if died and last is not None and last.began and last.box is None else None
 

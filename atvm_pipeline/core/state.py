@@ -115,6 +115,8 @@ class Child(StateBase, frozen=True, kw_only=True):
     specs: tuple[Spec, ...] = ()
     errors: tuple[ErrorReported, ...] = ()
     """Error blocks that ended this child early."""
+    doubtful: tuple[ErrorReported, ...] = ()
+    """Error blocks printed while a spec ran: a test may have printed them, unless the child ends without its summary."""
     stage: Stage = Stage.OPEN
     finished_offset: int | None = None
     finished_watched_s: float | None = None

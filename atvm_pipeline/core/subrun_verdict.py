@@ -6,7 +6,7 @@ A condition looks at facts and gives a Reason if it holds.  Which phase follows 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from .facts import ErrorReported
+from .children import early_ends
 from .judging import Case, real_hosts
 from .results import SpecResult
 from .state import Child, Phase, Reason, Run, SubRun
@@ -88,12 +88,6 @@ def _failing_totals(case: Case) -> Reason | None:
             )
             return and_text(base, "Only the totals row says so; it was believed.")
     return None
-
-
-def early_ends(child: Child) -> list[ErrorReported]:
-    """Error blocks that ended the child: what it printed its own summary after was no end."""
-    totals = child.totals
-    return [error for error in child.errors if totals is None or error.offset > totals.offset]
 
 
 def subrun_missing(case: Case) -> Reason | None:

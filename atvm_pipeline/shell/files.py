@@ -9,6 +9,7 @@ import fcntl
 import os
 import secrets
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,11 @@ FILE_MODE = 0o600
 FOLDER_MODE = 0o700
 SMALL_FILE_MAX_BYTES = 64 * 1024 * 1024
 """No state file of a run comes near this; a larger one is not ours."""
+
+
+LOCK_TRIES = 10
+LOCK_PAUSE_S = 0.01
+"""Who only asks whether a lock is held (`is_locked`) holds it for a moment: that is no holder."""
 
 
 def make_folder(path: Path) -> None:
@@ -81,20 +87,36 @@ def free_name(path: Path) -> Path:
     return candidate
 
 
+class Unreadable(OSError):
+    """A file or folder that is there and cannot be read; the text is one line."""
+
+    def __init__(self, path: Path, error: OSError) -> None:
+        """What `error` said about `path`."""
+        super().__init__(error.errno, error.strerror or "input/output error", str(path))
+
+    def __str__(self) -> str:
+        return f"cannot read {self.filename}: {self.strerror}"
+
+
 def read_small(path: Path, max_bytes: int = SMALL_FILE_MAX_BYTES) -> bytes | None:
     """Content of a regular file, None if it is not there, is no regular file or is larger than `max_bytes`.
 
-    Raises OSError for what is not about absence (permissions, I/O).
+    Raises Unreadable for what is not about absence (permissions, I/O).
     """
     try:
         # O_NONBLOCK: a FIFO in the place of a file must not stop us for ever.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        raise Unreadable(path, error) from None
     with os.fdopen(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             return None
-        data = file.read(max_bytes + 1)
+        try:
+            data = file.read(max_bytes + 1)
+        except OSError as error:
+            raise Unreadable(path, error) from None
     return None if len(data) > max_bytes else data
 
 
@@ -112,13 +134,18 @@ def locked(path: Path) -> Iterator[int]:
     make_folder(path.parent)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, FILE_MODE)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Busy from None
+        _take(descriptor)
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _take(descriptor: int) -> None:
+    for _ in range(LOCK_TRIES):
+        with contextlib.suppress(BlockingIOError):
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        time.sleep(LOCK_PAUSE_S)
+    raise Busy
 
 
 def is_locked(path: Path) -> bool:

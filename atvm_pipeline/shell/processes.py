@@ -106,16 +106,27 @@ def is_alive(pid: int, create_time: float) -> bool:
 def find_runner(build_name: str, workdir: Path) -> Process | None:
     """The living runner of that build that somebody else has started in `workdir`.
 
-    It is the topmost process there with its `--build_name`: two automation roots may run builds of one name.
+    It is the topmost process there with its `--build_name`: two automation roots may run builds of one name.  Who
+    started us is none, whatever its command line says: it waits for us, and must not be stopped by us.
     """
     rows = table()
+    above = _ancestors(rows, os.getpid())
     matching = {
         pid
         for pid, row in rows.items()
-        if row.lives and pid != os.getpid() and _runs_build(pid, build_name) and _works_in(pid, workdir)
+        if row.lives and pid not in above and _runs_build(pid, build_name) and _works_in(pid, workdir)
     }
     tops = [rows[pid] for pid in matching if rows[pid].parent not in matching]
     return _told(min(tops, key=lambda row: (row.create_time, row.pid)), "runner") if tops else None
+
+
+def _ancestors(rows: dict[int, Row], pid: int) -> set[int]:
+    """`pid` and whoever started it, up to the first process."""
+    above: set[int] = set()
+    while pid in rows and pid not in above:
+        above.add(pid)
+        pid = rows[pid].parent
+    return above
 
 
 def _runs_build(pid: int, build_name: str) -> bool:

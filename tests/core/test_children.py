@@ -291,3 +291,98 @@ def test_two_spellings_name_one_spec_only_where_a_folder_ends() -> None:
     assert children.same_spec("e2e\\a.cy.ts", "e2e/a.cy.ts")
     assert not children.same_spec("e2e/aa.cy.ts", "a.cy.ts")
     assert BEGIN.tzinfo is not None
+
+
+def test_a_child_that_nobody_had_seen_takes_back_that_the_run_was_over() -> None:
+    story = Story(hosts=()).started().begin_child(1).exit(0).tick(3)
+    assert last_child(story).ended_by == "runner-over"
+    story.processes(CYPRESS).tick(30)
+    assert story.ending[0] == "RUNNING"
+    story.spec(*FIRST).summary(FIRST).processes().tick(20)
+
+    assert story.ending == ("COMPLETED", "all-passed")
+
+
+def test_a_summary_without_totals_is_waited_for_again_when_its_process_shows_itself() -> None:
+    story = (
+        Story(hosts=())
+        .started()
+        .begin_child(1)
+        .log(f.RunFinished(offset=0))
+        .exit(0)
+        .tick(1)
+        .processes(CYPRESS)
+    )
+
+    assert last_child(story).stage is Stage.SUMMARISED
+
+
+def test_the_group_of_the_header_box_picks_its_command_line_among_several() -> None:
+    launches = [
+        f.ChildLaunched(offset=0, label=label) for label in ("e2e-redhat9.6-fc", "e2e-ubuntu24.04-fc")
+    ]
+    story = Story().started().log(*launches)
+    story.begin_child(1, group="e2e-ubuntu24.04-fc").spec(*SECOND).summary(SECOND)
+    story.begin_child(1, group="e2e-redhat9.6-fc").spec(*FIRST).summary(FIRST)
+
+    assert [subrun.label for subrun in story.view.subruns] == ["e2e-ubuntu24.04-fc", "e2e-redhat9.6-fc"]
+    assert story.run.launched == ()
+
+
+def test_a_command_line_that_a_test_prints_starts_nothing() -> None:
+    story = (
+        Story(hosts=())
+        .started()
+        .begin_child(1)
+        .log(f.SpecStarted(offset=0, spec="a.cy.ts", position=1, total=1))
+    )
+    story.log(f.ChildLaunched(offset=0, label="x"))
+
+    assert story.run.launched == ()
+
+
+def test_an_error_that_a_test_may_have_printed_counts_only_without_the_childs_own_summary() -> None:
+    error = f.ErrorReported(
+        offset=0, code="cypress-not-installed", scope="run", text="Cypress failed to start."
+    )
+    begun = f.SpecStarted(offset=0, spec="a.cy.ts", position=1, total=1)
+    box = f.SpecReported(offset=0, spec="a.cy.ts", counts=GREEN)
+    healthy = (
+        Story(hosts=()).started().begin_child(1).log(begun, error, box).summary(("a.cy.ts", GREEN)).end(0)
+    )
+    dead = Story(hosts=()).started().begin_child(1).log(begun, error)
+    assert not dead.view.failing
+
+    assert healthy.ending == ("COMPLETED", "all-passed")
+    assert dead.end(1).ending == ("FAILED", "cypress-not-installed")
+
+
+def test_what_fails_after_a_verdict_fails_the_run_and_is_told_at_its_end() -> None:
+    error = f.ErrorReported(offset=0, code="cypress-signalled", scope="run", text="event with signal SIGSEGV")
+    story = Story(hosts=()).started().child(("a.cy.ts", GREEN)).tick(11).settle().log(error).end(0)
+
+    assert story.subruns == [("COMPLETED", "all-passed")]
+    assert story.ending == ("FAILED", "cypress-signalled")
+    assert story.view.post is not None
+
+
+def test_a_header_box_without_a_child_changes_nothing() -> None:
+    assert Story().started().log(f.ChildDescribed(offset=0, specs_found=1)).run.subruns == ()
+
+
+def test_a_finished_child_stays_finished_when_its_process_lingers() -> None:
+    story = Story(hosts=()).started().child(("a.cy.ts", GREEN)).exit(0).tick(1).processes(CYPRESS).tick(30)
+    assert story.ending[0] == "RUNNING"
+    story.processes().tick(10)
+
+    assert last_child(story).ended_by == "totals-reported"
+    assert story.ending == ("COMPLETED", "all-passed")
+
+
+def test_a_late_failure_beside_a_failed_group_is_told_at_the_end_too() -> None:
+    error = f.ErrorReported(offset=0, code="cypress-signalled", scope="run", text="event with signal SIGSEGV")
+    story = Story(hosts=()).started().child(("a.cy.ts", counts(3, 1))).tick(11).settle()
+    story.child(("b.cy.ts", GREEN)).tick(11).settle().log(error).end(1)
+
+    assert story.subruns == [("FAILED", "tests-failed"), ("COMPLETED", "all-passed")]
+    assert story.view.post is not None

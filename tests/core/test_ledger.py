@@ -310,3 +310,10 @@ def test_offline_the_time_of_a_report_says_nothing() -> None:
     story = Story(offline=True).child((SPEC, GREEN)).report(SPEC, GREEN, mtime=BEGIN + timedelta(days=1))
 
     assert story.view.subruns[0].specs[0].sources == ("log", "xml")
+
+
+def test_a_report_that_is_told_twice_counts_once() -> None:
+    story = one(GREEN, GREEN).report(SPEC, GREEN).report(SPEC, GREEN)
+
+    assert len(story.run.artifacts) == 1
+    assert story.run.ignored == 1

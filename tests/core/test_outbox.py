@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from atvm_pipeline.core import outbox
 from atvm_pipeline.core.effects import EndWatching
 from atvm_pipeline.core.events import DeliverySettled, ResendRequested, WatcherStarted, WatcherStopped
 from atvm_pipeline.core.outbox import EXPIRES_S, LAST_DELAY_S
@@ -184,12 +185,30 @@ def test_a_resend_is_marked_and_never_repeated_by_itself() -> None:
     assert story.view.subruns[0].post.outcome == "uncertain"
 
 
-@pytest.mark.parametrize("key", ["r1/001", "r1/007"])
-def test_a_resend_of_what_is_pending_or_unknown_changes_nothing(key: str) -> None:
-    story = told().feed(ResendRequested(at=BEGIN, key=key))
+def test_a_resend_of_an_unknown_message_changes_nothing() -> None:
+    story = told().feed(ResendRequested(at=BEGIN, key="r1/007"))
 
     assert len(story.run.outbox) == 1
     assert story.run.ignored == 1
+
+
+def test_a_resend_of_what_waits_is_tried_at_once_and_marked() -> None:
+    story = told().settle("not-arrived").feed(ResendRequested(at=BEGIN, key="r1/001"))
+
+    assert len(story.posts) == 2
+    assert len(story.run.outbox) == 1
+    assert "Possible duplicate" in text(story, 1)
+
+
+def test_repeats_by_hand_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox, "RESENDS_MAX", 1)
+    story = told().settle("sent")
+    for _ in range(3):
+        story.feed(ResendRequested(at=BEGIN, key="r1/001"))
+        if any(post.in_flight for post in story.run.outbox):
+            story.settle("sent")
+
+    assert len(story.run.outbox) == 2
 
 
 def test_a_resend_after_a_cancel_is_sent() -> None:

@@ -381,3 +381,12 @@ def test_every_row_has_a_condition_and_a_test_here() -> None:
 
     for row in RUN_VERDICTS:
         assert f"test_row_{row.number}_" in source
+
+
+def test_row_6_a_record_without_an_exit_code_is_no_zero() -> None:
+    failed = green().end(None, service_result="exit-code")
+    silent = green().end(None)
+
+    assert failed.ending == ("FAILED", "runner-failed")
+    assert silent.ending == ("COMPLETED", "all-passed")
+    assert "exit code is unknown" in silent.view.reason["text"]

@@ -386,3 +386,15 @@ def test_a_late_failure_beside_a_failed_group_is_told_at_the_end_too() -> None:
 
     assert story.subruns == [("FAILED", "tests-failed"), ("COMPLETED", "all-passed")]
     assert story.view.post is not None
+
+
+def test_a_recorded_run_line_alone_ends_a_child() -> None:
+    story = Story().started().begin_child(1).spec(*FIRST).log(f.RunRecorded(offset=0, url="u"))
+
+    assert last_child(story).stage is Stage.ENDED
+
+
+def test_a_summary_without_a_totals_row_ends_with_the_runner() -> None:
+    story = Story().started().begin_child(1).log(f.RunFinished(offset=0)).exit(0)
+
+    assert last_child(story).ended_by == "runner-over"

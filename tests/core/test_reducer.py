@@ -16,7 +16,7 @@ from atvm_pipeline.core.results import KIND_BY_DETAIL
 from atvm_pipeline.core.snapshot import state_file, subrun_files
 from atvm_pipeline.core.state import TERMINAL_PHASES, Phase
 from atvm_pipeline.core.transitions import RUN_VERDICTS, SUBRUN_VERDICTS
-from tests.core.story import BEGIN, Story, counts
+from tests.core.story import BEGIN, RUNNER, Story, counts
 
 GREEN = counts(4)
 
@@ -177,3 +177,18 @@ def test_every_reason_code_belongs_to_a_row_of_a_table() -> None:
     assert {row.phase for row in RUN_VERDICTS} == TERMINAL_PHASES
     assert len(KIND_BY_DETAIL) == 7
     assert Phase.PENDING not in TERMINAL_PHASES
+
+
+@pytest.mark.parametrize("sign", ["started", "exit", "processes", "noise"])
+def test_any_sign_of_a_runner_ends_the_waiting_for_it(sign: str) -> None:
+    story = Story()
+    if sign == "processes":
+        story.processes().processes(RUNNER)
+    else:
+        getattr(story, sign)()
+
+    assert story.ending[0] == "RUNNING"
+
+
+def test_an_empty_process_table_is_no_sign_of_a_runner() -> None:
+    assert Story().processes().ending[0] == "PENDING"

@@ -69,13 +69,13 @@ fill_venv() {
   if [[ -e $venv/.making ]] || ! "$venv/bin/python" -c "$USABLE" 2>/dev/null; then
     [[ -n $python ]] || python=$(find_python)
     : >"$venv/.making"
-  printf '%s: setting up %s (once)\n' "${ATVM_PROG:-${0##*/}}" "$venv" >&2
     said=$("$python" -m venv --clear -- "$venv" 2>&1) ||
       die 69 "cannot make a virtual environment: $(last_line "$said") (Debian and Ubuntu: install python3-venv)"
     printf '*\n' >"$venv/.gitignore"
   fi
   : >"$venv/.making"
-  printf '%s: setting up %s (once)\n' "${ATVM_PROG:-${0##*/}}" "$venv" >&2
+  # Some seconds of silence would look like a hang to a person.
+  [[ ! -t 2 ]] || printf '%s: setting up %s (once)\n' "${ATVM_PROG:-${0##*/}}" "$venv" >&2
   said=$(PIP_DISABLE_PIP_VERSION_CHECK=1 "$venv/bin/python" -m pip install --quiet --no-input \
     --editable "$project${extra:+[$extra]}" 2>&1) || {
     # Failed, not cut short: what was there before is as good as it was.

@@ -19,6 +19,7 @@ from atvm_pipeline.core.events import Metadata
 from atvm_pipeline.core.reasons import REASONS
 from atvm_pipeline.core.recognise.dialect import Dialect
 from atvm_pipeline.core.tables import diagram
+from atvm_pipeline.install import main as installer
 from atvm_pipeline.shell import refusals
 from atvm_pipeline.shell.records import Paths
 from tests.doc_runs import EXAMPLES, shown
@@ -114,6 +115,16 @@ def options_of(command: str) -> list[str]:
     return [option for action in shown_ for option in action.option_strings if option.startswith("--")]
 
 
+def installer_options() -> set[str]:
+    return {option for action in installer.parser()._actions for option in action.option_strings}
+
+
+def test_every_option_of_the_installer_is_explained() -> None:
+    text = SERVICE.read_text()
+
+    assert [option for option in installer_options() if not mentioned(option, text)] == ["-h"]
+
+
 def test_every_exit_code_is_explained() -> None:
     codes = {value for name, value in vars(refusals).items() if name.isupper() and isinstance(value, int)}
     table = SERVICE.read_text().split("## Exit codes", 1)[1].split("\n## ", 1)[0]
@@ -195,7 +206,11 @@ def test_a_document_names_only_what_exists(path: Path) -> None:
         re.findall(r"(?<!\.venv/)\bbin/([\w.-]*\w)", text)
     )
     options = set(re.findall(r"(?<![\w-])--[a-z][\w-]+", text))
-    known = {option for command in COMMANDS for option in options_of(command)} | FOREIGN_OPTIONS
+    known = (
+        {option for command in COMMANDS for option in options_of(command)}
+        | FOREIGN_OPTIONS
+        | installer_options()
+    )
 
     assert commands <= set(COMMANDS)
     assert options <= known

@@ -1,14 +1,15 @@
 """Cancel a run: marker, CANCELLED in state.json, watcher stopped, no further message; or stop its runner."""
 
 import argparse
-import getpass
-import os
+import contextlib
 import time
 
+from atvm_pipeline.core.errors import DataError
 from atvm_pipeline.core.events import CancelRequested, DeliverySettled
 from atvm_pipeline.core.reducer import begin
 from atvm_pipeline.shell import clock
 from atvm_pipeline.shell.files import Busy, locked
+from atvm_pipeline.shell.in_use import check_not_starting
 from atvm_pipeline.shell.loop import Loop
 from atvm_pipeline.shell.reading import TERMINAL, read_state
 from atvm_pipeline.shell.records import MarkerRecord, Paths, Request, read_record, write_record
@@ -16,8 +17,16 @@ from atvm_pipeline.shell.refusals import DATA, DONE, IN_USE, NO, UNAVAILABLE, US
 from atvm_pipeline.shell.runner import stop_runner
 from atvm_pipeline.shell.store import Store, load
 
-from .common import add_state_root, checked_build_name, environment, say, state_root
-from .watch import crashed_deliveries, request_event
+from .common import (
+    add_state_root,
+    checked_build_name,
+    checked_text,
+    environment,
+    say,
+    state_root,
+    who as whoami,
+)
+from .watch import crashed_deliveries, first_event
 
 WAIT_S = 30.0
 LOOK_S = 0.05
@@ -41,8 +50,10 @@ def run(args: argparse.Namespace) -> int:
     request = read_record(paths.request, Request)
     if request is None:
         raise Refused(DATA, f"build {paths.build_name} is not known in {paths.state_root}")
-    who = f"{os.environ.get('SUDO_USER') or getpass.getuser()}"
+    who = whoami()
+    checked_text("--why", args.why)
     if args.only == "runner":
+        check_not_starting(paths)
         return _stop_runner(paths, who, args.why)
     try:
         with locked(paths.start_lock):
@@ -100,8 +111,14 @@ def _answer(paths: Paths, request: Request) -> int:
 
 
 def _ended_phase(paths: Paths, request: Request) -> str | None:
-    state = read_state(paths)
-    if state is None or state.get("run_id") != request.run_id or state["phase"] not in TERMINAL:
+    """The phase in which the run has ended; from the journal where `state.json` cannot be read."""
+    state = None
+    with contextlib.suppress(DataError):
+        state = read_state(paths)
+    if state is None:
+        run = load(paths, request.run_id).run
+        return run.verdict.phase.value if run is not None and run.verdict is not None else None
+    if state.get("run_id") != request.run_id or state["phase"] not in TERMINAL:
         return None
     return str(state["phase"])
 
@@ -112,7 +129,7 @@ def _cancel_unwatched(paths: Paths, request: Request, marker: MarkerRecord) -> N
     if loaded.run is not None and loaded.run.verdict is not None:
         return
     store = Store(paths, loaded.journal_bytes)
-    run = begin(request_event(request)).run if loaded.run is None else loaded.run
+    run = begin(first_event(request)).run if loaded.run is None else loaded.run
     if loaded.journal_bytes == 0:
         store.append([run.request])
     loop = Loop(run, store, _never, on_save=lambda _snapshot: None)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
+from atvm_pipeline.shell.environment import is_text
 from atvm_pipeline.shell.refusals import BAD_CONFIG, USAGE, Refused
 
 LINE_CHARS_MAX = 4000
@@ -39,16 +40,9 @@ def checked_text(name: str, value: str) -> str:
     """`value`, if it can be written into a file of ours; `name` is the option that gave it.  Raises Refused (64)."""
     if is_text(value):
         return value
-    raise Refused(USAGE, f"{name} is not UTF-8: give it in UTF-8 (check the terminal's and the file's encoding)")
-
-
-def is_text(value: str) -> bool:
-    """Whether a value from the command line or the environment was UTF-8: other bytes became lone surrogates."""
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+    raise Refused(
+        USAGE, f"{name} is not UTF-8: give it in UTF-8 (check the terminal's and the file's encoding)"
+    )
 
 
 def who() -> str:
@@ -86,6 +80,11 @@ def state_root(args: argparse.Namespace, environ: Mapping[str, str]) -> Path:
     if not is_text(str(root)):
         raise Refused(BAD_CONFIG, "the path of the state root is not UTF-8: set ATVM_WATCHER_STATE_ROOT")
     return root
+
+
+def given_state_root(args: argparse.Namespace) -> list[str]:
+    """`--state-root` as it was given, to be handed on."""
+    return ["--state-root", args.state_root] if args.state_root else []
 
 
 def checked_build_name(name: str) -> str:

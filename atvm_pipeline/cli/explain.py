@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from atvm_pipeline.core.harmless import one_line
+from atvm_pipeline.core.harmless import one_line, printable
 from atvm_pipeline.core.transitions import RUN_VERDICTS, SUBRUN_VERDICTS, VerdictRow
 from atvm_pipeline.shell.records import Paths
 from atvm_pipeline.shell.refusals import DONE
@@ -30,30 +30,28 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json(explanation(state))
         return DONE
-    print(f"{state['build_name']}: {state['phase']}  ({headline(paths, state)})")
+    print(printable(f"{paths.build_name}: {state['phase']}  ({headline(paths, state)})"))
     print_case(state, RUN_VERDICTS)
     for subrun in state["subruns"]:
-        print(
-            f"\n{subrun['index']}. {subrun['name']}: {subrun['phase']}  (label {subrun['label'] or 'none'})"
-        )
+        named = f"{subrun['index']}. {subrun['name']}: {subrun['phase']}  (label {subrun['label'] or 'none'})"
+        print(f"\n{printable(named)}")
         print_case(subrun, SUBRUN_VERDICTS)
         for spec in subrun["specs"]:
             place = f" at byte {spec['offset']}" if spec.get("offset") is not None else ""
-            print(
-                f"   {spec['result']:<4} {spec['detail']:<9} {one_line(spec['spec'], 100)}  from {' and '.join(spec['sources']) or 'nothing'}{place}"
-            )
+            told = f"{spec['result']:<4} {spec['detail']:<9} {one_line(spec['spec'], 100)}"
+            print(printable(f"   {told}  from {' and '.join(spec['sources']) or 'nothing'}{place}"))
             for failure in spec.get("failures", ()):
                 print(f"        {one_line(failure['title'], 120)}: {one_line(failure['error'], 120)}")
         for note in subrun.get("notes", ()):
             print(f"   note: {one_line(note, 300)}")
-    print(f"\neverything that was seen, in order: {paths.journal}")
+    print(f"\neverything that was seen, in order: {printable(str(paths.journal))}")
     return DONE
 
 
 def print_case(case: dict[str, Any], table: tuple[VerdictRow, ...]) -> None:
     """Reason, row and evidence of a run or sub-run."""
     reason = case["reason"]
-    print(f"   reason {reason['code']}: {one_line(reason['text'], 600)}")
+    print(f"   reason {one_line(reason['code'], 60)}: {one_line(reason['text'], 600)}")
     row = row_of(case["phase"], reason["code"], table) or row_of(case["phase"], reason["code"], RUN_VERDICTS)
     if row is not None:
         print(f"   by row {row.number} of the table: {row.when} -> {row.phase}")
@@ -83,9 +81,9 @@ def explanation(state: dict[str, Any]) -> dict[str, Any]:
 def describe(item: dict[str, Any]) -> str:
     """One piece of evidence, with the line that it points to."""
     words = ", ".join(f"{key} {value}" for key, value in item.items() if key != "kind" and value is not None)
-    text = f"{item['kind']}: {one_line(words, 300)}"
-    if item["kind"] == "log" and isinstance(item.get("offset"), int):
-        quote = quoted(Path(str(item["path"])), int(item["offset"]))
+    text = f"{one_line(item['kind'], 60)}: {one_line(words, 300)}"
+    if item["kind"] == "log" and isinstance(item.get("offset"), int) and isinstance(item.get("path"), str):
+        quote = quoted(Path(item["path"]), item["offset"])
         return f"{text}\n             | {quote}" if quote else text
     return text
 
@@ -93,9 +91,12 @@ def describe(item: dict[str, Any]) -> str:
 def quoted(path: Path, offset: int) -> str:
     """The line at a byte offset of a log, harmless; "" if it cannot be read any more."""
     try:
+        # A FIFO in the place of the log would make us wait for ever.
+        if not path.is_file():
+            return ""
         with path.open("rb") as file:
             file.seek(offset)
             line = file.read(QUOTE_MAX_BYTES).split(b"\n", 1)[0]
-    except OSError:
+    except (OSError, ValueError, OverflowError):
         return ""
     return one_line(line.decode("utf-8", "replace"), 160)

@@ -3,7 +3,7 @@
 import argparse
 import sys
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -15,13 +15,15 @@ from atvm_pipeline.shell.inventories import load_inventory
 from atvm_pipeline.shell.offline import Finished, inspect_log, since_from
 from atvm_pipeline.shell.refusals import DATA, DONE, USAGE, Refused
 
-from .common import checked_build_name, environment, say
+from .common import checked_build_name, checked_text, environment, say
 from .page import page, print_json
 from .starting import load_dialect
 
 PROGRESS_MIN_BYTES = 32 * 1024 * 1024
 """A smaller log is read before a bar could be drawn."""
 BAR_CHARS = 40
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+FAR = datetime(9000, 1, 1, tzinfo=UTC)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -50,7 +52,8 @@ def run(args: argparse.Namespace) -> int:
     """Inspect."""
     if args.exit_code is not None and not 0 <= args.exit_code <= 255:  # noqa: PLR2004 - an exit status has 8 bits
         raise Refused(USAGE, f"--exit-code {args.exit_code} is no exit code: use 0 to 255")
-    dialect = load_dialect(args.dialect or environment().get("ATVM_WATCHER_DIALECT"))
+    for name in ("log", "artifacts", "inventory", "dialect"):
+        checked_text("LOG" if name == "log" else f"--{name}", getattr(args, name) or "")
     log = Path(args.log)
     if not log.is_file():
         raise Refused(DATA, f"log {args.log} is not there or is no file")
@@ -68,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
         signal=_signal(args.signal),
         since=_time(args.since),
         inventory=load_inventory(Path(args.inventory) if args.inventory else None),
-        dialect=dialect,
+        dialect=load_dialect(args.dialect or environment().get("ATVM_WATCHER_DIALECT")),
     )
     bar = Bar(log.stat().st_size)
     facts: list[Fact] = []
@@ -108,11 +111,13 @@ def _time(text: str | None) -> datetime | None:
         return None
     try:
         when = datetime.fromisoformat(text)
-    except ValueError:
-        raise Refused(
-            USAGE, f"--since {text[:40]!r} is no time: use RFC 3339, for example 2026-11-23T10:00:00Z"
-        ) from None
-    return when if when.tzinfo is not None else when.astimezone()
+        when = when if when.tzinfo is not None else when.astimezone()
+        # At the ends of the calendar there is no room for other zones.
+        if EPOCH <= when.astimezone(UTC) <= FAR:
+            return when
+    except (ValueError, OverflowError):
+        pass
+    raise Refused(USAGE, f"--since {text[:40]!r} is no time: use RFC 3339, for example 2026-11-23T10:00:00Z")
 
 
 def _print_fact(fact: Fact) -> None:

@@ -23,6 +23,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "replay": ("replay", "fold a journal again and print the state"),
     "verdicts": ("verdicts", "print the tables that decide"),
     "resend": ("resend", "deliver a message once more, marked"),
+    "alert": ("alert", "tell the alert channel that the watcher of a run died"),
+    "sweep": ("sweep", "give every unfinished run a watcher again, as at boot"),
     "doctor": ("doctor", "check this machine, with the command that mends each finding"),
     "demo": ("demo", "a whole run on a stand-in, in about twenty seconds"),
 }

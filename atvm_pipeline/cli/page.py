@@ -1,5 +1,6 @@
 """A state for a person: the pages that `status`, `inspect` and `replay` print."""
 
+import re
 import sys
 from typing import Any
 
@@ -7,10 +8,16 @@ import msgspec
 
 from atvm_pipeline.core.harmless import printable
 
+_UNSEEN = re.compile(r"[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+"""What a terminal may obey or hide, and JSON lets through as it is."""
+
 
 def print_json(value: object) -> None:
-    """The answer for a program."""
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
+    """The answer for a program: UTF-8, whatever the terminal's encoding; what a terminal could obey is escaped."""
+    text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+    safe = _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    sys.stdout.flush()
+    sys.stdout.buffer.write(safe.encode() + b"\n")
 
 
 KINDS = ("passed", "failed", "crashed", "pending", "skipped", "no_report", "not_run")

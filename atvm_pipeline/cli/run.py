@@ -1,19 +1,15 @@
 """Start one request: template, preflight, watcher, then the runner.  Returns when the runner runs."""
 
-from __future__ import annotations
-
 import argparse
-import shlex
-from typing import TYPE_CHECKING
 
-from atvm_pipeline.shell.refusals import DONE, PREFLIGHT_MISMATCH, USAGE, Refused
+from atvm_pipeline.shell.refusals import DONE, USAGE, Refused
 
-if TYPE_CHECKING:
-    from atvm_pipeline.shell.start import Wanted
-    from atvm_pipeline.shell.supervisor import Supervisor
+from .common import add_state_root, checked_build_name, checked_text, environment, say, state_root
 
-from .common import add_state_root, checked_build_name, environment, say, state_root
-
+HALVES = {
+    "watcher": "Start the watcher of one request, which waits for its runner; with --attach, join a run that is there.",
+    "runner": "Start the runner of one request, for the watcher that waits for it.",
+}
 TEXTS = {
     "template": "short name of the template, for the message",
     "config-family": "config family, for the message",
@@ -60,28 +56,37 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_state_root(parser)
 
 
+def description(argv: list[str]) -> str:
+    """What `--help` says this is: the whole start, or the half that a wrapper asks for."""
+    only = argv[argv.index("--only") + 1 :][:1] if "--only" in argv else []
+    return HALVES.get("".join(only), __doc__ or "")
+
+
 def run(args: argparse.Namespace) -> int:
     """Start, or half of it."""
-    from atvm_pipeline.shell.start import check_webhook, start_locks
+    from atvm_pipeline.shell.in_use import start_locks
+    from atvm_pipeline.shell.start import check_webhook
     from atvm_pipeline.shell.supervisor import choose
 
-    from .starting import attach, start_runner_only, wanted_from
+    from .preflight import How
+    from .starting import attach, start, start_runner_only, wanted_from
 
     build_name = checked_build_name(args.build_name)
     _check_call(args)
     environ = environment()
     wanted = wanted_from(args, build_name, environ, state_root(args, environ))
-    supervisor = choose(args.supervisor)
-    if args.only == "runner":
-        with start_locks(wanted):
-            return start_runner_only(wanted, supervisor)
-    warning = check_webhook(environ, wanted.settings)
-    if warning is not None:
-        say(f"warning: {warning}")
-    if args.attach:
-        return attach(wanted, supervisor)
+    how = How(
+        only=args.only, check=args.check, no_preflight=args.no_preflight, supervisor=choose(args.supervisor)
+    )
+    if args.attach and attach(wanted, how):
+        return DONE
+    if args.only != "runner":
+        warning = check_webhook(environ, wanted.settings)
+        if warning is not None:
+            say(f"warning: {warning}")
     with start_locks(wanted):
-        return _start(args, wanted, supervisor)
+        (start_runner_only if args.only == "runner" else start)(wanted, how)
+    return DONE
 
 
 def _check_call(args: argparse.Namespace) -> None:
@@ -89,51 +94,10 @@ def _check_call(args: argparse.Namespace) -> None:
         raise Refused(USAGE, "--attach goes with start-atvm-run-watcher.sh")
     if args.runner_command is None and args.only is None:
         raise Refused(USAGE, "--runner-command is missing: give the command that runs Cypress")
+    for name, value in vars(args).items():
+        if isinstance(value, str):
+            checked_text(f"--{name.replace('_', '-')}", value)
     for name in ("template_command", "runner_command"):
         value = getattr(args, name)
         if value is not None and (not value.strip() or "\0" in value):
             raise Refused(USAGE, f"--{name.replace('_', '-')} is empty or holds a NUL character")
-
-
-def _start(args: argparse.Namespace, wanted: Wanted, supervisor: Supervisor) -> int:
-    from atvm_pipeline.shell import settings as env
-    from atvm_pipeline.shell.start import (
-        baseline_of,
-        build_request,
-        check_living,
-        prepare,
-        run_template_step,
-        start_runner,
-        start_watcher,
-    )
-
-    from .starting import preflight
-
-    paths = wanted.paths
-    supervisor.check(paths, wanted.environ)
-    check_living(wanted)
-    keep = env.keep(wanted.environ)
-    request = build_request(wanted, supervisor.name)
-    baseline = baseline_of(wanted)
-    if args.only is None and not args.check:
-        if wanted.template_command is not None:
-            say(f"template: {shlex.quote(wanted.template_command)}")
-        run_template_step(wanted)
-    certain = preflight(wanted)
-    if certain and not args.no_preflight:
-        raise Refused(PREFLIGHT_MISMATCH, f"preflight: {certain[0]}; nothing was started")
-    for text in certain:
-        say(f"warning: preflight: {text}")
-    if args.check:
-        print(f"{paths.build_name}: nothing speaks against this start")
-        return DONE
-    notice = prepare(request, paths, baseline, supervisor, keep)
-    if notice is not None:
-        say(notice)
-    start_watcher(request, paths, supervisor, wanted.environ)
-    say(f"watcher: watching {paths.build_name} (run {request.run_id})")
-    if args.only is None:
-        start_runner(request, paths, supervisor)
-        say(f"runner: running, log {request.log_path}")
-    print(paths.folder)
-    return DONE

@@ -4,9 +4,10 @@ import argparse
 import os
 
 from atvm_pipeline.shell.records import Paths
+from atvm_pipeline.shell.release import follow_release
 from atvm_pipeline.shell.runner import note_service_result, run_runner
 
-from .common import add_state_root, checked_build_name, environment, state_root
+from .common import add_state_root, checked_build_name, environment, given_state_root, state_root
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -23,6 +24,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run it.  The exit code is the command's own."""
     paths = Paths(state_root(args, environment()), checked_build_name(args.build))
+    follow_release(
+        paths, ["runner", args.build, *(["--stopped"] if args.stopped else []), *given_state_root(args)]
+    )
     if args.stopped:
         note_service_result(paths, os.environ)
         return 0

@@ -1,45 +1,52 @@
-"""The parts of a start that the command line owns: what is wanted, preflight, one half of it, joining a run."""
+"""The steps of a start, in order, as the command line has them: the whole, one half of it, joining a run."""
 
 import argparse
-import os
+import shlex
 from collections.abc import Mapping
+from math import inf
 from pathlib import Path
 
 from msgspec.structs import replace
 
 from atvm_pipeline.core.errors import ConfigError
-from atvm_pipeline.core.naming import requested_hosts
-from atvm_pipeline.core.preflight import Finding, check, has_option, option_values, read_spec_pattern
+from atvm_pipeline.core.harmless import printable
+from atvm_pipeline.core.preflight import has_option
 from atvm_pipeline.core.recognise.dialect import Dialect, read_dialect
-from atvm_pipeline.shell import settings as env
+from atvm_pipeline.shell import release, settings as env
+from atvm_pipeline.shell.environment import check_settings, is_text, left_out
 from atvm_pipeline.shell.files import is_locked, read_small
-from atvm_pipeline.shell.inventories import load_inventory
+from atvm_pipeline.shell.in_use import check_living, check_log
+from atvm_pipeline.shell.processes import began_at_s, find_runner
+from atvm_pipeline.shell.reading import TERMINAL, phase_of
 from atvm_pipeline.shell.records import Paths, Request, RunnerRecord, read_record, write_record
-from atvm_pipeline.shell.refusals import DATA, DONE, IN_USE, USAGE, Refused
-from atvm_pipeline.shell.specs import find_specs
+from atvm_pipeline.shell.refusals import DATA, IN_USE, USAGE, Refused
 from atvm_pipeline.shell.start import (
     Wanted,
-    artifacts_folder,
     baseline_of,
     build_request,
-    check_living,
-    inventory_path,
+    check_webhook,
+    follow,
+    log_path,
     prepare,
+    read_log_from_its_begin,
+    run_template_step,
     start_runner,
     start_watcher,
 )
-from atvm_pipeline.shell.supervisor import Supervisor
 
 from .common import say
+from .preflight import How, judge_preflight
 
-CONFIG_MAX_BYTES = 4 * 1024 * 1024
-FREE_BYTES_MIN = 16 * 1024 * 1024
-"""A run of a day needs about a tenth of this for its state."""
+CA_FILE = "ATVM_WATCHER_CA_FILE"
+DIALECT_MAX_BYTES = 4 * 1024 * 1024
 
 
 def wanted_from(args: argparse.Namespace, build_name: str, environ: Mapping[str, str], root: Path) -> Wanted:
     """What the call asks for.  Raises ConfigError, Refused."""
+    check_settings(environ)
     workdir = env.workdir(args.workdir, environ)
+    if not is_text(str(workdir)):
+        raise Refused(USAGE, "the path of the working directory is not UTF-8: name another with --workdir")
     if not workdir.is_dir():
         raise Refused(
             USAGE, f"working directory {workdir} is no folder: set --workdir or ATVM_RUNNER_WORKDIR"
@@ -79,7 +86,7 @@ def load_dialect(path: str | None) -> Dialect:
     if not path:
         return Dialect()
     try:
-        data = read_small(Path(path), CONFIG_MAX_BYTES)
+        data = read_small(Path(path), DIALECT_MAX_BYTES)
     except OSError as error:
         raise ConfigError(f"cannot read the dialect {path}: {error.strerror}") from None
     if data is None:
@@ -87,92 +94,95 @@ def load_dialect(path: str | None) -> Dialect:
     return read_dialect(data.decode("utf-8", "replace"), path)
 
 
-def preflight(wanted: Wanted) -> list[str]:
-    """Certain mismatches, one line each; what is only worth knowing is said at once."""
-    inventory = load_inventory(inventory_path(wanted.environ, wanted.workdir))
-    hosts = requested_hosts(wanted.paths.build_name, inventory, wanted.dialect)
-    config_file = _config_file(wanted)
-    findings = check(
-        build_name=wanted.paths.build_name,
-        requested_hosts=hosts,
-        template_command=wanted.template_command,
-        runner_command=wanted.runner_command,
-        config_file=wanted.metadata.config_file,
-        categorize=wanted.categorize,
-        matched_specs=_matched_specs(wanted.workdir, config_file),
-        known=(*hosts, *inventory),
-        dialect=wanted.dialect,
-    )
-    findings = (*findings, *_places(wanted))
-    for finding in findings:
-        if not finding.certain:
-            say(f"notice: {finding.text}")
-    return [finding.text for finding in findings if finding.certain]
+def start(wanted: Wanted, how: How) -> None:
+    """Template, preflight, reset, watcher, runner; without template and runner for the watcher's half.  Raises Refused."""
+    paths, environ = wanted.paths, wanted.environ
+    how.supervisor.check(paths, environ)
+    foreign = check_living(wanted, may_follow=how.only == "watcher")
+    began_s = inf
+    if foreign is not None:
+        began_s = began_at_s(foreign)
+        wanted = follow(wanted, foreign)
+        say(f"runner: process {foreign.pid} ({foreign.name}) runs this build already; log {log_path(wanted)}")
+    keep = env.keep(environ)
+    request = build_request(wanted, how.supervisor.name)
+    check_log(Path(request.log_path))
+    _say_left_out(environ)
+    baseline = baseline_of(wanted, began_s)
+    if how.only is None and not how.check:
+        if wanted.template_command is not None:
+            say(f"template: {shlex.quote(wanted.template_command)}")
+        run_template_step(wanted)
+    # What is there cannot be refused any more.
+    judge_preflight(wanted, how, go_on=foreign is not None)
+    if how.check:
+        return
+    notice = prepare(request, paths, baseline, how.supervisor, keep)
+    if notice is not None:
+        say(notice)
+    if foreign is not None:
+        read_log_from_its_begin(request, paths, began_s)
+    start_watcher(request, paths, how.supervisor, environ)
+    _say_watching(request, paths)
+    if how.only is None:
+        start_runner(request, paths, how.supervisor)
+        say(f"runner: running, log {request.log_path}")
+    print(printable(str(paths.folder)))
 
 
-def _config_file(wanted: Wanted) -> str | None:
-    if wanted.metadata.config_file:
-        return wanted.metadata.config_file
-    named = option_values(wanted.runner_command or "", ("--config_file", "--config-file"))
-    return named[0] if len(named) == 1 else None
+def _say_left_out(environ: Mapping[str, str]) -> None:
+    names = left_out(environ)
+    if names:
+        say(f"notice: not UTF-8, so neither template nor runner gets it: {', '.join(names)}")
 
 
-def _matched_specs(workdir: Path, config_file: str | None) -> tuple[str, ...] | None:
-    """Spec files that the config's specPattern matches; None where that cannot be known."""
-    if config_file is None:
-        return None
-    try:
-        data = read_small(workdir / config_file, CONFIG_MAX_BYTES)
-    except OSError:
-        return None
-    patterns = read_spec_pattern(data.decode("utf-8", "replace")) if data is not None else None
-    return None if patterns is None else find_specs(workdir / Path(config_file).parent, patterns)
+def _say_watching(request: Request, paths: Paths) -> None:
+    phase = phase_of(paths)
+    if phase in TERMINAL:
+        say(f"watcher: {paths.build_name} has ended: {phase}")
+    else:
+        say(f"watcher: watching {paths.build_name} (run {request.run_id})")
 
 
-def _places(wanted: Wanted) -> tuple[Finding, ...]:
-    found = []
-    free = os.statvfs(wanted.paths.state_root)
-    free_bytes = free.f_bavail * free.f_frsize
-    if free_bytes < FREE_BYTES_MIN:
-        text = f"only {free_bytes // 1024} KiB are free in the state root {wanted.paths.state_root}: free at least 16 MiB"
-        found.append(Finding(code="disk", text=text, certain=True))
-    folder = artifacts_folder(wanted)
-    if folder.exists() and not folder.is_dir():
-        text = f"the artifact folder {folder} is a file: move it away or set ATVM_WATCHER_ARTIFACTS"
-        found.append(Finding(code="artifacts", text=text, certain=True))
-    elif folder.exists() and not os.access(folder, os.R_OK | os.X_OK):
-        text = (
-            f"the artifact folder {folder} cannot be read: mend its permissions or set ATVM_WATCHER_ARTIFACTS"
-        )
-        found.append(Finding(code="artifacts", text=text, certain=True))
-    return tuple(found)
-
-
-def start_runner_only(wanted: Wanted, supervisor: Supervisor) -> int:
+def start_runner_only(wanted: Wanted, how: How) -> None:
     """Start the runner of a request whose watcher waits for it; without one, of a new request that nobody watches yet."""
     paths = wanted.paths
     if wanted.runner_command is None:
         raise Refused(USAGE, "--runner-command is missing: give the command that runs Cypress")
+    if how.only == "runner" and wanted.template_command is not None:
+        say("notice: the template command is not run by this half: run it before the watcher is started")
     check_living(wanted)
-    request = read_record(paths.request, Request)
-    waiting = request is not None and is_locked(paths.watcher_lock) and _fresh(paths, request)
-    if request is not None and waiting:
-        # The watcher's request goes on: it gets the command, and the environment of this call.
-        environment = build_request(wanted, supervisor.name).environment
-        request = replace(request, runner_command=wanted.runner_command, environment=environment)
+    new = build_request(wanted, how.supervisor.name)
+    known = read_record(paths.request, Request)
+    waiting = known is not None and is_locked(paths.watcher_lock) and _fresh(paths, known)
+    # The watcher's request goes on: it gets the command, and the environment of this call.
+    request = (
+        replace(
+            known,
+            runner_command=wanted.runner_command,
+            environment=new.environment,
+            config_path=known.config_path or new.config_path,
+        )
+        if known is not None and waiting
+        else new
+    )
+    check_log(Path(request.log_path))
+    _say_left_out(wanted.environ)
+    judge_preflight(wanted, how)
+    if how.check:
+        return
+    if waiting:
         write_record(paths.request, request)
     else:
-        request = build_request(wanted, supervisor.name)
-        notice = prepare(request, paths, baseline_of(wanted), supervisor, env.keep(wanted.environ))
+        notice = prepare(request, paths, baseline_of(wanted), how.supervisor, env.keep(wanted.environ))
         if notice is not None:
             say(notice)
         say(
             f"nobody watches {paths.build_name} yet; join with: start-atvm-run-watcher.sh --attach --build-name {paths.build_name}"
         )
-    start_runner(request, paths, supervisor)
+    start_runner(request, paths, how.supervisor)
     say(f"runner: running, log {request.log_path}")
-    print(paths.folder)
-    return DONE
+    print(printable(str(paths.folder)))
 
 
 def _fresh(paths: Paths, request: Request) -> bool:
@@ -180,17 +190,35 @@ def _fresh(paths: Paths, request: Request) -> bool:
     return read_record(paths.runner, RunnerRecord, request.run_id) is None and not paths.runner_exit.exists()
 
 
-def attach(wanted: Wanted, supervisor: Supervisor) -> int:
-    """Start a watcher for a run that is there, without a reset.  Raises Refused."""
+def attach(wanted: Wanted, how: How) -> bool:
+    """Start a watcher for a run that is there, without a reset.
+
+    False: there is none, but a runner that somebody else has started, so that a watcher is to be started for that.
+    Raises Refused, ConfigError.
+    """
     paths = wanted.paths
     request = read_record(paths.request, Request)
     if request is None:
+        if not paths.request.exists() and find_runner(paths.build_name, wanted.workdir) is not None:
+            return False
         raise Refused(
             DATA, f"build {paths.build_name} is not known in {paths.state_root}: start it without --attach"
         )
     if is_locked(paths.watcher_lock):
         raise Refused(IN_USE, f"build {paths.build_name} is being watched already")
-    start_watcher(request, paths, supervisor, wanted.environ)
-    say(f"watcher: watching {paths.build_name} (run {request.run_id})")
-    print(paths.folder)
-    return DONE
+    # The run goes on by the settings that it was started with.
+    warning = check_webhook({**wanted.environ, CA_FILE: request.ca_file or ""}, request.settings)
+    if warning is not None:
+        say(f"warning: {warning}")
+    how.supervisor.check(paths, wanted.environ)
+    if how.check:
+        print(f"{paths.build_name}: nothing speaks against joining this run")
+        return True
+    if request.release != release.own():
+        # A person joins with this release: from now on it is the run's.
+        request = replace(request, release=release.own())
+        write_record(paths.request, request)
+    start_watcher(request, paths, how.supervisor, wanted.environ)
+    _say_watching(request, paths)
+    print(printable(str(paths.folder)))
+    return True

@@ -1,8 +1,11 @@
 """What is known about one run, or about all runs of the state root, and who lives."""
 
 import argparse
+from pathlib import Path
 from typing import Any
 
+from atvm_pipeline.core.errors import DataError
+from atvm_pipeline.core.harmless import printable
 from atvm_pipeline.shell.reading import TERMINAL, builds, live, posts_pending, read_state
 from atvm_pipeline.shell.records import Paths
 from atvm_pipeline.shell.refusals import DATA, DONE, Refused
@@ -26,15 +29,30 @@ def run(args: argparse.Namespace) -> int:
         state = known_state(paths)
         print_json({**state, "live": live(paths)}) if args.json else print(_page(paths, state))
         return DONE
-    found = [(Paths(root, name), read_state(Paths(root, name))) for name in builds(root)]
-    states = [(paths, state) for paths, state in found if state is not None]
-    if args.json:
-        print_json([{**state, "live": live(paths)} for paths, state in states])
-    elif not states:
-        print(f"no runs in {root}")
-    for paths, state in states if not args.json else ():
-        print(f"{state['phase']:<10} {paths.build_name}  {headline(paths, state)}")
+    _all(root, as_json=args.json)
     return DONE
+
+
+def _all(root: Path, *, as_json: bool) -> None:
+    """Every build; one whose state cannot be read is one line, or one object with its `error`, among the others."""
+    objects: list[dict[str, Any]] = []
+    lines: list[str] = []
+    for name in builds(root):
+        paths = Paths(root, name)
+        try:
+            state = read_state(paths)
+        except (DataError, OSError) as error:
+            objects.append({"build_name": name, "phase": None, "error": str(error), "live": live(paths)})
+            lines.append(f"{'CORRUPT':<10} {name}  {error}")
+            continue
+        if state is not None:
+            objects.append({**state, "live": live(paths)})
+            lines.append(f"{state['phase']:<10} {name}  {headline(paths, state)}")
+    if as_json:
+        print_json(objects)
+        return
+    for line in lines or [f"no runs in {root}"]:
+        print(printable(line))
 
 
 def known_state(paths: Paths) -> dict[str, Any]:
@@ -77,4 +95,4 @@ def _page(paths: Paths, state: dict[str, Any]) -> str:
         f"run {state['run_id']}"
     )
     lines.append(f"  state: {paths.folder}")
-    return "\n".join(lines)
+    return "\n".join([lines[0], *(printable(line) for line in lines[1:])])

@@ -5,7 +5,7 @@ import time
 
 from atvm_pipeline.shell.reading import TERMINAL, live, posts_pending, read_state
 from atvm_pipeline.shell.records import Paths
-from atvm_pipeline.shell.refusals import DATA, DONE, NO, UNAVAILABLE, Refused
+from atvm_pipeline.shell.refusals import DATA, DONE, NO, UNAVAILABLE, USAGE, Refused
 
 from .common import add_state_root, checked_build_name, environment, say, state_root
 
@@ -23,8 +23,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Wait."""
+    if args.timeout is not None and not args.timeout >= 0:  # nan is neither
+        raise Refused(USAGE, f"--timeout {args.timeout} is no time: use a number of seconds")
     paths = Paths(state_root(args, environment()), checked_build_name(args.build))
-    if not paths.request.exists() and read_state(paths) is None:
+    if read_state(paths) is None and not paths.request.exists():
         raise Refused(DATA, f"build {paths.build_name} is not known in {paths.state_root}")
     begin = time.monotonic()
     watched = begin

@@ -12,8 +12,9 @@ from atvm_pipeline.core.events import DeliverySettled, RunRequested, WatcherStar
 from atvm_pipeline.core.naming import requested_hosts
 from atvm_pipeline.core.reducer import begin
 from atvm_pipeline.core.snapshot import Snapshot
-from atvm_pipeline.core.state import Run
+from atvm_pipeline.core.state import TERMINAL_PHASES, Run
 from atvm_pipeline.shell import clock, notify
+from atvm_pipeline.shell.alerting import tell_apart
 from atvm_pipeline.shell.delivery import deliverer
 from atvm_pipeline.shell.files import Busy, locked
 from atvm_pipeline.shell.inventories import load_inventory
@@ -21,11 +22,12 @@ from atvm_pipeline.shell.loop import Loop
 from atvm_pipeline.shell.processes import self_identity
 from atvm_pipeline.shell.records import Paths, Request, WatcherRecord, read_record, write_record
 from atvm_pipeline.shell.refusals import DATA, DONE, IN_USE, UNAVAILABLE, Refused
+from atvm_pipeline.shell.release import follow_release
 from atvm_pipeline.shell.sources import Sources
 from atvm_pipeline.shell.store import Store, load
 from atvm_pipeline.shell.watch import Watch
 
-from .common import add_state_root, checked_build_name, environment, say, state_root
+from .common import add_state_root, checked_build_name, environment, given_state_root, say, state_root
 from .starting import load_dialect
 
 
@@ -39,6 +41,7 @@ def run(args: argparse.Namespace) -> int:
     """Watch.  0 in every phase once its posts are settled, 69 if one was rejected or expired."""
     environ = environment()
     paths = Paths(state_root(args, environ), checked_build_name(args.build))
+    follow_release(paths, ["watch", args.build, *given_state_root(args)])
     request = read_record(paths.request, Request)
     if request is None:
         raise Refused(
@@ -59,7 +62,14 @@ def _watch(paths: Paths, request: Request, environ: Mapping[str, str]) -> int:
     fresh = loaded.run is None
     # What the verdict depends on was read at the first start: its files may be gone by now.
     known = begin(first_event(request)).run if loaded.run is None else loaded.run
-    loop = Loop(known, store, deliver, on_save=_tell)
+    loop = Loop(
+        known,
+        store,
+        deliver,
+        on_save=_tell,
+        on_round=notify.watchdog,
+        on_refused=lambda text: _refused(paths, request, environ, text),
+    )
     if loaded.journal_bytes == 0:
         store.append([known.request])
     pid, create_time = self_identity()
@@ -115,9 +125,6 @@ def first_event(request: Request) -> RunRequested:
     )
 
 
-request_event = first_event
-
-
 def crashed_deliveries(run: Run) -> list[DeliverySettled]:
     """Attempts that an earlier watcher had begun and did not see the end of: nobody knows whether they arrived."""
     return [
@@ -146,9 +153,20 @@ def _ready(paths: Paths, record: WatcherRecord) -> None:
     notify.ready()
 
 
+def _refused(paths: Paths, request: Request, environ: Mapping[str, str], text: str) -> None:
+    """What cannot be recorded cannot be in the outbox either: it is told at once, and a repeat would do no harm."""
+    notify.status(text)
+    tell_apart(paths.build_name, request, environ, text, key=f"{request.run_id}/alert/refused")
+
+
 def _tell(snapshot: Snapshot) -> None:
+    """One line for `systemctl status`."""
     ledger = snapshot.ledger
-    notify.status(
-        f"{snapshot.phase}: {len(snapshot.subruns)} sub-runs, {ledger.passed} of {ledger.planned} specs passed"
-    )
-    notify.watchdog()
+    parts = [f"{ledger.passed} of {ledger.planned} specs passed, {len(snapshot.subruns)} sub-runs"]
+    parts += ["failing"] if snapshot.failing else []
+    parts += [snapshot.reason["text"]] if snapshot.phase in TERMINAL_PHASES else []
+    parts += [snapshot.attention] if snapshot.attention else []
+    posts = [snapshot.post, *snapshot.alerts, *(subrun.post for subrun in snapshot.subruns)]
+    waiting = sum(1 for post in posts if post is not None and post.outcome == "pending")
+    parts += [f"{waiting} message(s) not delivered yet"] if waiting else []
+    notify.status(f"{snapshot.phase}: {'; '.join(parts)}")

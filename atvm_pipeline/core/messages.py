@@ -63,8 +63,13 @@ def run_payload(run: Run, verdict: Verdict, results: tuple[SubRunResult, ...], k
 
 def alert_payload(run: Run, text: str, key: str) -> str:
     """One line for the alert channel, as JSON text."""
-    line = f"ATVM run {code(run.request.build_name or 'run')}: {code_free(text)}"
-    props = {"atvm_run_id": run.request.run_id, "atvm_delivery_id": delivery_id(key)}
+    return alert_line(run.request.build_name or "run", run.request.run_id, text, key)
+
+
+def alert_line(build_name: str, run_id: str, text: str, key: str) -> str:
+    """The same where the run itself cannot be read."""
+    line = f"ATVM run {code(build_name)}: {code_free(text)}"
+    props = {"atvm_run_id": run_id, "atvm_delivery_id": delivery_id(key)}
     return _encode({"text": line[:TEXT_MAX_CHARS], "props": props})
 
 

@@ -22,10 +22,29 @@ _ESCAPABLE = '"\\`$'
 def runner_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """The part of `environ` that template and runner get (contract §6), in the names' order; never `MATTERMOST_*`.
 
-    `ATVM_RUNNER_PASS` names more variables, separated by commas or spaces.
+    `ATVM_RUNNER_PASS` names more variables, separated by commas or spaces.  What is not UTF-8 cannot be saved and is
+    left out (`left_out`).
     """
+    return {name: environ[name] for name in _passing(environ) if is_text(name) and is_text(environ[name])}
+
+
+def left_out(environ: Mapping[str, str]) -> list[str]:
+    """The names of variables that template and runner would get, if they were UTF-8."""
+    return [name for name in _passing(environ) if not (is_text(name) and is_text(environ[name]))]
+
+
+def is_text(value: str) -> bool:
+    """Whether a value from the command line or the environment was UTF-8: other bytes became lone surrogates."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _passing(environ: Mapping[str, str]) -> list[str]:
     asked = frozenset(environ.get("ATVM_RUNNER_PASS", "").replace(",", " ").split())
-    return {name: environ[name] for name in sorted(environ) if _passes(name, asked)}
+    return [name for name in sorted(environ) if _passes(name, asked)]
 
 
 def _passes(name: str, asked: frozenset[str]) -> bool:
@@ -33,6 +52,14 @@ def _passes(name: str, asked: frozenset[str]) -> bool:
         return False
     known = name in _NAMES or name.startswith(_PREFIXES) or name.lower().endswith("_proxy")
     return known or name in asked
+
+
+def check_settings(environ: Mapping[str, str]) -> None:
+    """Refuse a setting of ours that is not UTF-8: it could not be saved.  Raises ConfigError that names it, no value."""
+    for name in sorted(environ):
+        ours = name.startswith(("ATVM_", SECRET_PREFIX)) and not name.startswith("ATVM_STAND_IN_")
+        if ours and not is_text(environ[name]):
+            raise ConfigError(f"{name} is not UTF-8: set it in UTF-8, or unset it")
 
 
 def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:

@@ -87,7 +87,7 @@ def free_name(path: Path) -> Path:
     return candidate
 
 
-class Unreadable(OSError):
+class Unreadable(OSError):  # noqa: N818 - says what the file is
     """A file or folder that is there and cannot be read; the text is one line."""
 
     def __init__(self, path: Path, error: OSError) -> None:

@@ -30,6 +30,8 @@ DEGRADED_POLL_S = 1.0
 """The same where the file system cannot be watched."""
 RETRY_S = 1.0
 """Pause before another try when the disk refuses the journal or a snapshot."""
+REFUSED_S = 10.0
+"""A disk that refuses for this long is told to a person: nothing can be recorded meanwhile."""
 STOP_GRACE_S = 20.0
 """How long a watcher that is told to stop waits for a delivery that is under way."""
 LAZY_SAVE_S = 1.0
@@ -53,13 +55,25 @@ class Loop:
     """Follows one run until it has ended and every post is settled."""
 
     def __init__(
-        self, run: Run, store: Store, deliver: Deliver, *, on_save: Callable[[Snapshot], None]
+        self,
+        run: Run,
+        store: Store,
+        deliver: Deliver,
+        *,
+        on_save: Callable[[Snapshot], None],
+        on_round: Callable[[], None] = lambda: None,
+        on_refused: Callable[[str], None] = lambda _text: None,
     ) -> None:
-        """`on_save` is told of every snapshot that was written."""
+        """`on_save` is told of every snapshot that was written, `on_round` of every step forward of the loop.
+
+        `on_refused` is told once, in one line, that the disk refuses for longer than a moment.
+        """
         self.run = run
         self._store = store
         self._deliver = deliver
         self._on_save = on_save
+        self._on_round = on_round
+        self._on_refused = on_refused
         self._queue: queue.Queue[Event | Path | None] = queue.Queue(QUEUE_MAX)
         self._look_everywhere = threading.Event()
         self._base_s = run.watched_s - clock.monotonic()
@@ -105,6 +119,7 @@ class Loop:
                 self.feed(sources.gather(hinted))
             self._tick()
             self._save_lazily()
+            self._on_round()
         if self._stop is not None and not is_finished(self.run):
             self._wind_down(self._stop)
         self.save()
@@ -113,6 +128,8 @@ class Loop:
         """Apply events in order, each batch as far as it asks for no effect."""
         batch: list[Event] = []
         for event in events:
+            # A log of gigabytes is one round of many events, each of them progress.
+            self._on_round()
             effects = self._apply(event, batch)
             if effects:
                 self._commit(batch)
@@ -160,17 +177,24 @@ class Loop:
 
     def _insist(self, write: Callable[[], None], what: str) -> None:
         """Write, however long the disk refuses: to act or to read on before would break the order."""
-        told = False
+        since_s: float | None = clock.monotonic()
+        tries = 0
         while True:
             try:
                 return write()
             except OSError as error:
-                if not told:
-                    log(f"cannot {what}: {error.strerror}; trying again every {RETRY_S:.0f} s")
-                    told = True
+                text = f"cannot {what}: {error.strerror}; trying again every {RETRY_S:.0f} s"
                 if self._stop is not None:
                     raise
-                clock.sleep(RETRY_S)
+            if tries == 0:
+                log(text)
+            if since_s is not None and clock.monotonic() - since_s >= REFUSED_S:
+                since_s = None
+                self._on_refused(text)
+            tries += 1
+            # Trying is what can be done: a new watcher would do no better.
+            self._on_round()
+            clock.sleep(RETRY_S)
 
     def _wait(self) -> tuple[set[Path] | None, list[Event]]:
         """Sleep until a hint, an outcome or a deadline; gives the hinted paths (None: everything) and the outcomes."""

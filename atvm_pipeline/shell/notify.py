@@ -7,7 +7,13 @@ import contextlib
 import os
 import socket
 
+from . import clock
+
 STATUS_CHARS_MAX = 400
+PING_APART_S = 1.0
+"""The loop may turn thousands of times in a second; systemd wants a word once in a while."""
+
+_last_ping_s = float("-inf")
 
 
 def ready() -> None:
@@ -21,8 +27,12 @@ def status(text: str) -> None:
 
 
 def watchdog() -> None:
-    """We are alive and deciding."""
-    _send("WATCHDOG=1")
+    """The loop has got on (`WatchdogSec=`): called by what decides, never by a timer.  At most one word in a second."""
+    global _last_ping_s  # noqa: PLW0603 - one process is one service, and tells one service manager
+    now_s = clock.monotonic()
+    if now_s - _last_ping_s >= PING_APART_S:
+        _last_ping_s = now_s
+        _send("WATCHDOG=1")
 
 
 def stopping() -> None:

@@ -23,6 +23,8 @@ from .roles import Role, Roles, is_carrier, is_ours, names_build
 
 SAME_START_S = 0.05
 """Start times are whole clock ticks (10 ms); no pid comes round within this."""
+CLOCK_GRAIN_S = 1.0
+"""The kernel tells the time of its boot in whole seconds."""
 REPORTED_MAX = 200
 """Processes told in one event."""
 FOLLOWED_MAX = 2000
@@ -139,6 +141,23 @@ def _works_in(pid: int, workdir: Path) -> bool:
         return Path(f"/proc/{pid}/cwd").samefile(workdir)
     except OSError:
         return False
+
+
+def began_at_s(process: Process) -> float:
+    """When a process began, seconds since 1970, up to a second early; now if it has ended."""
+    with contextlib.suppress(psutil.Error, OSError):
+        return psutil.Process(process.pid).create_time() - CLOCK_GRAIN_S
+    return clock.now().timestamp()
+
+
+def output_of(pid: int) -> str | None:
+    """The regular file that a process has as its standard output; None if it is none or cannot be had."""
+    try:
+        path = Path(f"/proc/{pid}/fd/1").readlink()
+        same = path.is_file() and path.samefile(f"/proc/{pid}/fd/1")
+    except OSError:
+        return None
+    return str(path) if same else None
 
 
 class Tree:

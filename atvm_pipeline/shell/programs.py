@@ -170,12 +170,16 @@ class Answer(NamedTuple):
 
 def systemctl(*words: str, timeout_s: float = 30.0) -> Answer:
     """Ask systemd for something.  Never raises: what cannot be asked is an answer with code -1."""
-    argv = ["systemctl", "--no-ask-password", "--no-pager", *words]
+    return ask("systemctl", "--no-ask-password", "--no-pager", *words, timeout_s=timeout_s)
+
+
+def ask(*argv: str, timeout_s: float = 30.0) -> Answer:
+    """What a short program says.  Never raises: what cannot be asked is an answer with code -1."""
     try:
         done = subprocess.run(
             argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        return Answer(-1, f"systemctl {words[0]}: {type(error).__name__}")
+        return Answer(-1, f"{argv[0]}: {type(error).__name__}")
     said = done.stdout.strip() or done.stderr.strip()
     return Answer(done.returncode, said[:ANSWER_BYTES_MAX].decode("utf-8", "replace"))

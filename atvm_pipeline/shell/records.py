@@ -37,6 +37,8 @@ class Request(Record, frozen=True, kw_only=True):
     runner_command: str | None = None
     """None for a watcher that joins a runner which somebody else starts."""
     workdir: str
+    config_path: str | None = None
+    """The config file that the runner reads, absolute: no other start may rewrite it meanwhile."""
     log_path: str
     log_start: int = 0
     """Length of the log at the start: what is before it is of an earlier run."""
@@ -45,6 +47,10 @@ class Request(Record, frozen=True, kw_only=True):
     dialect_path: str | None = None
     ca_file: str | None = None
     supervisor: str = "local"
+    release: str | None = None
+    """The installed release that began the run; None for a checkout.  Whoever is started again for it uses that one."""
+    boot_id: str = ""
+    """The boot in which the run was asked for: no runner of it lives in a later one."""
     orphan_limit_s: float = 600.0
     environment: dict[str, str] = {}
     """Environment of template and runner (contract §6); `MATTERMOST_*` is never in it."""
@@ -90,6 +96,8 @@ class MarkerRecord(Record, frozen=True, kw_only=True):
     who: str
     requested_at: Instant
     why: str = ""
+    host_down: bool = False
+    """The host is going down: not this run was meant."""
 
 
 class BaselineRecord(Record, frozen=True, kw_only=True):
@@ -144,13 +152,13 @@ def write_record(path: Path, record: Record) -> None:
 def read_record(path: Path, kind: type[R], run_id: str | None = None) -> R | None:
     """The record in `path`; None if it is absent, unreadable as `kind`, or bears another run_id than `run_id`.
 
-    Raises OSError if the file is there and cannot be read.
+    Raises Unreadable (an OSError) if the file is there and cannot be read.
     """
     data = read_small(path)
     if data is None:
         return None
     try:
         record = msgspec.json.decode(data, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return record if run_id is None or record.run_id == run_id else None

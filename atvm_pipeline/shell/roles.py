@@ -5,6 +5,7 @@ A command line may hold secrets: it is judged here and goes no further.
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal
 
 from atvm_pipeline.core.recognise.dialect import PATTERN_INPUT_MAX, Dialect
@@ -44,24 +45,25 @@ CARRIERS = frozenset(
 )
 """Programs that only carry another one: what they start is still the runner's command."""
 INTERPRETER = re.compile(r"(?:python|pypy|node|nodejs|perl|ruby|java|electron|bash|sh|dash)[\d.]*")
+WRAPPER = re.compile(r"atvm[-_]pipeline|(?:start|run|cancel)-atvm-[a-z-]+\.sh")
+WRAPPER_WORDS_MAX = 4
+"""`python3 -P -m atvm_pipeline`: the wrapper around the runner's command shows in its first words."""
 OURS = re.compile(
     r"""(?:^|[\s/;&|"'(])(?:atvm-pipeline|(?:start|run|cancel)-atvm-[a-z-]+\.sh)(?=$|[\s;&|"')])"""
 )
 """Our own programs, as a word or within the text that a shell is given; a folder of such a name is none."""
-OWN_WORDS_MAX = 5
-"""`python3 -P -m atvm_pipeline runner`."""
 
 
 def is_ours(command: Sequence[str]) -> bool:
     """Whether one of our own programs stands anywhere in a command line: itself, or what a wrapper such as `timeout` starts."""
-    pairs = zip(command, command[1:], strict=False)
-    return any(OURS.search(word) for word in command) or ("-m", "atvm_pipeline") in pairs
+    return any(OURS.search(word) for word in command) or ("-m", "atvm_pipeline") in pairwise(command)
 
 
 def is_carrier(name: str, command: Sequence[str]) -> bool:
     """Whether what this process starts is still the runner's command."""
     program = _base(command[0]) if command else name
-    return program.lstrip("-") in CARRIERS or name in CARRIERS or is_ours(command[:OWN_WORDS_MAX])
+    wraps = any(WRAPPER.search(word) for word in command[:WRAPPER_WORDS_MAX])
+    return program.lstrip("-") in CARRIERS or name in CARRIERS or wraps
 
 
 def names_build(command: Sequence[str], build_name: str) -> bool:

@@ -19,8 +19,9 @@ from . import clock
 from .environment import without_secrets
 from .files import Busy, locked
 from .log import log
+from .memory import oom_kills
 from .processes import Tree, is_alive, self_identity
-from .programs import open_log, shell_argv, signal_name, start_child
+from .programs import open_log, shell_argv, signal_name, start_child, systemctl
 from .records import (
     ExitRecord,
     MarkerRecord,
@@ -32,7 +33,7 @@ from .records import (
     write_record,
 )
 from .refusals import IN_USE, UNAVAILABLE, Refused
-from .service_result import note_service_result
+from .service_result import OOM_KILL, note_service_result
 from .stopping import StopResult, stop_runner
 
 __all__ = ["StopResult", "note_service_result", "run_runner", "stop_runner"]
@@ -86,7 +87,7 @@ class _Wrapper:
         # The terminal may go: an hours-long run does not end with a connection.  A handler, not SIG_IGN, which the
         # command would inherit.
         signal.signal(signal.SIGHUP, lambda _number, _frame: None)
-        started_at = clock.now()
+        started_at, oom_before = clock.now(), oom_kills()
         try:
             self._start()
         except OSError as error:
@@ -97,6 +98,7 @@ class _Wrapper:
         status = self._wait_for_command()
         survivors = self._wait_for_orphans()
         code = os.waitstatus_to_exitcode(status)
+        out_of_memory = code == -signal.SIGKILL and oom_kills() > oom_before
         self._write(
             self._paths.runner_exit,
             ExitRecord(
@@ -104,6 +106,7 @@ class _Wrapper:
                 run_id=self._request.run_id,
                 exit_code=code if code >= 0 else None,
                 signal=signal_name(-code) if code < 0 else None,
+                service_result=OOM_KILL if out_of_memory else None,
                 started_at=started_at,
                 finished_at=clock.now(),
                 survivors=survivors,
@@ -186,6 +189,7 @@ class _Wrapper:
                     build_name=self._request.build_name,
                     run_id=self._request.run_id,
                     who=f"{self._stopped_by.name if self._stopped_by else 'a signal'} to the runner's wrapper",
+                    host_down=systemctl("is-system-running", timeout_s=2.0).text == "stopping",
                     requested_at=clock.now(),
                 )
                 write_record(self._paths.stop, marker)

@@ -6,12 +6,15 @@ from msgspec.structs import replace
 
 from . import clock
 from .files import is_locked
+from .memory import oom_kills
 from .records import ExitRecord, Paths, Request, RunnerRecord, read_record, write_record
 from .refusals import IN_USE
 
 EXEC_FAILED = range(200, 250)
 """systemd's own exit codes: the program was not even started (systemd.exec(5), Process Exit Codes)."""
 WORD_CHARS_MAX = 40
+OOM_KILL = "oom-kill"
+"""systemd's word; ours too where systemd was told to go on (`OOMPolicy=continue`)."""
 
 
 def note_service_result(paths: Paths, environ: Mapping[str, str]) -> None:
@@ -31,6 +34,9 @@ def note_service_result(paths: Paths, environ: Mapping[str, str]) -> None:
             write_record(paths.runner_exit, replace(record, service_result=result))
         return
     runner = read_record(paths.runner, RunnerRecord, request.run_id)
+    if signal == "SIGKILL" and oom_kills() > 0:
+        # The control group is this run's: it is made with the unit's start.
+        result = OOM_KILL
     error = None
     if runner is None:
         how = f"signal {signal}" if signal else f"exit code {code}"

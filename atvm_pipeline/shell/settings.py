@@ -3,6 +3,7 @@
 One clear line for a mistake; never the value of a secret.  Reads the environment that it is given, nothing else.
 """
 
+import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +12,7 @@ from atvm_pipeline.core.errors import ConfigError
 from atvm_pipeline.core.events import Metadata, Settings
 from atvm_pipeline.core.state import TERMINAL_PHASES
 
+from . import credentials
 from .environment import read_env_file
 
 ENV_FILE = Path("/etc/atvm-run-watcher.env")
@@ -25,6 +27,8 @@ SECONDS_MAX = 10.0 * 365 * 86400
 def effective_environment(environ: Mapping[str, str], env_file: Path | None = None) -> dict[str, str]:
     """The process environment over the environment file (`ATVM_WATCHER_ENV_FILE`, else the system's), if it can be read.
 
+    The webhook: the service's credential, else the process environment, the credential store, the file.
+
     Raises ConfigError for a file that is malformed.
     """
     path = env_file or Path(environ.get("ATVM_WATCHER_ENV_FILE") or ENV_FILE)
@@ -32,18 +36,30 @@ def effective_environment(environ: Mapping[str, str], env_file: Path | None = No
         from_file = read_env_file(path) if os.access(path, os.R_OK) else {}
     except OSError:
         from_file = {}
-    return {**from_file, **environ}
+    named = "MATTERMOST_ATVM_WEBHOOK"
+    given, stored = credentials.given(environ), credentials.stored()
+    if stored is not None:
+        from_file[named] = stored
+    return {**from_file, **environ, **({named: given} if given is not None else {})}
 
 
 def state_root(environ: Mapping[str, str]) -> Path:
-    """Where the state of all runs lies."""
+    """Where the state of all runs lies.  Raises ConfigError where no home folder is known."""
     named = environ.get("ATVM_WATCHER_STATE_ROOT")
     if named:
         return Path(named).absolute()
     if os.geteuid() == 0:
         return SYSTEM_STATE_ROOT
     base = environ.get("XDG_STATE_HOME")
-    return (Path(base) if base else Path.home() / ".local" / "state") / "atvm-run-watcher"
+    if base:
+        return Path(base).absolute() / "atvm-run-watcher"
+    with contextlib.suppress(RuntimeError):  # nobody knows this user
+        home = Path.home()
+        if home.is_absolute():
+            return home / ".local" / "state" / "atvm-run-watcher"
+    raise ConfigError(
+        f"no home folder of user {os.geteuid()} is known: set ATVM_WATCHER_STATE_ROOT to a folder of yours"
+    )
 
 
 def workdir(option: str | None, environ: Mapping[str, str]) -> Path:

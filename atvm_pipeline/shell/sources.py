@@ -24,11 +24,14 @@ from .artifacts import Artifacts, version_of
 from .exits import wait_for_exit
 from .files import is_locked
 from .processes import Tree, find_runner, is_alive
+from .programs import systemctl
 from .records import BaselineRecord, ExitRecord, MarkerRecord, Paths, Request, RunnerRecord, read_record
 from .rivals import find_rivals
+from .supervisor.base import RUNNER_UNIT
 from .tail import Tail
 from .watch import Hint
 
+UNIT_ASK_S = 5.0
 VANISH_LOOKS = 2
 """Looks in a row that must miss the runner: its record may be written between two of ours."""
 
@@ -95,7 +98,7 @@ class Sources:
         if exit_record is not None:
             # Once more: what was written between the reading above and the record.
             yield from self._flush(exit_record.survivors)
-            yield self._exited(exit_record)
+            yield from self._exited(exit_record)
         elif not self._exit_fed and not self._vanish_fed:
             yield from self._vanished()
         elif over:
@@ -109,10 +112,15 @@ class Sources:
         yield from self._tail.read(final=True)
         yield from self._artifacts.scan(None, final=True)
 
-    def _exited(self, record: ExitRecord) -> RunnerExited:
+    def _exited(self, record: ExitRecord) -> Iterator[Event]:
         self._exit_fed = True
         stop = read_record(self._paths.stop, MarkerRecord, self._request.run_id)
-        return RunnerExited(
+        if stop is not None and stop.host_down:
+            # An orderly shutdown stops the runner like a person does, but nobody meant this run.
+            self._vanish_fed = True
+            yield RunnerVanished(at=clock.now(), rebooted=True)
+            return
+        yield RunnerExited(
             at=clock.now(),
             exit_code=record.exit_code,
             signal=record.signal,
@@ -151,12 +159,27 @@ class Sources:
     def _vanished(self) -> Iterator[Event]:
         runner = self._runner
         if runner is None:
+            if self._request.boot_id and self._request.boot_id != self._boot_id:
+                # Who should have started it went down with the host: none will come.
+                self._vanish_fed = True
+                yield RunnerVanished(at=clock.now(), rebooted=True)
             return
         rebooted = bool(runner.boot_id) and runner.boot_id != self._boot_id
-        if not rebooted and (is_locked(self._paths.runner_lock) or is_alive(runner.pid, runner.create_time)):
+        if not rebooted and (
+            is_locked(self._paths.runner_lock)
+            or is_alive(runner.pid, runner.create_time)
+            or self._unit_is_ending()
+        ):
             self._misses = 0
             return
         self._misses += 1
         if self._misses >= VANISH_LOOKS:
             self._vanish_fed = True
             yield RunnerVanished(at=clock.now(), rebooted=rebooted)
+
+    def _unit_is_ending(self) -> bool:
+        """Whether systemd still ends what the killed wrapper left, and will then write the record for it."""
+        if self._request.supervisor != "systemd" or self._request.runner_command is None:
+            return False
+        answer = systemctl("is-active", RUNNER_UNIT.format(self._request.build_name), timeout_s=UNIT_ASK_S)
+        return answer.text.strip() in ("active", "activating", "deactivating")

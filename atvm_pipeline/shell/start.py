@@ -5,25 +5,27 @@ refuses does so before the state of the earlier run is touched.
 """
 
 import contextlib
-import os
 import secrets
-from collections.abc import Iterator, Mapping
-from hashlib import sha256
+import ssl
+from collections.abc import Mapping
+from math import inf
 from pathlib import Path
 
 import msgspec
 from msgspec.structs import replace
 
-from atvm_pipeline.core.events import Metadata, Settings
+from atvm_pipeline.core.errors import ConfigError
+from atvm_pipeline.core.events import Metadata, Process, Settings
+from atvm_pipeline.core.preflight import CONFIG_FILE_OPTIONS, option_values
 from atvm_pipeline.core.recognise.dialect import Dialect
 
-from . import clock, settings as env
+from . import clock, release, settings as env
 from .artifacts import list_artifacts
 from .environment import runner_environment
-from .files import Busy, is_locked, locked, make_folder
-from .processes import find_runner
+from .files import is_locked, make_folder
+from .processes import output_of
 from .records import BaselineRecord, ExitRecord, Paths, Request, read_record, write_record
-from .refusals import BAD_CONFIG, CANNOT_WRITE, IN_USE, TEMPLATE_FAILED, UNAVAILABLE, Refused
+from .refusals import BAD_CONFIG, TEMPLATE_FAILED, UNAVAILABLE, Refused
 from .reset import archive, await_verdict
 from .supervisor import Supervisor
 from .template import run_template
@@ -53,8 +55,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 def build_request(wanted: Wanted, supervisor: str) -> Request:
     """The request as it is saved: with every setting in force and a new random `run_id`.  Raises ConfigError."""
     environ, paths = wanted.environ, wanted.paths
-    log = Path(environ.get("ATVM_RUNNER_LOG") or paths.runner_log)
-    return Request(
+    config = config_path(wanted)
+    request = Request(
         build_name=paths.build_name,
         run_id=secrets.token_hex(8),
         requested_at=clock.now(),
@@ -66,15 +68,44 @@ def build_request(wanted: Wanted, supervisor: str) -> Request:
         template_command=wanted.template_command,
         runner_command=wanted.runner_command,
         workdir=str(wanted.workdir),
-        log_path=str(log if log.is_absolute() else wanted.workdir / log),
+        config_path=str(config) if config is not None else None,
+        log_path=str(log_path(wanted)),
         artifacts_dir=str(artifacts_folder(wanted)),
         inventory_path=str(inventory_path(environ, wanted.workdir)),
-        dialect_path=environ.get("ATVM_WATCHER_DIALECT") or None,
-        ca_file=environ.get("ATVM_WATCHER_CA_FILE") or None,
+        dialect_path=_absolute(environ.get("ATVM_WATCHER_DIALECT")),
+        ca_file=_absolute(environ.get("ATVM_WATCHER_CA_FILE")),
         supervisor=supervisor,
+        release=release.own(),
+        boot_id=clock.boot_id(),
         orphan_limit_s=env.orphan_limit_s(environ),
         environment=runner_environment(environ),
     )
+    try:
+        msgspec.json.encode(request)
+    except UnicodeEncodeError:
+        raise ConfigError("a path or text of this start is not UTF-8: rename it, or name another") from None
+    return request
+
+
+def _absolute(path: str | None) -> str | None:
+    """A file that the caller names from where he stands; the watcher stands elsewhere."""
+    return str(Path(path).absolute()) if path else None
+
+
+def log_path(wanted: Wanted) -> Path:
+    """The runner's log that is meant."""
+    return wanted.workdir / (wanted.environ.get("ATVM_RUNNER_LOG") or wanted.paths.runner_log.absolute())
+
+
+def config_path(wanted: Wanted) -> Path | None:
+    """The config file that the runner reads: --config-file, else the one that its command names; None if not known."""
+    named = wanted.metadata.config_file
+    if not named:
+        values = set(option_values(wanted.runner_command or "", CONFIG_FILE_OPTIONS))
+        named = values.pop() if len(values) == 1 else None
+    if not named or any(character in named for character in "$`*?~"):
+        return None
+    return wanted.workdir / named
 
 
 def artifacts_folder(wanted: Wanted) -> Path:
@@ -99,101 +130,20 @@ def check_webhook(environ: Mapping[str, str], settings: Settings) -> str | None:
             "or set ATVM_WATCHER_POST_PHASES= to post nothing",
         )
     webhook = Webhook.parse(text)
+    _check_ca_file(environ.get("ATVM_WATCHER_CA_FILE"))
     return f"the webhook at {webhook.place} is not encrypted (http)" if webhook.insecure else None
 
 
-@contextlib.contextmanager
-def start_locks(wanted: Wanted) -> Iterator[None]:
-    """Hold the build's lock, and the config file's: two starts must not rewrite it at once.  Raises Refused."""
-    paths = wanted.paths
-    _check_writable(paths)
-    with contextlib.ExitStack() as stack:
-        try:
-            stack.enter_context(locked(paths.start_lock))
-        except Busy:
-            raise Refused(
-                IN_USE,
-                f"build {paths.build_name} is being started or cancelled by another command; try again when it has returned",
-            ) from None
-        config = wanted.metadata.config_file
-        if config and not wanted.share_config:
-            name = sha256(str((wanted.workdir / config).resolve()).encode()).hexdigest()[:24]
-            try:
-                stack.enter_context(locked(paths.start_lock.with_name(f"{name}.config")))
-            except Busy:
-                raise Refused(
-                    IN_USE,
-                    f"config file {config} is in use by another start in this working directory; try again when it has returned",
-                ) from None
-        yield
-
-
-def _check_writable(paths: Paths) -> None:
-    try:
-        make_folder(paths.start_lock.parent)
-        usable = os.access(paths.state_root, os.W_OK | os.X_OK) and os.access(
-            paths.start_lock.parent, os.W_OK | os.X_OK
-        )
-        why = "permission denied"
-    except OSError as error:
-        usable, why = False, error.strerror or "input/output error"
-    if not usable:
-        raise Refused(
-            CANNOT_WRITE,
-            f"cannot write the state root {paths.state_root} ({why}): set ATVM_WATCHER_STATE_ROOT to a folder of yours",
-        )
-
-
-def check_living(wanted: Wanted) -> None:
-    """Refuse what a living run uses: this build, its log, its config file in the same working directory.  Raises Refused."""
-    paths = wanted.paths
-    if is_locked(paths.runner_lock):
-        raise Refused(
-            IN_USE,
-            f"a runner of build {paths.build_name} is alive; cancel it first with: cancel-atvm-runner.sh --build-name {paths.build_name}",
-        )
-    foreign = find_runner(paths.build_name, wanted.workdir)
-    if foreign is not None:
-        raise Refused(
-            IN_USE,
-            f"process {foreign.pid} ({foreign.name}) runs build {paths.build_name}; wait for it, or watch it with: start-atvm-run-watcher.sh --attach",
-        )
-    log = wanted.environ.get("ATVM_RUNNER_LOG")
-    for other in living_requests(paths):
-        if log and Path(log).resolve() == Path(other.log_path).resolve():
-            raise Refused(
-                IN_USE,
-                f"log {log} is in use by the living run {other.build_name}; set ATVM_RUNNER_LOG to another file",
-            )
-        config = wanted.metadata.config_file
-        same_folder = Path(other.workdir).resolve() == wanted.workdir.resolve()
-        if config and not wanted.share_config and same_folder and _same_file(wanted.workdir, config, other):
-            raise Refused(
-                IN_USE,
-                f"config file {config} is in use by the living run {other.build_name}, whose later groups would read "
-                "the rewritten file; wait for it, or go on with --share-config",
-            )
-
-
-def _same_file(workdir: Path, config: str, other: Request) -> bool:
-    named = other.metadata.config_file
-    return named is not None and (workdir / config).resolve() == (Path(other.workdir) / named).resolve()
-
-
-def living_requests(paths: Paths) -> Iterator[Request]:
-    """The requests of the other builds of this state root whose runner lives."""
-    try:
-        names = sorted(
-            entry.name for entry in os.scandir(paths.state_root) if entry.is_dir() and entry.name[0] != "."
-        )
-    except OSError:
+def _check_ca_file(path: str | None) -> None:
+    if not path:
         return
-    for name in names:
-        other = Paths(paths.state_root, name)
-        if name != paths.build_name and (is_locked(other.runner_lock) or is_locked(other.start_lock)):
-            request = read_record(other.request, Request)
-            if request is not None:
-                yield request
+    try:
+        ssl.create_default_context(cafile=path)
+    except OSError as error:  # ssl.SSLError is one
+        why = "it holds no certificates" if isinstance(error, ssl.SSLError) else error.strerror
+        raise ConfigError(
+            f"cannot use the certificates in {path} ({why}): correct or unset ATVM_WATCHER_CA_FILE"
+        ) from None
 
 
 def run_template_step(wanted: Wanted) -> None:
@@ -205,10 +155,10 @@ def run_template_step(wanted: Wanted) -> None:
     )
     if result.exit_code != 0:
         how = f"signal {result.signal}" if result.signal else f"exit code {result.exit_code}"
-        lines = "".join(f"\n  {line}" for line in result.tail)
         raise Refused(
             TEMPLATE_FAILED,
-            f"the template command failed ({how}); nothing was started; its output is in {result.log_path}{lines}",
+            f"the template command failed ({how}); nothing was started; its output is in {result.log_path}",
+            result.tail,
         )
 
 
@@ -246,9 +196,25 @@ def _length(path: Path) -> int:
         return 0
 
 
-def baseline_of(wanted: Wanted) -> dict[str, tuple[int, int, int]]:
-    """The reports that lie there before the template runs."""
-    return list_artifacts(artifacts_folder(wanted), wanted.dialect)
+def baseline_of(wanted: Wanted, began_s: float = inf) -> dict[str, tuple[int, int, int]]:
+    """The reports that lie there before the template runs; of a runner that began before us (seconds since 1970), its own are none."""
+    listed = list_artifacts(artifacts_folder(wanted), wanted.dialect)
+    return {name: version for name, version in listed.items() if version[2] < began_s * 1e9}
+
+
+def follow(wanted: Wanted, foreign: Process) -> Wanted:
+    """The same start for a runner that somebody else has started: it gets no command, and its own output is its log."""
+    output = None if wanted.environ.get("ATVM_RUNNER_LOG") else output_of(foreign.pid)
+    environ = {**wanted.environ, "ATVM_RUNNER_LOG": output} if output is not None else wanted.environ
+    return replace(wanted, runner_command=None, environ=environ)
+
+
+def read_log_from_its_begin(request: Request, paths: Paths, began_s: float) -> None:
+    """Count as this run's what stands in the log already, if the runner has written to it since it began."""
+    with contextlib.suppress(FileNotFoundError):
+        if Path(request.log_path).stat().st_mtime >= began_s:
+            saved = read_record(paths.request, Request, request.run_id)
+            write_record(paths.request, replace(saved or request, log_start=0))
 
 
 def start_watcher(request: Request, paths: Paths, supervisor: Supervisor, environ: Mapping[str, str]) -> None:

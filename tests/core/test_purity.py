@@ -78,7 +78,8 @@ def test_each_heavy_package_has_exactly_one_importer(package: str, home: str) ->
         path.relative_to(PACKAGE).as_posix()
         for path in PACKAGE.rglob("*.py")
         for name, _ in imports(path)
-        if name.split(".")[0] == package
+        # The installer runs before any environment exists, and has its own way to start a program.
+        if name.split(".")[0] == package and path.parent.name != "install"
     }
 
     assert importers == {home}

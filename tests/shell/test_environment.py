@@ -6,6 +6,8 @@ from hypothesis import given, strategies as st
 from atvm_pipeline.core.errors import ConfigError
 from atvm_pipeline.shell.environment import (
     ENV_FILE_BYTES_MAX,
+    check_settings,
+    left_out,
     read_env_file,
     runner_environment,
     secrets_from,
@@ -39,6 +41,20 @@ def test_the_runner_gets_what_the_contract_names_and_what_is_asked_for():
     }
 
     assert runner_environment({**passed, **kept_back}) == passed
+
+
+def test_what_is_not_utf8_is_left_out_and_named():
+    environ = {"LC_A": "\udce9", "LC_\udce9": "x", "LC_B": "ü", "SHELL": "\udce9"}
+
+    assert runner_environment(environ) == {"LC_B": "ü"}
+    assert left_out(environ) == ["LC_A", "LC_\udce9"]
+
+
+def test_a_setting_that_is_not_utf8_is_refused_without_its_value():
+    with pytest.raises(ConfigError, match=r"^ATVM_RUNNER_LOG is not UTF-8: ") as refused:
+        check_settings({"ATVM_STAND_IN_X": "\udce9", "LC_A": "\udce9", "ATVM_RUNNER_LOG": "s3cret\udce9"})
+
+    assert "s3cret" not in str(refused.value)
 
 
 def test_only_the_secrets_are_kept_from_our_own_parts():

@@ -17,7 +17,7 @@ from atvm_pipeline.core.recognise.dialect import Dialect
 from atvm_pipeline.shell import processes
 from atvm_pipeline.shell.exits import wait_for_exit
 from atvm_pipeline.shell.processes import Tree, find_runner, identity, is_alive, self_identity, stop_tree
-from atvm_pipeline.shell.roles import Roles
+from atvm_pipeline.shell.roles import Roles, is_ours
 
 DEADLINE_S = 15.0
 SLEEP = "import time; time.sleep(60)"
@@ -276,6 +276,21 @@ def test_a_runner_that_somebody_else_started_is_found_by_its_build_name(
     assert found.pid in tree._known
     assert found.role == "runner"
     assert find_runner(BUILD[:-1], Path.cwd()) is None
+
+
+@pytest.mark.parametrize(
+    ("command", "ours"),
+    [
+        (["timeout", "50", "env", "A=1", "B=2", "start-atvm-run.sh", "--build-name", BUILD], True),
+        (["bash", "/opt/x/bin/start-atvm-run-watcher.sh"], True),
+        (["sudo", "-u", "x", "sh", "-c", 'cd /x; atvm-pipeline run "$@"', "x"], True),
+        (["/x/.venv/bin/python", "-P", "-m", "atvm_pipeline", "run"], True),
+        (["python3", "/opt/atvm-pipeline/run-sorry-cypress.py", "--build_name", BUILD], False),
+        (["python3", "./run-sorry-cypress.py", "--build_name", BUILD], False),
+    ],
+)
+def test_our_own_programs_are_known_wherever_they_stand(command: list[str], ours: bool) -> None:
+    assert is_ours(command) is ours
 
 
 ELECTRON = ["/root/.cache/Cypress/12.17.4/Cypress/Cypress", "--no-sandbox", "--", "--run-project", "/x"]

@@ -442,7 +442,11 @@ class Model:
             # Where nothing was found, a later content that holds nothing either must not be taken for it.
             candidates = range(position, len(written)) if found else range(position, position + 1)
             match = next(
-                (i for i in candidates if i < len(written) and self._explains(written[i], found, whole=whole)),
+                (
+                    i
+                    for i in candidates
+                    if i < len(written) and self._explains(written[i], found, whole=whole)
+                ),
                 None,
             )
             if match is None:

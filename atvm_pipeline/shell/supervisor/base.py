@@ -52,12 +52,32 @@ class Supervisor(Protocol):
         """Stop whoever watches this build; returns when it has stopped, or some seconds after `timeout_s`."""
 
 
-def wait_watching(paths: Paths, run_id: str, timeout_s: float, ended: Callable[[], str | None]) -> str | None:
-    """Wait for `watcher.json`; `ended` says why its process is gone, None while it lives."""
+Watcher = tuple[int, float]
+"""The pid and start time of a watcher."""
+
+
+def watcher_before(paths: Paths) -> Watcher | None:
+    """Who said last, before a start, that he watches."""
+    record = read_record(paths.watcher, WatcherRecord)
+    return None if record is None else (record.pid, record.create_time)
+
+
+def wait_watching(
+    paths: Paths,
+    run_id: str,
+    timeout_s: float,
+    ended: Callable[[], str | None],
+    before: Watcher | None = None,
+) -> str | None:
+    """Wait for `watcher.json` of another watcher than `before`; `ended` says why its process is gone, None while it lives.
+
+    One that was ready and is gone already had nothing left to watch.
+    """
 
     def ready() -> bool:
         record = read_record(paths.watcher, WatcherRecord, run_id)
-        return record is not None and record.ready_at is not None and is_locked(paths.watcher_lock)
+        new = record is not None and (record.pid, record.create_time) != before
+        return new and record is not None and record.ready_at is not None
 
     return _wait(ready, ended, timeout_s, f"it is not ready after {timeout_s:.0f} s")
 

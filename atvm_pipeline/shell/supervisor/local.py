@@ -26,12 +26,14 @@ class Local:
         """Nothing is started yet."""
         self._watcher: Started | None = None
         self._runner: Started | None = None
+        self._before: base.Watcher | None = None
 
     def check(self, paths: Paths, environment: Mapping[str, str]) -> None:
         """Nothing speaks against it."""
 
     def start_watcher(self, paths: Paths, environment: Mapping[str, str]) -> None:
         """Start the watcher; the webhook reaches it through its environment only.  Raises OSError."""
+        self._before = base.watcher_before(paths)
         self._watcher = self._start("watch", paths, environment)
 
     def start_runner(self, paths: Paths) -> None:
@@ -51,7 +53,7 @@ class Local:
 
     def wait_until_watching(self, paths: Paths, run_id: str, timeout_s: float) -> str | None:
         """See Supervisor."""
-        return base.wait_watching(paths, run_id, timeout_s, lambda: _ended(self._watcher))
+        return base.wait_watching(paths, run_id, timeout_s, lambda: _ended(self._watcher), self._before)
 
     def wait_until_running(self, paths: Paths, run_id: str, timeout_s: float) -> str | None:
         """See Supervisor."""

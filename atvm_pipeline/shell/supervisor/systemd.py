@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from atvm_pipeline.core.errors import ConfigError
-from atvm_pipeline.shell import settings
+from atvm_pipeline.shell import credentials, settings
 from atvm_pipeline.shell.environment import read_env_file
 from atvm_pipeline.shell.programs import systemctl
 from atvm_pipeline.shell.records import Paths
@@ -40,6 +40,10 @@ class Systemd:
 
     name = "systemd"
 
+    def __init__(self) -> None:
+        """Nothing is started yet."""
+        self._before: base.Watcher | None = None
+
     def check(self, paths: Paths, environment: Mapping[str, str]) -> None:
         """Refuse what the units would not see: they read the environment file, not the caller's environment."""
         try:
@@ -52,7 +56,8 @@ class Systemd:
                 f"the services keep their state in {root}, this call in {paths.state_root}: "
                 f"set ATVM_WATCHER_STATE_ROOT in {settings.ENV_FILE}, or use --supervisor local"
             )
-        if environment.get("MATTERMOST_ATVM_WEBHOOK") and not saved.get("MATTERMOST_ATVM_WEBHOOK"):
+        known = saved.get("MATTERMOST_ATVM_WEBHOOK") or credentials.stored()
+        if environment.get("MATTERMOST_ATVM_WEBHOOK") and not known:
             raise ConfigError(
                 f"the watcher service reads MATTERMOST_ATVM_WEBHOOK from {settings.ENV_FILE} only: put it there (0600), "
                 "or use --supervisor local"
@@ -61,6 +66,7 @@ class Systemd:
     def start_watcher(self, paths: Paths, environment: Mapping[str, str]) -> None:
         """Start the watcher's unit.  Raises ConfigError, OSError."""
         self.check(paths, environment)
+        self._before = base.watcher_before(paths)
         _start(WATCHER_UNIT.format(paths.build_name))
 
     def start_runner(self, paths: Paths) -> None:
@@ -70,7 +76,7 @@ class Systemd:
     def wait_until_watching(self, paths: Paths, run_id: str, timeout_s: float) -> str | None:
         """See Supervisor."""
         unit = WATCHER_UNIT.format(paths.build_name)
-        return base.wait_watching(paths, run_id, timeout_s, lambda: _ended(unit))
+        return base.wait_watching(paths, run_id, timeout_s, lambda: _ended(unit), self._before)
 
     def wait_until_running(self, paths: Paths, run_id: str, timeout_s: float) -> str | None:
         """See Supervisor."""

@@ -1,0 +1,122 @@
+"""Tell the alert channel that the watcher of a run died (what atvm-run-watcher-failed@.service executes)."""
+
+import argparse
+import contextlib
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from atvm_pipeline.core.errors import DataError
+from atvm_pipeline.shell.alerting import PATIENCE_S, tell
+from atvm_pipeline.shell.files import is_locked
+from atvm_pipeline.shell.programs import systemctl
+from atvm_pipeline.shell.reading import TERMINAL, posts_pending, read_state
+from atvm_pipeline.shell.records import Paths, Request, read_record
+from atvm_pipeline.shell.refusals import DONE, UNAVAILABLE
+from atvm_pipeline.shell.supervisor.base import WATCHER_UNIT
+
+from .common import add_state_root, checked_build_name, environment, say, state_root
+
+WORD_CHARS_MAX = 40
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("build", metavar="BUILD")
+    parser.add_argument(
+        "--timeout",
+        type=float,
+        default=PATIENCE_S,
+        metavar="S",
+        help="give up after this many seconds without a connection (default: 72 hours)",
+    )
+    add_state_root(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Tell.  0 told, or nothing to tell or nobody to tell it to; 69 the alert did not arrive."""
+    environ = environment()
+    paths = Paths(state_root(args, environ), checked_build_name(args.build))
+    if is_locked(paths.watcher_lock):
+        say(f"{paths.build_name} is being watched: nothing to tell")
+        return DONE
+    request, state = _known(paths)
+    text = _text(paths, request, state, _how(paths, os.environ))
+    if text is None:
+        say(f"{paths.build_name} has ended and all is told")
+        return DONE
+    say(f"{paths.build_name}: {text}")
+    run_id = request.run_id if request is not None else ""
+    key = f"{run_id}/alert/watcher-died/{os.environ.get('MONITOR_INVOCATION_ID', '')[:WORD_CHARS_MAX]}"
+    outcome = tell(
+        paths.build_name,
+        request,
+        environ,
+        text,
+        key=key,
+        patience_s=args.timeout,
+        obsolete=lambda: is_locked(paths.watcher_lock),
+    )
+    if outcome == "no-channel":
+        say("ATVM_WATCHER_ALERT_CHANNEL was not set when the run started: nobody is told but this log")
+        return DONE
+    say(f"alert: {outcome}")
+    return DONE if outcome in ("sent", "obsolete") else UNAVAILABLE
+
+
+def _known(paths: Paths) -> tuple[Request | None, dict[str, Any] | None]:
+    """Request and state, as far as they can be read."""
+    request = state = None
+    with contextlib.suppress(OSError):
+        request = read_record(paths.request, Request)
+    with contextlib.suppress(OSError, DataError):
+        state = read_state(paths)
+    if request is None or state is None or state["run_id"] != request.run_id:
+        state = None
+    return request, state
+
+
+def _how(paths: Paths, environ: Mapping[str, str]) -> str:
+    """What systemd says of the end: from the handler's environment, before systemd 251 asked for."""
+    result = environ.get("MONITOR_SERVICE_RESULT", "")
+    status = environ.get("MONITOR_EXIT_STATUS", "")
+    if not result:
+        answer = systemctl("show", "--property=Result,ExecMainStatus", WATCHER_UNIT.format(paths.build_name))
+        fields = dict(line.partition("=")[::2] for line in answer.text.splitlines())
+        result, status = fields.get("Result", ""), fields.get("ExecMainStatus", "")
+    words = [word[:WORD_CHARS_MAX] for word in (result, f"status {status}" if status else "") if word]
+    return ", ".join(words) or "systemd does not say how"
+
+
+def _text(paths: Paths, request: Request | None, state: dict[str, Any] | None, how: str) -> str | None:
+    """What is told; None if the watcher had done all that it could."""
+    if request is None:
+        return (
+            f"the watcher died ({how}) and its state is gone from {paths.folder}: nobody will say how the run ends; "
+            "look at the runner itself"
+        )
+    if state is not None and state["phase"] in TERMINAL and not posts_pending(state):
+        expired = _count(state, "expired")
+        if expired == 0:
+            # A rejected message was told by the watcher, as far as the webhook takes anything.
+            return None
+        return (
+            f"ended as {state['phase']}, but {expired} of its message(s) could not be delivered; "
+            f"deliver them with: atvm-pipeline resend {paths.build_name}"
+        )
+    known = "nothing is known yet"
+    if state is not None:
+        ledger = state["ledger"]
+        known = f"last known: {state['phase']}, {ledger.get('passed')} of {ledger['planned']} specs passed"
+    runner = (
+        "the runner goes on unwatched" if is_locked(paths.runner_lock) else "no runner of it lives any more"
+    )
+    return (
+        f"the watcher died ({how}) and is not started again; {known}; {runner}. "
+        f"Go on with: start-atvm-run-watcher.sh --attach --build-name {paths.build_name}"
+    )
+
+
+def _count(state: dict[str, Any], outcome: str) -> int:
+    posts = [state.get("post"), *(subrun.get("post") for subrun in state["subruns"])]
+    return sum(1 for post in posts if post is not None and post.get("outcome") == outcome)

@@ -1,0 +1,1 @@
+"""What `doctor` looks at, by subject.  Each check only looks, and never raises for what it finds."""

@@ -1,0 +1,106 @@
+"""Preflight as the command line has it: reads what the core judges, refuses or says what does not fit.  Starts nothing."""
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from atvm_pipeline.core.naming import requested_hosts
+from atvm_pipeline.core.preflight import Finding, check, read_spec_pattern
+from atvm_pipeline.shell.files import read_small
+from atvm_pipeline.shell.inventories import load_inventory
+from atvm_pipeline.shell.refusals import PREFLIGHT_MISMATCH, Refused
+from atvm_pipeline.shell.specs import find_specs
+from atvm_pipeline.shell.start import Wanted, artifacts_folder, config_path, inventory_path
+from atvm_pipeline.shell.supervisor import Supervisor
+
+from .common import say
+
+CONFIG_MAX_BYTES = 4 * 1024 * 1024
+FREE_BYTES_MIN = 16 * 1024 * 1024
+"""A run of a day needs about a tenth of this for its state."""
+
+
+class How(NamedTuple):
+    """How a start is to be done, beside what is wanted."""
+
+    only: str | None
+    """`watcher` or `runner`: one half."""
+    check: bool
+    """Only the refusals and the preflight."""
+    no_preflight: bool
+    supervisor: Supervisor
+
+
+def judge_preflight(wanted: Wanted, how: How, *, go_on: bool = False) -> None:
+    """Refuse a certain mismatch, or say it where the call wants to go on.  With --check, say that there is none."""
+    certain = preflight(wanted, template_to_come=how.check and how.only is None)
+    if certain and not (how.no_preflight or go_on):
+        raise Refused(PREFLIGHT_MISMATCH, f"preflight: {certain[0]}; nothing was started")
+    for text in certain:
+        say(f"warning: preflight: {text}")
+    if how.check:
+        print(f"{wanted.paths.build_name}: nothing speaks against this start")
+
+
+def preflight(wanted: Wanted, *, template_to_come: bool = False) -> list[str]:
+    """Certain mismatches, one line each; what is only worth knowing is said at once.
+
+    `template_to_come`: the config file is judged as it lies there, and what is wrong in it may still be mended.
+    """
+    inventory = load_inventory(inventory_path(wanted.environ, wanted.workdir))
+    hosts = requested_hosts(wanted.paths.build_name, inventory, wanted.dialect)
+    findings = check(
+        build_name=wanted.paths.build_name,
+        requested_hosts=hosts,
+        template_command=wanted.template_command,
+        runner_command=wanted.runner_command,
+        config_file=wanted.metadata.config_file,
+        categorize=wanted.categorize,
+        matched_specs=_matched_specs(config_path(wanted)),
+        known=(*hosts, *inventory),
+        dialect=wanted.dialect,
+    )
+    if template_to_come and wanted.template_command is not None:
+        findings = tuple(
+            _not_yet(finding) if finding.code == "spec-pattern" else finding for finding in findings
+        )
+    findings = (*findings, *_places(wanted))
+    for finding in findings:
+        if not finding.certain:
+            say(f"notice: {finding.text}")
+    return [finding.text for finding in findings if finding.certain]
+
+
+def _not_yet(finding: Finding) -> Finding:
+    return Finding(code=finding.code, certain=False, text=f"before the template has run, {finding.text}")
+
+
+def _matched_specs(config: Path | None) -> tuple[str, ...] | None:
+    """Spec files that the config's specPattern matches; None where that cannot be known."""
+    if config is None:
+        return None
+    try:
+        data = read_small(config, CONFIG_MAX_BYTES)
+    except OSError:
+        return None
+    patterns = read_spec_pattern(data.decode("utf-8", "replace")) if data is not None else None
+    return None if patterns is None else find_specs(config.parent, patterns)
+
+
+def _places(wanted: Wanted) -> tuple[Finding, ...]:
+    found = []
+    free = os.statvfs(wanted.paths.state_root)
+    free_bytes = free.f_bavail * free.f_frsize
+    if free_bytes < FREE_BYTES_MIN:
+        text = f"only {free_bytes // 1024} KiB are free in the state root {wanted.paths.state_root}: free at least 16 MiB"
+        found.append(Finding(code="disk", text=text, certain=True))
+    folder = artifacts_folder(wanted)
+    if folder.exists() and not folder.is_dir():
+        text = f"the artifact folder {folder} is a file: move it away or set ATVM_WATCHER_ARTIFACTS"
+        found.append(Finding(code="artifacts", text=text, certain=True))
+    elif folder.exists() and not os.access(folder, os.R_OK | os.X_OK):
+        text = (
+            f"the artifact folder {folder} cannot be read: mend its permissions or set ATVM_WATCHER_ARTIFACTS"
+        )
+        found.append(Finding(code="artifacts", text=text, certain=True))
+    return tuple(found)

@@ -1,0 +1,150 @@
+"""A Python for the service: is it new enough and whole, and which wheels does it take."""
+
+import json
+import re
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from .places import CANNOT_WRITE, UNAVAILABLE, Problem, shown
+from .programs import PIP_LIMIT_S, run
+
+OLDEST = (3, 11)
+PROBE = """\
+import json, platform, sys
+try:
+    import ensurepip, venv
+    whole = True
+except ImportError:
+    whole = False
+print(json.dumps([getattr(sys, "_base_executable", sys.executable), list(sys.version_info[:3]), whole, platform.machine()]))
+"""
+_REQUIREMENT = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)\s*>=\s*([0-9][0-9.]*)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interpreter:
+    """One Python, not that of an environment."""
+
+    path: str
+    version: tuple[int, int, int]
+    machine: str
+
+    @property
+    def minor(self) -> str:
+        """`3.11`."""
+        return f"{self.version[0]}.{self.version[1]}"
+
+    def __str__(self) -> str:
+        return f"{'.'.join(str(part) for part in self.version)} ({self.path})"
+
+
+def examine(path: str) -> Interpreter:
+    """What `path` is.  Raises Problem (69) if it is no Python that can serve."""
+    answer = run([path, "-I", "-c", PROBE])
+    try:
+        base, version, whole, machine = json.loads(answer.output)
+        major, minor, micro = (int(part) for part in version)
+    except (ValueError, TypeError):
+        raise Problem(UNAVAILABLE, f"{shown(Path(path))} is no Python that runs: {answer.why}") from None
+    if (major, minor) < OLDEST:
+        raise Problem(
+            UNAVAILABLE,
+            f"{shown(Path(path))} is Python {major}.{minor}: 3.11 or newer is needed; give one with --python PATH",
+        )
+    if not whole:
+        raise Problem(
+            UNAVAILABLE,
+            f"{shown(Path(path))} has no venv module: install python{major}.{minor}-venv "
+            f"(Debian, Ubuntu: apt-get install python{major}.{minor}-venv)",
+        )
+    return Interpreter(path=str(base), version=(major, minor, micro), machine=str(machine))
+
+
+def missing_wheels(folder: Path, interpreter: Interpreter, dependencies: tuple[str, ...]) -> list[str]:
+    """The dependencies for which `folder` has no wheel that this Python takes.  Raises Problem."""
+    try:
+        wheels = [path.name[:-4] for path in folder.iterdir() if path.name.endswith(".whl")]
+    except OSError as error:
+        raise Problem(
+            UNAVAILABLE, f"cannot read the wheel folder {shown(folder)}: {error.strerror}"
+        ) from None
+    return [need for need in dependencies if not any(_serves(name, need, interpreter) for name in wheels)]
+
+
+def _serves(wheel: str, need: str, interpreter: Interpreter) -> bool:
+    """Whether a wheel (its name without the ending, PEP 427) meets `need` (`name>=version`) on that Python."""
+    parts = wheel.split("-")
+    wanted = _REQUIREMENT.match(need)
+    if len(parts) not in (5, 6) or wanted is None:
+        return False
+    if _plain(parts[0]) != _plain(wanted[1]) or _numbers(parts[1]) < _numbers(wanted[2]):
+        return False
+    pythons, abis, platforms = (part.split(".") for part in parts[-3:])
+    fits = any(_tag_fits(python, abi, interpreter.version[1]) for python in pythons for abi in abis)
+    return fits and any(
+        one == "any" or ("linux" in one and one.endswith(f"_{interpreter.machine}")) for one in platforms
+    )
+
+
+def _tag_fits(python: str, abi: str, minor: int) -> bool:
+    if abi == "abi3":
+        return python.startswith("cp3") and python[3:].isdecimal() and int(python[3:]) <= minor
+    return (python == f"cp3{minor}" and abi in (f"cp3{minor}", "none")) or (python == "py3" and abi == "none")
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    found = re.match(r"[0-9]+(?:\.[0-9]+)*", version)
+    return tuple(int(part) for part in found[0].split(".")) if found else ()
+
+
+def make_environment(interpreter: Interpreter, venv: Path) -> Path:
+    """A new virtual environment in `venv`; gives its Python.  Raises Problem."""
+    answer = run([interpreter.path, "-I", "-m", "venv", "--clear", "--", venv], limit_s=300.0)
+    if answer.code != 0:
+        raise Problem(UNAVAILABLE, f"cannot make a virtual environment in {shown(venv)}: {answer.why}")
+    return venv / "bin" / "python"
+
+
+def install_packages(python: Path, dependencies: tuple[str, ...], wheelhouse: Path | None) -> None:
+    """The packages that the project needs, into that environment; offline with a wheel folder.  Raises Problem."""
+    # --isolated: with a wheel folder, what pip's settings say must not bring in another place.
+    where = ["--isolated", "--no-index", "--find-links", str(wheelhouse)] if wheelhouse is not None else []
+    argv = [str(python), "-I", "-m", "pip", "install", "--quiet", "--no-input", *where, *dependencies]
+    answer = run(argv, {"PIP_DISABLE_PIP_VERSION_CHECK": "1"}, limit_s=PIP_LIMIT_S)
+    if answer.code != 0:
+        hint = "" if wheelhouse is not None else " (no network? use --wheelhouse DIR)"
+        raise Problem(UNAVAILABLE, f"cannot install the packages: {answer.why}{hint}")
+
+
+def make_wheelhouse(interpreter: Interpreter, dependencies: tuple[str, ...], folder: Path) -> list[str]:
+    """Collect the wheels for that Python in `folder`; gives their names.  Raises Problem."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".making-", dir=folder) as made:
+            python = make_environment(interpreter, Path(made) / "venv")
+            wheels = Path(made) / "wheels"
+            argv = [
+                str(python),
+                "-I",
+                "-m",
+                "pip",
+                "wheel",
+                "--quiet",
+                "--no-input",
+                "--wheel-dir",
+                str(wheels),
+            ]
+            answer = run([*argv, *dependencies], {"PIP_DISABLE_PIP_VERSION_CHECK": "1"}, limit_s=PIP_LIMIT_S)
+            if answer.code != 0:
+                raise Problem(UNAVAILABLE, f"cannot collect the wheels: {answer.why}")
+            names = sorted(path.name for path in wheels.iterdir())
+            for name in names:
+                (wheels / name).replace(folder / name)
+    except OSError as error:
+        raise Problem(CANNOT_WRITE, f"cannot write {shown(folder)}: {error.strerror}") from None
+    return names

@@ -1,0 +1,41 @@
+"""A booted controller for each module of tests; where none can be booted, a skip that says why, in CI a failure."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.systemd.controller_host import ControllerHost
+from tests.systemd.host import missing
+
+
+@pytest.fixture(scope="session")
+def bootable() -> None:
+    why = missing()
+    if why is None:
+        return
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"no systemd host can be booted in CI: {why}")
+    pytest.skip(f"no systemd host can be booted here: {why}")
+
+
+@pytest.fixture(scope="module")
+def host(bootable: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControllerHost]:
+    """One host for a module: its tests use build names of their own."""
+    yield from booted(tmp_path_factory)
+
+
+@pytest.fixture
+def own_host(bootable: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControllerHost]:
+    """A host for one test, which may break it."""
+    yield from booted(tmp_path_factory)
+
+
+def booted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControllerHost]:
+    machine = ControllerHost(tmp_path_factory.mktemp("host") / "machine")
+    try:
+        machine.boot()
+        machine.receive()
+        yield machine
+    finally:
+        machine.end()

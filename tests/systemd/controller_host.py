@@ -1,0 +1,157 @@
+"""A controller on a booted host: the package at its place, the stand-in automation root, a receiver, the wrappers."""
+
+import json
+import os
+import shutil
+import sys
+import venv
+from pathlib import Path
+from typing import Any
+
+from tests.controller import BUILD, CONFIG, ROOT, RUNNER, TEMPLATE
+from tests.running import PROJECT, wait_for
+from tests.systemd.host import Host
+
+PACKAGE = "/opt/atvm-watcher-service"
+AUTOMATION = "/root/cdc-e2e-cyp-12.17.4"
+STATE = "/var/lib/atvm-run-watcher"
+POSTS = "/srv/posts.jsonl"
+PORT = 8065
+SECRET = "d34dsecretd34dsecretd34dse"
+ENV_FILE = f"""\
+MATTERMOST_ATVM_WEBHOOK=http://127.0.0.1:{PORT}/hooks/{SECRET}
+MATTERMOST_ATVM_CHANNEL=atvm-results
+ATVM_WATCHER_ALERT_CHANNEL=atvm-alerts
+ATVM_WATCHER_SETTLE_S=0.5
+"""
+WATCHER = "atvm-run-watcher@{}.service"
+RUNNER_UNIT = "atvm-runner@{}.service"
+SWEEP = "atvm-run-sweep.service"
+
+
+class ControllerHost(Host):
+    """A host with everything installed; the installer's own tests look at how it gets there."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        release = self.disk / PACKAGE.lstrip("/") / "releases" / "tested"
+        skip = shutil.ignore_patterns("__pycache__")
+        for name in ("atvm_pipeline", "bin", "units", "docs"):
+            shutil.copytree(PROJECT / name, release / name, ignore=skip)
+        _environment_of(release)
+        (release.parents[1] / "current").symlink_to("releases/tested")
+        (release.parents[1] / "bin").symlink_to("current/bin")
+        units = self.disk / "etc/systemd/system"
+        for unit in (PROJECT / "units").iterdir():
+            shutil.copy(unit, units)
+        # A sandboxed service gets a fresh /proc, which shows the real kernel's boot, not this host's.
+        (units / "atvm-run-watcher@.service.d").mkdir()
+        (units / "atvm-run-watcher@.service.d" / "boot.conf").write_text(
+            "[Service]\nBindReadOnlyPaths=/proc/sys/kernel/random/boot_id\n"
+        )
+        (units / "multi-user.target.wants").mkdir()
+        (units / "multi-user.target.wants" / SWEEP).symlink_to(f"../{SWEEP}")
+        env_file = self.disk / "etc/atvm-run-watcher.env"
+        env_file.write_text(ENV_FILE)
+        env_file.chmod(0o600)
+        root = self.disk / "root"
+        root.mkdir(mode=0o700)
+        shutil.copytree(
+            ROOT, root / Path(AUTOMATION).name, ignore=shutil.ignore_patterns("__pycache__", "cmcReporter")
+        )
+        (self.disk / "srv").mkdir()
+
+    # --- the receiver ---
+
+    def receive(self) -> None:
+        """Let the receiver listen."""
+        script = Path(__file__).with_name("receiver.py")
+        self.run("systemd-run", "--quiet", "--unit=receiver", "--", _python(), str(script), str(PORT), POSTS)
+        wait_for(
+            lambda: self.run("bash", "-c", f"exec 3<>/dev/tcp/127.0.0.1/{PORT}", check=False).returncode == 0,
+            "the receiver listens",
+        )
+
+    def stop_receiving(self) -> None:
+        """Take the receiver away: every connection is refused."""
+        self.run("systemctl", "stop", "receiver.service", check=False)
+
+    def posts(self, channel: str = "atvm-results", build: str = "") -> list[str]:
+        """The texts that a channel got, in order; `build`: only those that name it."""
+        answer = self.run("cat", POSTS, check=False).stdout
+        bodies = [json.loads(line)["body"] for line in answer.splitlines()]
+        texts = [str(body["text"]) for body in bodies if body.get("channel") == channel]
+        return [text for text in texts if build in text]
+
+    # --- a run ---
+
+    def start(
+        self,
+        build: str = BUILD,
+        *more: str,
+        runner: str | None = None,
+        template: str | None = None,
+        check: bool = True,
+        **environ: str,
+    ) -> Any:
+        """Start a run of the stand-in on systemd; by default one group after another, all green."""
+        command = (
+            runner
+            or f"python3 ./run-sorry-cypress.py --config_file {CONFIG} --build_name {build} --categorize"
+        )
+        args = ["--build-name", build, "--runner-command", command, "--supervisor", "auto", "--no-preflight"]
+        args += ["--template-command", template] if template is not None else []
+        return self.run(
+            f"{PACKAGE}/bin/start-atvm-run.sh",
+            *args,
+            *more,
+            cwd=AUTOMATION,
+            environ={"ATVM_STAND_IN_SPEED": "50", **environ},
+            check=check,
+        )
+
+    def pipeline(self, *words: str, check: bool = False) -> Any:
+        """`atvm-pipeline WORD...`."""
+        return self.run(f"{PACKAGE}/bin/atvm-pipeline", *words, check=check)
+
+    def state(self, build: str = BUILD) -> dict[str, Any]:
+        """`state.json`; {} if it is not there."""
+        text = self.run("cat", f"{STATE}/{build}/state.json", check=False).stdout
+        return json.loads(text) if text else {}
+
+    def record(self, name: str, build: str = BUILD) -> dict[str, Any]:
+        """One of the records in a build's folder; {} if it is not there."""
+        text = self.run("cat", f"{STATE}/{build}/{name}", check=False).stdout
+        return json.loads(text) if text else {}
+
+    def await_end(self, build: str = BUILD, deadline_s: float = 40) -> dict[str, Any]:
+        """The state once the run has ended and nothing of it is active."""
+        units = [WATCHER.format(build), RUNNER_UNIT.format(build)]
+
+        def ended() -> bool:
+            states = [self.unit(unit)["ActiveState"] for unit in units]
+            return all(state in ("inactive", "failed") for state in states)
+
+        wait_for(ended, f"{build} has ended", deadline_s)
+        return self.state(build)
+
+    def watcher_pid(self, build: str = BUILD) -> int:
+        """The main process of the watcher's unit; 0 if there is none."""
+        return int(self.unit(WATCHER.format(build))["MainPID"])
+
+
+def one_shot(build: str = BUILD) -> dict[str, str]:
+    """The commands of the one-shot example."""
+    return {"template": TEMPLATE, "runner": f"{RUNNER} --categorize"} if build == BUILD else {}
+
+
+def _environment_of(release: Path) -> None:
+    """A virtual environment of the release, with the packages of the one that runs this test."""
+    venv.EnvBuilder(symlinks=True, with_pip=False).create(release / ".venv")
+    (packages,) = (release / ".venv/lib").glob("python3*/site-packages")
+    ours = [path for path in sys.path if path.endswith("site-packages") and path.startswith(sys.prefix)]
+    (packages / "tested.pth").write_text("\n".join([PACKAGE + "/releases/tested", *ours]) + "\n")
+
+
+def _python() -> str:
+    return os.path.realpath(sys.executable)

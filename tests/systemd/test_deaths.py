@@ -1,0 +1,322 @@
+"""Who says so when X dies: each row of the table in docs/reliability.md, on a real systemd, with the times it names."""
+
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.controller import BUILD
+from tests.running import wait_for
+from tests.systemd.controller_host import PACKAGE, RUNNER_UNIT, SECRET, STATE, WATCHER, ControllerHost
+
+FOREVER = "sleep 300"
+ALERTS = "atvm-alerts"
+
+
+class Stopwatch:
+    """Times a row: how long after the death somebody was told."""
+
+    def __init__(self, record: Callable[[str, object], None]) -> None:
+        self._record = record
+        self._since_s = time.monotonic()
+
+    def died(self) -> None:
+        self._since_s = time.monotonic()
+
+    def told(self, condition: Callable[[], object], what: str, within_s: float) -> None:
+        wait_for(condition, what, within_s)
+        took_s = time.monotonic() - self._since_s
+        self._record(what, round(took_s, 1))
+        print(f"{what}: {took_s:.1f} s")
+
+
+@pytest.fixture
+def clock(record_property: Callable[[str, object], None]) -> Stopwatch:
+    return Stopwatch(record_property)
+
+
+@pytest.fixture
+def forget(host: ControllerHost) -> Iterator[list[str]]:
+    """Builds to end after the test, whatever became of it."""
+    builds: list[str] = []
+    yield builds
+    for build in builds:
+        host.pipeline("cancel", "--runner", build)
+        host.run("systemctl", "reset-failed", check=False)
+
+
+def drop_in(host: ControllerHost, unit: str, text: str) -> None:
+    """Change a setting of one instance, before it starts."""
+    host.write(f"/etc/systemd/system/{unit}.d/test.conf", text)
+    host.run("systemctl", "daemon-reload")
+
+
+def alerted(host: ControllerHost, build: str, words: str) -> Callable[[], bool]:
+    return lambda: any(words in text for text in host.posts(ALERTS, build))
+
+
+# --- the runner ---
+
+
+def test_a_killed_runner_is_terminated_by_its_signal(host: ControllerHost, clock: Stopwatch) -> None:
+    build = "killed-e2e-redhat9.6-fc"
+    host.start(build, runner=FOREVER)
+    host.run("systemctl", "kill", "--signal=SIGKILL", "--kill-whom=main", RUNNER_UNIT.format(build))
+    clock.died()
+    clock.told(alerted(host, build, "TERMINATED"), "runner killed: alert", 15)
+    state = host.await_end(build)
+    record = host.record("runner-exit.json", build)
+
+    assert (state["phase"], state["reason"]["code"]) == ("TERMINATED", "runner-signalled")
+    assert (record["signal"], record["service_result"]) == ("SIGKILL", "signal")
+    assert host.posts(build=build) == []
+
+
+def test_a_runner_that_is_asked_to_stop_is_told_from_one_that_is_killed(
+    host: ControllerHost, clock: Stopwatch
+) -> None:
+    """It handles SIGTERM and exits with 0: only `stop.json` tells."""
+    build = "stopped-e2e-redhat9.6-fc"
+    host.start(build, runner="trap 'exit 0' TERM; while :; do sleep 0.1; done")
+    host.run(f"{PACKAGE}/bin/cancel-atvm-runner.sh", "--build-name", build)
+    clock.died()
+    clock.told(alerted(host, build, "TERMINATED"), "runner stopped: alert", 15)
+    state = host.await_end(build)
+
+    assert (state["phase"], state["reason"]["code"]) == ("TERMINATED", "runner-stopped")
+    assert host.record("runner-exit.json", build)["exit_code"] == 0
+    assert host.record("stop.json", build)["who"] == "root"
+
+
+def test_systemctl_stop_is_a_requested_stop_too(host: ControllerHost) -> None:
+    build = "unit-stopped-e2e-redhat9.6-fc"
+    host.start(build, runner="trap 'exit 0' TERM; while :; do sleep 0.1; done")
+    host.run("systemctl", "stop", RUNNER_UNIT.format(build))
+    state = host.await_end(build)
+
+    assert (state["phase"], state["reason"]["code"]) == ("TERMINATED", "runner-stopped")
+    assert "SIGTERM" in host.record("stop.json", build)["who"]
+
+
+def test_an_out_of_memory_kill_is_told_from_the_exit_record(host: ControllerHost, clock: Stopwatch) -> None:
+    """No memory limit can be set in every test host: systemd's word is put into the environment of ExecStopPost=."""
+    build = "oom-e2e-redhat9.6-fc"
+    stopped = f"{PACKAGE}/bin/run-atvm-runner.sh --stopped {build}"
+    word = "SERVICE_RESULT=oom-kill EXIT_CODE=killed EXIT_STATUS=KILL"
+    drop_in(
+        host,
+        RUNNER_UNIT.format(build),
+        f"[Service]\nExecStopPost=\nExecStopPost=/usr/bin/env {word} {stopped}\n",
+    )
+    host.start(build, runner=FOREVER)
+    host.run("systemctl", "kill", "--signal=SIGKILL", "--kill-whom=main", RUNNER_UNIT.format(build))
+    clock.died()
+    clock.told(alerted(host, build, "TERMINATED"), "runner out of memory: alert", 15)
+    state = host.await_end(build)
+
+    assert (state["phase"], state["reason"]["code"]) == ("TERMINATED", "out-of-memory")
+
+
+def test_a_child_that_outlives_the_command_is_waited_for(host: ControllerHost, clock: Stopwatch) -> None:
+    build = "orphan-e2e-redhat9.6-fc"
+    host.start(build, runner="(sleep 4; touch /srv/orphan-ended) & exit 0")
+    early = host.state(build)["phase"]
+    state = host.await_end(build)
+
+    assert early == "RUNNING"
+    assert host.run("test", "-e", "/srv/orphan-ended", check=False).returncode == 0
+    assert host.record("runner-exit.json", build)["exit_code"] == 0
+    assert state["phase"] == "FAILED"
+    assert len(host.posts(build=build)) == 1
+
+
+def test_a_wrapper_that_is_killed_with_a_tree_leaves_a_record_before_anybody_judges(
+    host: ControllerHost,
+) -> None:
+    """systemd ends what is left of its control group, then `ExecStopPost=` writes: a slow one is waited for."""
+    build = "slow-end-e2e-redhat9.6-fc"
+    stopped = f"{PACKAGE}/bin/run-atvm-runner.sh --stopped {build}"
+    drop_in(
+        host,
+        RUNNER_UNIT.format(build),
+        f"[Service]\nExecStopPost=\nExecStopPost=/usr/bin/sleep 6\nExecStopPost={stopped}\n",
+    )
+    host.start(build, runner="sleep 300 & sleep 301")
+    host.run("systemctl", "kill", "--signal=SIGKILL", "--kill-whom=main", RUNNER_UNIT.format(build))
+    state = host.await_end(build)
+    left = host.run("pgrep", "-f", "sleep 30[01]", check=False).stdout
+
+    assert (state["phase"], state["reason"]["code"]) == ("TERMINATED", "runner-signalled")
+    assert "runner-vanished" not in host.read(f"{STATE}/{build}/journal.jsonl")
+    assert left == ""
+
+
+# --- the watcher ---
+
+
+def test_a_killed_watcher_is_started_again_and_goes_on(host: ControllerHost, clock: Stopwatch) -> None:
+    host.start(BUILD, ATVM_STAND_IN_SPEED="8")
+    wait_for(lambda: host.posts(build=BUILD), "the first group's message")
+    first = host.watcher_pid()
+    host.run("kill", "-KILL", str(first))
+    clock.died()
+    clock.told(
+        lambda: (
+            host.watcher_pid() not in (0, first) and host.unit(WATCHER.format(BUILD))["SubState"] == "running"
+        ),
+        "watcher killed: watching again",
+        10,
+    )
+    state = host.await_end()
+    texts = host.posts(build=BUILD)
+
+    assert state["phase"] == "COMPLETED"
+    assert '"resumed":true' in host.read(f"{STATE}/{BUILD}/journal.jsonl")
+    assert len(texts) == 3
+    assert [text for text in texts if "duplicate" in text] == []
+
+
+def test_a_watcher_that_stands_still_is_replaced_by_its_watchdog(
+    host: ControllerHost, clock: Stopwatch, forget: list[str]
+) -> None:
+    """The unit's own limit is two minutes; here it is three seconds."""
+    build = "standing-still-fc"
+    forget.append(build)
+    drop_in(host, WATCHER.format(build), "[Service]\nWatchdogSec=3\n")
+    host.start(build, runner=FOREVER)
+    first = host.watcher_pid(build)
+    # Healthy, it lives on past its limit although nothing happens.
+    time.sleep(4)
+    assert host.watcher_pid(build) == first
+    host.run("kill", "-STOP", str(first))
+    clock.died()
+    clock.told(
+        lambda: (
+            host.watcher_pid(build) not in (0, first)
+            and host.unit(WATCHER.format(build))["SubState"] == "running"
+        ),
+        "watcher stopped dead, limit 3 s: watching again",
+        20,
+    )
+
+    assert host.state(build)["phase"] == "RUNNING"
+    assert "watchdog" in host.log(WATCHER.format(build)).lower()
+
+
+def test_a_crash_loop_ends_in_failed_and_is_told(
+    host: ControllerHost, clock: Stopwatch, forget: list[str]
+) -> None:
+    build = "crash-loop-fc"
+    forget.append(build)
+    host.start(build, runner=FOREVER)
+    unit = WATCHER.format(build)
+    clock.died()
+
+    def killed_for_good() -> bool:
+        pid = host.watcher_pid(build)
+        if pid:
+            host.run("kill", "-KILL", str(pid), check=False)
+        return host.unit(unit)["ActiveState"] == "failed"
+
+    clock.told(killed_for_good, "watcher crash loop: unit failed", 40)
+    clock.told(alerted(host, build, "the watcher died"), "watcher crash loop: alert", 50)
+    (text,) = host.posts(ALERTS, build)
+    live = host.pipeline("status", build, "--json").stdout
+
+    assert "the runner goes on unwatched" in text
+    assert "--attach --build-name" in text
+    assert '"watcher": false' in live or '"watcher":false' in live
+    assert unit in host.failed()
+    assert host.unit(RUNNER_UNIT.format(build))["ActiveState"] == "active"
+    # What the alert says is what helps.
+    host.run(f"{PACKAGE}/bin/start-atvm-run-watcher.sh", "--attach", "--build-name", build, cwd="/root")
+    assert host.unit(unit)["ActiveState"] == "active"
+
+
+# --- the world around ---
+
+
+def test_a_webhook_that_was_down_for_the_whole_run_gets_its_messages_later(
+    host: ControllerHost, clock: Stopwatch
+) -> None:
+    build = "webhook-down-e2e-redhat9.6-fc"
+    host.stop_receiving()
+    host.start(build, runner="sleep 1")
+    wait_for(lambda: host.state(build).get("phase") == "FAILED", "the verdict")
+    waiting = host.unit(WATCHER.format(build))
+    host.receive()
+    clock.died()
+    clock.told(lambda: host.posts(build=build), "webhook back after a short time: message", 20)
+    state = host.await_end(build)
+
+    assert waiting["ActiveState"] == "active"
+    assert "not delivered yet" in waiting["StatusText"]
+    assert state["subruns"][0]["post"]["outcome"] == "sent"
+    assert [text for text in host.posts(build=build) if "duplicate" in text] == []
+
+
+def test_a_full_disk_is_told_at_once_and_nothing_is_lost(own_host: ControllerHost, clock: Stopwatch) -> None:
+    host, build = own_host, "disk-full-e2e-redhat9.6-fc"
+    host.run("mkdir", "-p", STATE)
+    host.run("mount", "-t", "tmpfs", "-o", "size=24m,mode=700", "tmpfs", STATE)
+    host.start(
+        build,
+        runner="while ! test -e /srv/go; do sleep 0.2; done; echo more",
+        ATVM_RUNNER_LOG="/srv/disk.log",
+    )
+    host.run("bash", "-c", f"cat /dev/zero >{STATE}/.filler", check=False)
+    clock.died()
+    host.run("bash", "-c", "echo '(Run Starting)' >>/srv/disk.log")
+    clock.told(alerted(host, build, "cannot"), "disk full: alert", 30)
+    status = host.unit(WATCHER.format(build))["StatusText"]
+    host.run("rm", f"{STATE}/.filler")
+    host.run("touch", "/srv/go")
+    state = host.await_end(build)
+
+    assert "No space left" in status
+    assert "No space left" in host.posts(ALERTS, build)[0]
+    assert state["phase"] == "FAILED"
+    assert len(host.posts(build=build)) == 1
+
+
+def test_unit_files_that_are_removed_in_between_do_no_harm_to_a_run(
+    own_host: ControllerHost, clock: Stopwatch
+) -> None:
+    host, build = own_host, "units-removed-e2e-redhat9.6-fc"
+    host.start(build, runner="sleep 3")
+    host.run("bash", "-c", "rm /etc/systemd/system/atvm-*.service && systemctl daemon-reload")
+    clock.told(lambda: host.posts(build=build), "unit files removed: the run's own message", 20)
+    refused = host.pipeline(
+        "run",
+        "--build-name",
+        "other-fc",
+        "--runner-command",
+        "true",
+        "--supervisor",
+        "systemd",
+        "--workdir",
+        "/srv",
+    )
+
+    assert host.state(build)["subruns"][0]["post"]["outcome"] == "sent"
+    assert refused.returncode == 69
+    assert "install-atvm-watcher-service.sh" in refused.stderr
+
+
+def test_a_state_root_that_is_removed_is_told(own_host: ControllerHost, clock: Stopwatch) -> None:
+    host, build = own_host, "state-removed-fc"
+    host.start(build, runner="while :; do date; sleep 0.5; done", ATVM_RUNNER_LOG="/srv/removed.log")
+    host.run("rm", "-r", f"{STATE}/{build}")
+    clock.died()
+    host.run("bash", "-c", "echo '(Run Starting)' >>/srv/removed.log")
+    clock.told(alerted(host, build, "cannot save"), "state root removed: alert", 30)
+
+    assert host.unit(RUNNER_UNIT.format(build))["ActiveState"] == "active"
+
+
+def test_no_alert_and_no_log_holds_the_secret(host: ControllerHost) -> None:
+    """Last in this module: after all these deaths."""
+    log = host.run("journalctl", "--no-pager", "--output=export").stdout
+
+    assert SECRET not in log
+    assert [text for text in host.posts(ALERTS) if SECRET in text] == []

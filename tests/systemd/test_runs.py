@@ -1,0 +1,147 @@
+"""Whole runs on a real systemd: the one-shot example, the runner's environment, commands that arrive as they were."""
+
+import shlex
+
+from hypothesis import HealthCheck, Phase, given, settings, strategies as st
+
+from tests.controller import BUILD, CONFIG
+from tests.systemd.controller_host import (
+    AUTOMATION,
+    PACKAGE,
+    RUNNER_UNIT,
+    STATE,
+    WATCHER,
+    ControllerHost,
+    one_shot,
+)
+
+DESCRIPTION = ("--template", "cmc-e2e", "--config-family", "gold", "--config-file", CONFIG)
+DESCRIPTION += ("--migration-style", "ATVM end-to-end migration validation")
+DESCRIPTION += ("--integration-plugin", "pure with fc", "--categorize")
+
+
+def test_the_one_shot_example_runs_in_order_is_told_and_leaves_nothing_behind(host: ControllerHost) -> None:
+    began = host.start(BUILD, *DESCRIPTION, **one_shot())
+    watcher, runner = host.unit(WATCHER.format(BUILD)), host.unit(RUNNER_UNIT.format(BUILD))
+    state = host.await_end()
+
+    assert began.stdout.strip() == f"{STATE}/{BUILD}"
+    assert (watcher["ActiveState"], runner["ActiveState"]) == ("active", "active")
+    entered = [int(unit["ActiveEnterTimestampMonotonic"]) for unit in (watcher, runner)]
+    assert entered == sorted(entered)
+    assert (state["phase"], state["reason"]["code"]) == ("COMPLETED", "all-passed")
+    assert [subrun["post"]["outcome"] for subrun in state["subruns"]] == ["sent"] * 3
+    assert len(host.posts(build=BUILD)) == 3
+    assert host.record("request.json")["supervisor"] == "systemd"
+    assert host.record("runner-exit.json")["service_result"] == "success"
+    assert host.pipeline("wait", BUILD).returncode == 0
+    assert host.failed() == []
+
+
+def test_systemctl_status_says_what_the_watcher_sees(host: ControllerHost) -> None:
+    build = "status-fc"
+    host.start(build, runner="sleep 300")
+    status = host.unit(WATCHER.format(build))["StatusText"]
+    host.pipeline("cancel", "--runner", build, check=True)
+
+    assert status.startswith("RUNNING: 0 of ")
+
+
+def test_a_second_start_is_refused_while_the_runner_lives_and_changes_nothing(host: ControllerHost) -> None:
+    build = "twice-fc"
+    host.start(build, runner="sleep 300")
+    first = host.record("request.json", build)
+    refused = host.start(build, runner="sleep 300", check=False)
+    still = host.record("request.json", build)
+    active = host.unit(RUNNER_UNIT.format(build))["ActiveState"]
+    host.pipeline("cancel", "--runner", build, check=True)
+
+    assert refused.returncode == 75
+    assert (still["run_id"], active) == (first["run_id"], "active")
+
+
+def test_a_stale_watcher_is_stopped_before_a_new_run_of_its_name(host: ControllerHost) -> None:
+    """The first run's message waits for a receiver that is not there; its watcher waits with it."""
+    build = "stale-fc"
+    host.stop_receiving()
+    host.start(build, runner="python3 -c 'print(1)'")
+    first = host.watcher_pid(build)
+    again = host.start(build, runner="sleep 300")
+    second = host.watcher_pid(build)
+    host.pipeline("cancel", "--runner", build, check=True)
+    host.receive()
+
+    assert first not in (0, second)
+    assert "delivered" in again.stderr or "judged" in again.stderr
+
+
+def test_the_runner_has_the_starters_environment_and_no_secret(host: ControllerHost) -> None:
+    build = "environment-fc"
+    host.start(
+        build,
+        runner="env >/srv/environment; pwd >/srv/folder",
+        PATH="/opt/node/bin:/usr/bin:/bin",
+        NODE_OPTIONS="--max-old-space-size=4096",
+        CYPRESS_CACHE_FOLDER="/root/.cache/Cypress",
+        EXTRA="passed on",
+        HIDDEN="not passed on",
+        ATVM_RUNNER_PASS="EXTRA",
+    )
+    host.await_end(build)
+    got = dict(line.partition("=")[::2] for line in host.read("/srv/environment").splitlines())
+
+    assert got["PATH"] == "/opt/node/bin:/usr/bin:/bin"
+    assert (got["HOME"], got["USER"], got["LANG"]) == ("/root", "root", "C.UTF-8")
+    assert (got["NODE_OPTIONS"], got["EXTRA"]) == ("--max-old-space-size=4096", "passed on")
+    assert got["CYPRESS_CACHE_FOLDER"] == "/root/.cache/Cypress"
+    assert [name for name in got if name.startswith("MATTERMOST") or name == "HIDDEN"] == []
+    assert host.unit(RUNNER_UNIT.format(build))["LimitNOFILE"] == "65536"
+    assert host.read("/srv/folder").strip() == AUTOMATION
+
+
+NASTY = "'\"\\$%`!*?[]{}()<>|&;#~=@:, \t\nä✔😀%i%n${HOME}"
+ARGUMENTS = st.lists(
+    st.one_of(
+        st.text(st.sampled_from(NASTY), max_size=12),
+        st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=12),
+    ),
+    min_size=8,
+    max_size=20,
+)
+
+
+@settings(
+    max_examples=4,
+    deadline=None,
+    phases=(Phase.explicit, Phase.generate),
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(arguments=ARGUMENTS)
+def test_a_command_reaches_the_runner_exactly_as_it_was_given(
+    host: ControllerHost, arguments: list[str]
+) -> None:
+    build = "exact-fc"
+    command = shlex.join(["printf", "%s\\0", *arguments]) + " >/srv/arguments"
+    host.start(build, runner=command)
+    host.await_end(build)
+
+    assert host.record("request.json", build)["runner_command"] == command
+    assert host.read("/srv/arguments").split("\0")[:-1] == arguments
+
+
+def test_the_halves_of_a_start_work_with_units_too(host: ControllerHost) -> None:
+    build = "halves-fc"
+    host.run(f"{PACKAGE}/bin/start-atvm-run-watcher.sh", "--build-name", build, cwd=AUTOMATION)
+    waiting = host.state(build)["phase"]
+    host.run(
+        f"{PACKAGE}/bin/start-atvm-runner.sh",
+        "--build-name",
+        build,
+        "--runner-command",
+        "sleep 300",
+        cwd=AUTOMATION,
+    )
+    active = host.unit(RUNNER_UNIT.format(build))["ActiveState"]
+    host.pipeline("cancel", "--runner", build, check=True)
+
+    assert (waiting, active) == ("PENDING", "active")

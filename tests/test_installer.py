@@ -28,6 +28,9 @@ from tests.installations import (
     make_ground,
 )
 
+pytestmark = pytest.mark.timeout(300)
+"""The first of them makes environments and collects wheels."""
+
 
 def listing(root: Path) -> list[str]:
     return sorted(
@@ -61,8 +64,8 @@ def target(root: Path, link: str) -> str:
 
 
 def test_it_says_what_it_did_in_a_few_lines(ground: Path) -> None:
-    first = (ground / "first-said").read_text().splitlines()
-    second = (ground / "second-said").read_text().splitlines()
+    first = (ground / "first-said").read_text().splitlines()[1:]
+    second = (ground / "second-said").read_text().splitlines()[1:]
 
     assert [line.split(":")[0] for line in first] == [
         *("release", "links", "current", "units", "environment", "state", "next"),
@@ -109,7 +112,7 @@ def test_a_second_installation_of_the_same_content_changes_nothing(ground: Path,
 
 def test_a_dry_run_writes_nothing_and_says_the_same(ground: Path, tmp_path: Path) -> None:
     said = done(install(ground / "1.0", tmp_path, "--wheelhouse", ground / "wheels", "--dry-run"))
-    first = (ground / "first-said").read_text().splitlines()[:-1]
+    first = (ground / "first-said").read_text().splitlines()[1:-1]
 
     assert list(tmp_path.iterdir()) == []
     assert said.replace(str(tmp_path), str(ground / "root")).splitlines() == [

@@ -12,7 +12,7 @@ from atvm_pipeline.shell.refusals import DONE, NO
 
 from .common import add_state_root, environment, state_root
 from .doctoring import installed, machine, runs, settings
-from .doctoring.finding import Finding, Where
+from .doctoring.finding import Finding, Where, bad
 from .page import print_json
 
 CHECKS: tuple[Callable[[Where], list[Finding]], ...] = (
@@ -46,18 +46,29 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_state_root(parser)
 
 
+def _looked(check: Callable[[Where], list[Finding]], where: Where) -> list[Finding]:
+    """What a check finds; a place that it may not see is a finding too."""
+    try:
+        return check(where)
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        name = check.__name__.replace("_", " ")
+        why = "nothing is known about it"
+        return bad(name, f"{place}{error.strerror or error}", why, "run doctor as root")
+
+
 def run(args: argparse.Namespace) -> int:
     """Check.  0 if nothing is wrong, 1 if something is."""
     environ = environment()
     where = Where(environ, state_root(args, environ), Places(Path(args.root).absolute()))
     checks = (*CHECKS, settings.post_test) if args.post_test else CHECKS
-    findings = [finding for check in checks for finding in check(where)]
-    bad = [finding for finding in findings if not finding.ok]
+    findings = [finding for check in checks for finding in _looked(check, where)]
+    wrong = [finding for finding in findings if not finding.ok]
     if args.json:
-        print_json({"ok": not bad, "findings": [msgspec.to_builtins(finding) for finding in findings]})
+        print_json({"ok": not wrong, "findings": [msgspec.to_builtins(finding) for finding in findings]})
     else:
         for finding in findings:
             print(printable(f"{'ok  ' if finding.ok else 'BAD '} {finding.check}: {finding.text}"))
             if not finding.ok:
                 print(f"       why: {printable(finding.why)}\n       mend: {printable(finding.mend)}")
-    return NO if bad else DONE
+    return NO if wrong else DONE

@@ -10,7 +10,7 @@ from typing import NamedTuple, assert_never
 from msgspec.structs import replace
 
 from . import limits, outbox
-from .children import apply_fact, current_child, open_child, put_child, reopen, trigger
+from .children import current_child, open_child, put_child, reopen, trigger
 from .effects import Effect, EndWatching, PostMessage
 from .endings import close_subruns, judge_if_over
 from .events import (
@@ -30,6 +30,7 @@ from .events import (
     WatcherStarted,
     WatcherStopped,
 )
+from .log_facts import apply_fact
 from .recognise.console import ScannerState
 from .state import ARTIFACTS_MAX, LogPosition, Phase, Run, Stage, SubRun
 from .transitions import PHASE_TRANSITIONS, SUMMARY_WAIT_S

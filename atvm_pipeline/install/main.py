@@ -99,12 +99,20 @@ def _failed(text: str, code: int) -> int:
 
 
 def _say(text: str) -> None:
-    print("".join(c if c.isprintable() else "?" for c in text), flush=True)  # noqa: T201 - the command line prints
+    # Nobody may be there to read it; what was begun goes on all the same.
+    with contextlib.suppress(OSError, ValueError):
+        print("".join(c if c.isprintable() else "?" for c in text), flush=True)  # noqa: T201 - the command line prints
+
+
+def _interpreter(args: argparse.Namespace) -> Interpreter:
+    """The Python that is meant: the one that is named, else the one that the wrapper has found."""
+    named = args.python or sys.executable
+    return examine(str(Path(named).absolute()) if "/" in named else named)
 
 
 def _wheelhouse(args: argparse.Namespace) -> int:
     source = read_source(PROJECT)
-    interpreter = examine(args.python or sys.executable)
+    interpreter = _interpreter(args)
     if args.dry_run:
         _say(
             f"would: collect {', '.join(source.dependencies)} for Python {interpreter} in {args.make_wheelhouse}"
@@ -120,7 +128,7 @@ def _wheelhouse(args: argparse.Namespace) -> int:
 
 def _install(args: argparse.Namespace, places: Places) -> None:
     source = read_source(PROJECT)
-    interpreter = examine(args.python or sys.executable)
+    interpreter = _interpreter(args)
     wheelhouse = Path(args.wheelhouse).absolute() if args.wheelhouse is not None else None
     if wheelhouse is not None:
         missing = missing_wheels(wheelhouse, interpreter, source.dependencies)
@@ -147,10 +155,12 @@ def _install(args: argparse.Namespace, places: Places) -> None:
 
 def _build(source: Source, interpreter: Interpreter, wheelhouse: Path | None, folder: Path) -> Step:
     where = f"packages from {wheelhouse}" if wheelhouse is not None else "packages from the index"
-    return Step(
-        f"release: {folder.name} in {folder.parent}, Python {interpreter}, {where}",
-        lambda: building.make_release(source, interpreter, wheelhouse, folder),
-    )
+
+    def do() -> None:
+        _say(f"making {folder.name}: this takes some seconds, and the time to get the packages")
+        building.make_release(source, interpreter, wheelhouse, folder)
+
+    return Step(f"release: {folder.name} in {folder.parent}, Python {interpreter}, {where}", do)
 
 
 def _lay(places: Places, release: Path, content: Path) -> list[Step]:

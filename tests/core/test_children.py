@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from atvm_pipeline.core import children, facts as f
+from atvm_pipeline.core import children, facts as f, log_facts, spec_facts
 from atvm_pipeline.core.state import Stage
 from tests.core.story import BEGIN, CYPRESS, RUNNER, Story, counts
 
@@ -261,7 +261,7 @@ def test_a_progress_line_of_the_runner_is_kept() -> None:
 
 
 def test_what_is_not_kept_cannot_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(children, "SUBRUNS_MAX", 3)
+    monkeypatch.setattr(log_facts, "SUBRUNS_MAX", 3)
     for categorized in (True, False):
         story = Story(hosts=(), categorized=categorized).started()
         for _ in range(4):
@@ -273,14 +273,14 @@ def test_what_is_not_kept_cannot_pass(monkeypatch: pytest.MonkeyPatch) -> None:
 @given(st.integers(0, 8), st.integers(0, 8))
 @settings(max_examples=30, deadline=None)
 def test_specs_beyond_the_limit_are_missing_and_never_passed(kept: int, more: int) -> None:
-    limit = children.SPECS_MAX
-    children.SPECS_MAX = max(kept, 1)
+    limit = spec_facts.SPECS_MAX
+    spec_facts.SPECS_MAX = max(kept, 1)
     try:
         total = max(kept, 1) + more
         specs = [(f"s{n}.cy.ts", GREEN) for n in range(total)]
         story = Story(hosts=()).started().child(*specs).end(0)
     finally:
-        children.SPECS_MAX = limit
+        spec_facts.SPECS_MAX = limit
 
     assert story.view.ledger.planned == total
     assert (story.ending[0] == "COMPLETED") == (more == 0)

@@ -8,7 +8,9 @@ from atvm_pipeline.shell import notify
 
 
 @pytest.fixture
-def receiver():
+def receiver(monkeypatch):
+    # As in a process that has just begun.
+    monkeypatch.setattr(notify, "_last_ping_s", float("-inf"))
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
         listening.settimeout(5)
         yield listening
@@ -66,6 +68,17 @@ def test_a_receiver_that_does_not_read_is_not_waited_for(receiver, tmp_path, mon
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
 
     for _ in range(2000):
-        notify.watchdog()
+        notify.status("RUNNING")
 
-    assert receiver.recv(4096) == b"WATCHDOG=1"
+    assert receiver.recv(4096) == b"STATUS=RUNNING"
+
+
+def test_a_loop_that_turns_fast_tells_its_watchdog_once_in_a_while(receiver, tmp_path, monkeypatch):
+    receiver.bind(str(tmp_path / "notify"))
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+
+    for _ in range(100):
+        notify.watchdog()
+    notify.ready()
+
+    assert [receiver.recv(4096) for _ in range(2)] == [b"WATCHDOG=1", b"READY=1"]

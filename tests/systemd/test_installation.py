@@ -60,6 +60,7 @@ def command_of(host: Host) -> str:
     return host.run("cat", f"/proc/{pid}/cmdline", check=False).stdout.split("\0")[0]
 
 
+@pytest.mark.timeout(400)
 def test_install_upgrade_roll_back_and_remove_on_a_real_systemd(bare: Host) -> None:
     said = install(bare, "1.0", "--wheelhouse", "/srv/wheels")
     assert "systemd: units loaded" in said
@@ -104,6 +105,7 @@ def test_install_upgrade_roll_back_and_remove_on_a_real_systemd(bare: Host) -> N
     assert current(bare).startswith("2.0-")
 
     said = bare.run(f"{PACKAGE}/{INSTALLER}", "--uninstall").stdout
+    assert said.count("kept: ") == 2
     assert ours(bare) == [
         "/etc/atvm-run-watcher.env",
         "/etc/systemd/system/atvm-run-watcher@.service.d",

@@ -1,6 +1,7 @@
 """Whole runs on a real systemd: the one-shot example, the runner's environment, commands that arrive as they were."""
 
 import shlex
+from concurrent.futures import ThreadPoolExecutor
 
 from hypothesis import HealthCheck, Phase, given, settings, strategies as st
 
@@ -145,3 +146,36 @@ def test_the_halves_of_a_start_work_with_units_too(host: ControllerHost) -> None
     host.pipeline("cancel", "--runner", build, check=True)
 
     assert (waiting, active) == ("PENDING", "active")
+
+
+def test_ten_runs_at_once_in_one_automation_root_are_each_judged_by_their_own(
+    own_host: ControllerHost,
+) -> None:
+    """All ten write the same report files; every second one has a failing test."""
+    host = own_host
+    scenarios = ("all-green", "failing-test") * 5
+    builds = {f"e{number}-redhat9.6-ubuntu24.04-w2k25-fc": name for number, name in enumerate(scenarios)}
+
+    def start(build: str) -> None:
+        # Nobody rewrites the config file here.
+        host.start(
+            build,
+            "--categorize",
+            "--share-config",
+            ATVM_STAND_IN_SCENARIO=builds[build],
+            ATVM_STAND_IN_SPEED="0.6",
+        )
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(start, builds))
+    active = [host.unit(WATCHER.format(build))["ActiveState"] for build in builds]
+    states = {build: host.await_end(build, 90) for build in builds}
+
+    assert active == ["active"] * 10
+    for build, scenario in builds.items():
+        phase = "COMPLETED" if scenario == "all-green" else "FAILED"
+        subruns = [subrun["phase"] for subrun in states[build]["subruns"]]
+        assert subruns == ["COMPLETED", phase, "COMPLETED"]
+        assert states[build]["phase"] == phase
+        assert len(host.posts(build=build)) == 3
+    assert host.failed() == []

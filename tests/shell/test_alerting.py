@@ -1,0 +1,132 @@
+"""Alerts beside the outbox, and the two commands that systemd calls when a watcher died and at boot."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from atvm_pipeline.shell import alerting
+from atvm_pipeline.shell.files import locked
+from atvm_pipeline.shell.records import Paths, Request, read_record
+from tests.controller import Controller
+from tests.mattermost_model import MattermostModel, drop_after_accept, ok
+from tests.running import BUILD, PROJECT, RUN_ID, make_request, wait_for
+
+
+@pytest.fixture
+def server():
+    with MattermostModel() as model:
+        yield model
+
+
+def run(
+    paths: Paths, server: MattermostModel, *words: str, **environ: str
+) -> "subprocess.CompletedProcess[str]":
+    """`atvm-pipeline alert` as the handler's unit would execute it."""
+    given = {
+        "PATH": os.environ["PATH"],
+        "ATVM_WATCHER_ENV_FILE": os.devnull,
+        "ATVM_WATCHER_STATE_ROOT": str(paths.state_root),
+        "MATTERMOST_ATVM_WEBHOOK": server.url,
+        "MONITOR_SERVICE_RESULT": "watchdog",
+        "MONITOR_EXIT_STATUS": "KILL",
+        **environ,
+    }
+    command = [sys.executable, "-m", "atvm_pipeline", "alert", *(words or (BUILD,))]
+    return subprocess.run(
+        command, cwd=PROJECT, env=given, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_a_watcher_that_died_is_told_with_what_is_known_and_what_helps(tmp_path, server):
+    paths = make_request(tmp_path, "true", alert_channel="atvm-alerts")
+    done = run(paths, server)
+    (post,) = server.posts
+
+    assert done.returncode == 0, done.stderr
+    assert post.payload["channel"] == "atvm-alerts"
+    assert "the watcher died (watchdog, status KILL)" in post.text
+    assert f"--attach --build-name {BUILD}" in post.text
+    assert server.secret not in done.stderr + done.stdout + post.text
+
+
+def test_without_an_alert_channel_only_the_log_is_told(tmp_path, server):
+    done = run(make_request(tmp_path, "true"), server)
+
+    assert (done.returncode, server.requests) == (0, 0)
+    assert "the watcher died" in done.stderr
+
+
+def test_a_build_that_is_watched_again_is_not_told(tmp_path, server):
+    paths = make_request(tmp_path, "true", alert_channel="atvm-alerts")
+    with locked(paths.watcher_lock):
+        done = run(paths, server)
+
+    assert (done.returncode, server.requests) == (0, 0)
+
+
+def test_a_state_that_is_gone_is_told_to_the_channel_of_the_setting(tmp_path, server):
+    paths = Paths(tmp_path / "state", BUILD)
+    done = run(paths, server, ATVM_WATCHER_ALERT_CHANNEL="atvm-alerts")
+
+    assert done.returncode == 0, done.stderr
+    assert "its state is gone" in server.posts[0].text
+
+
+@pytest.mark.parametrize("state", ["[]", "{}", '{"phase": 1}', "\0"])
+def test_a_state_that_cannot_be_read_does_not_keep_the_alert_back(tmp_path, server, state):
+    paths = make_request(tmp_path, "true", alert_channel="atvm-alerts")
+    paths.state.write_text(state)
+    done = run(paths, server)
+
+    assert done.returncode == 0, done.stderr
+    assert "nothing is known yet" in server.posts[0].text
+
+
+def test_an_alert_that_may_have_arrived_is_repeated_once_and_marked(tmp_path, server, monkeypatch):
+    monkeypatch.setattr(alerting, "FIRST_DELAY_S", 0.01)
+    server.script(drop_after_accept(), ok())
+    request = read_record(make_request(tmp_path, "true", alert_channel="a").request, Request)
+    outcome = alerting.tell(
+        BUILD, request, {"MATTERMOST_ATVM_WEBHOOK": server.url}, "text", key=f"{RUN_ID}/alert/x"
+    )
+
+    assert outcome in ("sent", "uncertain")
+    assert server.requests == 2
+
+
+def test_an_alert_gives_up_after_its_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(alerting, "FIRST_DELAY_S", 0.01)
+    monkeypatch.setattr(alerting, "LAST_DELAY_S", 0.05)
+    request = read_record(make_request(tmp_path, "true", alert_channel="a").request, Request)
+    environ = {"MATTERMOST_ATVM_WEBHOOK": "http://127.0.0.1:9/hooks/abc"}
+    began = time.monotonic()
+    outcome = alerting.tell(BUILD, request, environ, "text", key="k", patience_s=0.3)
+
+    assert outcome == "expired"
+    assert time.monotonic() - began < 5
+
+
+def test_the_sweep_gives_an_unwatched_run_its_watcher_and_leaves_an_ended_one(tmp_path: Path) -> None:
+    with Controller(tmp_path, scenario="all-green", speed=20) as host:
+        host.run(build="ended-e2e-redhat9.6-fc", runner="true", template=None, categorize=False)
+        ended = (host.state_root / "ended-e2e-redhat9.6-fc" / "state.json").read_bytes()
+        assert host.start().returncode == 0
+        folder = host.state_root / "e2e-redhat9.6-ubuntu24.04-w2k25-fc"
+        wait_for(lambda: host.webhook.posts[1:], "the first group's message")
+        os.kill(json.loads((folder / "watcher.json").read_text())["pid"], 9)
+        done = host.call("atvm-pipeline", "sweep", "--supervisor", "local")
+        code = host.wait()
+        again = host.call("atvm-pipeline", "sweep", "--supervisor", "local")
+        texts = host.texts()
+
+    assert done.returncode == 0, done.stderr
+    assert [line.partition(":")[0] for line in done.stdout.splitlines()] == [folder.name]
+    assert code == 0
+    assert (again.returncode, again.stdout) == (0, "")
+    assert (host.state_root / "ended-e2e-redhat9.6-fc" / "state.json").read_bytes() == ended
+    assert len([text for text in texts if "COMPLETED" in text]) == 3

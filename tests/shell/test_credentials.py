@@ -1,0 +1,46 @@
+"""Where the webhook comes from: the service's credential, the environment, the store, the file, in this order."""
+
+import pytest
+
+from atvm_pipeline.shell import credentials, settings
+
+NAME = "MATTERMOST_ATVM_WEBHOOK"
+
+
+@pytest.fixture
+def places(tmp_path, monkeypatch):
+    """A function that fills some of the places and gives what a process of ours then takes."""
+    store, given, file = tmp_path / "store", tmp_path / "given", tmp_path / "file.env"
+    monkeypatch.setattr(credentials, "STORE", store)
+
+    def taken(**values):
+        for folder, place in ((store, "store"), (given, "given")):
+            folder.mkdir(exist_ok=True)
+            (folder / credentials.NAME).unlink(missing_ok=True)
+            if place in values:
+                (folder / credentials.NAME).write_text(values[place])
+        file.write_text(f"{NAME}={values['file']}\n" if "file" in values else "")
+        environ = {NAME: values["environment"]} if "environment" in values else {}
+        environ |= {"CREDENTIALS_DIRECTORY": str(given)} if "given" in values else {}
+        return settings.effective_environment(environ, file).get(NAME)
+
+    return taken
+
+
+def test_each_place_comes_before_the_next(places):
+    everywhere = {"given": "g\n", "environment": "e", "store": "s\n", "file": "f"}
+    order = []
+    while everywhere:
+        order.append(places(**everywhere))
+        del everywhere[next(iter(everywhere))]
+
+    assert order == ["g", "e", "s", "f"]
+
+
+@pytest.mark.parametrize("held", ["", " \n", "x" * 5000], ids=["empty", "blank", "too long"])
+def test_a_credential_that_holds_nothing_of_use_is_none(places, held):
+    assert places(store=held, file="f") == "f"
+
+
+def test_without_any_place_there_is_no_webhook(places):
+    assert places() is None

@@ -137,8 +137,11 @@ def _runs_build(pid: int, build_name: str) -> bool:
 
 
 def _works_in(pid: int, workdir: Path) -> bool:
+    """Whether a process works in that folder; yes if we may not know (a sandbox hides it): its build's name must do."""
     try:
         return Path(f"/proc/{pid}/cwd").samefile(workdir)
+    except PermissionError:
+        return True
     except OSError:
         return False
 

@@ -179,3 +179,15 @@ def test_ten_runs_at_once_in_one_automation_root_are_each_judged_by_their_own(
         assert states[build]["phase"] == phase
         assert len(host.posts(build=build)) == 3
     assert host.failed() == []
+
+
+def test_a_runner_that_somebody_starts_by_hand_is_found_from_within_the_sandbox(host: ControllerHost) -> None:
+    build = "by-hand-redhat9.6-ubuntu24.04-w2k25-fc"
+    host.run(f"{PACKAGE}/bin/start-atvm-run-watcher.sh", "--build-name", build, cwd=AUTOMATION)
+    log = f"{STATE}/{build}/runner.log"
+    command = f"python3 ./run-sorry-cypress.py --config_file {CONFIG} --build_name {build} >{log} 2>&1"
+    host.run("bash", "-c", command, cwd=AUTOMATION, environ={"ATVM_STAND_IN_SPEED": "5"})
+    state = host.await_end(build)
+
+    assert state["phase"] == "COMPLETED"
+    assert '"type":"runner-started"' in host.read(f"{STATE}/{build}/journal.jsonl")

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from atvm_pipeline.core.errors import ConfigError
 from atvm_pipeline.shell import clock
-from atvm_pipeline.shell.files import make_folder
 from atvm_pipeline.shell.programs import ask
 from atvm_pipeline.shell.supervisor import choose
 
@@ -42,13 +41,16 @@ def state_root(where: Where) -> list[Finding]:
     root = where.state_root
     why = "every run keeps its journal and state there"
     mend = f"mkdir -p -m 0700 {root} as the user that starts runs, or set ATVM_WATCHER_STATE_ROOT"
+    # Only looked at: a start makes it.
+    there = next(path for path in (root, *root.parents) if path.exists())
     try:
-        make_folder(root)
-        mode = root.stat().st_mode & 0o777
-        room = os.statvfs(root)
+        mode = root.stat().st_mode & 0o777 if there == root else 0o700
+        room = os.statvfs(there)
     except OSError as error:
         return bad("state root", f"{root}: {error.strerror}", why, mend)
-    writable = os.access(root, os.W_OK | os.X_OK)
+    if not there.is_dir():
+        return bad("state root", f"{there} is no folder", why, mend)
+    writable = os.access(there, os.W_OK | os.X_OK)
     findings = (
         good("state root", f"{root} can be written")
         if writable

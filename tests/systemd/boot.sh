@@ -50,6 +50,13 @@ mount -t tmpfs -o mode=1777 tmpfs dev/shm
 mount -t tmpfs -o mode=755 tmpfs run
 # systemd-tmpfiles empties /tmp: without one of its own, the real one.
 mount -t tmpfs -o mode=1777 tmpfs tmp
+# The checkout may lie below the real /tmp: its interpreter and scripts must be seen all the same, and stay as they are.
+project=$(dirname -- "$(dirname -- "$(dirname -- "$(readlink -f -- "$0")")")")
+if [[ $project == /tmp/* ]]; then
+  mkdir -p -- "$root$project"
+  mount --bind -- "$project" "$root$project"
+  mount -o remount,bind,ro -- "$root$project"
+fi
 hostname controller
 pivot_root . mnt
 umount -l /mnt

@@ -30,43 +30,49 @@ SWEEP = "atvm-run-sweep.service"
 
 
 class ControllerHost(Host):
-    """A host with everything installed; the installer's own tests look at how it gets there."""
+    """A host with the package at its place; `bare`: without, for the installer to lay it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, bare: bool = False) -> None:
         super().__init__(folder)
+        self._settle()
+        if not bare:
+            self._lay_package()
+
+    def _settle(self) -> None:
+        """What a controller has before anything is installed."""
+        # A sandboxed service gets a fresh /proc, which shows the real kernel's boot, not this host's.
+        drop_ins = self.disk / "etc/systemd/system/atvm-run-watcher@.service.d"
+        drop_ins.mkdir()
+        (drop_ins / "boot.conf").write_text("[Service]\nBindReadOnlyPaths=/proc/sys/kernel/random/boot_id\n")
+        env_file = self.disk / "etc/atvm-run-watcher.env"
+        env_file.write_text(ENV_FILE)
+        env_file.chmod(0o600)
+        root = self.disk / "root"
+        root.mkdir(mode=0o700)
+        skip = shutil.ignore_patterns("__pycache__", "cmcReporter")
+        shutil.copytree(ROOT, root / Path(AUTOMATION).name, ignore=skip)
+        (self.disk / "srv").mkdir()
+
+    def _lay_package(self) -> None:
+        """As the installer leaves it, without building anything."""
         release = self.disk / PACKAGE.lstrip("/") / "releases" / "tested"
-        skip = shutil.ignore_patterns("__pycache__")
         for name in ("atvm_pipeline", "bin", "units", "docs"):
-            shutil.copytree(PROJECT / name, release / name, ignore=skip)
+            shutil.copytree(PROJECT / name, release / name, ignore=shutil.ignore_patterns("__pycache__"))
         _environment_of(release)
         (release.parents[1] / "current").symlink_to("releases/tested")
         (release.parents[1] / "bin").symlink_to("current/bin")
         units = self.disk / "etc/systemd/system"
         for unit in (PROJECT / "units").iterdir():
             shutil.copy(unit, units)
-        # A sandboxed service gets a fresh /proc, which shows the real kernel's boot, not this host's.
-        (units / "atvm-run-watcher@.service.d").mkdir()
-        (units / "atvm-run-watcher@.service.d" / "boot.conf").write_text(
-            "[Service]\nBindReadOnlyPaths=/proc/sys/kernel/random/boot_id\n"
-        )
         (units / "multi-user.target.wants").mkdir()
         (units / "multi-user.target.wants" / SWEEP).symlink_to(f"../{SWEEP}")
-        env_file = self.disk / "etc/atvm-run-watcher.env"
-        env_file.write_text(ENV_FILE)
-        env_file.chmod(0o600)
-        root = self.disk / "root"
-        root.mkdir(mode=0o700)
-        shutil.copytree(
-            ROOT, root / Path(AUTOMATION).name, ignore=shutil.ignore_patterns("__pycache__", "cmcReporter")
-        )
-        (self.disk / "srv").mkdir()
 
     # --- the receiver ---
 
     def receive(self) -> None:
         """Let the receiver listen."""
         script = Path(__file__).with_name("receiver.py")
-        self.run("systemd-run", "--quiet", "--unit=receiver", "--", _python(), str(script), str(PORT), POSTS)
+        self.run("systemd-run", "--quiet", "--unit=receiver", "--", python(), str(script), str(PORT), POSTS)
         wait_for(
             lambda: self.run("bash", "-c", f"exec 3<>/dev/tcp/127.0.0.1/{PORT}", check=False).returncode == 0,
             "the receiver listens",
@@ -153,5 +159,5 @@ def _environment_of(release: Path) -> None:
     (packages / "tested.pth").write_text("\n".join([PACKAGE + "/releases/tested", *ours]) + "\n")
 
 
-def _python() -> str:
+def python() -> str:
     return os.path.realpath(sys.executable)

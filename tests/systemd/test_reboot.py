@@ -1,5 +1,6 @@
 """The host goes down in the middle of a run, by a power cut or in order; at the next boot the sweep says so."""
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -34,7 +35,10 @@ def test_a_reboot_in_the_middle_ends_the_run_and_what_was_pending_is_delivered(
     before = host.state()
     down(host)
     host.boot()
+    began_s = time.monotonic()
     host.receive()
+    wait_for(lambda: any("rebooted" in text for text in host.posts(ALERTS, BUILD)), "the alert")
+    print(f"host up again: alert after {time.monotonic() - began_s:.1f} s")
     state = host.await_end()
 
     assert (state["phase"], state["reason"]["code"]) == ("TERMINATED", "host-rebooted")
@@ -42,7 +46,6 @@ def test_a_reboot_in_the_middle_ends_the_run_and_what_was_pending_is_delivered(
     assert [subrun["phase"] for subrun in state["subruns"]] == ["COMPLETED", "TERMINATED"]
     assert state["subruns"][0]["post"]["outcome"] == "sent"
     assert len(host.posts(build=BUILD)) == 1
-    assert any("rebooted" in text for text in host.posts(ALERTS, BUILD))
     assert host.unit(SWEEP)["Result"] == "success"
     assert WATCHER.format(BUILD) not in host.failed()
     assert host.pipeline("wait", BUILD).returncode == 1

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.controller import BUILD, CONFIG, RUNNER, TEMPLATE, Controller, wait_for
+from tests.mattermost_model import rate_limited
 
 C, F, T, H = "COMPLETED", "FAILED", "TERMINATED", "HUNG"
 
@@ -371,3 +372,34 @@ def test_the_halves_of_a_start_work_one_after_the_other(host: Controller) -> Non
 
     assert host.state()["phase"] == C
     assert len(host.webhook.posts) == 3
+
+
+def test_a_message_that_waits_is_resent_by_hand_and_marked(host: Controller) -> None:
+    host.webhook.script(rate_limited("3600"))
+    assert host.start(categorize=False).returncode == 0
+    wait_for(lambda: host.state()["phase"] == C, "the verdict")
+    wait_for(lambda: host.webhook.requests, "a first attempt")
+    os.kill(host.record("watcher.json")["pid"], 9)
+    host.webhook.script()
+    resent = host.call("atvm-pipeline", "resend", BUILD)
+
+    assert resent.returncode == 0, resent.stderr
+    assert [text.startswith(":warning: **Possible duplicate**") for text in host.texts()] == [True]
+    assert host.state()["subruns"][0]["post"]["outcome"] == "sent"
+    assert host.call("atvm-pipeline", "wait", BUILD).returncode == 0
+
+
+def test_a_start_while_the_earlier_run_settles_waits_for_its_verdict_and_message(tmp_path: Path) -> None:
+    with Controller(tmp_path, ATVM_WATCHER_SETTLE_S="3") as host:
+        assert host.start(categorize=False).returncode == 0
+        wait_for((host.state_root / BUILD / "runner-exit.json").exists, "the runner's end")
+        first = host.state()["run_id"]
+        assert host.start(categorize=False).returncode == 0
+        host.wait()
+        archived = [
+            json.loads((folder / "state.json").read_text())
+            for folder in (host.state_root / ".archive" / BUILD).iterdir()
+        ]
+
+    assert [(state["run_id"], state["phase"]) for state in archived] == [(first, C)]
+    assert len(host.webhook.posts) == 2

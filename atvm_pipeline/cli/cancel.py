@@ -135,8 +135,9 @@ def _cancel_unwatched(paths: Paths, request: Request, marker: MarkerRecord) -> N
     loop = Loop(run, store, _never, on_save=lambda _snapshot: None)
     loop.feed(
         [
-            *crashed_deliveries(run),
             CancelRequested(at=clock.now(), who=marker.who, why=marker.why, requested_at=marker.requested_at),
+            # After it: once cancelled, what settles begins nothing more.
+            *crashed_deliveries(run),
         ]
     )
     loop.save()

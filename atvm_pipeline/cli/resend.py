@@ -50,6 +50,12 @@ def run(args: argparse.Namespace) -> int:
             loaded = load(paths, request.run_id)
             if loaded.run is None:
                 raise Refused(DATA, f"{paths.folder} holds no journal of this run")
+            if loaded.run.verdict is None and args.archived is None:
+                raise Refused(
+                    IN_USE,
+                    f"build {paths.build_name} has not ended and nobody watches it: join with start-atvm-run-watcher.sh "
+                    f"--attach --build-name {paths.build_name}, which delivers what waits",
+                )
             keys = chosen(loaded.run, args.subrun)
             loop = Loop(
                 loaded.run, Store(paths, loaded.journal_bytes), deliver, on_save=lambda _snapshot: None
@@ -98,9 +104,9 @@ class _NoSources:
 
 def _resend(loop: Loop, keys: list[str]) -> int:
     pid, _ = self_identity()
+    before = {post.key: post.attempts for post in loop.run.outbox}
     loop.feed([WatcherStarted(at=clock.now(), pid=pid, resumed=True, utc_offset_s=clock.utc_offset_s())])
     loop.feed(crashed_deliveries(loop.run))
-    before = {post.key: post.attempts for post in loop.run.outbox}
     loop.feed([ResendRequested(at=clock.now(), key=key) for key in keys])
     ours = [
         post.key
@@ -109,11 +115,10 @@ def _resend(loop: Loop, keys: list[str]) -> int:
     ]
 
     def tried(run: Run) -> bool:
-        return all(
-            not post.in_flight and post.attempts > before.get(post.key, 0)
-            for post in run.outbox
-            if post.key in ours
-        )
+        # Whatever else was due has begun as well: none is left in the middle.
+        if any(post.in_flight for post in run.outbox):
+            return False
+        return all(post.attempts > before.get(post.key, 0) for post in run.outbox if post.key in ours)
 
     loop.follow(_NoSources(), on_ready=lambda: None, until=tried)
     posts = [post for post in loop.run.outbox if post.key in ours]

@@ -64,7 +64,7 @@ def description(argv: list[str]) -> str:
 
 def run(args: argparse.Namespace) -> int:
     """Start, or half of it."""
-    from atvm_pipeline.shell.in_use import start_locks
+    from atvm_pipeline.shell.in_use import attach_lock, start_locks
     from atvm_pipeline.shell.start import check_webhook
     from atvm_pipeline.shell.supervisor import choose
 
@@ -78,8 +78,10 @@ def run(args: argparse.Namespace) -> int:
     how = How(
         only=args.only, check=args.check, no_preflight=args.no_preflight, supervisor=choose(args.supervisor)
     )
-    if args.attach and attach(wanted, how):
-        return DONE
+    if args.attach:
+        with attach_lock(wanted):
+            if attach(wanted, how):
+                return DONE
     if args.only != "runner":
         warning = check_webhook(environ, wanted.settings)
         if warning is not None:

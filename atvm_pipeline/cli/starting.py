@@ -154,7 +154,14 @@ def start_runner_only(wanted: Wanted, how: How) -> None:
     check_living(wanted)
     new = build_request(wanted, how.supervisor.name)
     known = read_record(paths.request, Request)
-    waiting = known is not None and is_locked(paths.watcher_lock) and _fresh(paths, known)
+    waiting = (
+        known is not None
+        and is_locked(paths.watcher_lock)
+        and phase_of(paths) not in TERMINAL
+        and _fresh(paths, known)
+    )
+    if known is not None and waiting:
+        _check_alike(known, new)
     # The watcher's request goes on: it gets the command, and the environment of this call.
     request = (
         replace(
@@ -183,6 +190,17 @@ def start_runner_only(wanted: Wanted, how: How) -> None:
     start_runner(request, paths, how.supervisor)
     say(f"runner: running, log {request.log_path}")
     print(printable(str(paths.folder)))
+
+
+def _check_alike(known: Request, new: Request) -> None:
+    """Refuse a half that asks for another run than the waiting watcher follows.  Raises Refused."""
+    wanted = (known.categorized or new.categorized, new.workdir, new.log_path)
+    if (known.categorized, known.workdir, known.log_path) != wanted:
+        raise Refused(
+            USAGE,
+            "the waiting watcher was started with another --categorize, --workdir or ATVM_RUNNER_LOG: "
+            "start both halves alike",
+        )
 
 
 def _fresh(paths: Paths, request: Request) -> bool:

@@ -182,6 +182,8 @@ def _wrapper_started(run: Run, fact: f.WrapperStarted, event: LogRead) -> Run:
     run = trigger(run, "next-child", event.at, event.watched_s)
     wrapper = Wrapper(name=fact.wrapper, offset=fact.offset, total=fact.total, group=fact.group)
     if run.request.categorized:
+        if len(run.subruns) >= SUBRUNS_MAX:
+            return replace(run, too_many=True)
         subrun = SubRun(index=len(run.subruns) + 1, wrapper=wrapper, started_at=event.at)
         return replace(run, subruns=(*run.subruns, subrun))
     only = run.subruns[-1]

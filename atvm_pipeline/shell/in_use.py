@@ -14,9 +14,22 @@ from atvm_pipeline.core.events import Process
 from .files import Busy, is_locked, locked, make_folder
 from .processes import find_runner
 from .reading import TERMINAL, phase_of
-from .records import Paths, Request, read_record
+from .records import ExitRecord, Paths, Request, read_record
 from .refusals import CANNOT_WRITE, IN_USE, Refused
 from .start import Wanted, config_path, log_path
+
+
+@contextlib.contextmanager
+def attach_lock(wanted: Wanted) -> Iterator[None]:
+    """Hold the build's lock alone: who joins a run rewrites no config file.  Raises Refused."""
+    try:
+        with locked(wanted.paths.start_lock):
+            yield
+    except Busy:
+        raise Refused(
+            IN_USE,
+            f"build {wanted.paths.build_name} is being started or cancelled by another command; try again when it has returned",
+        ) from None
 
 
 @contextlib.contextmanager
@@ -143,9 +156,22 @@ def living_requests(paths: Paths) -> Iterator[Request]:
         return
     for name in names:
         other = Paths(paths.state_root, name)
-        if name == paths.build_name or not (is_locked(other.runner_lock) or is_locked(other.start_lock)):
+        if name == paths.build_name:
             continue
         with contextlib.suppress(OSError):  # who cannot be read cannot be held against us
             request = read_record(other.request, Request)
-            if request is not None:
+            if request is not None and _lives(other, request):
                 yield request
+
+
+def _lives(other: Paths, request: Request) -> bool:
+    """Whether the runner of a request lives, is about to, or is one that somebody else started and we watch."""
+    if is_locked(other.runner_lock):
+        return True
+    ended = (
+        phase_of(other) in TERMINAL or read_record(other.runner_exit, ExitRecord, request.run_id) is not None
+    )
+    if is_locked(other.start_lock) and not ended:
+        return True
+    foreign = request.runner_command is None and is_locked(other.watcher_lock) and not ended
+    return foreign and find_runner(other.build_name, Path(request.workdir)) is not None

@@ -398,3 +398,15 @@ def test_a_summary_without_a_totals_row_ends_with_the_runner() -> None:
     story = Story().started().begin_child(1).log(f.RunFinished(offset=0)).exit(0)
 
     assert last_child(story).ended_by == "runner-over"
+
+
+def test_wrappers_beyond_the_limit_are_not_kept_and_cannot_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_facts, "SUBRUNS_MAX", 2)
+    begin = f.WrapperStarted(offset=0, wrapper="cypress-cloud", total=1)
+    end = f.WrapperFinished(offset=0, wrapper="cypress-cloud")
+    story = Story(hosts=()).started()
+    for _ in range(5):
+        story.log(begin).child(("a.cy.ts", GREEN)).log(end)
+
+    assert len(story.run.subruns) == 2
+    assert story.end(0).ending == ("FAILED", "results-missing")

@@ -257,3 +257,10 @@ def test_a_cancelled_run_is_told_nowhere() -> None:
     story = Story(alerts=True).started().begin_child(2).cancel()
 
     assert story.posts == []
+
+
+def test_a_cancel_before_the_fate_of_a_crashed_attempt_is_known_begins_nothing_more() -> None:
+    story = told().child(SECOND, label="e2e-ubuntu24.04-fc").tick(10).cancel().settle("uncertain")
+
+    assert [post.outcome for post in story.run.outbox] == ["uncertain", "dropped"]
+    assert len(story.posts) == 1

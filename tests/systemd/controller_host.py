@@ -1,5 +1,6 @@
 """A controller on a booted host: the package at its place, the stand-in automation root, a receiver, the wrappers."""
 
+import importlib
 import json
 import os
 import shutil
@@ -151,12 +152,20 @@ def one_shot(build: str = BUILD) -> dict[str, str]:
     return {"template": TEMPLATE, "runner": f"{RUNNER} --categorize"} if build == BUILD else {}
 
 
+DEPENDENCIES = ("msgspec", "psutil", "urllib3", "watchdog")
+
+
 def _environment_of(release: Path) -> None:
-    """A virtual environment of the release, with the packages of the one that runs this test."""
+    """A virtual environment of the release, with copies of the packages that run this test.
+
+    Copies: a sandboxed service with a /tmp of its own would not see a checkout that lies below the real one.
+    """
     venv.EnvBuilder(symlinks=True, with_pip=False).create(release / ".venv")
     (packages,) = (release / ".venv/lib").glob("python3*/site-packages")
-    ours = [path for path in sys.path if path.endswith("site-packages") and path.startswith(sys.prefix)]
-    (packages / "tested.pth").write_text("\n".join([PACKAGE + "/releases/tested", *ours]) + "\n")
+    for name in DEPENDENCIES:
+        (source,) = importlib.import_module(name).__path__
+        shutil.copytree(source, packages / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (packages / "tested.pth").write_text(PACKAGE + "/releases/tested\n")
 
 
 def python() -> str:

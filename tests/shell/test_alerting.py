@@ -129,4 +129,7 @@ def test_the_sweep_gives_an_unwatched_run_its_watcher_and_leaves_an_ended_one(tm
     assert code == 0
     assert (again.returncode, again.stdout) == (0, "")
     assert (host.state_root / "ended-e2e-redhat9.6-fc" / "state.json").read_bytes() == ended
-    assert len([text for text in texts if "COMPLETED" in text]) == 3
+    # The kill may come between a message's arrival and its record: then its repeat is marked, never plain.
+    told = [text for text in texts if "**COMPLETED**" in text and "Possible duplicate" not in text]
+    marked = [text for text in texts if "Possible duplicate" in text]
+    assert len(told) <= 3 <= len(told) + len(marked)

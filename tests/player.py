@@ -58,6 +58,8 @@ class Player:
         self.runner: subprocess.Popen[str] | None = None
         self.roles: set[str] = set()
         self.browser_seen = False
+        self.hangs = first.settings.quiet_limit_s < 60
+        """In a hang it matters that each child's browser was seen, not only the first."""
         make_folder(self.paths.folder)
         self.workdir.mkdir()
 
@@ -209,8 +211,9 @@ class Player:
                 self.runner.stdin.write(f"{sign}{role}\n")
                 self.runner.stdin.flush()
                 self.answer()
-        self.roles = roles
-        if "browser" in roles and not self.browser_seen:
+        before, self.roles = self.roles, roles
+        begun = "browser" in roles and "browser" not in before
+        if begun and (self.hangs or not self.browser_seen):
             wait_for(lambda: "browser" in self.roles_seen(), "a look at the browser")
             self.browser_seen = True
 

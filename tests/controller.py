@@ -6,12 +6,15 @@ Runs the Bash wrappers as an operator would.  Used by the end-to-end tests and b
 import json
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
+from atvm_pipeline.shell.files import is_locked
+from atvm_pipeline.shell.records import Paths
 from tests.mattermost_model import MattermostModel
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -70,7 +73,15 @@ class Controller:
         for build in self.builds():
             self.call("cancel-atvm-runner.sh", "--build-name", build)
             self.call("cancel-atvm-run-watcher.sh", "--build-name", build)
+            self.end_watcher(build)
         self.webhook.__exit__(*exception)
+
+    def end_watcher(self, build: str) -> None:
+        """A cancel leaves the watcher of an ended run to its messages, for days if nobody takes them."""
+        paths = Paths(self.state_root, build)
+        if is_locked(paths.watcher_lock):
+            os.kill(self.record("watcher.json", build)["pid"], signal.SIGKILL)
+            wait_for(lambda: not is_locked(paths.watcher_lock), "the watcher's end")
 
     def lay_old_reports(self) -> None:
         """Yesterday's reports, before anything takes a listing."""

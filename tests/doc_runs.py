@@ -17,6 +17,7 @@ from atvm_pipeline.core.events import (
     DeliverySettled,
     Event,
     LogRead,
+    LogReplaced,
     Metadata,
     Process,
     ProcessesSeen,
@@ -50,6 +51,7 @@ class Play:
         """Request the run and start watcher and runner."""
         self.posts: list[PostMessage] = []
         self.uncertain_once = False
+        self.generation = 0
         self._offset = 0
         request = RunRequested(
             seq=1,
@@ -102,7 +104,10 @@ class Play:
             made.append(make(self._offset))
         self._offset += 61
         state = ScannerState(offset=self._offset)
-        self.feed(LogRead(at=BEGIN, end=self._offset, facts=tuple(made), scanner=state), after_s=after_s)
+        read = LogRead(
+            at=BEGIN, generation=self.generation, end=self._offset, facts=tuple(made), scanner=state
+        )
+        self.feed(read, after_s=after_s)
 
     def child(
         self,
@@ -210,6 +215,17 @@ def label_mismatch() -> dict[str, Any]:
     return next(body for body in play.bodies() if "attachments" in body)
 
 
+def log_gap() -> dict[str, Any]:
+    """A group in whose middle the log was cut: what stood there is lost, and the message says so."""
+    play = Play(hosts=("redhat9.6", "ubuntu24.04", "w2k25"))
+    play.log(lambda offset: f.ChildLaunched(offset=offset, label="e2e-redhat9.6-fc"))
+    play.feed(LogReplaced(at=BEGIN, generation=1, why="truncated", begin=2501))
+    play.generation = 1
+    play.child("e2e-redhat9.6-fc", ("redhat9.6.cy.ts", PASSED, 3725.0), CHECK)
+    play.wait(11)
+    return next(body for body in play.bodies() if "attachments" in body)
+
+
 def host_pending() -> dict[str, Any]:
     """A group of two hosts, one with pending tests only."""
     play = Play(build="e2e-redhat9.6-w2k25-fc", hosts=("redhat9.6", "w2k25"))
@@ -269,6 +285,7 @@ EXAMPLES: dict[str, Callable[[], dict[str, Any]]] = {
     "completed": completed,
     "failed": failed,
     "label-mismatch": label_mismatch,
+    "log-gap": log_gap,
     "host-pending": host_pending,
     "not-categorized": whole_run,
     "closing": closing,

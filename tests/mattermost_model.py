@@ -9,6 +9,7 @@ of a long text, and `posts`, what a reader of the channel would see, so that "tw
         assert len(server.posts) == 2
 """
 
+import gzip
 import json
 import secrets
 import ssl
@@ -20,9 +21,12 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import parse_qs
 
-BODY_MAX_BYTES = 300_000
-"""`ServiceSettings.MaximumPayloadSizeBytes`."""
+BODY_MAX_BYTES = 300_000 + 512
+"""`ServiceSettings.MaximumPayloadSizeBytes`, and the slack that the server adds; what is beyond is cut off."""
+URL_MAX_BYTES = 2_048
+"""A longer request line is refused before anything else is looked at."""
 TEXT_MAX_RUNES = 16_383
 """The size of a post; 4000 where the database is an old one."""
 REQUEST_ID = "".join(string.ascii_lowercase)
@@ -130,11 +134,7 @@ class Call:
 
     def accept(self) -> dict[str, Any] | None:
         """Read and store the post as a healthy server does; None, with the error answered, if it refuses it."""
-        try:
-            body = self.read()
-            payload = json.loads(body) if len(body) <= BODY_MAX_BYTES else None
-        except ValueError:
-            payload = None
+        payload = self.decoded(self.read()[:BODY_MAX_BYTES])
         if not isinstance(payload, dict):
             self.fail(400, "web.incoming_webhook.decode.app_error")
         elif not payload.get("text") and not payload.get("attachments"):
@@ -145,6 +145,15 @@ class Call:
             self.model.store(payload, self.headers)
             return payload
         return None
+
+    def decoded(self, body: bytes) -> Any:
+        """The body as Go's decoder reads it: the first JSON value counts, bytes after it do not; None if there is none."""
+        try:
+            if self.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+                body = parse_qs(body.decode())["payload"][0].encode()
+            return json.JSONDecoder().raw_decode(body.decode().lstrip())[0]
+        except (ValueError, KeyError):
+            return None
 
     def answer(self, status: int, body: bytes, content_type: str, **headers: str) -> None:
         self.start(status, content_type, len(body), **headers)
@@ -158,11 +167,18 @@ class Call:
         self.handler.end_headers()
 
     def ok(self, body: bytes = b"ok") -> None:
-        self.answer(200, body, "text/plain", X_Request_Id=REQUEST_ID, X_Version_Id="11.6.0")
+        headers = {"X_Request_Id": REQUEST_ID, "X_Version_Id": "11.6.0"}
+        if "gzip" in self.headers.get("accept-encoding", ""):
+            # `WebserverMode=gzip`: only for who asks for it.
+            body, headers["Content_Encoding"] = gzip.compress(body), "gzip"
+        self.answer(200, body, "text/plain", **headers)
 
     def fail(self, status: int, error: str = "web.incoming_webhook.general.app_error") -> None:
-        """The JSON of 11.x, with the secret in its message."""
-        sentence = f"Failed to handle the payload of media type application/json for incoming webhook {self.model.secret}."
+        """The JSON of 11.x, with the id that was asked for in its message: the secret."""
+        asked = self.handler.path.rpartition("/")[2]
+        sentence = (
+            f"Failed to handle the payload of media type application/json for incoming webhook {asked}."
+        )
         body = {
             "id": error,
             "message": sentence,
@@ -220,12 +236,40 @@ def posted_500() -> Behaviour:
     return behave
 
 
+def posted_in_part() -> Behaviour:
+    """Take the first part of a long text, then fail: the parts are not one transaction."""
+
+    def behave(call: Call) -> None:
+        payload = call.decoded(call.read())
+        call.model.store({**payload, "text": payload["text"][: call.model.text_max]}, call.headers)
+        call.fail(500)
+
+    return behave
+
+
+def hardened_500() -> Behaviour:
+    """Take the post, then fail, in hardened mode: nothing of the reason is said."""
+
+    def behave(call: Call) -> None:
+        if call.accept() is not None:
+            body = {
+                "id": "",
+                "message": "Internal Server Error",
+                "request_id": REQUEST_ID,
+                "status_code": 500,
+            }
+            call.answer(500, json.dumps(body).encode(), "application/json", X_Request_Id=REQUEST_ID)
+
+    return behave
+
+
 def rate_limited(retry_after: str | None = "1") -> Behaviour:
     """The limiter's plain text, before anything looked at the post."""
 
     def behave(call: Call) -> None:
         call.read()
-        headers = {} if retry_after is None else {"Retry_After": retry_after}
+        headers = {"X_Ratelimit_Limit": "10", "X_Ratelimit_Remaining": "0", "X_Ratelimit_Reset": "1"}
+        headers |= {} if retry_after is None else {"Retry_After": retry_after}
         call.answer(429, b"limit exceeded\n", "text/plain; charset=utf-8", **headers)
 
     return behave
@@ -338,10 +382,14 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path == model.path:
             model.next_behaviour()(call)
             return
-        model.strays.append(f"POST {self.path}")
-        call.read()
-        if self.path.startswith("/hooks/") and self.path.removeprefix("/hooks/").isalnum():
-            call.fail(400)
+        model.strays.append(f"POST {self.path}"[:URL_MAX_BYTES])
+        payload = call.decoded(call.read())
+        place, _, asked = self.path.rpartition("/")
+        if len(self.path) > URL_MAX_BYTES:
+            call.fail(414, "basic_security_check.url.too_long_error")
+        elif place == "/hooks" and asked.isalnum():
+            # Whether there is such a hook is asked last: a body that is none is refused for itself.
+            call.fail(400, *([] if isinstance(payload, dict) else ["web.incoming_webhook.decode.app_error"]))
         else:
             call.answer(404, b"<!doctype html>", "text/html")
 

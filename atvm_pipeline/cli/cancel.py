@@ -16,6 +16,7 @@ from atvm_pipeline.shell.records import MarkerRecord, Paths, Request, read_recor
 from atvm_pipeline.shell.refusals import DATA, DONE, IN_USE, NO, UNAVAILABLE, USAGE, Refused
 from atvm_pipeline.shell.runner import stop_runner
 from atvm_pipeline.shell.store import Store, load
+from atvm_pipeline.shell.watching import crashed_deliveries
 
 from .common import (
     add_state_root,
@@ -26,7 +27,7 @@ from .common import (
     state_root,
     who as whoami,
 )
-from .watch import crashed_deliveries, first_event
+from .watch import first_event
 
 WAIT_S = 30.0
 LOOK_S = 0.05
@@ -46,7 +47,8 @@ def run(args: argparse.Namespace) -> int:
     """Cancel.  0 done; 1 the run had ended already, nothing changed; 69 not done within 30 s."""
     if (args.build is None) == (args.build_name is None):
         raise Refused(USAGE, "name one build: --build-name BUILD")
-    paths = Paths(state_root(args, environment()), checked_build_name(args.build or args.build_name))
+    build_name = args.build if args.build is not None else args.build_name
+    paths = Paths(state_root(args, environment()), checked_build_name(build_name))
     request = read_record(paths.request, Request)
     if request is None:
         raise Refused(DATA, f"build {paths.build_name} is not known in {paths.state_root}")

@@ -6,7 +6,6 @@ Whatever reaches a terminal from here is one harmless line, whoever wrote its pa
 import argparse
 import contextlib
 import os
-import pwd
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -50,6 +49,8 @@ def who() -> str:
     named = os.environ.get("SUDO_USER", "")
     if named and is_text(named):
         return named
+    import pwd
+
     try:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
@@ -87,11 +88,15 @@ def given_state_root(args: argparse.Namespace) -> list[str]:
     return ["--state-root", args.state_root] if args.state_root else []
 
 
-def checked_build_name(name: str) -> str:
-    """A build name that may become a folder's and a unit's name.  Raises Refused."""
-    from atvm_pipeline.core.harmless import one_line
-    from atvm_pipeline.core.naming import valid_build_name
+def checked_build_name(given: object) -> str:
+    """A build name that may become a folder's and a unit's name.  Raises Refused.
 
+    `given`: what argparse made of the command line; for `-- --` that is an empty list.
+    """
+    from atvm_pipeline.core.build_name import valid_build_name
+    from atvm_pipeline.core.harmless import one_line
+
+    name = given if isinstance(given, str) else ""
     if valid_build_name(name):
         return name
     raise Refused(

@@ -31,6 +31,7 @@ CHECKS: tuple[Callable[[Where], list[Finding]], ...] = (
     machine.supervisor,
     runs.runs,
     runs.strays,
+    runs.size,
 )
 
 

@@ -32,6 +32,8 @@ def run(args: argparse.Namespace) -> int:
         return DONE
     print(printable(f"{paths.build_name}: {state['phase']}  ({headline(paths, state)})"))
     print_case(state, RUN_VERDICTS)
+    for note in state.get("notes", ()):
+        print(f"   note: {one_line(note, 300)}")
     for subrun in state["subruns"]:
         named = f"{subrun['index']}. {subrun['name']}: {subrun['phase']}  (label {subrun['label'] or 'none'})"
         print(f"\n{printable(named)}")
@@ -55,7 +57,7 @@ def print_case(case: dict[str, Any], table: tuple[VerdictRow, ...]) -> None:
     row = row_of(case["phase"], reason["code"], table) or row_of(case["phase"], reason["code"], RUN_VERDICTS)
     if row is not None:
         print(f"   by row {row.number} of the table: {row.when} -> {row.phase}")
-    print(f"   specs: {ledger_line(case)}")
+    print(printable(f"   specs: {ledger_line(case)}"))
     for item in reason["evidence"]:
         print(f"   evidence: {describe(item)}")
 
@@ -83,7 +85,9 @@ def describe(item: dict[str, Any]) -> str:
     words = ", ".join(f"{key} {value}" for key, value in item.items() if key != "kind" and value is not None)
     text = f"{one_line(item['kind'], 60)}: {one_line(words, 300)}"
     if item["kind"] == "log" and isinstance(item.get("offset"), int) and isinstance(item.get("path"), str):
-        quote = quoted(Path(item["path"]), item["offset"])
+        begin = item.get("file_begin")
+        # What lies before it was read from a file that a rotation has renamed since.
+        quote = quoted(Path(item["path"]), item["offset"] - (begin if isinstance(begin, int) else 0))
         return f"{text}\n             | {quote}" if quote else text
     return text
 

@@ -11,13 +11,13 @@ import msgspec
 from atvm_pipeline.core.facts import Fact
 from atvm_pipeline.core.recognise.describe import describe
 from atvm_pipeline.core.snapshot import snapshot
+from atvm_pipeline.shell.dialects import load_dialect
 from atvm_pipeline.shell.inventories import load_inventory
 from atvm_pipeline.shell.offline import Finished, inspect_log, since_from
 from atvm_pipeline.shell.refusals import DATA, DONE, USAGE, Refused
 
 from .common import checked_build_name, checked_text, environment, say
 from .page import page, print_json
-from .starting import load_dialect
 
 PROGRESS_MIN_BYTES = 32 * 1024 * 1024
 """A smaller log is read before a bar could be drawn."""

@@ -1,15 +1,11 @@
 """The entry point: which command, and what an error looks like from outside.  Imports a command only when it runs."""
 
-import importlib
 import io
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 
 from atvm_pipeline.shell.refusals import BAD_CONFIG, BUG, CANNOT_WRITE, DATA, DONE, USAGE, Refused
-
-from .common import Parser, say
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("run", "template, preflight, watcher, runner: start one request; returns when the runner runs"),
@@ -48,10 +44,14 @@ def main(argv: list[str]) -> int:
 
         print(f"atvm-pipeline {__version__}")
         return 0
+    from .common import Parser, say
+
     if argv[0] not in COMMANDS:
         say(f"atvm-pipeline: {argv[0][:40]!r} is not a command (see atvm-pipeline --help)")
         return USAGE
-    module = importlib.import_module(f".{COMMANDS[argv[0]][0]}", __package__)
+    from importlib import import_module
+
+    module = import_module(f".{COMMANDS[argv[0]][0]}", __package__)
     describe = getattr(module, "description", None)
     parser = Parser(
         prog=prog(f"atvm-pipeline {argv[0]}"),
@@ -71,33 +71,37 @@ def prog(default: str) -> str:
 
 def script() -> int:
     """`main`, with every error said in one line."""
-    from atvm_pipeline.core.errors import ConfigError, DataError
-    from atvm_pipeline.shell.files import Unreadable
-
     _make_streams_safe()
     try:
         code = main(sys.argv[1:])
         sys.stdout.flush()
-    except Refused as refused:
-        return _said(str(refused), refused.code, refused.more)
-    except ConfigError as error:
-        return _said(str(error), BAD_CONFIG)
-    except DataError as error:
-        return _said(str(error), DATA)
     except BrokenPipeError:
         # The reader of our answer went away: nothing is wrong on our side.
         _drop_answer()
         return DONE
-    except Unreadable as error:
-        return _said(str(error), DATA)
-    except OSError as error:
-        place = f" {error.filename}" if error.filename else ""
-        return _said(f"cannot use{place}: {error.strerror or 'input/output error'}", CANNOT_WRITE)
     except KeyboardInterrupt:
         return _said("interrupted", 130)
     except Exception as error:  # noqa: BLE001 - the last resort: foreign data in a traceback might hold a secret
-        return _bug(error)
+        return _failed(error)
     return code
+
+
+def _failed(error: Exception) -> int:
+    from atvm_pipeline.core.errors import ConfigError, DataError
+    from atvm_pipeline.shell.files import Unreadable
+
+    match error:
+        case Refused():
+            return _said(str(error), error.code, error.more)
+        case ConfigError():
+            return _said(str(error), BAD_CONFIG)
+        case DataError() | Unreadable():
+            return _said(str(error), DATA)
+        case OSError():
+            place = f" {error.filename}" if error.filename else ""
+            return _said(f"cannot use{place}: {error.strerror or 'input/output error'}", CANNOT_WRITE)
+        case _:
+            return _bug(error)
 
 
 def _make_streams_safe() -> None:
@@ -122,6 +126,8 @@ def _drop_answer() -> None:
 
 def _bug(error: Exception) -> int:
     """One line with the kind of the error and its place, no value: the whole traceback only where it is asked for."""
+    import traceback
+
     if os.environ.get("ATVM_DEBUG") == "1":
         traceback.print_exception(error)
     frames = traceback.extract_tb(error.__traceback__)
@@ -130,6 +136,8 @@ def _bug(error: Exception) -> int:
 
 
 def _said(text: str, code: int, more: Sequence[str] = ()) -> int:
+    from .common import say
+
     say(f"{prog('atvm-pipeline')}: {text}")
     for line in more:
         say(line, indent="  ")

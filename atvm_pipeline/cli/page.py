@@ -1,23 +1,18 @@
 """A state for a person: the pages that `status`, `inspect` and `replay` print."""
 
-import re
 import sys
 from typing import Any
 
-import msgspec
-
-from atvm_pipeline.core.harmless import printable
-
-_UNSEEN = re.compile(r"[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
-"""What a terminal may obey or hide, and JSON lets through as it is."""
+from atvm_pipeline.core.harmless import escaped, printable
 
 
 def print_json(value: object) -> None:
     """The answer for a program: UTF-8, whatever the terminal's encoding; what a terminal could obey is escaped."""
-    text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
-    safe = _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    import msgspec
+
+    data = msgspec.json.format(msgspec.json.encode(value), indent=2)
     sys.stdout.flush()
-    sys.stdout.buffer.write(safe.encode() + b"\n")
+    sys.stdout.buffer.write(escaped(data) + b"\n")
 
 
 KINDS = ("passed", "failed", "crashed", "pending", "skipped", "no_report", "not_run")
@@ -30,6 +25,7 @@ def page(state: dict[str, Any], *, title: str) -> str:
     lines = [f"{title}: {state['phase']}", f"  {state['reason']['code']}: {state['reason']['text']}"]
     if state.get("attention"):
         lines.append(f"  attention: {state['attention']}")
+    lines += [f"  note: {note}" for note in state.get("notes", ())]
     lines.append(f"  specs: {ledger_line(state)}")
     for subrun in state["subruns"]:
         lines.append(

@@ -14,9 +14,9 @@ from atvm_pipeline.shell.processes import self_identity
 from atvm_pipeline.shell.records import Paths, Request, read_record
 from atvm_pipeline.shell.refusals import DATA, DONE, IN_USE, UNAVAILABLE, USAGE, Refused
 from atvm_pipeline.shell.store import Store, load
+from atvm_pipeline.shell.watching import crashed_deliveries
 
 from .common import add_state_root, checked_build_name, environment, say, state_root
-from .watch import crashed_deliveries
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

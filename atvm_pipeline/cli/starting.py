@@ -8,14 +8,15 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from atvm_pipeline.core.errors import ConfigError
 from atvm_pipeline.core.harmless import printable
 from atvm_pipeline.core.preflight import has_option
-from atvm_pipeline.core.recognise.dialect import Dialect, read_dialect
+from atvm_pipeline.core.words import names as listed
 from atvm_pipeline.shell import release, settings as env
+from atvm_pipeline.shell.dialects import load_dialect
 from atvm_pipeline.shell.environment import check_settings, is_text, left_out
-from atvm_pipeline.shell.files import is_locked, read_small
+from atvm_pipeline.shell.files import is_locked
 from atvm_pipeline.shell.in_use import check_living, check_log
+from atvm_pipeline.shell.keeping import prune_builds
 from atvm_pipeline.shell.processes import began_at_s, find_runner
 from atvm_pipeline.shell.reading import TERMINAL, phase_of
 from atvm_pipeline.shell.records import Paths, Request, RunnerRecord, read_record, write_record
@@ -38,7 +39,6 @@ from .common import say
 from .preflight import How, judge_preflight
 
 CA_FILE = "ATVM_WATCHER_CA_FILE"
-DIALECT_MAX_BYTES = 4 * 1024 * 1024
 
 
 def wanted_from(args: argparse.Namespace, build_name: str, environ: Mapping[str, str], root: Path) -> Wanted:
@@ -81,19 +81,6 @@ def wanted_from(args: argparse.Namespace, build_name: str, environ: Mapping[str,
     )
 
 
-def load_dialect(path: str | None) -> Dialect:
-    """The dialect in a file, the defaults without one.  Raises ConfigError."""
-    if not path:
-        return Dialect()
-    try:
-        data = read_small(Path(path), DIALECT_MAX_BYTES)
-    except OSError as error:
-        raise ConfigError(f"cannot read the dialect {path}: {error.strerror}") from None
-    if data is None:
-        raise ConfigError(f"the dialect {path} is not there: unset ATVM_WATCHER_DIALECT or name a file")
-    return read_dialect(data.decode("utf-8", "replace"), path)
-
-
 def start(wanted: Wanted, how: How) -> None:
     """Template, preflight, reset, watcher, runner; without template and runner for the watcher's half.  Raises Refused."""
     paths, environ = wanted.paths, wanted.environ
@@ -104,7 +91,7 @@ def start(wanted: Wanted, how: How) -> None:
         began_s = began_at_s(foreign)
         wanted = follow(wanted, foreign)
         say(f"runner: process {foreign.pid} ({foreign.name}) runs this build already; log {log_path(wanted)}")
-    keep = env.keep(environ)
+    keep, keep_builds = env.keep(environ), env.keep_builds(environ)
     request = build_request(wanted, how.supervisor.name)
     check_log(Path(request.log_path))
     _say_left_out(environ)
@@ -120,6 +107,7 @@ def start(wanted: Wanted, how: How) -> None:
     notice = prepare(request, paths, baseline, how.supervisor, keep)
     if notice is not None:
         say(notice)
+    _prune(paths, keep_builds)
     if foreign is not None:
         read_log_from_its_begin(request, paths, began_s)
     start_watcher(request, paths, how.supervisor, environ)
@@ -128,6 +116,15 @@ def start(wanted: Wanted, how: How) -> None:
         start_runner(request, paths, how.supervisor)
         say(f"runner: running, log {request.log_path}")
     print(printable(str(paths.folder)))
+
+
+def _prune(paths: Paths, keep_builds: int) -> None:
+    deleted = prune_builds(paths.state_root, keep_builds, paths.build_name)
+    if deleted:
+        say(
+            f"notice: more than {keep_builds} other builds (ATVM_WATCHER_KEEP_BUILDS), so the oldest that are over were deleted: "
+            f"{listed(deleted)}"
+        )
 
 
 def _say_left_out(environ: Mapping[str, str]) -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 from atvm_pipeline.core.errors import DataError
 from atvm_pipeline.core.harmless import printable
+from atvm_pipeline.shell.paths import Paths
 from atvm_pipeline.shell.reading import TERMINAL, builds, live, posts_pending, read_state
-from atvm_pipeline.shell.records import Paths
 from atvm_pipeline.shell.refusals import DATA, DONE, Refused
 
 from .common import add_state_root, checked_build_name, environment, state_root

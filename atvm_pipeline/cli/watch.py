@@ -1,34 +1,19 @@
 """Follow one run until it has ended and every message is settled; then exit."""
 
 import argparse
-import signal
-from collections.abc import Mapping
 from pathlib import Path
-from types import FrameType
 
-from msgspec.structs import replace
-
-from atvm_pipeline.core.events import DeliverySettled, RunRequested, WatcherStarted
+from atvm_pipeline.core.events import RunRequested
 from atvm_pipeline.core.naming import requested_hosts
-from atvm_pipeline.core.reducer import begin
-from atvm_pipeline.core.snapshot import Snapshot
-from atvm_pipeline.core.state import TERMINAL_PHASES, Run
-from atvm_pipeline.shell import clock, notify
-from atvm_pipeline.shell.alerting import tell_apart
-from atvm_pipeline.shell.delivery import deliverer
+from atvm_pipeline.shell.dialects import load_dialect
 from atvm_pipeline.shell.files import Busy, locked
 from atvm_pipeline.shell.inventories import load_inventory
-from atvm_pipeline.shell.loop import Loop
-from atvm_pipeline.shell.processes import self_identity
-from atvm_pipeline.shell.records import Paths, Request, WatcherRecord, read_record, write_record
+from atvm_pipeline.shell.records import Paths, Request, read_record
 from atvm_pipeline.shell.refusals import DATA, DONE, IN_USE, UNAVAILABLE, Refused
 from atvm_pipeline.shell.release import follow_release
-from atvm_pipeline.shell.sources import Sources
-from atvm_pipeline.shell.store import Store, load
-from atvm_pipeline.shell.watch import Watch
+from atvm_pipeline.shell.watching import watch_run
 
-from .common import add_state_root, checked_build_name, environment, given_state_root, say, state_root
-from .starting import load_dialect
+from .common import add_state_root, checked_build_name, environment, given_state_root, state_root
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -50,52 +35,10 @@ def run(args: argparse.Namespace) -> int:
         )
     try:
         with locked(paths.watcher_lock):
-            return _watch(paths, request, environ)
+            watched = watch_run(paths, request, environ, first_event)
     except Busy:
         raise Refused(IN_USE, f"build {paths.build_name} is being watched already") from None
-
-
-def _watch(paths: Paths, request: Request, environ: Mapping[str, str]) -> int:
-    deliver = deliverer(request, environ)
-    loaded = load(paths, request.run_id)
-    store = Store(paths, loaded.journal_bytes)
-    fresh = loaded.run is None
-    # What the verdict depends on was read at the first start: its files may be gone by now.
-    known = begin(first_event(request)).run if loaded.run is None else loaded.run
-    loop = Loop(
-        known,
-        store,
-        deliver,
-        on_save=_tell,
-        on_round=notify.watchdog,
-        on_refused=lambda text: _refused(paths, request, environ, text),
-    )
-    if loaded.journal_bytes == 0:
-        store.append([known.request])
-    pid, create_time = self_identity()
-    record = WatcherRecord(
-        build_name=request.build_name,
-        run_id=request.run_id,
-        pid=pid,
-        create_time=create_time,
-        started_at=clock.now(),
-    )
-    write_record(paths.watcher, record)
-    _stop_on_signals(loop)
-    loop.feed([WatcherStarted(at=clock.now(), pid=pid, resumed=not fresh, utc_offset_s=clock.utc_offset_s())])
-    loop.feed(crashed_deliveries(known))
-    watch = Watch(paths.folder, Path(request.log_path), Path(request.artifacts_dir), loop.hint)
-    watch.start()
-    loop.degraded = watch.degraded is not None
-    if watch.degraded is not None:
-        say(f"watching by looking every second: {watch.degraded}")
-    try:
-        sources = Sources(paths, request, loop.run, loop.hint)
-        loop.follow(sources, on_ready=lambda: _ready(paths, record))
-    finally:
-        watch.stop()
-        store.close()
-    bad = [post for post in loop.run.outbox if post.outcome in ("rejected", "expired")]
+    bad = [post for post in watched.outbox if post.outcome in ("rejected", "expired")]
     return UNAVAILABLE if bad else DONE
 
 
@@ -123,50 +66,3 @@ def first_event(request: Request) -> RunRequested:
         artifacts_dir=request.artifacts_dir,
         notes=request.notes,
     )
-
-
-def crashed_deliveries(run: Run) -> list[DeliverySettled]:
-    """Attempts that an earlier watcher had begun and did not see the end of: nobody knows whether they arrived."""
-    return [
-        DeliverySettled(
-            at=clock.now(),
-            key=post.key,
-            attempt=post.attempts,
-            outcome="uncertain",
-            detail="the watcher ended while sending",
-        )
-        for post in run.outbox
-        if post.in_flight
-    ]
-
-
-def _stop_on_signals(loop: Loop) -> None:
-    def on_signal(number: int, _frame: FrameType | None) -> None:
-        loop.stop(signal.Signals(number).name)
-
-    signal.signal(signal.SIGTERM, on_signal)
-    signal.signal(signal.SIGINT, on_signal)
-
-
-def _ready(paths: Paths, record: WatcherRecord) -> None:
-    write_record(paths.watcher, replace(record, ready_at=clock.now()))
-    notify.ready()
-
-
-def _refused(paths: Paths, request: Request, environ: Mapping[str, str], text: str) -> None:
-    """What cannot be recorded cannot be in the outbox either: it is told at once, and a repeat would do no harm."""
-    notify.status(text)
-    tell_apart(paths.build_name, request, environ, text, key=f"{request.run_id}/alert/refused")
-
-
-def _tell(snapshot: Snapshot) -> None:
-    """One line for `systemctl status`."""
-    ledger = snapshot.ledger
-    parts = [f"{ledger.passed} of {ledger.planned} specs passed, {len(snapshot.subruns)} sub-runs"]
-    parts += ["failing"] if snapshot.failing else []
-    parts += [snapshot.reason["text"]] if snapshot.phase in TERMINAL_PHASES else []
-    parts += [snapshot.attention] if snapshot.attention else []
-    posts = [snapshot.post, *snapshot.alerts, *(subrun.post for subrun in snapshot.subruns)]
-    waiting = sum(1 for post in posts if post is not None and post.outcome == "pending")
-    parts += [f"{waiting} message(s) not delivered yet"] if waiting else []
-    notify.status(f"{snapshot.phase}: {'; '.join(parts)}")

@@ -1,12 +1,14 @@
 """Bytes of the journal and of the snapshots: encoders, decoders, schema versions.
 
-The same value gives the same bytes.  What cannot be read raises DataError with one line that says why.
+The same value gives the same bytes, and they hold nothing that a terminal obeys: people look at these files.
+What cannot be read raises DataError with one line that says why.
 """
 
 import msgspec
 
-from .errors import DataError
-from .events import Event
+from .errors import DataError, NewerFormatError
+from .events import Event, RunRequested
+from .harmless import escaped
 from .snapshot import SCHEMA, Snapshot, StateFile, SubRunFile
 from .state import Run
 
@@ -24,39 +26,72 @@ class _Head(msgspec.Struct):
     schema: int = 1
 
 
+class _EventHead(msgspec.Struct):
+    """What every event has, in whatever release: a line that holds it was neither torn nor overwritten."""
+
+    type: str
+    at: str
+    schema: int = 1
+
+
 def encode_event(event: Event) -> bytes:
     """One journal line, its newline included."""
-    return _EVENT_ENCODER.encode(event) + b"\n"
+    return escaped(_EVENT_ENCODER.encode(event)) + b"\n"
 
 
 def decode_event(line: bytes) -> Event:
-    """One journal line.  Raises DataError."""
+    """One journal line.  Raises DataError; NewerFormatError for a whole event of a form that this program does not know."""
     if len(line) > LINE_MAX_BYTES:
         raise DataError(f"a journal line has {len(line)} bytes; the most is {LINE_MAX_BYTES}")
     try:
-        return _EVENT_DECODER.decode(line)
+        event = _EVENT_DECODER.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise DataError(f"not an event: {error}") from error
+        raise _no_event(line, error) from error
+    if isinstance(event, RunRequested) and event.schema > SCHEMA:
+        raise _newer("journal", event.schema)
+    return event
+
+
+def _no_event(line: bytes, error: Exception) -> DataError:
+    """Why a line is no event: damaged, or of a later release, whose journal must not be taken for a damaged one."""
+    try:
+        head = msgspec.json.decode(line, type=_EventHead)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return DataError(f"not an event: {error}")
+    if head.schema > SCHEMA:
+        return _newer("journal", head.schema)
+    return NewerFormatError(f"an event of another release ({error}): use the release that wrote it")
+
+
+def _newer(what: str, schema: int) -> NewerFormatError:
+    return NewerFormatError(
+        f"the {what} has schema {schema}, this program reads up to {SCHEMA}: use the newer release"
+    )
 
 
 def encode_state(state: Snapshot) -> bytes:
     """`state.json`: indented, for people, the same bytes for the same state."""
-    return msgspec.json.format(_EVENT_ENCODER.encode(state), indent=1) + b"\n"
+    return msgspec.json.format(escaped(_EVENT_ENCODER.encode(state)), indent=1) + b"\n"
 
 
 def encode_subrun(subrun: SubRunFile) -> bytes:
     """`subruns/<NNN>.json`."""
-    return msgspec.json.format(_EVENT_ENCODER.encode(subrun), indent=1) + b"\n"
+    return msgspec.json.format(escaped(_EVENT_ENCODER.encode(subrun)), indent=1) + b"\n"
 
 
 def decode_state(data: bytes) -> Run:
-    """The facts in a `state.json`.  Raises DataError, also for a file of a newer schema."""
+    """The facts in a `state.json`.  Raises DataError; NewerFormatError for a file of a newer schema."""
     try:
         head = msgspec.json.decode(data, type=_Head)
         if head.schema > SCHEMA:
-            raise DataError(
-                f"state.json has schema {head.schema}, this program reads up to {SCHEMA}: use the newer release"
-            )
-        return _STATE_DECODER.decode(data).facts
+            raise _newer("state.json", head.schema)
+        return _in_order(_STATE_DECODER.decode(data).facts)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DataError(f"not a state.json: {error}") from error
+
+
+def _in_order(run: Run) -> Run:
+    """The run, if its sub-runs are numbered by their places, as the fold counts on.  Raises DataError."""
+    if any(subrun.index != at for at, subrun in enumerate(run.subruns, 1)):
+        raise DataError("not a state.json: its sub-runs are not numbered in order")
+    return run

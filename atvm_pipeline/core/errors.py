@@ -19,3 +19,7 @@ class DialectError(ConfigError):
 
 class DataError(PipelineError):
     """A file of ours, or one that was named to us, cannot be read as what it should be.  Exit code 65."""
+
+
+class NewerFormatError(DataError):
+    """A file of ours that a later release has written: nothing here may change it.  Exit code 65."""

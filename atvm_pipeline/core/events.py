@@ -82,11 +82,16 @@ class LogIdentity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     head_bytes: int = 0
     head_sha256: str = ""
     """Hash of the first `head_bytes` bytes of the file."""
+    last_bytes: int = 0
+    last_sha256: str = ""
+    """Hash of the `last_bytes` bytes that were read last: two logs that begin alike differ there."""
 
 
 class RunRequested(EventBase, frozen=True, kw_only=True, tag="run-requested"):
     """A run was asked for; always the first event, and the only one that names the run."""
 
+    schema: int = 1
+    """Of the whole journal; raised together with `snapshot.SCHEMA`."""
     build_name: str | None
     """None only for `inspect` without a build name."""
     run_id: str
@@ -172,7 +177,7 @@ class LogRead(EventBase, frozen=True, kw_only=True, tag="log-read"):
     """Counts replacements of the log file."""
     start: int = 0
     end: int
-    """Byte offset in this generation up to which the scanner has consumed the log."""
+    """Byte offset up to which the scanner has consumed the log; `LogReplaced.begin` says where its file begins."""
     facts: tuple[Fact, ...] = ()
     scanner: ScannerState
     """The scanner's state at `end`: a restarted watcher goes on from here."""
@@ -190,7 +195,12 @@ class LogReplaced(EventBase, frozen=True, kw_only=True, tag="log-replaced"):
     generation: int
     why: Literal["truncated", "replaced", "deleted"]
     unread_bytes: int | None = None
-    """How much of the old file could not be read any more; None if unknown, 0 if nothing was lost."""
+    """How much could not be read any more; None if unknown, 0 if nothing was lost: the same stream goes on."""
+    begin: int = 0
+    """The offset at which the new file begins: bytes are counted on over all files of the log, so that an offset names
+    one place.  0 in journals of the first release, which began anew with each file."""
+    identity: LogIdentity | None = None
+    """The new file; None if there is none yet."""
 
 
 class ArtifactWritten(EventBase, frozen=True, kw_only=True, tag="artifact-written"):

@@ -4,11 +4,17 @@ Test names, errors, labels and paths come from outside.  In a message they must 
 break out of their place (Mattermost's rules: docs/status-template.md); on a terminal they must not be control codes.
 """
 
+import re
 import unicodedata
 
 CUT = "…"
 _DANGEROUS = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Unicode categories: control, format (bidi marks), surrogates, private, unassigned, line and paragraph separators."""
+
+_UNSEEN = re.compile(
+    rb"\x7f|\xc2[\x80-\x9f]|\xd8\x9c|\xe2\x80[\x8b-\x8f\xa8-\xae]|\xe2\x81[\xa0-\xaf]|\xef\xbb\xbf|\xef\xbf[\xb9-\xbb]"
+)
+"""What a terminal may obey or hide and JSON lets through as it is, in UTF-8: DEL, C1, bidi marks, separators, BOM."""
 
 
 def printable(text: str) -> str:
@@ -34,3 +40,10 @@ def code(text: str, max_chars: int = 120) -> str:
     """
     safe = one_line(text, max_chars).replace("`", "'").replace("<", "‹").replace("@", "@\u200b")
     return f"`{safe}`" if safe.strip() else "`-`"
+
+
+def escaped(json: bytes) -> bytes:
+    """JSON text, UTF-8, that says the same and holds no character that a terminal could obey, whoever prints it."""
+    if json.isascii() and b"\x7f" not in json:
+        return json
+    return _UNSEEN.sub(lambda found: f"\\u{ord(found[0].decode()):04x}".encode(), json)

@@ -10,6 +10,10 @@ from .matching import overwritten_group_report
 from .naming import group_name, hosts_in_label
 from .results import HostResult, Ledger, SpecResult, SubRunResult
 from .state import Phase, Reason, Run, SubRun
+from .words import names
+
+CONFLICTS_SHOWN = 15
+"""Notes about specs of which two sources say different things; the rest is counted."""
 
 
 class Case(NamedTuple):
@@ -90,14 +94,17 @@ def notes_of(case: Case, name: Name) -> tuple[str, ...]:
     """Sentences about a mismatch, a conflict or a recovered result."""
     notes = []
     if name.trusted is False:
-        ran = ", ".join(real_hosts(case, began_only=True))
+        ran = names(real_hosts(case, began_only=True))
         notes.append(
             f"The label {name.label} does not fit the hosts that ran ({ran}); it is reported as {name.name}."
         )
-    notes.extend(f"Sources differ: {spec.conflict}." for spec in case.specs if spec.conflict is not None)
+    conflicts = [f"Sources differ: {spec.conflict}." for spec in case.specs if spec.conflict is not None]
+    notes += conflicts[:CONFLICTS_SHOWN]
+    if len(conflicts) > CONFLICTS_SHOWN:
+        notes.append(f"Sources differ about {len(conflicts) - CONFLICTS_SHOWN} more specs.")
     recovered = [spec.spec for spec in case.specs if spec.sources == ("xml",)]
     if recovered:
-        notes.append(f"Recovered from reports because the log has no result: {', '.join(recovered[:5])}.")
+        notes.append(f"Recovered from reports because the log has no result: {names(recovered)}.")
     non_hosts = frozenset(
         spec.spec.replace("\\", "/").rsplit("/", 1)[-1] for spec in case.specs if spec.host is None
     )
@@ -105,10 +112,10 @@ def notes_of(case: Case, name: Name) -> tuple[str, ...]:
     if grouped is not None:
         own = sum(1 for host in case.hosts if host.artifact is not None)
         notes.append(
-            f"The grouped report {grouped} holds only {', '.join(sorted(non_hosts))}; "
+            f"The grouped report {grouped} holds only {names(sorted(non_hosts))}; "
             f"results were taken from the log and the hosts' own reports ({own} of {len(case.hosts)})."
         )
-    return tuple(notes[:20])
+    return tuple(notes)
 
 
 def result_of(case: Case, phase: Phase, reason: Reason, *, failing: bool) -> SubRunResult:

@@ -45,7 +45,7 @@ def planned_specs(child: Child) -> Planned:
     began = [spec for spec in child.specs if spec.began]
     positions = [spec.position for spec in began if spec.position is not None]
     if positions:
-        total = next(spec.total for spec in reversed(began) if spec.total is not None)
+        total = next((spec.total for spec in reversed(began) if spec.total is not None), 0)
         parallel = child.described is not None and child.described.parallel
         # Positions count instances of the whole group in a recorded parallel run: they may jump or start late.
         jumps = positions[0] > 1 or any(after - before > 1 for before, after in pairwise(positions))

@@ -3,9 +3,22 @@
 All in watched seconds, the monotonic time in which a watcher watched.
 """
 
+from collections.abc import Sequence
+
 from .children import open_child, spec_runs
+from .events import Process
 from .state import Phase, Reason, Run
 from .words import and_text, duration, log_at, reason
+
+PROCESSES_SHOWN = 8
+"""Processes named in the sentence about a hang."""
+EVIDENCE_MAX = 20
+"""Processes in its evidence."""
+
+
+def browsers_in(processes: Sequence[Process]) -> tuple[tuple[int, float], ...]:
+    """Pid and start time of each browser among `processes`."""
+    return tuple((process.pid, process.create_time) for process in processes if process.role == "browser")
 
 
 def quiet_s(run: Run) -> float:
@@ -69,7 +82,9 @@ def describe(run: Run) -> str:
         where = f"The spec {child.specs[-1].spec} was running."
     else:
         where = "No spec was running."
-    tree = ", ".join(f"{process.name or '?'}({process.state or '?'})" for process in run.processes[:8])
+    tree = ", ".join(
+        f"{process.name or '?'}({process.state or '?'})" for process in run.processes[:PROCESSES_SHOWN]
+    )
     return f"{where} Processes: {tree or 'none'}."
 
 
@@ -84,7 +99,7 @@ def _evidence(run: Run) -> list[dict[str, str | int | float | None]]:
             "role": process.role,
             "state": process.state,
         }
-        for process in run.processes[:20]
+        for process in run.processes[:EVIDENCE_MAX]
     ]
     clock: dict[str, str | int | float | None] = {"kind": "clock", "quiet_s": round(quiet_s(run), 3)}
     return [*log_at(run, offset), clock, *processes]

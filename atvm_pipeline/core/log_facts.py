@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from . import facts as f
 from .children import current_child, in_wrapper, open_child, put_child, put_subrun, spec_runs, trigger
 from .events import LogRead
+from .limits import browsers_in
 from .spec_facts import (
     on_open,
     on_spec,
@@ -80,7 +81,17 @@ def _begin_child(run: Run, offset: int, event: LogRead, *, started: bool) -> Run
     label = run.launched[0].label if run.launched else None
     child = Child(offset=offset, at=event.at, watched_s=event.watched_s, label=label, started=started)
     subrun = replace(subrun, children=(*subrun.children, child), started_at=subrun.started_at or event.at)
-    return replace(put_subrun(run, subrun), launched=run.launched[1:], had_browser=False)
+    # The table of processes may have shown its browser before the log showed the child, and is told on change only.
+    living = browsers_in(run.processes)
+    past = tuple(browser for browser in living if browser in (*run.browsers, *run.past_browsers))
+    mine = tuple(browser for browser in living if browser not in past)
+    return replace(
+        put_subrun(run, subrun),
+        launched=run.launched[1:],
+        had_browser=bool(mine),
+        browsers=mine,
+        past_browsers=past,
+    )
 
 
 def _with_open_child(run: Run, offset: int, event: LogRead) -> Run:

@@ -111,11 +111,12 @@ def in_time(run: Run, child: Child, spec: Spec, artifact: ArtifactWritten) -> bo
     """Whether the report was written between the spec's begin and the settling of its child."""
     if run.request.offline:
         return True
-    since = spec.since or child.at
-    if artifact.mtime < since - EARLY:
+    # Differences alone: a sum may fall off the end of the calendar.
+    if (spec.since or child.at) - artifact.mtime > EARLY:
         return False
-    late = timedelta(seconds=run.request.settings.settle_s)
-    return child.ended_at is None or artifact.mtime <= child.ended_at + late
+    if child.ended_at is None:
+        return True
+    return (artifact.mtime - child.ended_at).total_seconds() <= run.request.settings.settle_s
 
 
 def _spoken_of(

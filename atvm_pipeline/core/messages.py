@@ -13,7 +13,7 @@ from .events import Metadata
 from .harmless import code, one_line
 from .results import FailedTest, HostResult, Ledger, SpecResult, SubRunResult
 from .state import Run, Verdict
-from .words import duration
+from .words import duration, gap_notes
 
 TEXT_MAX_CHARS = 3_600
 """Servers with an old database split a text at 4000 characters; the mark of a repeat comes on top."""
@@ -22,6 +22,8 @@ TEXT_MAX_BYTES = 8_000
 HOSTS_SHOWN = 24
 FAILURES_SHOWN = 10
 NOTES_SHOWN = 6
+OFFSET_MAX_S = 24 * 3600 - 60
+"""Seconds east or west of UTC that a time zone can lie."""
 COLOURS = {"COMPLETED": "#2e7d32", "FAILED": "#c62828"}
 NEUTRAL = "#757575"
 EMOJI = re.compile(r":(?=[A-Za-z0-9_+-]{1,64}:)")
@@ -42,7 +44,9 @@ def subrun_payload(run: Run, result: SubRunResult, key: str) -> str:
     lines = [head, code_free(result.reason["text"]), counts_line(result.ledger)]
     lines += host_lines(result.hosts)
     lines += failure_lines(result.specs)
-    lines += [f"Note: {code_free(note)}" for note in (*result.notes, *_run_notes(run))[:NOTES_SHOWN]]
+    # A gap in the log first: it speaks of everything else.
+    notes = (*gap_notes(run), *result.notes, *run.request.notes)
+    lines += [f"Note: {code_free(note)}" for note in notes[:NOTES_SHOWN]]
     times = _times(run, result.started_at, result.finished_at)
     return _payload(run, result.phase, lines, times, key)
 
@@ -56,7 +60,7 @@ def run_payload(run: Run, verdict: Verdict, results: tuple[SubRunResult, ...], k
     ]
     if len(results) > HOSTS_SHOWN:
         lines.append(f"- and {len(results) - HOSTS_SHOWN} more groups")
-    lines += [f"Note: {code_free(note)}" for note in _run_notes(run)[:NOTES_SHOWN]]
+    lines += [f"Note: {code_free(note)}" for note in (*gap_notes(run), *run.request.notes)[:NOTES_SHOWN]]
     started = results[0].started_at if results else None
     return _payload(run, verdict.phase, lines, _times(run, started, verdict.finished_at), key)
 
@@ -156,24 +160,25 @@ def failure_lines(specs: tuple[SpecResult, ...]) -> list[str]:
     return lines
 
 
-def _run_notes(run: Run) -> tuple[str, ...]:
-    replaced = tuple(
-        f"The log was {gap.why} while it was followed; part of it may not have been read."
-        for gap in run.log.replaced[:2]
-    )
-    return (*run.request.notes, *replaced)
-
-
 def _times(run: Run, started: datetime | None, finished: datetime | None) -> str:
-    zone = timezone(timedelta(seconds=run.utc_offset_s))
+    offset_s = max(-OFFSET_MAX_S, min(OFFSET_MAX_S, run.utc_offset_s))
+    zone = timezone(timedelta(seconds=offset_s))
     parts = []
     if started is not None and not run.request.offline:
-        parts.append(f"started {started.astimezone(zone):%Y-%m-%d %H:%M:%S %z}")
+        parts.append(f"started {_local(started, zone)}")
     if finished is not None and not run.request.offline:
-        parts.append(f"ended {finished.astimezone(zone):%Y-%m-%d %H:%M:%S %z}")
+        parts.append(f"ended {_local(finished, zone)}")
         if started is not None:
             parts.append(f"took {duration(max(0.0, (finished - started).total_seconds()))}")
     return ", ".join(parts)
+
+
+def _local(at: datetime, zone: timezone) -> str:
+    try:
+        there = at.astimezone(zone)
+    except OverflowError:  # at the ends of the calendar there is no room for other zones
+        there = at
+    return f"{there:%Y-%m-%d %H:%M:%S %z}"
 
 
 def _fields(run: Run, times: str) -> list[dict[str, object]]:

@@ -8,24 +8,22 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from functools import lru_cache
 
+from .build_name import valid_build_name as valid_build_name  # noqa: PLC0414 - one of this module's own functions
 from .recognise.dialect import Dialect
 
-BUILD_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
-"""Contract §5, Refusals.  Every character is legal in a systemd instance name and in a folder's name."""
 TEXT_CHARS_MAX = 512
 """How much of a label or a file name is looked at; a file system's longest name has 255."""
 HOSTS_IN_NAME_MAX = 32
 """Hosts that a group's name spells out."""
 HOST_WORDS_MAX = 24
 """Words, between dashes or dots, of one host's name: without a bound a name of many words takes quadratic time."""
+NAMES_CACHED_MAX = 8192
+"""More than one child's specs: their names are asked after again with every state that is saved."""
+INVENTORIES_CACHED_MAX = 16
+PATTERNS_CACHED_MAX = 64
 
 _EXTENSION = re.compile(r"\.(?:[cm]?[jt]sx?|cjsx|coffee|feature)$", re.IGNORECASE)
 _SPEC_MARK = re.compile(r"\.(?:cy|spec|test)$", re.IGNORECASE)
-
-
-def valid_build_name(name: str) -> bool:
-    """Whether `name` may be a build name: 1-128 of `A-Za-z0-9._-`, not beginning with `-` or `.`."""
-    return BUILD_NAME.fullmatch(name) is not None
 
 
 def requested_hosts(build_name: str, inventory_names: Collection[str], dialect: Dialect) -> tuple[str, ...]:
@@ -103,9 +101,7 @@ def _find_hosts(text: str, known: Collection[str], dialect: Dialect) -> tuple[st
     return _hosts_found(text, tuple(known), dialect.host)
 
 
-@lru_cache(
-    maxsize=8192
-)  # more than one child's specs, whose names are asked after again with every state that is saved
+@lru_cache(maxsize=NAMES_CACHED_MAX)
 def _hosts_found(text: str, known: tuple[str, ...], pattern: str) -> tuple[str, ...]:
     names = _index(known)
     folded = text.casefold()
@@ -152,7 +148,7 @@ def _may_end(text: str, at: int) -> bool:
     return not after[:1].isalnum() and not (after[:1] == "." and after[1:].isdecimal())
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=INVENTORIES_CACHED_MAX)
 def _index(names: tuple[str, ...]) -> dict[str, str]:
     """Folded name -> the name as it is spelled; of two spellings the first."""
     index: dict[str, str] = {}
@@ -162,7 +158,7 @@ def _index(names: tuple[str, ...]) -> dict[str, str]:
     return index
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=PATTERNS_CACHED_MAX)
 def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern, re.IGNORECASE)
 

@@ -74,6 +74,13 @@ def _expire(run: Run) -> Run:
             # An attempt that may have arrived is uncertain, not expired.
             outcome: Literal["uncertain", "expired"] = "uncertain" if post.uncertain else "expired"
             run = _put(run, at, replace(post, outcome=outcome, settled_at=run.at))
+            if post.kind != "alert":
+                hours = round(EXPIRES_S / 3600)
+                run = notice(
+                    run,
+                    "message-expired",
+                    f"A message could not be delivered for {hours} hours and was given up.",
+                )
     return run
 
 

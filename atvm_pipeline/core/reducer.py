@@ -34,6 +34,7 @@ from .log_facts import apply_fact
 from .recognise.console import ScannerState
 from .state import ARTIFACTS_MAX, LogPosition, Phase, Run, Stage, SubRun
 from .transitions import PHASE_TRANSITIONS, SUMMARY_WAIT_S
+from .words import gap_text
 
 REPLACED_MAX = 20
 """Replacements of the log remembered."""
@@ -163,8 +164,16 @@ def _seen(run: Run, event: Event) -> Run:
 
 
 def _processes_seen(run: Run, event: ProcessesSeen) -> Run:
-    browser = any(process.role == "browser" for process in event.processes)
-    run = replace(run, processes=event.processes, stuck=event.stuck, had_browser=run.had_browser or browser)
+    mine = tuple(
+        browser for browser in limits.browsers_in(event.processes) if browser not in run.past_browsers
+    )
+    run = replace(
+        run,
+        processes=event.processes,
+        stuck=event.stuck,
+        had_browser=run.had_browser or bool(mine),
+        browsers=run.browsers if open_child(run) is None else mine,
+    )
     if event.processes:
         run = _seen(run, event)
     if run.verdict is None and limits.cypress_lives(run):
@@ -217,16 +226,40 @@ def _progress(run: Run, event: Event) -> Run:
 def _log_replaced(run: Run, event: LogReplaced) -> Run:
     if event.generation <= run.log.generation:
         return _ignored(run)
-    replaced = (*run.log.replaced, event)[-REPLACED_MAX:]
-    position = LogPosition(generation=event.generation, scanner=ScannerState(), replaced=replaced)
-    return replace(run, log=position)
+    log = run.log
+    # Nothing was lost: the stream goes on in the new file, in the middle of a spec or of a line.  After a loss nothing
+    # may be put together across it.
+    whole = event.unread_bytes == 0 and event.begin == log.scanner.offset
+    position = LogPosition(
+        generation=event.generation,
+        begin=event.begin,
+        end=event.begin,
+        scanner=log.scanner if whole else ScannerState(offset=event.begin),
+        identity=event.identity,
+        since=log.since if whole else None,
+        replaced=_remembered((*log.replaced, event)),
+    )
+    run = replace(run, log=position)
+    return run if event.unread_bytes == 0 else outbox.notice(run, "log-gap", gap_text(event))
+
+
+def _remembered(replaced: tuple[LogReplaced, ...]) -> tuple[LogReplaced, ...]:
+    """At most REPLACED_MAX: clean rotations are forgotten first."""
+    if len(replaced) <= REPLACED_MAX:
+        return replaced
+    least = next((at for at, gap in enumerate(replaced) if gap.unread_bytes == 0), 0)
+    return (*replaced[:least], *replaced[least + 1 :])
 
 
 def _artifact_written(run: Run, event: ArtifactWritten) -> Run:
     before = next((old for old in reversed(run.artifacts) if old.path == event.path), None)
     if before is not None and _version(before) == _version(event):
         return _ignored(run)
-    run = replace(run, artifacts=(*run.artifacts, event)[-ARTIFACTS_MAX:])
+    artifacts = (*run.artifacts, event)
+    forgotten = max(0, len(artifacts) - ARTIFACTS_MAX)
+    run = replace(
+        run, artifacts=artifacts[forgotten:], artifacts_forgotten=run.artifacts_forgotten + forgotten
+    )
     # A report of yesterday, or one that another run may have written, says nothing about this run's life.
     return run if event.stale or event.rivals else _progress(run, event)
 

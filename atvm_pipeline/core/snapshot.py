@@ -15,7 +15,7 @@ from .reducer import phase_of
 from .results import HostResult, Ledger, SpecResult, SubRunResult
 from .state import Phase, Post, Run
 from .verdict import run_case
-from .words import reason
+from .words import gap_notes, reason
 
 SCHEMA = 1
 """Raised only with an upgrade in `codec.py` and a golden file of the old form."""
@@ -128,7 +128,7 @@ def _fields(run: Run) -> dict[str, Any]:
         "ledger": ledger,
         "post": _post_view([post for post in run.outbox if post.kind == "run"]),
         "alerts": tuple(view for post in run.outbox if post.kind == "alert" if (view := _post_view([post]))),
-        "notes": run.request.notes,
+        "notes": (*run.request.notes, *gap_notes(run)),
         "ignored": run.ignored,
         "subruns": subruns,
     }

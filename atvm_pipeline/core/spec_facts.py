@@ -33,11 +33,14 @@ def spec_started(run: Run, fact: f.SpecStarted) -> Run:
     spec = Spec(
         spec=fact.spec, offset=fact.offset, position=fact.position, total=fact.total, began=True, since=since
     )
-    return on_open(run, lambda child: replace(child, specs=_append(child.specs, spec)))
+    return on_open(run, lambda child: _append(child, spec))
 
 
-def _append(specs: tuple[Spec, ...], spec: Spec) -> tuple[Spec, ...]:
-    return specs if len(specs) >= SPECS_MAX else (*specs, spec)
+def _append(child: Child, spec: Spec) -> Child:
+    """The child with one more spec; what is not kept cannot pass."""
+    if len(child.specs) >= SPECS_MAX:
+        return child if child.too_many else replace(child, too_many=True)
+    return replace(child, specs=(*child.specs, spec))
 
 
 def spec_reported(run: Run, fact: f.SpecReported) -> Run:
@@ -52,7 +55,7 @@ def spec_reported(run: Run, fact: f.SpecReported) -> Run:
         box = {"box": fact.counts, "box_offset": fact.offset, "duration_s": fact.duration_s}
         if at is None:
             spec = Spec(spec=fact.spec, offset=fact.offset, began=True, **box)  # type: ignore[arg-type]
-            return replace(child, specs=_append(child.specs, spec))
+            return _append(child, spec)
         return replace(child, specs=_swap(child.specs, at, replace(child.specs[at], **box)))
 
     late = current_child(run)
@@ -94,7 +97,7 @@ def spec_summarised(child: Child, fact: f.SpecSummarised) -> Child:
         duration_s = spec.duration_s if spec.duration_s is not None else fact.duration_s
         return replace(child, specs=_swap(child.specs, at, replace(spec, duration_s=duration_s, **row)))
     spec = Spec(spec=fact.spec, offset=fact.offset, duration_s=fact.duration_s, **row)  # type: ignore[arg-type]
-    return replace(child, specs=_append(child.specs, spec))
+    return _append(child, spec)
 
 
 def _row_at(specs: tuple[Spec, ...], name: str) -> int | None:

@@ -28,7 +28,7 @@ from .results import Ledger, SubRunResult
 FAILURES_MAX = 50
 """Failing tests remembered per spec; the message shows ten."""
 SPECS_MAX = 5_000
-"""Specs remembered per child; a child with more keeps counting in its totals row."""
+"""Specs remembered per child; a child with more cannot pass."""
 SUBRUNS_MAX = 2_000
 """Sub-runs remembered, and children of one sub-run; more than any day holds."""
 ARTIFACTS_MAX = 10_000
@@ -113,6 +113,8 @@ class Child(StateBase, frozen=True, kw_only=True):
     """Whether `(Run Starting)` was seen; an early error may come without it."""
     described: ChildDescribed | None = None
     specs: tuple[Spec, ...] = ()
+    too_many: bool = False
+    """More specs were seen than are kept."""
     errors: tuple[ErrorReported, ...] = ()
     """Error blocks that ended this child early."""
     doubtful: tuple[ErrorReported, ...] = ()
@@ -157,6 +159,8 @@ class LogPosition(StateBase, frozen=True, kw_only=True):
     """How far the log was read."""
 
     generation: int = 0
+    begin: int = 0
+    """The offset of the first byte of the file that is followed now."""
     end: int = 0
     scanner: ScannerState = ScannerState()
     identity: LogIdentity | None = None
@@ -245,6 +249,11 @@ class Run(StateBase, frozen=True, kw_only=True):
     processes: tuple[Process, ...] = ()
     stuck: bool = False
     had_browser: bool = False
+    """Whether the child that began last had a browser of its own."""
+    browsers: tuple[tuple[int, float], ...] = ()
+    """pid and start time of the browsers last seen while a child was open."""
+    past_browsers: tuple[tuple[int, float], ...] = ()
+    """Browsers of an earlier child that lived on when this one began: they say nothing about it."""
     exit: RunnerExited | None = None
     vanished: RunnerVanished | None = None
     over_watched_s: float | None = None
@@ -258,6 +267,8 @@ class Run(StateBase, frozen=True, kw_only=True):
     too_many: bool = False
     """More children or sub-runs were seen than are kept."""
     artifacts: tuple[ArtifactWritten, ...] = ()
+    artifacts_forgotten: int = 0
+    """Artifact versions that gave way to newer ones."""
     progress_watched_s: float = 0.0
     """When the log or an artifact last moved."""
     progress_at: datetime | None = None

@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from .children import early_ends
+from .facts import ErrorReported
 from .judging import Case, real_hosts
 from .results import SpecResult
-from .state import Child, Phase, Reason, Run, SubRun
-from .transitions import SUBRUN_VERDICTS
+from .state import SPECS_MAX, Child, Phase, Reason, Run, SubRun
+from .transitions import EARLY_ENDS, SUBRUN_VERDICTS
 from .words import NAMES_SHOWN, Evidence, and_text, hosts_named, log_at, names, reason
 
 
@@ -29,7 +30,7 @@ def subrun_failure(case: Case) -> Reason | None:
         if fatal:
             first = fatal[0]
             told = [*log_at(run, first.offset)]
-            return reason(first.code, told, detail=_signal_in(first.text))
+            return _error_told(first, told, names="the time between two specs")
         if child.totals is not None and child.totals.verdict == "canceled":
             return reason("run-canceled", log_at(run, child.totals.offset))
     crashed = [spec for spec in case.specs if spec.detail == "crashed"]
@@ -41,6 +42,13 @@ def subrun_failure(case: Case) -> Reason | None:
     if failed:
         return _failed(case, failed)
     return _failing_totals(case)
+
+
+def _error_told(error: ErrorReported, told: Sequence[Evidence], *, names: str) -> Reason:
+    """The sentence of an error block; one whose code is of a later release is quoted."""
+    if error.code != "spec-crashed" and error.code not in EARLY_ENDS:
+        return Reason(code=error.code, text=error.text, evidence=tuple(told))
+    return reason(error.code, told, detail=_signal_in(error.text), names=names)
 
 
 def _signal_in(text: str) -> str:
@@ -58,12 +66,15 @@ def _spec_evidence(run: Run, specs: Sequence[SpecResult]) -> list[Evidence]:
 
 
 def _failed(case: Case, failed: list[SpecResult]) -> Reason:
-    codes = {
-        spec.error.code for child in case.subrun.children for spec in child.specs if spec.error is not None
+    errors = {
+        spec.error.code: spec.error
+        for child in case.subrun.children
+        for spec in child.specs
+        if spec.error is not None
     }
     told = _spec_evidence(case.run, failed)
-    if len(codes) == 1 and len(failed) == 1:
-        return reason(codes.pop(), told)
+    if len(errors) == 1 and len(failed) == 1:
+        return _error_told(next(iter(errors.values())), told, names=failed[0].spec)
     base = reason(
         "tests-failed",
         told,
@@ -96,6 +107,9 @@ def subrun_missing(case: Case) -> Reason | None:
     place = log_at(
         run, next((child.finished_offset or child.offset for child in reversed(case.subrun.children)), None)
     )
+    if any(child.too_many for child in case.subrun.children):
+        lost = f"the specs beyond the {SPECS_MAX} of one Cypress run that are kept"
+        return reason("results-missing", place, missing="Some", planned="the", names=lost)
     finished = unfinished(case) is None
     ran = ledger.passed + ledger.pending + ledger.skipped + ledger.no_report
     if not ran and finished:

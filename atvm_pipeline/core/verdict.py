@@ -33,6 +33,9 @@ SHELL_SIGNAL_BASE = 128
 OUTSIDE_RESULTS = frozenset({"signal", "core-dump", "watchdog", "timeout"})
 """systemd service results that mean an end from outside (systemd.exec(5), $SERVICE_RESULT)."""
 
+EVIDENCE_MAX = 20
+"""Places in the log that show that a run passed; each sub-run has its own besides."""
+
 
 class RunCase(NamedTuple):
     """A run with its sub-runs: judged ones as they were judged, the others as they look now."""
@@ -317,7 +320,7 @@ def run_passed(case: RunCase) -> Reason:
     """Everything planned passed, on every requested host."""
     hosts = " on every requested host" if case.run.request.requested_hosts else ""
     planned = sum(result.ledger.planned for result in case.results)
-    evidence = [item for result in case.results for item in result.reason.get("evidence", ())][:20]
+    evidence = [item for result in case.results for item in result.reason.get("evidence", ())][:EVIDENCE_MAX]
     evidence += exit_evidence(case.run.exit) if case.run.exit is not None else []
     found = reason("all-passed", evidence, planned=planned, hosts=hosts)
     if case.run.exit is not None and case.run.exit.assumed:

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 
+from .events import LogReplaced
 from .reasons import REASONS
-from .state import Reason, Run
+from .state import ARTIFACTS_MAX, Reason, Run
 
 NAMES_SHOWN = 5
 """Names listed in one sentence; the rest is counted."""
@@ -22,8 +23,11 @@ def and_text(found: Reason, more: str) -> Reason:
 
 
 def log_at(run: Run, offset: int | None) -> list[Evidence]:
-    """Evidence: a place in the runner's log."""
-    return [] if offset is None else [{"kind": "log", "path": run.request.log_path, "offset": offset}]
+    """Evidence: a place in the runner's log.  After a rotation `file_begin` is the offset of the first byte of its last file."""
+    if offset is None:
+        return []
+    place: Evidence = {"kind": "log", "path": run.request.log_path, "offset": offset}
+    return [{**place, "file_begin": run.log.begin} if run.log.begin else place]
 
 
 def names(items: Sequence[str]) -> str:
@@ -43,3 +47,16 @@ def duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     hours, minutes = divmod(int(seconds) // 60, 60)
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min"
+
+
+def gap_text(gap: LogReplaced) -> str:
+    """What a replaced log lost, for a person."""
+    lost = "an unknown part of it" if gap.unread_bytes is None else f"{gap.unread_bytes} bytes of it"
+    return f"The log was {gap.why} while it was followed: {lost} may not have been read."
+
+
+def gap_notes(run: Run) -> tuple[str, ...]:
+    """A sentence for each loss, the same once: of the log, where a rotation without a loss has nothing to tell, or of reports."""
+    gaps = dict.fromkeys(gap_text(gap) for gap in run.log.replaced if gap.unread_bytes != 0)
+    forgotten = f"{run.artifacts_forgotten} reports gave way to newer ones: only {ARTIFACTS_MAX} are kept."
+    return (*gaps, forgotten) if run.artifacts_forgotten else tuple(gaps)

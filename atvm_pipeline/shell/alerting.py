@@ -10,9 +10,8 @@ from pathlib import Path
 from atvm_pipeline.core.messages import alert_line, marked
 
 from . import clock
-from .delivery import with_channel
+from .delivery import attempt_once, with_channel
 from .log import log
-from .mattermost import deliver
 from .records import Request
 from .webhook import Webhook
 
@@ -56,7 +55,7 @@ def tell(
     deadline_s, delay_s, doubted = clock.monotonic() + patience_s, FIRST_DELAY_S, False
     while True:
         body = with_channel(marked(payload) if doubted else payload, channel)
-        attempt = deliver(webhook, body, ca_file=Path(ca_file) if ca_file else None)
+        attempt = attempt_once(webhook, body, Path(ca_file) if ca_file else None)
         if attempt.outcome in ("sent", "rejected") or (attempt.outcome == "uncertain" and doubted):
             return attempt.outcome
         doubted = doubted or attempt.outcome == "uncertain"

@@ -16,6 +16,7 @@ from atvm_pipeline.core.recognise.dialect import Dialect
 from atvm_pipeline.core.recognise.reports import REPORT_BYTES_MAX, Refusal, Report, parse_report
 
 from . import clock
+from .log import log
 
 Version = tuple[int, int, int]
 """inode, size in bytes, mtime in nanoseconds: another version has another one of them."""
@@ -32,6 +33,8 @@ TRIES_MAX = 3
 """Readings of one unchanged unfinished file before it is left to the full scans."""
 FULL_EVERY_S = 30.0
 """A scan of hinted paths looks at everything after this: a hint may have been lost."""
+FULL_SHARE = 0.0001
+"""At most this part of the time goes into looking at everything, but for where somebody asks for it."""
 SAME_MTIME_NS = 2000
 """Events keep times to the microsecond, records to the nanosecond."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -79,7 +82,9 @@ class Artifacts:
         self._seen: dict[str, Version] = dict(seen or {})
         self._tries: dict[str, tuple[Version, int]] = {}
         self._stale = 0
+        self._cut_told = False
         self._full_at_s: float | None = None
+        self._full_every_s = FULL_EVERY_S
 
     def scan(
         self, paths: Collection[Path] | None = None, *, final: bool = False
@@ -89,16 +94,24 @@ class Artifacts:
         `final`: what cannot be read even now is told as refused.
         """
         now_s = clock.monotonic()
-        full = paths is None or self._full_at_s is None or now_s - self._full_at_s >= FULL_EVERY_S
+        full = paths is None or self._full_at_s is None or now_s - self._full_at_s >= self._full_every_s
         if full or final:
             self._full_at_s = now_s
-            found = _listing(self._folder, "", self._files)
+            found = _listing(self._folder, "", self._files, self._tell_cut)
             self._forget_all_but(found)
+            self._full_every_s = max(FULL_EVERY_S, (clock.monotonic() - now_s) / FULL_SHARE)
         else:
             found = self._at(paths or ())
         for name, (path, version) in sorted(found.items(), key=lambda item: (item[1][1][2], item[0])):
             if not _same(self._seen.get(self._shown(name)), version):
                 yield from self._look(name, path, version, final=final, insist=full or final)
+
+    def _tell_cut(self) -> None:
+        if not self._cut_told:
+            self._cut_told = True
+            log(
+                f"{self._folder} holds more than {FILES_MAX} reports or {ENTRIES_MAX} names: the rest is not looked at"
+            )
 
     def _forget_all_but(self, found: Collection[str]) -> None:
         """Keep memory bounded by what lies in the folder."""
@@ -123,7 +136,8 @@ class Artifacts:
     ) -> Iterator[ArtifactWritten]:
         shown = self._shown(name)
         if self._baseline.get(name) == version:
-            self._seen[shown] = version
+            # The one that is kept anyway: there may be many thousands.
+            self._seen[shown] = self._baseline[name]
             self._stale += 1
             if self._stale <= STALE_MAX:
                 yield _event(shown, version, stale=True)
@@ -161,8 +175,10 @@ Listing = dict[str, tuple[str, Version]]
 """Path relative to the artifact folder, fit for a record -> (path to open, version)."""
 
 
-def _listing(folder: Path, below: str, files: re.Pattern[str]) -> Listing:
-    """The report files at or below `folder`/`below`."""
+def _listing(
+    folder: Path, below: str, files: re.Pattern[str], on_cut: Callable[[], None] = lambda: None
+) -> Listing:
+    """The report files at or below `folder`/`below`; `on_cut` is called if there are more than are looked at."""
     base = os.fspath(folder)
     root = os.path.realpath(base)
     found: Listing = {}
@@ -184,6 +200,8 @@ def _listing(folder: Path, below: str, files: re.Pattern[str]) -> Listing:
         if status is not None and stat.S_ISREG(status.st_mode):
             name = os.fsencode(relative).decode("utf-8", "replace")
             found[name] = (path, (status.st_ino, status.st_size, status.st_mtime_ns))
+    if waiting:
+        on_cut()
     return found
 
 
@@ -193,7 +211,7 @@ def _is_below(path: str, root: str) -> bool:
 
 def _names(path: str) -> list[str]:
     try:
-        return os.listdir(path)[:FILES_MAX]  # noqa: PTH208 - names are wanted, not Path objects
+        return os.listdir(path)[:ENTRIES_MAX]  # noqa: PTH208 - names are wanted, not Path objects
     except OSError:
         return []
 

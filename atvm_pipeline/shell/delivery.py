@@ -1,5 +1,8 @@
 """From an effect to one attempt at the webhook: the channel and the secret are added here, and nowhere else."""
 
+import importlib
+import queue
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -10,9 +13,15 @@ from atvm_pipeline.core.errors import ConfigError
 from atvm_pipeline.core.events import DeliverySettled
 
 from . import clock
-from .mattermost import deliver
+from .mattermost import Attempt, deliver
 from .records import Request
 from .webhook import Webhook
+
+TRANSPORT = f"{__package__}.transport"
+HANG_LIMIT_S = 120.0
+"""Far beyond the limits of an attempt: what hangs then is nothing of the network, but for example a dead mount."""
+HUNG = "the attempt did not come back, so nobody knows how far it got"
+CRASHED = "the attempt broke off by a bug, so nobody knows how far it got"
 
 
 def deliverer(request: Request, environ: Mapping[str, str]) -> Callable[[PostMessage], DeliverySettled]:
@@ -36,7 +45,7 @@ def deliverer(request: Request, environ: Mapping[str, str]) -> Callable[[PostMes
                 outcome="rejected",
                 detail="no webhook is set",
             )
-        attempt = deliver(webhook, with_channel(effect.payload, channels[effect.kind]), ca_file=ca_file)
+        attempt = attempt_once(webhook, with_channel(effect.payload, channels[effect.kind]), ca_file)
         return DeliverySettled(
             at=clock.now(),
             key=effect.key,
@@ -50,6 +59,31 @@ def deliverer(request: Request, environ: Mapping[str, str]) -> Callable[[PostMes
         )
 
     return perform
+
+
+def warm_up() -> None:
+    """Load what an attempt needs, beside everything else: a message is soon to be told, and its reader waits for it."""
+    threading.Thread(target=importlib.import_module, args=(TRANSPORT,), name="warm-up", daemon=True).start()
+
+
+def attempt_once(webhook: Webhook, body: bytes, ca_file: Path | None) -> Attempt:
+    """`deliver`, which comes back whatever happens to it: after `HANG_LIMIT_S` it is uncertain.  Never raises.
+
+    A thread that hangs is left behind and ends with the process.
+    """
+    answers: queue.SimpleQueue[Attempt] = queue.SimpleQueue()
+
+    def attempt() -> None:
+        try:
+            answers.put(deliver(webhook, body, ca_file=ca_file))
+        except Exception:  # noqa: BLE001 - no traceback: it might hold the secret
+            answers.put(Attempt(outcome="uncertain", detail=CRASHED))
+
+    threading.Thread(target=attempt, name="attempt", daemon=True).start()
+    try:
+        return answers.get(timeout=HANG_LIMIT_S)
+    except queue.Empty:
+        return Attempt(outcome="uncertain", detail=HUNG)
 
 
 def with_channel(payload: str, channel: str | None) -> bytes:

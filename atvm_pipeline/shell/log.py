@@ -2,11 +2,16 @@
 
 import sys
 
+from atvm_pipeline.core.harmless import one_line
+
+LINE_CHARS_MAX = 4000
+"""A line of the log; a path alone may have 4096 bytes."""
+
 
 def log(text: str) -> None:
-    """Say one line.  A log that cannot be written must not stop a watcher: such an error is dropped."""
+    """Say one harmless line.  A log that cannot be written must not stop a watcher: such an error is dropped."""
     try:
-        sys.stderr.write(text + "\n")
+        sys.stderr.write(one_line(text, LINE_CHARS_MAX) + "\n")
         sys.stderr.flush()
     except OSError:
         return

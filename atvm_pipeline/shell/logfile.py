@@ -7,18 +7,18 @@ by its first bytes and by those just before the offset, and looked at again with
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
 from atvm_pipeline.core.events import LogIdentity
 
+from .rotation import SIBLINGS_MAX
+
 HEAD_BYTES_MAX = 1024
 """How much of the file's begin is remembered."""
 LAST_BYTES_MAX = 256
 """How much of what was read last is remembered: two logs that begin alike differ there."""
-SIBLINGS_MAX = 2000
-"""Files of the log's folder that are looked at for the one that was renamed."""
+COPY_BLOCK_BYTES = 1024 * 1024
 
 
 class LogFile:
@@ -62,6 +62,19 @@ class LogFile:
         """Whether no name is left for it."""
         return os.fstat(self._descriptor).st_nlink == 0
 
+    def modified_ns(self) -> int:
+        """When it was written to last."""
+        return os.fstat(self._descriptor).st_mtime_ns
+
+    def path(self) -> Path | None:
+        """Where it lies by now, under whatever name (proc(5), `fd`); None once no name is left for it."""
+        if self.unlinked():
+            return None
+        try:
+            return Path(os.readlink(f"/proc/self/fd/{self._descriptor}"))  # noqa: PTH115 - a link of the kernel
+        except OSError:
+            return None
+
     def is_at(self, path: Path) -> bool:
         """Whether `path` names this very file.  Raises OSError if nothing is there, too."""
         status = path.stat()
@@ -69,9 +82,13 @@ class LogFile:
 
     def identity(self) -> LogIdentity:
         """What it is known by."""
-        digest = hashlib.sha256(self._head).hexdigest()
         return LogIdentity(
-            device=self.device, inode=self.inode, head_bytes=len(self._head), head_sha256=digest
+            device=self.device,
+            inode=self.inode,
+            head_bytes=len(self._head),
+            head_sha256=hashlib.sha256(self._head).hexdigest() if self._head else "",
+            last_bytes=len(self._last),
+            last_sha256=hashlib.sha256(self._last).hexdigest() if self._last else "",
         )
 
     def matches(self, identity: LogIdentity) -> bool:
@@ -83,14 +100,24 @@ class LogFile:
             return False
         if not 0 < identity.head_bytes <= HEAD_BYTES_MAX:
             return identity.device == self.device
-        head = os.pread(self._descriptor, identity.head_bytes, 0)
+        head = self.peek(0, identity.head_bytes)
         return hashlib.sha256(head).hexdigest() == identity.head_sha256
 
+    def ends_as(self, identity: LogIdentity, offset: int) -> bool:
+        """Whether what `identity` remembers of the bytes before `offset` stands there."""
+        if not 0 < identity.last_bytes <= min(offset, LAST_BYTES_MAX):
+            return True
+        last = self.peek(offset - identity.last_bytes, identity.last_bytes)
+        return hashlib.sha256(last).hexdigest() == identity.last_sha256
+
     def remember(self, offset: int) -> None:
-        """Go on from `offset`, which an earlier process has reached in this file."""
-        self._head = os.pread(self._descriptor, min(offset, HEAD_BYTES_MAX), 0)
+        """Go on from `offset`, which an earlier process has reached in this file.
+
+        Its head is remembered as far as there is one, read or not: a file that was not read yet is known by it too.
+        """
+        self._head = self.peek(0, HEAD_BYTES_MAX)
         length = min(offset, LAST_BYTES_MAX)
-        self._last = os.pread(self._descriptor, length, offset - length)
+        self._last = self.peek(offset - length, length)
 
     def read(self, offset: int, bytes_max: int) -> bytes | None:
         """The bytes from `offset`, at most `bytes_max`, b"" at the end.
@@ -106,38 +133,59 @@ class LogFile:
         if status.st_size < offset + len(data) or not self._holds(offset):
             return None
         self._look = look
-        if len(self._head) < HEAD_BYTES_MAX:
-            self._head += data[: HEAD_BYTES_MAX - len(self._head)]
+        known = len(self._head)
+        if offset <= known < HEAD_BYTES_MAX:
+            self._head += data[known - offset : HEAD_BYTES_MAX - offset]
         self._last = (
             data[-LAST_BYTES_MAX:] if len(data) >= LAST_BYTES_MAX else (self._last + data)[-LAST_BYTES_MAX:]
         )
         return data
 
+    def peek(self, offset: int, length: int) -> bytes:
+        """At most `length` bytes from `offset`, whatever they are."""
+        return os.pread(self._descriptor, length, offset)
+
+    def is_begin_of(self, other: "LogFile") -> bool:
+        """Whether everything in it stands at the begin of `other` too: a copy, as `copytruncate` makes one."""
+        at, size = 0, self.size()
+        if size > other.size():
+            return False
+        while at < size:
+            length = min(COPY_BLOCK_BYTES, size - at)
+            if self.peek(at, length) != other.peek(at, length):
+                return False
+            at += length
+        return True
+
     def _holds(self, offset: int) -> bool:
-        head = os.pread(self._descriptor, len(self._head), 0)
-        last = os.pread(self._descriptor, len(self._last), offset - len(self._last))
+        head = self.peek(0, len(self._head))
+        last = self.peek(offset - len(self._last), len(self._last))
         return head == self._head and last == self._last
 
 
 def find_renamed(path: Path, identity: LogIdentity) -> LogFile | None:
-    """The file of `identity` under another name in the folder of `path`, as a rotation leaves it."""
-    try:
-        with os.scandir(path.parent) as entries:
+    """The file of `identity` under another name, as a rotation leaves it; None if it is not there.
+
+    Looked for beside `path`, and beside the file that `path` links to.  Raises OSError if a folder cannot be listed.
+    """
+    for folder in dict.fromkeys((path.parent, Path(os.path.realpath(path)).parent)):
+        with os.scandir(folder) as entries:
             names = [entry.name for entry in islice(entries, SIBLINGS_MAX) if entry.inode() == identity.inode]
-    except OSError:
-        return None
-    for file in _open_all(path.parent, names):
-        try:
-            if file.matches(identity):
+        for name in names:
+            file = _open_known(folder / name, identity)
+            if file is not None:
                 return file
-        except OSError:
-            pass
-        file.close()
     return None
 
 
-def _open_all(folder: Path, names: list[str]) -> Iterator[LogFile]:
-    for name in names:
-        file = LogFile.open(folder / name)
-        if file is not None:
-            yield file
+def _open_known(path: Path, identity: LogIdentity) -> LogFile | None:
+    file = LogFile.open(path)
+    if file is None:
+        return None
+    try:
+        if file.matches(identity):
+            return file
+    except OSError:
+        pass
+    file.close()
+    return None

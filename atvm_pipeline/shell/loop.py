@@ -4,9 +4,11 @@ append to the journal -> reduce -> sync -> save -> perform -> the outcome comes 
 its cause is on disk.  Sources and performers only put into the queue.
 """
 
+import math
 import queue
 import threading
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -41,6 +43,33 @@ URGENT = ("seen", "verdict", "cancel", "outbox", "notices", "subruns", "artifact
 """Fields of the run whose change is saved at once: everything that phase, ledger and posts are made of."""
 
 Deliver = Callable[[PostMessage], DeliverySettled]
+Item = Event | Path | None
+"""What waits in the queue: an outcome, or a hint (a path; None: anything may have changed)."""
+
+
+class Inbox(Protocol):
+    """What the loop needs of its queue (`queue.Queue`): raises queue.Full and queue.Empty."""
+
+    def put(self, item: Item, /) -> None:
+        """Put an outcome; waits for room."""
+        ...
+
+    def put_nowait(self, item: Item, /) -> None:
+        """Put a hint; never waits."""
+        ...
+
+    def get(self, *, timeout: float) -> Item:
+        """The next one, waiting for it so many seconds at most."""
+        ...
+
+    def get_nowait(self) -> Item:
+        """The next one, if there is one."""
+        ...
+
+
+def in_thread(work: Callable[[], None]) -> None:
+    """Do `work` beside the loop, in a thread that ends with the process."""
+    threading.Thread(target=work, name="delivery", daemon=True).start()
 
 
 class Gathering(Protocol):
@@ -63,10 +92,13 @@ class Loop:
         on_save: Callable[[Snapshot], None],
         on_round: Callable[[], None] = lambda: None,
         on_refused: Callable[[str], None] = lambda _text: None,
+        inbox: Inbox | None = None,
+        spawn: Callable[[Callable[[], None]], None] = in_thread,
     ) -> None:
         """`on_save` is told of every snapshot that was written, `on_round` of every step forward of the loop.
 
-        `on_refused` is told once, in one line, that the disk refuses for longer than a moment.
+        `on_refused` is told once, in one line, that the disk refuses for longer than a moment.  `spawn` does a delivery
+        beside the loop.
         """
         self.run = run
         self._store = store
@@ -74,7 +106,8 @@ class Loop:
         self._on_save = on_save
         self._on_round = on_round
         self._on_refused = on_refused
-        self._queue: queue.Queue[Event | Path | None] = queue.Queue(QUEUE_MAX)
+        self._spawn = spawn
+        self._queue: Inbox = inbox if inbox is not None else queue.Queue(QUEUE_MAX)
         self._look_everywhere = threading.Event()
         self._base_s = run.watched_s - clock.monotonic()
         self._saved: Run | None = None
@@ -115,9 +148,12 @@ class Loop:
         while not until(self.run) and self._stop is None:
             hinted, outcomes = self._wait()
             self.feed(outcomes)
+            due = self._is_due()
             if not until(self.run):
-                self.feed(sources.gather(hinted))
-            self._tick()
+                # A hint may have been lost: before time decides anything, everything is looked at once more.
+                self.feed(sources.gather(None if due else hinted))
+            if due:
+                self._tick()
             self._save_lazily()
             self._on_round()
         if self._stop is not None and not is_finished(self.run):
@@ -139,13 +175,19 @@ class Loop:
         self._commit(batch)
 
     def _apply(self, event: Event, batch: list[Event]) -> tuple[Effect, ...]:
-        stamped = replace(event, seq=self.run.seq + 1, watched_s=self.watched_s())
+        stamped = replace(event, seq=self.run.seq + 1, watched_s=self._stamp(event))
         batch.append(stamped)
         # Until an effect is performed or a snapshot saved, reducing first and appending after is the same as the
         # other way round: nobody can see the state in between.
         step = reduce(self.run, stamped)
         self.run = step.run
         return step.effects
+
+    def _stamp(self, event: Event) -> float:
+        """When `event` counts as seen.  Only a tick passes a deadline: what the look before it finds counts, all of it."""
+        now_s = self.watched_s()
+        deadline = None if isinstance(event, ClockTicked) else next_deadline(self.run)
+        return now_s if deadline is None or now_s < deadline else math.nextafter(deadline, 0.0)
 
     def _commit(self, batch: list[Event]) -> None:
         """Make the batch durable, then save what changed."""
@@ -225,15 +267,18 @@ class Loop:
             return longest
         return min(longest, max(0.0, deadline - self.watched_s()))
 
-    def _tick(self) -> None:
+    def _is_due(self) -> bool:
         deadline = next_deadline(self.run)
-        if deadline is not None and deadline <= self.watched_s():
+        return deadline is not None and deadline <= self.watched_s()
+
+    def _tick(self) -> None:
+        if self._is_due():
             self.feed([ClockTicked(at=clock.now())])
 
     def _perform(self, effect: Effect) -> None:
         match effect:
             case PostMessage():
-                threading.Thread(target=self._post, args=(effect,), name="delivery", daemon=True).start()
+                self._spawn(partial(self._post, effect))
             case EndWatching():
                 self.hint()
 

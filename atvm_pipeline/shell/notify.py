@@ -7,6 +7,8 @@ import contextlib
 import os
 import socket
 
+from atvm_pipeline.core.harmless import one_line
+
 from . import clock
 
 STATUS_CHARS_MAX = 400
@@ -23,7 +25,7 @@ def ready() -> None:
 
 def status(text: str) -> None:
     """One line for `systemctl status`."""
-    _send("STATUS=" + " ".join(text.split())[:STATUS_CHARS_MAX])
+    _send("STATUS=" + one_line(text, STATUS_CHARS_MAX))
 
 
 def watchdog() -> None:

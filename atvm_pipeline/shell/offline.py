@@ -26,6 +26,9 @@ from atvm_pipeline.core.state import Run
 from .artifacts import Artifacts
 
 BLOCK_BYTES = 1024 * 1024
+FAR = datetime(9999, 1, 1, tzinfo=UTC)
+DURATIONS_MAX_S = 10.0 * 365 * 86400
+"""A log may claim specs of thousands of years."""
 MARGIN = timedelta(minutes=10)
 """Slack before the first spec when the begin of a run is estimated (contract §5, inspect)."""
 
@@ -73,7 +76,7 @@ def _request(finished: Finished) -> RunRequested:
     )
     return RunRequested(
         seq=1,
-        at=datetime.fromtimestamp(finished.log.stat().st_mtime, UTC),
+        at=_written_at(finished.log),
         build_name=finished.build_name,
         run_id="inspect",
         categorized=finished.categorized,
@@ -85,6 +88,11 @@ def _request(finished: Finished) -> RunRequested:
         artifacts_dir=str(finished.artifacts) if finished.artifacts is not None else None,
         offline=True,
     )
+
+
+def _written_at(log: Path) -> datetime:
+    """When the log was written last.  A file may claim any year; what a datetime cannot hold is moved to the nearest."""
+    return datetime.fromtimestamp(min(max(log.stat().st_mtime, 0.0), FAR.timestamp()), UTC)
 
 
 def _feed(run: Run, event: Event) -> Run:
@@ -107,7 +115,7 @@ def since_from(run: Run, finished: Finished) -> datetime:
     durations = sum(
         spec.duration_s or 0.0 for subrun in run.subruns for child in subrun.children for spec in child.specs
     )
-    return run.request.at - timedelta(seconds=durations) - MARGIN
+    return run.request.at - timedelta(seconds=min(durations, DURATIONS_MAX_S)) - MARGIN
 
 
 def _artifacts(finished: Finished, run: Run) -> list[ArtifactWritten]:

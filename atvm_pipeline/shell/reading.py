@@ -1,85 +1,48 @@
 """Reading what a watcher has written, for the commands that only look.  Light to import: no fold, no sources."""
 
 import contextlib
+import json
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
+from atvm_pipeline.core.build_name import valid_build_name
 from atvm_pipeline.core.errors import DataError
-from atvm_pipeline.core.naming import valid_build_name
 
 from .files import Unreadable, is_locked, read_small
-from .records import Paths
+from .paths import Paths
 
 STATE_MAX_BYTES = 256 * 1024 * 1024
 
 
-class _Evidence(msgspec.Struct):
-    kind: str
-
-
-class _Reason(msgspec.Struct):
-    code: str
-    text: str
-    evidence: list[_Evidence]
-
-
-class _Ledger(msgspec.Struct):
-    planned: int
-
-
-class _Post(msgspec.Struct):
-    outcome: str
-
-
-class _Host(msgspec.Struct):
-    host: str
-    kernel: str | None
-    result: str
-    detail: str
-    tests: int
-    passing: int
-
-
-class _Failure(msgspec.Struct):
-    title: str
-    error: str
-
-
-class _Spec(msgspec.Struct):
-    spec: str
-    result: str
-    detail: str
-    sources: list[str]
-    offset: int | None = None
-    failures: list[_Failure] = []
-
-
-class _Case(msgspec.Struct, kw_only=True):
-    phase: str
-    reason: _Reason
-    ledger: _Ledger
-    post: _Post | None
-    notes: list[str] = []
-
-
-class _SubRun(_Case, kw_only=True):
-    index: int
-    name: str
-    label: str | None
-    hosts: list[_Host]
-    specs: list[_Spec]
-
-
-class _State(_Case, kw_only=True):
-    """What every command that looks may count on."""
-
-    build_name: str | None
-    run_id: str
-    subruns: list[_SubRun]
-    attention: str | None = None
-    alerts: list[_Post] = []
+Shape = Any
+"""What a value must be: a type, None, one of several (a tuple), a list of one shape, an object with keys (`key?` may lack)."""
+POST = {"outcome": str}
+SPEC = {
+    "spec": str,
+    "result": str,
+    "detail": str,
+    "sources": [str],
+    "offset?": (int, None),
+    "failures?": [{"title": str, "error": str}],
+}
+HOST = {"host": str, "kernel": (str, None), "result": str, "detail": str, "tests": int, "passing": int}
+CASE = {
+    "phase": str,
+    "reason": {"code": str, "text": str, "evidence": [{"kind": str}]},
+    "ledger": {"planned": int},
+    "post": (POST, None),
+    "notes?": [str],
+}
+SUBRUN = {**CASE, "index": int, "name": str, "label": (str, None), "hosts": [HOST], "specs": [SPEC]}
+STATE = {
+    **CASE,
+    "build_name": (str, None),
+    "run_id": str,
+    "subruns": [SUBRUN],
+    "attention?": (str, None),
+    "alerts?": [POST],
+}
+"""What every command that looks may count on."""
 
 
 def read_state(paths: Paths) -> dict[str, Any] | None:
@@ -89,16 +52,51 @@ def read_state(paths: Paths) -> dict[str, Any] | None:
     """
     data = read_small(paths.state, STATE_MAX_BYTES)
     if data is None:
+        if paths.state.is_file() and paths.state.stat().st_size > STATE_MAX_BYTES:
+            raise DataError(f"{paths.state} is larger than {STATE_MAX_BYTES} bytes: it is no state of ours")
         return None
     see = f"see the run with: atvm-pipeline replay {paths.journal}"
     try:
-        state = msgspec.json.decode(data, type=dict[str, Any])
-        state.pop("facts", None)
-        msgspec.convert(state, _State)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        state = json.loads(data.decode(), parse_constant=_no_constant)
+        if b"\\ud" in data.lower():
+            json.dumps(state, ensure_ascii=False).encode()  # Half a character cannot be shown.
+        why = misfit(state, STATE)
+    except (ValueError, RecursionError) as error:
         why = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise DataError(f"{paths.state} is no state of a run ({why}); {see}") from None
-    return state
+    if why:
+        raise DataError(f"{paths.state} is no state of a run ({why}); {see}")
+    state.pop("facts", None)
+    return dict(state)
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def misfit(value: object, shape: Shape, where: str = "$") -> str:
+    """The first place at which a JSON value is not of that shape, in words; "" if it is."""
+    if isinstance(shape, tuple):
+        found = [misfit(value, one, where) for one in shape]
+        return "" if "" in found else found[0]
+    if isinstance(shape, list):
+        if not isinstance(value, list):
+            return f"{where} is no list"
+        found = [misfit(one, shape[0], f"{where}[{at}]") for at, one in enumerate(value)]
+        return next(filter(None, found), "")
+    if isinstance(shape, dict):
+        if not isinstance(value, dict):
+            return f"{where} is no object"
+        return next(filter(None, (_misfit_key(value, key, shape[key], where) for key in shape)), "")
+    # Not isinstance: True is no number here.
+    fits = value is None if shape is None else type(value) is shape
+    return "" if fits else f"{where} is no {shape.__name__ if shape is not None else 'null'}"
+
+
+def _misfit_key(value: dict[str, object], key: str, shape: Shape, where: str) -> str:
+    name = key.removesuffix("?")
+    if name in value:
+        return misfit(value[name], shape, f"{where}.{name}")
+    return "" if key.endswith("?") else f"{where} lacks {name}"
 
 
 def phase_of(paths: Paths) -> str | None:

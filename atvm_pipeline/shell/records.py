@@ -1,4 +1,4 @@
-"""The records that the parts of one run leave for each other: their format, and where each lies.
+"""The records that the parts of one run leave for each other: their format.
 
 A record that bears another `run_id` than the run's is not there.  Reading never raises for what a file holds.
 """
@@ -10,8 +10,24 @@ from typing import Annotated, TypeVar
 import msgspec
 
 from atvm_pipeline.core.events import Metadata, Process, Settings
+from atvm_pipeline.core.harmless import escaped
 
 from .files import read_small, write_whole
+from .paths import Paths
+
+__all__ = [
+    "BaselineRecord",
+    "ExitRecord",
+    "Instant",
+    "MarkerRecord",
+    "Paths",
+    "Record",
+    "Request",
+    "RunnerRecord",
+    "WatcherRecord",
+    "read_record",
+    "write_record",
+]
 
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 
@@ -107,46 +123,12 @@ class BaselineRecord(Record, frozen=True, kw_only=True):
     """Path relative to the artifact folder -> (inode, size in bytes, mtime in ns)."""
 
 
-class Paths:
-    """Where everything of one build lies below the state root."""
-
-    def __init__(self, state_root: Path, build_name: str, folder: Path | None = None) -> None:
-        """`build_name` must be valid (`core.naming.valid_build_name`): it becomes a folder's name.
-
-        `folder`: where an archived run of that build lies; default: the current run's.
-        """
-        self.state_root = state_root
-        self.build_name = build_name
-        self.folder = folder if folder is not None else state_root / build_name
-        self.request = self.folder / "request.json"
-        self.baseline = self.folder / "artifacts-before.json"
-        self.journal = self.folder / "journal.jsonl"
-        self.state = self.folder / "state.json"
-        self.subruns = self.folder / "subruns"
-        self.posts = self.folder / "posts"
-        self.cancel = self.folder / "cancel.json"
-        self.stop = self.folder / "stop.json"
-        self.runner = self.folder / "runner.json"
-        self.runner_exit = self.folder / "runner-exit.json"
-        self.watcher = self.folder / "watcher.json"
-        self.runner_log = self.folder / "runner.log"
-        self.watcher_log = self.folder / "watcher.log"
-        self.archive = state_root / ".archive" / build_name
-        locks = state_root / ".locks"
-        self.start_lock = locks / f"{build_name}.start"
-        """Held by whoever starts, resets or cancels this build."""
-        self.watcher_lock = locks / f"{build_name}.watcher" if folder is None else folder / "watcher.lock"
-        """Held by the single writer of this build's state."""
-        self.runner_lock = locks / f"{build_name}.runner"
-        """Held by the runner's wrapper while it and its tree live."""
-
-
 R = TypeVar("R", bound=Record)
 
 
 def write_record(path: Path, record: Record) -> None:
     """Write one record whole.  Raises OSError."""
-    write_whole(path, msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n")
+    write_whole(path, msgspec.json.format(escaped(msgspec.json.encode(record)), indent=1) + b"\n")
 
 
 def read_record(path: Path, kind: type[R], run_id: str | None = None) -> R | None:

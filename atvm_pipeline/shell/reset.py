@@ -5,9 +5,11 @@ import shutil
 from pathlib import Path
 
 from atvm_pipeline.core.errors import DataError
+from atvm_pipeline.core.outbox import EXPIRES_S
 
 from . import clock
 from .files import free_name, is_locked, make_folder, sync_folder
+from .reading import posts_pending, read_state
 from .records import ExitRecord, Paths, Request, read_record
 from .store import load
 
@@ -17,7 +19,7 @@ LOOK_S = 0.1
 
 
 def archive(paths: Paths, keep: int) -> str | None:
-    """Move what is there to `.archive/<build>/<started_at>/`, keep the newest `keep`.
+    """Move what is there to `.archive/<build>/<started_at>/`, keep the newest `keep` and what has messages to resend.
 
     Gives one line if a message of that run was not settled. The caller holds the start lock and has stopped the
     watcher. Raises OSError.
@@ -63,10 +65,23 @@ def _unsettled(paths: Paths, request: Request) -> str | None:
 
 
 def _prune(folder: Path, keep: int) -> None:
-    """Delete all but the newest `keep` archived runs of one build."""
+    """Delete all but the newest `keep` archived runs of one build, and those with a message that can still be resent."""
     kept = sorted(
         (entry for entry in os.scandir(folder) if entry.is_dir(follow_symlinks=False)),
         key=lambda e: e.stat().st_mtime_ns,
     )
     for entry in kept[: max(0, len(kept) - keep)]:
-        shutil.rmtree(entry.path, ignore_errors=True)
+        if not waits(Path(entry.path)):
+            shutil.rmtree(entry.path, ignore_errors=True)
+
+
+def waits(folder: Path) -> bool:
+    """Whether a message of an archived run is not settled, and not so old that it would have expired."""
+    try:
+        state = read_state(Paths(folder.parents[2], folder.parent.name, folder))
+    except (DataError, OSError):
+        return False
+    if state is None or not posts_pending(state):
+        return False
+    age_s = clock.now().timestamp() - (folder / "state.json").stat().st_mtime
+    return age_s < EXPIRES_S

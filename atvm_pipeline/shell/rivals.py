@@ -15,7 +15,7 @@ from .records import Instant, Paths, Request, read_record
 
 CACHED_S = 1.0
 BUILDS_MAX = 500
-"""Builds of a state root that are looked at."""
+"""Watched builds whose state is looked at."""
 STATE_BYTES_MAX = 32 * 1024 * 1024
 LATE = timedelta(minutes=10)
 """A run that ended longer ago cannot have written what is found now; its watcher may live on to deliver."""
@@ -67,10 +67,12 @@ def _others(state_root: Path, build_name: str, artifacts_dir: Path) -> dict[str,
     except OSError:
         return {}
     found = {}
-    for name in names[:BUILDS_MAX]:
+    watched = 0
+    for name in sorted(names):
         paths = Paths(state_root, name)
-        if name == build_name or not is_locked(paths.watcher_lock):
+        if name == build_name or watched >= BUILDS_MAX or not is_locked(paths.watcher_lock):
             continue
+        watched += 1
         specs = _specs(paths, artifacts_dir)
         if specs:
             found[name] = specs

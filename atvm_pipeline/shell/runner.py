@@ -20,7 +20,7 @@ from .environment import without_secrets
 from .files import Busy, locked
 from .log import log
 from .memory import oom_kills
-from .processes import Tree, is_alive, self_identity
+from .processes import is_alive, self_identity
 from .programs import open_log, shell_argv, signal_name, start_child, systemctl
 from .records import (
     ExitRecord,
@@ -35,6 +35,7 @@ from .records import (
 from .refusals import IN_USE, UNAVAILABLE, Refused
 from .service_result import OOM_KILL, note_service_result
 from .stopping import StopResult, stop_runner
+from .tree import Tree
 
 __all__ = ["StopResult", "note_service_result", "run_runner", "stop_runner"]
 

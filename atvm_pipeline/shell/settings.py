@@ -7,19 +7,24 @@ import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from atvm_pipeline.core.errors import ConfigError
-from atvm_pipeline.core.events import Metadata, Settings
-from atvm_pipeline.core.state import TERMINAL_PHASES
 
 from . import credentials
 from .environment import read_env_file
+
+if TYPE_CHECKING:
+    from atvm_pipeline.core.events import Metadata, Settings
 
 ENV_FILE = Path("/etc/atvm-run-watcher.env")
 SYSTEM_STATE_ROOT = Path("/var/lib/atvm-run-watcher")
 AUTOMATION_ROOT = Path("/root/cdc-e2e-cyp-12.17.4")
 PREFIX = "ATVM_WATCHER_"
 KEEP_DEFAULT = 5
+"""Earlier runs kept per build name."""
+KEEP_BUILDS_DEFAULT = 100
+"""Builds kept that are over."""
 ORPHAN_LIMIT_DEFAULT_S = 600.0
 SECONDS_MAX = 10.0 * 365 * 86400
 
@@ -73,14 +78,17 @@ def workdir(option: str | None, environ: Mapping[str, str]) -> Path:
         return Path.cwd()
 
 
-def settings(environ: Mapping[str, str]) -> Settings:
+def settings(environ: Mapping[str, str]) -> "Settings":
     """Limits and posting rules.  Raises ConfigError."""
+    # Not above: to know where a state lies, nobody needs the core.
+    from atvm_pipeline.core.events import Settings  # noqa: PLC0415
+
     default = Settings()
     uncertain = environ.get(PREFIX + "POST_UNCERTAIN") or default.post_uncertain
     if uncertain not in ("repeat-marked", "hold"):
-        raise ConfigError(f"{PREFIX}POST_UNCERTAIN is {uncertain!r}: use repeat-marked or hold")
+        raise ConfigError(f"{PREFIX}POST_UNCERTAIN is {uncertain[:40]!r}: use repeat-marked or hold")
     return Settings(
-        post_phases=_post_phases(environ.get(PREFIX + "POST_PHASES")),
+        post_phases=_post_phases(environ.get(PREFIX + "POST_PHASES"), default.post_phases),
         post_uncertain="hold" if uncertain == "hold" else "repeat-marked",
         alerts=bool(environ.get(PREFIX + "ALERT_CHANNEL")),
         settle_s=_seconds(environ, PREFIX + "SETTLE_S", default.settle_s),
@@ -91,15 +99,17 @@ def settings(environ: Mapping[str, str]) -> Settings:
     )
 
 
-def _post_phases(text: str | None) -> tuple[str, ...]:
+def _post_phases(text: str | None, default: tuple[str, ...]) -> tuple[str, ...]:
     if text is None:
-        return Settings().post_phases
+        return default
+    from atvm_pipeline.core.state import TERMINAL_PHASES  # noqa: PLC0415
+
     phases = tuple(dict.fromkeys(part.strip().upper() for part in text.split(",") if part.strip()))
     unknown = [phase for phase in phases if phase not in TERMINAL_PHASES]
     if unknown:
         known = ", ".join(sorted(TERMINAL_PHASES))
         raise ConfigError(
-            f"{PREFIX}POST_PHASES names {unknown[0]!r}, which is no terminal phase: use some of {known}"
+            f"{PREFIX}POST_PHASES names {unknown[0][:40]!r}, which is no terminal phase: use some of {known}"
         )
     return phases
 
@@ -124,16 +134,27 @@ def orphan_limit_s(environ: Mapping[str, str]) -> float:
 
 def keep(environ: Mapping[str, str]) -> int:
     """How many earlier runs of one build name are kept.  Raises ConfigError."""
-    text = environ.get(PREFIX + "KEEP")
+    return _whole_number(environ, PREFIX + "KEEP", KEEP_DEFAULT)
+
+
+def keep_builds(environ: Mapping[str, str]) -> int:
+    """How many builds that are over are kept.  Raises ConfigError."""
+    return _whole_number(environ, PREFIX + "KEEP_BUILDS", KEEP_BUILDS_DEFAULT)
+
+
+def _whole_number(environ: Mapping[str, str], name: str, default: int) -> int:
+    text = environ.get(name)
     if not text:
-        return KEEP_DEFAULT
+        return default
     if not text.isdecimal() or len(text) > 6:  # noqa: PLR2004 - a million archives is a typing mistake
-        raise ConfigError(f"{PREFIX}KEEP is {text[:40]!r}: use a whole number")
+        raise ConfigError(f"{name} is {text[:40]!r}: use a whole number")
     return int(text)
 
 
-def metadata(options: Mapping[str, str | None], environ: Mapping[str, str]) -> Metadata:
+def metadata(options: Mapping[str, str | None], environ: Mapping[str, str]) -> "Metadata":
     """What the message says about the run: the option, else the environment."""
+    from atvm_pipeline.core.events import Metadata  # noqa: PLC0415
+
     names = Metadata.__struct_fields__
     return Metadata(
         **{name: options.get(name) or environ.get(PREFIX + name.upper()) or None for name in names}

@@ -23,12 +23,13 @@ from . import clock
 from .artifacts import Artifacts, version_of
 from .exits import wait_for_exit
 from .files import is_locked
-from .processes import Tree, find_runner, is_alive
+from .processes import find_runner, is_alive
 from .programs import systemctl
 from .records import BaselineRecord, ExitRecord, MarkerRecord, Paths, Request, RunnerRecord, read_record
 from .rivals import find_rivals
 from .supervisor.base import RUNNER_UNIT
 from .tail import Tail
+from .tree import Tree
 from .watch import Hint
 
 UNIT_ASK_S = 5.0
@@ -52,8 +53,10 @@ class Sources:
             Path(request.log_path),
             scanner,
             generation=log.generation,
+            begin=log.begin,
             state=log.scanner,
             identity=log.identity,
+            final=log.final,
         )
         baseline = read_record(paths.baseline, BaselineRecord, request.run_id)
         folder = Path(request.artifacts_dir)
@@ -72,7 +75,9 @@ class Sources:
             self._follow(run.runner)
         self._exit_fed = run.exit is not None
         self._vanish_fed = run.vanished is not None
-        self._final = log.final
+        self._cancel_fed = run.cancel is not None
+        # Also where a flush was told before: the log may have gone on, or the watcher died between flush and end.
+        self._final = False
         self._misses = 0
 
     def gather(self, hinted: Collection[Path] | None) -> Iterator[Event]:
@@ -90,8 +95,12 @@ class Sources:
         seen = self._tree.look()
         if seen is not None:
             yield seen
-        marker = read_record(self._paths.cancel, MarkerRecord, self._request.run_id)
+        marker = (
+            None if self._cancel_fed else read_record(self._paths.cancel, MarkerRecord, self._request.run_id)
+        )
         if marker is not None:
+            # Once: a watcher that still delivers would write it down again with every look, for days.
+            self._cancel_fed = True
             yield CancelRequested(
                 at=clock.now(), who=marker.who, why=marker.why, requested_at=marker.requested_at
             )
@@ -154,7 +163,8 @@ class Sources:
     def _follow(self, runner: RunnerStarted) -> None:
         """From now on its tree is looked at, and its end is told at once."""
         self._tree.root(runner.pid, runner.create_time)
-        wait_for_exit(runner.pid, runner.create_time, self._hint)
+        # Of the files, only the record can have come of it: the reports are all looked at once the run is over.
+        wait_for_exit(runner.pid, runner.create_time, lambda _: self._hint(self._paths.runner_exit))
 
     def _vanished(self) -> Iterator[Event]:
         runner = self._runner

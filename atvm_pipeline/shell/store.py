@@ -5,6 +5,7 @@ Order is the caller's duty (`loop.py`): append, reduce, sync, save, perform.  On
 
 import contextlib
 import os
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -19,17 +20,21 @@ from atvm_pipeline.core.codec import (
     encode_state,
     encode_subrun,
 )
-from atvm_pipeline.core.errors import DataError
+from atvm_pipeline.core.errors import DataError, NewerFormatError
 from atvm_pipeline.core.events import Event, RunRequested
+from atvm_pipeline.core.harmless import escaped
 from atvm_pipeline.core.reducer import begin, reduce
 from atvm_pipeline.core.snapshot import StateFile, state_file, subrun_files
 from atvm_pipeline.core.state import Post, Run
 
-from .files import FILE_MODE, free_name, make_folder, read_small, write_all, write_whole
+from .files import FILE_MODE, free_name, make_folder, read_small, replace_files, sync_folder, write_all
+from .log import log
 from .records import Paths
 
 STATE_MAX_BYTES = 256 * 1024 * 1024
 """A snapshot of thousands of specs has megabytes; a larger file is not ours."""
+REWRITTEN_MAX_BYTES = LINE_MAX_BYTES
+"""How much of a journal's end a restarted watcher writes once more: far more than one batch of events has."""
 
 
 class Loaded(NamedTuple):
@@ -60,11 +65,20 @@ class Store:
         _remove_leftovers(paths)
         if journal_bytes == 0 and paths.journal.exists() and paths.journal.stat().st_size > 0:
             # Not one line of it can be read: kept for a person, never overwritten.
-            paths.journal.replace(free_name(paths.journal.with_name("journal.damaged")))
+            kept = free_name(paths.journal.with_name("journal.damaged"))
+            paths.journal.replace(kept)
+            log(f"{paths.journal} could not be read and is kept as {kept.name}")
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         self._journal = os.open(paths.journal, flags, FILE_MODE)
         self._length = journal_bytes
         os.ftruncate(self._journal, journal_bytes)
+        # Written, and perhaps not synced; only the last batch can be, and an earlier watcher's may have been refused.
+        self._unsynced = os.pread(
+            self._journal, REWRITTEN_MAX_BYTES, max(0, journal_bytes - REWRITTEN_MAX_BYTES)
+        )
+        self._doubtful = True
+        # Its name must outlast a power cut as its lines do.
+        sync_folder(paths.folder)
         self._saved_posts: dict[str, Post] = {}
         self._saved_subruns: dict[int, bytes] = {}
 
@@ -83,27 +97,41 @@ class Store:
                 os.ftruncate(self._journal, self._length)
             raise
         self._length += len(data)
+        self._unsynced += data
 
     def sync(self) -> None:
-        """Make every appended event durable.  Raises OSError."""
+        """Make every appended event durable.  Raises OSError.
+
+        After a sync that failed, Linux takes what it could not write for written, and the next sync succeeds without
+        it: only what is written once more is certain (fsync(2), NOTES; LWN 752063).
+        """
+        if self._doubtful:
+            os.lseek(self._journal, self._length - len(self._unsynced), os.SEEK_SET)
+            write_all(self._journal, self._unsynced)
+        self._doubtful = True
         os.fdatasync(self._journal)
+        self._doubtful = False
+        self._unsynced = b""
 
     def save(self, run: Run) -> StateFile:
         """Write `state.json`, the sub-runs and the posts that changed; gives what was written.  Raises OSError.
 
-        `state.json` last: a reader who sees a phase there finds the rest on disk.
+        `state.json` last: a reader who sees a phase there finds the rest on disk.  The journal, which is synced before,
+        is what lasts: after a power cut the next save makes these anew.
         """
         state = state_file(run)
-        for index, subrun in subrun_files(state).items():
-            data = encode_subrun(subrun)
-            if self._saved_subruns.get(index) != data:
-                write_whole(self._paths.subruns / f"{index:03d}.json", data)
-                self._saved_subruns[index] = data
-        for post in run.outbox:
-            if self._saved_posts.get(post.key) != post:
-                write_whole(self._paths.posts / post_file_name(run, post), _encode_post(run, post))
-                self._saved_posts[post.key] = post
-        write_whole(self._paths.state, encode_state(state))
+        subruns = {index: encode_subrun(subrun) for index, subrun in subrun_files(state).items()}
+        subruns = {index: data for index, data in subruns.items() if self._saved_subruns.get(index) != data}
+        posts = [post for post in run.outbox if self._saved_posts.get(post.key) != post]
+        files = [
+            *((self._paths.subruns / f"{index:03d}.json", data) for index, data in subruns.items()),
+            *((self._paths.posts / post_file_name(run, post), _encode_post(run, post)) for post in posts),
+            (self._paths.state, encode_state(state)),
+        ]
+        # Made where no watch of ours wakes us for it.
+        replace_files(files, made_in=self._paths.subruns)
+        self._saved_subruns.update(subruns)
+        self._saved_posts.update({post.key: post for post in posts})
         return state
 
 
@@ -115,7 +143,7 @@ def post_file_name(run: Run, post: Post) -> str:
 def _encode_post(run: Run, post: Post) -> bytes:
     fields = {name: getattr(post, name) for name in Post.__struct_fields__}
     file = PostFile(build_name=run.request.build_name, run_id=run.request.run_id, **fields)
-    return msgspec.json.format(msgspec.json.encode(file), indent=1) + b"\n"
+    return msgspec.json.format(escaped(msgspec.json.encode(file)), indent=1) + b"\n"
 
 
 def _remove_leftovers(paths: Paths) -> None:
@@ -131,64 +159,110 @@ class Journal(NamedTuple):
 
     events: list[Event]
     length: int
-    """Bytes up to the end of the last whole line: what follows was torn by a crash."""
+    """Bytes up to the end of the last event: what follows was torn by a crash."""
     damaged: DataError | None
-    """The first line in the middle that is no event."""
+    """The first line that is no event and that an event follows."""
 
 
 def read_journal(path: Path) -> Journal:
-    """The events of a journal, in order; none if it is not there.  A torn last line is left out.  Raises OSError."""
+    """The events of a journal, in order; none if it is not there.
+
+    What cannot be read at its end is left out: a crash tore it.  Raises DataError for what is no regular file,
+    NewerFormatError for a journal of a later release, OSError.
+    """
     events: list[Event] = []
-    length = number = 0
+    length = position = number = 0
+    broken: DataError | None = None
     damaged: DataError | None = None
     with contextlib.ExitStack() as stack:
         try:
-            file = stack.enter_context(path.open("rb"))
+            # O_NONBLOCK: a FIFO in the place of the file must not stop us for ever.
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         except FileNotFoundError:
             return Journal(events, length, damaged)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise DataError(f"{path} is no regular file")
+        file = stack.enter_context(os.fdopen(descriptor, "rb"))
         while line := file.readline(LINE_MAX_BYTES + 2):
             number += 1
+            position += len(line)
             if not line.endswith(b"\n"):
-                break
+                broken = broken or DataError(f"{path}: line {number}: not a whole line")
+                continue
             try:
                 events.append(decode_event(line))
+            except NewerFormatError as error:
+                raise NewerFormatError(f"{path}: line {number}: {error}") from None
             except DataError as error:
-                last = not file.peek(1)
-                if last:
-                    break
-                damaged = damaged or DataError(f"{path}: line {number}: {error}")
-            length += len(line)
+                broken = broken or DataError(f"{path}: line {number}: {error}")
+                continue
+            # Only what an event follows is damage: the rest is the tail that a crash left.
+            length, damaged = position, damaged or broken
     return Journal(events, length, damaged)
 
 
 def load(paths: Paths, run_id: str) -> Loaded:
     """The run as its journal and snapshot show it; None in it if there is no history of `run_id` yet.
 
-    The snapshot is only a shortcut, unless the journal was lost or damaged: then it is what is known.
-    Raises DataError if the history cannot be told from what is left, OSError.
+    The snapshot is only a shortcut, unless the journal was lost, damaged or cut: then it is what is known.
+    Changes nothing.  Raises DataError if the history cannot be told from what is left, OSError.
     """
+    _check_regular(paths.journal)
+    _check_regular(paths.state)
     journal = read_journal(paths.journal)
     saved = _snapshot(paths, run_id)
     events = journal.events
-    if not events or not isinstance(events[0], RunRequested) or events[0].run_id != run_id:
+    first = events[0] if events else None
+    if not isinstance(first, RunRequested) or first.run_id != run_id:
+        foreign = isinstance(first, RunRequested)
+        if saved is None and not foreign and (events or _has_posts(paths, run_id)):
+            # To begin anew would tell once more, unmarked, what was told.
+            raise journal.damaged or DataError(
+                f"{paths.journal} does not begin with this run's request, and {paths.state} cannot be read"
+            )
         return Loaded(saved, 0)
-    run = saved if saved is not None and saved.seq <= events[-1].seq else begin(events[0]).run
+    run = saved if saved is not None else begin(first).run
     rest = [event for event in events if event.seq > run.seq]
-    if journal.damaged is not None and [event.seq for event in rest] != list(
-        range(run.seq + 1, run.seq + 1 + len(rest))
-    ):
-        raise journal.damaged
+    for number, event in enumerate(rest, run.seq + 1):
+        if event.seq != number:
+            raise journal.damaged or DataError(
+                f"{paths.journal}: events {number} to {event.seq - 1} are missing, and {paths.state} does not know them"
+            )
     for event in rest:
         run = reduce(run, event).run
     return Loaded(run, journal.length)
 
 
+def _check_regular(path: Path) -> None:
+    """Neither a link, which might lead anywhere, nor a folder, a device or a FIFO."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        if not stat.S_ISREG(path.lstat().st_mode):
+            raise DataError(f"{path} is no regular file: move it away")
+
+
 def _snapshot(paths: Paths, run_id: str) -> Run | None:
+    """The saved run; None if it is not there, torn or of another run.  Raises NewerFormatError, OSError."""
     data = read_small(paths.state, STATE_MAX_BYTES)
     if data is None:
         return None
     try:
         run = decode_state(data)
+    except NewerFormatError as error:
+        raise NewerFormatError(f"{paths.state}: {error}") from None
     except DataError:
         return None
     return run if run.request.run_id == run_id else None
+
+
+def _has_posts(paths: Paths, run_id: str) -> bool:
+    """Whether this run has asked for a message: then it has a history, whatever became of it."""
+    for path in paths.posts.glob("*.json"):
+        with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, OSError):
+            if msgspec.json.decode(read_small(path) or b"", type=_Named).run_id == run_id:
+                return True
+    return False
+
+
+class _Named(msgspec.Struct):
+    run_id: str

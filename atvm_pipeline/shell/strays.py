@@ -4,6 +4,7 @@ Command lines may hold secrets; only names and a build name leave this module.
 """
 
 import re
+from itertools import pairwise
 from typing import NamedTuple
 
 from atvm_pipeline.core.naming import valid_build_name
@@ -55,7 +56,8 @@ def _ancestors(rows: dict[int, Row], pid: int) -> tuple[int, ...]:
 def _build_name(pids: tuple[int, ...]) -> str | None:
     for pid in pids:
         words = command_line(pid)
-        for word, following in zip(words, (*words[1:], ""), strict=True):
+        # No word at all: it has ended since, or is the kernel's own.
+        for word, following in pairwise([*words, ""]):
             option, equals, value = word.partition("=")
             name = value if equals else following
             if option in ("--build_name", "--build-name") and valid_build_name(name):

@@ -1,7 +1,8 @@
 """The log as a source: follows the runner's log and gives what the scanner finds in it.  Judges nothing.
 
 The file is followed by identity, not by name: a rename, a truncation or a deletion loses nothing that can still be
-read, and what was lost is said in a `LogReplaced`.
+read, and what was lost is said in a `LogReplaced`.  A rotation without a loss cuts nothing: bytes are counted on, and a
+line or a spec that began in the old file goes on in the new one.
 """
 
 from collections.abc import Generator, Iterator
@@ -16,6 +17,7 @@ from atvm_pipeline.core.recognise.console import Scanner, ScannerState
 
 from . import clock
 from .logfile import LogFile, find_renamed
+from .succession import Succession
 
 BLOCK_BYTES = 512 * 1024
 """Read at once; also what one event speaks of at most."""
@@ -25,6 +27,8 @@ PROGRESS_EVERY_S = 10.0
 """Progress without a fact is told no more often than this."""
 SWITCHES_MAX = 16
 """Files followed one after another in one call; a log that is replaced faster is looked at again later."""
+FINAL_SWITCHES_MAX = 10_000
+"""The same for the last read, which must come to the end."""
 
 Why = Literal["truncated", "replaced", "deleted"]
 End = Literal["drained", "behind", "cut"]
@@ -43,14 +47,20 @@ class Tail:
         scanner: Scanner,
         *,
         generation: int = 0,
+        begin: int = 0,
         state: ScannerState = ScannerState(),  # noqa: B008 - frozen
         identity: LogIdentity | None = None,
+        final: bool = False,
         progress_every_s: float = PROGRESS_EVERY_S,
     ) -> None:
-        """Go on at `generation` and `state`, as the last `LogRead` says; `identity` is that file's, None if unknown."""
+        """Go on where the last event says: `generation` and `begin` of its file, `state` of the scanner.
+
+        `identity` is that file's, None if unknown; `final`: the scanner was flushed and told so.
+        """
         self._path = path
         self._scanner = scanner
         self._generation = generation
+        self._begin = begin
         self._state = state
         self._identity = identity
         self._progress_every_s = progress_every_s
@@ -58,8 +68,9 @@ class Tail:
         self._searched = False
         self._told = state.offset
         self._told_at_s = -inf
-        self._final = False
+        self._final = final
         self._behind = False
+        self._succession = Succession(path)
         self._caught_up_at: datetime | None = None
 
     @property
@@ -117,42 +128,38 @@ class Tail:
             yield self._log_read(())
 
     def _follow(self, budget: float, *, final: bool) -> Iterator[LogRead | LogReplaced]:
-        """Read the current file to its end, then the one that took its name, and so on."""
-        for _ in range(SWITCHES_MAX):
+        """Read the current file to its end, then the one that followed on it, and so on."""
+        for _ in range(FINAL_SWITCHES_MAX if final else SWITCHES_MAX):
             if self._file is None:
                 yield from self._open()
-            if self._file is None:
+            file = self._file
+            if file is None:
                 return
             # Looked for before the old file is drained: whatever was written before the switch is then read.
-            renewed = self._is_renewed(self._file)
+            renewed = self._succession.waits(file)
             before = self._state.offset
-            end = yield from self._drain(self._file, budget, final=final)
+            end = yield from self._drain(file, budget, final=final)
             budget -= self._state.offset - before
             if end == "cut":
-                yield from self._replace(self._file, "truncated", unread_bytes=None)
+                yield from self._replace(file, "truncated", unread_bytes=None)
+                self._succession.begin(file)
                 continue
-            file = LogFile.open(self._path) if end == "drained" and renewed else None
-            if file is None:
+            successor = self._succession.next(file) if end == "drained" and renewed else None
+            if successor is None:
                 self._behind = end == "behind"
                 return
-            why: Why = "deleted" if self._file.unlinked() else "replaced"
-            self._file.close()
-            yield from self._replace(file, why, unread_bytes=0)
+            why: Why = "deleted" if file.unlinked() else "replaced"
+            yield from self._replace(successor.file, why, unread_bytes=0 if successor.whole else None)
+            file.close()
+            self._succession.leave(file.identity(), successor.file)
         self._behind = True
-
-    def _is_renewed(self, current: LogFile) -> bool:
-        """Whether the log's name leads to another file by now, and there is something in it."""
-        try:
-            return not current.is_at(self._path) and self._path.stat().st_size > 0
-        except OSError:
-            return False
 
     def _drain(self, file: LogFile, budget: float, *, final: bool) -> Generator[LogRead, None, End]:
         """Read `file` to its end, at most about `budget` bytes."""
         # A writer that never pauses must not keep the last read from ending.
-        stop = file.size() if final else self._state.offset + budget
+        stop = self._begin + file.size() if final else self._state.offset + budget
         while True:
-            data = file.read(self._state.offset, BLOCK_BYTES)
+            data = file.read(self._state.offset - self._begin, BLOCK_BYTES)
             if data is None:
                 return "cut"
             if not data:
@@ -177,14 +184,18 @@ class Tail:
         elif file is not None and (self._was_cut(file) or file.size() > 0):
             why: Why = "truncated" if self._was_cut(file) else "replaced"
             yield from self._replace(file, why, unread_bytes=None)
+            self._succession.begin(file)
             return
         if file is not None:
             file.close()
 
     def _continues(self, file: LogFile) -> bool:
         """Whether `file` is the one that was read up to the scanner's offset."""
-        known = self._identity is None or file.matches(self._identity)
-        return known and file.size() >= self._state.offset
+        offset = self._state.offset - self._begin
+        if file.size() < offset:
+            return False
+        known = self._identity
+        return known is None or (file.matches(known) and file.ends_as(known, offset))
 
     def _was_cut(self, file: LogFile) -> bool:
         return self._identity is None or self._identity.inode == file.inode
@@ -193,31 +204,44 @@ class Tail:
         """The file that was followed before, under another name.  Looked for once: a rotation leaves it beside."""
         if self._searched or self._identity is None:
             return None
+        found = find_renamed(self._path, self._identity)
         self._searched = True
-        file = find_renamed(self._path, self._identity)
-        if file is not None and not self._continues(file):
-            file.close()
+        if found is not None and not self._continues(found):
+            found.close()
             return None
-        return file
+        return found
 
     def _adopt(self, file: LogFile) -> None:
-        file.remember(self._state.offset)
+        file.remember(self._state.offset - self._begin)
+        self._succession.begin(file)
         self._file = file
+        self._searched = False
 
     def _replace(
         self, file: LogFile | None, why: Why, *, unread_bytes: int | None
     ) -> Iterator[LogRead | LogReplaced]:
-        """Flush what the scanner holds of the old content and begin a new generation with `file`."""
-        yield from self._flush()
+        """Begin a new generation with `file`; after a loss what the scanner holds is told and put aside first."""
+        if file is not None:
+            file.remember(0)
+        if unread_bytes != 0:
+            yield from self._flush()
+        elif self._state.offset > self._told:
+            yield self._log_read(())
         self._generation += 1
-        self._state = ScannerState()
-        self._told = 0
+        self._begin = self._told = self._state.offset
+        if unread_bytes != 0:
+            self._state = ScannerState(offset=self._begin)
         self._identity = None
         self._final = False
         self._file = file
-        if file is not None:
-            file.remember(0)
-        yield LogReplaced(at=clock.now(), generation=self._generation, why=why, unread_bytes=unread_bytes)
+        yield LogReplaced(
+            at=clock.now(),
+            generation=self._generation,
+            why=why,
+            unread_bytes=unread_bytes,
+            begin=self._begin,
+            identity=self.identity,
+        )
 
     def _flush(self) -> Iterator[LogRead]:
         """Tell a half line and what is untold: this generation will not grow any more."""
@@ -228,7 +252,8 @@ class Tail:
 
     def _finish(self) -> Iterator[LogRead | LogReplaced]:
         """The log will not grow any more."""
-        if self._file is None and self._state.offset > 0 and not self._final:
+        unread = self._state.offset > self._begin or self._identity is not None
+        if self._file is None and unread and not self._final:
             # The file that was read is gone, and what it held behind the offset with it.
             yield from self._replace(None, "deleted", unread_bytes=None)
         if self._final and self._state.offset == self._told:

@@ -6,8 +6,10 @@ cannot watch (a limit, a network mount) a polling observer takes over.
 
 import contextlib
 import errno
+import importlib
 import logging
 import os
+import re
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +30,8 @@ from watchdog.events import (
 from watchdog.observers import Observer
 from watchdog.observers.polling import PollingObserver
 
+from . import clock
+
 if TYPE_CHECKING:
     from watchdog.observers.api import BaseObserver, ObservedWatch
 
@@ -36,6 +40,13 @@ Hint = Callable[[Path | None], None]
 
 POLL_S = 1.0
 """How often a polling observer looks."""
+PAIRING = (("inotify_move_event_grouper", "InotifyMoveEventGrouper"), ("inotify_buffer", "InotifyBuffer"))
+"""Where watchdog waits half a second for the other half of a renaming, with everything that comes after it: since 7, and
+before."""
+LOOKS = 5
+LOOK_AGAIN_S = 0.2
+"""A folder that is not watched so many times in a row, so many seconds apart, will not be."""
+INOTIFY_INODE = re.compile(r"^inotify wd:\S+ ino:([0-9a-f]+) ", re.MULTILINE)
 STOP_WAIT_S = 5.0
 ROUNDS_MAX = 10
 """How often folders that appear while we arrange the watches are followed at once."""
@@ -62,6 +73,8 @@ EVENTS: list[type[FileSystemEvent]] = [
     *(FileCreatedEvent, FileModifiedEvent, FileMovedEvent, FileDeletedEvent, FileClosedEvent),
     *(DirCreatedEvent, DirMovedEvent, DirDeletedEvent),
 ]
+FLAT_EVENTS = [kind for kind in EVENTS if kind is not FileClosedEvent]
+"""For the folders of log and markers: each change of the log is told as such, and a marker is renamed into its place."""
 
 
 class Watch:
@@ -72,6 +85,7 @@ class Watch:
         self._hint = hint
         self._artifacts = artifacts
         self._files = frozenset({log_path, *(state_folder / name for name in MARKERS)})
+        self._names = frozenset(path.name for path in self._files)
         self._folders = (state_folder, log_path.parent, artifacts)
         self.degraded: str | None = None
         """Why something is polled, None while the kernel tells everything."""
@@ -79,6 +93,8 @@ class Watch:
         self._polling: BaseObserver | None = None
         self._scheduled: dict[tuple[str, bool], _Scheduled] = {}
         self._exchanged: set[str] = set()
+        self._refused: set[str] = set()
+        """Folders below which the kernel would not watch everything."""
         self._wake = threading.Event()
         self._stopped = False
         self._overflow = _Overflow(self)
@@ -87,6 +103,7 @@ class Watch:
     def start(self) -> None:
         """Watch what is there, and wait for what is not.  Never raises for what the system refuses."""
         logging.getLogger("watchdog").addHandler(self._overflow)
+        _pair_nothing()
         try:
             self._native = Observer()
             self._native.start()
@@ -94,6 +111,7 @@ class Watch:
             self._native = None
             self._degrade(error)
         self._arrange()
+        self._poll_the_unwatched()
         self._arranger.start()
 
     def stop(self) -> None:
@@ -109,12 +127,22 @@ class Watch:
 
     # --- called by watchdog's threads ---
 
+    def wants(self, event: FileSystemEvent) -> bool:
+        """Whether a file in a folder may be one of ours, by its name: our own journal and state lie there too."""
+        return any(
+            os.fsdecode(path).rpartition("/")[2] in self._names for path in (event.src_path, event.dest_path)
+        )
+
     def changed(self, path: Path, *, folder: bool) -> None:
         """Something happened at `path`, a folder or a file."""
         if self._stopped:
             return
-        if path in self._files or path.is_relative_to(self._artifacts):
+        below = path.is_relative_to(self._artifacts)
+        if path in self._files or below:
             self.tell(path)
+        if below and folder:
+            # A folder more: is it watched?
+            self._wake.set()
         if any(wanted.is_relative_to(path) for wanted in self._folders):
             # A folder that we want came, went or was exchanged, perhaps for one with the same inode number.
             if folder:
@@ -136,6 +164,7 @@ class Watch:
             self._wake.clear()
             if not self._stopped:
                 self._arrange()
+                self._poll_the_unwatched()
 
     def _arrange(self) -> None:
         """Watch what exists of what we want, and forget what is gone, until nothing changes under our hands."""
@@ -171,7 +200,7 @@ class Watch:
         remote = kind.startswith(REMOTE)
         if remote:
             self.degraded = f"{folder} lies on {kind}, where not every change is told"
-        for observer in (None if remote else self._native, None):
+        for observer in (None if remote or folder in self._refused else self._native, None):
             try:
                 scheduled = _Scheduled(
                     self, observer or self._polled(), Path(folder), inode, recursive=recursive
@@ -184,6 +213,23 @@ class Watch:
                 self._scheduled[key] = scheduled
                 return True
         return False
+
+    def _poll_the_unwatched(self) -> None:
+        """Poll the artifact folder if the kernel does not watch all of it: at a limit watchdog leaves folders out in silence."""
+        key = (os.fspath(self._artifacts), True)
+        scheduled = self._scheduled.get(key)
+        if self._native is None or key[0] in self._refused or scheduled is None:
+            return
+        for _ in range(LOOKS):
+            if self._stopped or not _unwatched(key[0]):
+                return
+            # It may have been made a moment ago.
+            clock.sleep(LOOK_AGAIN_S)
+        self._refused.add(key[0])
+        self._degrade(OSError(errno.ENOSPC, f"not every folder below {key[0]} (a limit of inotify)"))
+        self._unschedule(key)
+        self._schedule(key, scheduled.inode)
+        self.tell(None)
 
     def _unschedule(self, key: tuple[str, bool]) -> None:
         with contextlib.suppress(
@@ -208,15 +254,21 @@ class _Scheduled(FileSystemEventHandler):
         self, watch: Watch, observer: "BaseObserver", folder: Path, inode: int, *, recursive: bool
     ) -> None:
         self._watch = watch
+        self._recursive = recursive
         self._folder = folder
         self._real = folder.resolve()
         self._observer = observer
         self.inode = inode
         self._observed: ObservedWatch = observer.schedule(
-            self, os.fspath(self._real), recursive=recursive, event_filter=EVENTS
+            self,
+            os.fspath(self._real),
+            recursive=recursive,
+            event_filter=EVENTS if recursive else FLAT_EVENTS,
         )
 
     def on_any_event(self, event: FileSystemEvent) -> None:
+        if not self._recursive and not event.is_directory and not self._watch.wants(event):
+            return
         for raw in {event.src_path, event.dest_path} - {"", b""}:
             path = Path(os.fsdecode(raw))
             with contextlib.suppress(ValueError):
@@ -237,6 +289,32 @@ class _Overflow(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         if "overflow" in str(record.msg).lower():
             self._watch.tell(None)
+
+
+def _unwatched(folder: str) -> bool:
+    """Whether a folder at or below `folder` has no watch of this process (proc(5), fdinfo); False where it cannot be known."""
+    watched: set[int] = set()
+    try:
+        for name in os.listdir("/proc/self/fdinfo"):  # noqa: PTH208 - names are wanted
+            with contextlib.suppress(OSError):
+                text = Path("/proc/self/fdinfo", name).read_text(encoding="ascii", errors="replace")
+                watched.update(int(ino, 16) for ino in INOTIFY_INODE.findall(text))
+        if Path(folder).stat().st_ino not in watched:
+            return False
+        return any(
+            Path(place).stat().st_ino not in watched
+            for place, _, _ in os.walk(os.path.realpath(folder))
+            if os.access(place, os.R_OK)
+        )
+    except OSError:
+        return False
+
+
+def _pair_nothing() -> None:
+    """Each state that we save is a renaming, and the log may lie beside it: its lines would wait with it."""
+    for module, name in PAIRING:
+        with contextlib.suppress(ImportError, AttributeError):
+            getattr(importlib.import_module(f"watchdog.observers.{module}"), name).delay = 0.0
 
 
 def _file_system(folder: str) -> str:

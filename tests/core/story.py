@@ -72,6 +72,8 @@ class Story:
         self.effects: list[Effect] = []
         self.now_s = 0.0
         self.offset = 0
+        self.generation = 0
+        """Of the log's file that the next facts stand in."""
 
     # --- time and feeding ---
 
@@ -105,7 +107,10 @@ class Story:
             placed.append(replace(fact, offset=self.offset))
             self.offset += 100
         state = ScannerState(offset=self.offset)
-        return self.feed(LogRead(at=self.at, end=self.offset, facts=tuple(placed), scanner=state))
+        read = LogRead(
+            at=self.at, generation=self.generation, end=self.offset, facts=tuple(placed), scanner=state
+        )
+        return self.feed(read)
 
     def noise(self) -> Self:
         self.offset += 10

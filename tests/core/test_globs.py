@@ -24,6 +24,7 @@ from atvm_pipeline.core.globs import expand_braces, glob_regex, match_specs
         ("a}", ("a}",)),
         ("{a,b", ("{a,b",)),
         (r"\{a,b}", (r"\{a,b}",)),
+        (r"{a\},b}", (r"a\}", "b")),
         ("{a,a}", ("a",)),
     ],
 )

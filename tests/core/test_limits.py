@@ -44,6 +44,25 @@ def test_an_hour_of_silence_with_the_browser_gone_is_a_hang() -> None:
     assert {item["kind"] for item in story.view.reason["evidence"]} == {"log", "clock", "process"}
 
 
+def test_a_browser_that_was_seen_before_its_group_printed_anything_is_missed_when_it_is_gone() -> None:
+    story = Story().started().child(("redhat9.6.cy.ts", counts(passing=1)), label="e2e-redhat9.6-fc")
+    story.processes(RUNNER, CYPRESS, BROWSER).begin_child(2).log(SPEC)
+    story.processes(RUNNER, CYPRESS).tick(3600)
+
+    assert story.ending == ("HUNG", "quiet-with-cause")
+
+
+def test_a_browser_of_the_group_before_that_ends_late_is_no_browser_of_the_next_group() -> None:
+    story = Story().started().log(f.ChildLaunched(offset=0, label="e2e-redhat9.6-fc")).begin_child(1)
+    story.processes(RUNNER, CYPRESS, BROWSER).spec("redhat9.6.cy.ts", counts(passing=1), 1, 1)
+    story.summary(("redhat9.6.cy.ts", counts(passing=1)))
+    story.begin_child(2).log(SPEC).processes(RUNNER, CYPRESS, BROWSER)
+    story.processes(RUNNER, CYPRESS).tick(3600)
+
+    # It may restore machines for hours before it opens one of its own.
+    assert story.ending[0] == "RUNNING"
+
+
 def test_an_hour_of_silence_with_every_process_stuck_is_a_hang() -> None:
     frozen = [replace(process, state="D") for process in (CYPRESS, BROWSER)]
     story = running().processes(RUNNER, *frozen, stuck=True).tick(3600)

@@ -1,5 +1,7 @@
 """Delivery as a state machine: one attempt at a time, one marked repeat, nothing after a cancel (contract §8)."""
 
+from itertools import pairwise
+
 import msgspec
 import pytest
 
@@ -39,6 +41,10 @@ def test_only_one_attempt_is_in_flight_at_a_time() -> None:
     story.settle("sent")
 
     assert [post.key for post in story.posts] == ["r1/001", "r1/002"]
+
+
+def test_nothing_is_due_while_an_attempt_is_under_way() -> None:
+    assert outbox.deadlines(told().run) == []
 
 
 def test_a_post_that_did_not_arrive_is_tried_again_later_and_unmarked() -> None:
@@ -129,6 +135,49 @@ def test_what_cannot_arrive_for_three_days_is_given_up(first: str, outcome: str)
     story.tick(9999)
 
     assert len(story.posts) == 2
+
+
+def test_a_webhook_that_is_away_for_days_is_asked_for_72_hours_and_then_a_person_is() -> None:
+    """Over simulated time: never twice at once, never more often than agreed, then given up and said."""
+    story = told(alerts=True)
+    begun = [story.now_s]
+    while story.run.outbox[0].outcome == "pending":
+        if any(post.in_flight for post in story.run.outbox):
+            story.settle("not-arrived")
+        deadline = next_deadline(story.run)
+        assert deadline is not None
+        assert deadline > story.now_s
+        before = len(story.posts)
+        story.tick(deadline - story.now_s)
+        begun += [story.now_s] * (len([p for p in story.posts[before:] if p.key == "r1/001"]))
+    pauses = [later - earlier for earlier, later in pairwise(begun)]
+
+    assert story.run.outbox[0].outcome == "expired"
+    assert story.now_s - begun[0] == pytest.approx(EXPIRES_S)
+    assert max(pauses) == LAST_DELAY_S
+    assert pauses == sorted(pauses)
+    # 5, 10, 20 ... 640 s, then a quarter of an hour each.
+    assert len(begun) == pytest.approx(8 + (EXPIRES_S - 1275) / LAST_DELAY_S, abs=2)
+    assert "72 hours" in str(story.view.attention)
+    (alert,) = [post for post in story.run.outbox if post.kind == "alert" and "72 hours" in post.payload]
+    assert alert.outcome == "pending"
+    assert not is_finished(story.run)
+
+
+def test_an_alert_that_cannot_be_delivered_for_three_days_is_given_up_without_another() -> None:
+    story = Story(alerts=True).started().begin_child(2).tick(43200)
+    assert [post.kind for post in story.run.outbox] == ["alert"]
+    story.settle("not-arrived").tick(EXPIRES_S)
+
+    assert [(post.kind, post.outcome) for post in story.run.outbox] == [("alert", "expired")]
+    assert is_finished(story.run)
+
+
+def test_what_may_have_arrived_and_is_given_up_after_three_days_is_said_too() -> None:
+    story = told().settle("uncertain").tick(5).settle("not-arrived").tick(EXPIRES_S)
+
+    assert story.run.outbox[0].outcome == "uncertain"
+    assert "72 hours" in str(story.view.attention)
 
 
 def test_an_outcome_of_another_attempt_changes_nothing() -> None:

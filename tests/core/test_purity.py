@@ -29,7 +29,7 @@ DOORS = {"open", "print", "input", "exec", "eval", "__import__"}
 HEAVY = {
     "watchdog": "shell/watch.py",
     "psutil": "shell/processes.py",
-    "urllib3": "shell/mattermost.py",
+    "urllib3": "shell/transport.py",
     "subprocess": "shell/programs.py",
 }
 

@@ -38,3 +38,17 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(Unreadable, match=r"^cannot read .*loop: Too many levels"):
         read_small(path)
+
+
+@pytest.mark.parametrize("kind", ["folder", "fifo", "none", "below a file"])
+def test_what_is_no_file_is_not_there(kind: str, tmp_path: Path) -> None:
+    place = tmp_path / "state.json"
+    if kind == "folder":
+        place.mkdir()
+    elif kind == "fifo":
+        os.mkfifo(place)
+    elif kind == "below a file":
+        place.write_bytes(b"")
+        place = place / "more"
+
+    assert read_small(place) is None

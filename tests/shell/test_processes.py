@@ -16,8 +16,9 @@ from atvm_pipeline.core.events import Process, ProcessesSeen
 from atvm_pipeline.core.recognise.dialect import Dialect
 from atvm_pipeline.shell import processes
 from atvm_pipeline.shell.exits import wait_for_exit
-from atvm_pipeline.shell.processes import Tree, find_runner, identity, is_alive, self_identity, stop_tree
+from atvm_pipeline.shell.processes import find_runner, identity, is_alive, self_identity, stop_tree
 from atvm_pipeline.shell.roles import Roles, is_ours
+from atvm_pipeline.shell.tree import STUCK_LOOKS, Tree
 
 DEADLINE_S = 15.0
 SLEEP = "import time; time.sleep(60)"
@@ -212,7 +213,7 @@ def test_a_stopped_cypress_tree_is_stuck_only_after_several_looks(runner: subpro
         os.kill(pid, signal.SIGSTOP)
     wait_until(lambda: all(known(pid).state == "T" for pid in stopped))
 
-    assert [tree.look() for _ in range(processes.STUCK_LOOKS - 1)] == [None] * (processes.STUCK_LOOKS - 1)
+    assert [tree.look() for _ in range(STUCK_LOOKS - 1)] == [None] * (STUCK_LOOKS - 1)
 
     seen = tree.look()
 

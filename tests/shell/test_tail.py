@@ -2,18 +2,21 @@
 
 import contextlib
 import os
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings, strategies as st
 
 from atvm_pipeline.core.events import LogIdentity, LogRead, LogReplaced
 from atvm_pipeline.core.facts import ChildLaunched, Fact
 from atvm_pipeline.core.recognise.console import Scanner, ScannerState
 from atvm_pipeline.core.recognise.dialect import Dialect
 from atvm_pipeline.shell.tail import BLOCK_BYTES, Tail
+from tests.controller import PROJECT
 
 SCANNER = Scanner(Dialect())
 
@@ -177,7 +180,7 @@ def test_a_renamed_log_is_read_to_its_end_before_the_new_one(log: Path) -> None:
     log.write_bytes(line("a"))
     list(tail.read())
     append(log, line("b"))
-    log.rename(log.with_suffix(".1"))
+    log.rename(log.with_name("runner.log.1"))
     log.write_bytes(line("c"))
 
     events = list(tail.read())
@@ -190,9 +193,9 @@ def test_a_writer_whose_log_was_renamed_is_followed_while_the_new_file_is_empty(
     tail = Tail(log, SCANNER)
     log.write_bytes(line("a"))
     list(tail.read())
-    log.rename(log.with_suffix(".1"))
+    log.rename(log.with_name("runner.log.1"))
     log.touch()
-    append(log.with_suffix(".1"), line("b"))
+    append(log.with_name("runner.log.1"), line("b"))
 
     events = list(tail.read())
 
@@ -215,7 +218,7 @@ def test_a_deleted_log_is_read_to_its_end_and_its_successor_from_its_begin(log: 
     events = list(tail.read())
 
     assert labels(events) == ["c"]
-    assert replaced(events) == [(1, "deleted", 0)]
+    assert replaced(events) == [(1, "deleted", None)]
 
 
 def test_a_truncated_log_is_read_again_from_its_begin(log: Path) -> None:
@@ -335,7 +338,7 @@ def test_a_log_that_was_renamed_while_nobody_watched_is_found_beside(log: Path) 
     log.write_bytes(line("a"))
     events = list(tail.read())
     append(log, line("b"))
-    log.rename(log.with_suffix(".1"))
+    log.rename(log.with_name("runner.log.1"))
     log.write_bytes(line("c"))
     tail = resumed(tail, events, identity=tail.identity)
 
@@ -374,149 +377,165 @@ def test_a_log_that_went_away_for_good_is_said_at_the_end(log: Path) -> None:
     assert [event.final for event in events if isinstance(event, LogRead)] == [True]
 
 
-class Model:
-    """Interprets actions on a real log and remembers the bytes of each file content that the tail could have met."""
-
-    def __init__(self, folder: Path) -> None:
-        self.log = folder / "runner.log"
-        self.tail = Tail(self.log, SCANNER, progress_every_s=0)
-        self.events: list[LogRead | LogReplaced] = []
-        self.contents: list[bytes] = [b""]
-        self.count = 0
-
-    def new_line(self) -> bytes:
-        self.count += 1
-        return line(f"label-{self.count}")
-
-    def write(self) -> None:
-        self._append(self.new_line())
-
-    def write_half(self) -> None:
-        self._append(self.new_line()[:-12])
-
-    def write_noise(self) -> None:
-        self._append(b"\0 noise \xff\n")
-
-    def write_much(self) -> None:
-        self._append(b"".join(self.new_line() for _ in range(40)))
-
-    def _append(self, data: bytes) -> None:
-        append(self.log, data)
-        self.contents[-1] += data
-
-    def rename(self) -> None:
-        if self.log.exists():
-            self.log.rename(self.log.with_suffix(f".{len(self.contents)}"))
-            self.contents.append(b"")
-
-    def delete(self) -> None:
-        if self.log.exists():
-            self.log.unlink()
-            self.contents.append(b"")
-
-    def truncate(self) -> None:
-        if self.log.exists():
-            os.truncate(self.log, 0)
-            self.contents.append(b"")
-
-    def copytruncate(self) -> None:
-        if self.log.exists():
-            self.log.with_suffix(".copy").write_bytes(self.log.read_bytes())
-            self.truncate()
-
-    def read(self) -> None:
-        self.events += self.tail.read()
-
-    def resume(self) -> None:
-        self.tail = resumed(self.tail, self.events, identity=self.tail.identity)
-
-    def check(self) -> None:
-        self.events += self.tail.read(final=True)
-        losses = {e.generation - 1: e.unread_bytes for e in self.events if isinstance(e, LogReplaced)}
-        written = [content for content in self.contents if content]
-        last = max((event.generation for event in self.events), default=0)
-        position = 0
-        for generation in range(last + 1):
-            found = facts(self.events, generation)
-            whole = losses.get(generation, 0) == 0
-            # Where nothing was found, a later content that holds nothing either must not be taken for it.
-            candidates = range(position, len(written)) if found else range(position, position + 1)
-            match = next(
-                (
-                    i
-                    for i in candidates
-                    if i < len(written) and self._explains(written[i], found, whole=whole)
-                ),
-                None,
-            )
-            if match is None:
-                # Nothing was found and nothing was promised: a file that was emptied before it was read.
-                assert not found, (generation, found)
-                continue
-            # A content that was never met can only be passed over between two looks that met the loss.
-            position = match + 1
-        if written and self.contents[-1]:
-            assert facts(self.events, last) == self._facts(written[-1])
-
-    def _explains(self, content: bytes, found: list[Fact], *, whole: bool) -> bool:
-        expected = self._facts(content)
-        if whole:
-            return found == expected
-        # The last fact may be that of a line cut in the middle, as the scanner was flushed there.
-        return found[:-1] == expected[: max(len(found) - 1, 0)]
-
-    @staticmethod
-    def _facts(content: bytes) -> list[Fact]:
-        scan = SCANNER.scan(ScannerState(), content)
-        return [*scan.facts, *SCANNER.finish(scan.state).facts]
+def rotate(log: Path) -> None:
+    """As logrotate(8) does it: every number goes up by one."""
+    for number in range(9, 0, -1):
+        old = log.with_name(f"{log.name}.{number}")
+        if old.exists():
+            old.rename(log.with_name(f"{log.name}.{number + 1}"))
+    log.rename(log.with_name(f"{log.name}.1"))
 
 
-ACTIONS = (
-    *(
-        "write",
-        "write_half",
-        "write_noise",
-        "write_much",
-        "rename",
-        "delete",
-        "truncate",
-        "copytruncate",
-        "read",
-        "resume",
-    ),
-)
-
-
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(actions=st.lists(st.sampled_from(ACTIONS), max_size=25))
-def test_whatever_happens_to_the_file_what_was_written_is_read_or_the_loss_is_said(
-    tmp_path_factory: pytest.TempPathFactory, actions: list[str]
+@pytest.mark.parametrize("restarted", [False, True], ids=["watched", "nobody watched"])
+def test_files_that_came_and_went_between_two_looks_are_read_in_their_order(
+    log: Path, restarted: bool
 ) -> None:
-    model = Model(tmp_path_factory.mktemp("log"))
-    for action in actions:
-        getattr(model, action)()
-    model.check()
+    tail = Tail(log, SCANNER)
+    log.write_bytes(line("a"))
+    events = list(tail.read())
+    for name in ("b", "c", "d"):
+        rotate(log)
+        log.write_bytes(line(name))
+    if restarted:
+        tail = resumed(tail, events, identity=tail.identity)
+
+    events = list(tail.read())
+
+    assert labels(events) == ["b", "c", "d"]
+    assert replaced(events) == [(1, "replaced", 0), (2, "replaced", 0), (3, "replaced", 0)]
 
 
-@settings(max_examples=60, deadline=None)
-@given(
-    actions=st.lists(
-        st.sampled_from([a for a in ACTIONS if a not in ("truncate", "copytruncate", "delete")]), max_size=25
+def test_a_line_that_a_rotation_cuts_is_read_as_one(log: Path) -> None:
+    tail = Tail(log, SCANNER)
+    log.write_bytes(line("whole")[:20])
+    list(tail.read())
+    rotate(log)
+    log.write_bytes(line("whole")[20:])
+
+    assert labels(list(tail.read())) == ["whole"]
+
+
+@pytest.mark.parametrize("how", ["packed", "deleted"])
+def test_a_rotated_file_that_cannot_be_read_any_more_is_a_gap(log: Path, how: str) -> None:
+    tail = Tail(log, SCANNER)
+    log.write_bytes(line("a"))
+    list(tail.read())
+    for name in ("b", "c"):
+        rotate(log)
+        log.write_bytes(line(name))
+    between = log.with_name("runner.log.1")
+    if how == "packed":
+        between.with_name("runner.log.1.gz").write_bytes(b"packed")
+    between.unlink()
+
+    events = list(tail.read())
+
+    assert labels(events) == ["c"]
+    assert replaced(events) == [(1, "replaced", None)]
+
+
+def test_a_copy_beside_the_log_is_not_read_again(log: Path) -> None:
+    tail = Tail(log, SCANNER)
+    log.write_bytes(line("a"))
+    list(tail.read())
+    log.with_name("runner.log.old").write_bytes(line("a"))
+    rotate(log)
+    log.write_bytes(line("b"))
+
+    events = list(tail.read())
+
+    assert labels(events) == ["b"]
+    assert replaced(events) == [(1, "replaced", 0)]
+
+
+def test_the_log_of_another_build_is_no_part_of_this_one(log: Path) -> None:
+    tail = Tail(log, SCANNER)
+    log.write_bytes(line("a"))
+    list(tail.read())
+    for name in ("runner.log.json", "runner.log2", "runner-fc.log", "runner.log.bak"):
+        log.with_name(name).write_bytes(line("other"))
+    rotate(log)
+    log.write_bytes(line("b"))
+
+    assert labels(list(tail.read())) == ["b"]
+
+
+def test_a_log_that_is_a_link_is_followed_when_it_is_switched(log: Path) -> None:
+    for name in ("one.txt", "two.txt"):
+        log.with_name(name).touch()
+    log.symlink_to("one.txt")
+    tail = Tail(log, SCANNER)
+    append(log, line("a"))
+    list(tail.read())
+    append(log, line("b"))
+    log.unlink()
+    log.symlink_to("two.txt")
+    append(log, line("c"))
+
+    events = list(tail.read())
+
+    assert labels(events) == ["b", "c"]
+    assert replaced(events) == [(1, "replaced", 0)]
+
+
+def test_a_folder_that_is_replaced_is_a_gap_though_the_old_log_is_read_to_its_end(tmp_path: Path) -> None:
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    log = folder / "runner.log"
+    log.write_bytes(line("a"))
+    tail = Tail(log, SCANNER)
+    list(tail.read())
+    append(log, line("b"))
+    folder.rename(tmp_path / "old")
+    folder.mkdir()
+    log.write_bytes(line("c"))
+
+    events = list(tail.read())
+
+    assert labels(events) == ["b", "c"]
+    assert replaced(events) == [(1, "replaced", None)]
+
+
+def test_a_regrown_log_with_the_same_first_kilobyte_is_noticed_after_a_restart(log: Path) -> None:
+    banner = b"= banner =\n" * 200
+    tail = Tail(log, SCANNER)
+    log.write_bytes(banner + line("a"))
+    events = list(tail.read())
+    log.write_bytes(banner + line("b") + line("c"))
+    tail = resumed(tail, events, identity=tail.identity)
+
+    events = list(tail.read())
+
+    assert labels(events) == ["b", "c"]
+    assert replaced(events) == [(1, "truncated", None)]
+
+
+def test_no_descriptor_is_left_behind_by_many_rotations(log: Path) -> None:
+    tail = Tail(log, SCANNER)
+    log.write_bytes(line("a"))
+    list(tail.read())
+    before = len(os.listdir("/proc/self/fd"))
+    for number in range(40):
+        rotate(log) if number % 3 else os.truncate(log, 0)
+        log.write_bytes(line(f"n{number}"))
+        list(tail.read())
+
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_line_of_a_quarter_gigabyte_takes_no_more_memory_than_a_block(tmp_path: Path) -> None:
+    """`python -m tests.shell.long_line` does it with 1 GB."""
+    call = [sys.executable, "-m", "tests.shell.long_line", "--megabytes", "256", "--limit", "300"]
+    done = subprocess.run(
+        call,
+        cwd=PROJECT,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
     )
-)
-def test_nothing_is_lost_by_renames_and_restarts_alone(
-    tmp_path_factory: pytest.TempPathFactory, actions: list[str]
-) -> None:
-    model = Model(tmp_path_factory.mktemp("log"))
-    for action in actions:
-        if action == "rename":
-            # A file that nobody has ever met under the log's name cannot be known.
-            model.read()
-        getattr(model, action)()
-    model.check()
+    print(done.stdout)
+    found = re.match(r"one line of 256 MB: (\d+) MB at most", done.stdout)
 
-    written = [content for content in model.contents if content]
-    assert [e.unread_bytes for e in model.events if isinstance(e, LogReplaced)] == [0] * max(
-        len(written) - 1, 0
-    )
-    assert facts(model.events) == [fact for content in written for fact in model._facts(content)]
+    assert found is not None
+    assert int(found[1]) < 100

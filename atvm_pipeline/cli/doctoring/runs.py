@@ -2,6 +2,7 @@
 
 from atvm_pipeline.core.errors import DataError
 from atvm_pipeline.shell.files import is_locked
+from atvm_pipeline.shell.keeping import kept
 from atvm_pipeline.shell.reading import TERMINAL, builds, live, posts_pending, read_state
 from atvm_pipeline.shell.records import Paths, RunnerRecord, read_record
 from atvm_pipeline.shell.strays import Stray, find_cypress
@@ -67,7 +68,19 @@ def strays(where: Where) -> list[Finding]:
     ]
     if not found:
         return good("cypress", "no Cypress process without a watcher")
-    return [finding for stray in found[:STRAYS_MAX] for finding in _stray(stray)]
+    findings = [finding for stray in found[:STRAYS_MAX] for finding in _stray(stray)]
+    if len(found) > STRAYS_MAX:
+        why = "nobody will say how they end"
+        more = f"{len(found) - STRAYS_MAX} more processes run and no watcher follows them"
+        findings += bad("cypress", more, why, "look at them: ps -ef | grep -i cypress")
+    return findings
+
+
+def size(where: Where) -> list[Finding]:
+    """How much is kept of all runs."""
+    held = kept(where.state_root)
+    more = "" if held.whole else "more than "
+    return good("size", f"{held.builds} builds take {more}{held.size // 2**20} MiB in {where.state_root}")
 
 
 def _stray(stray: Stray) -> list[Finding]:

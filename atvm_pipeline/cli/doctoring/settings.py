@@ -63,6 +63,7 @@ def values(where: Where) -> list[Finding]:
     try:
         env.settings(where.environ)
         env.keep(where.environ)
+        env.keep_builds(where.environ)
         env.orphan_limit_s(where.environ)
     except ConfigError as error:
         return bad("settings", str(error), "a start is refused with it", "correct or unset it")

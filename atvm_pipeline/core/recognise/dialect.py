@@ -21,6 +21,8 @@ PATTERN_INPUT_MAX = 4096
 PATTERN_CHARS_MAX = 2000
 DIALECT_CHARS_MAX = 64 * 1024
 LINES_TRIED_MAX = 20
+KEY_DOTS_MAX = 500
+_NESTED = "{}:1: values are nested too deeply; every setting is one string"
 LABEL_GROUPS = frozenset({"label", "quoted", "single"})
 """Names of the groups of `label`; the one that matches is the raw label."""
 
@@ -78,12 +80,15 @@ def read_dialect(text: str, name: str) -> Dialect:
         raise DialectError(
             f"{name}:1: the file is larger than {DIALECT_CHARS_MAX} characters; is it the dialect file?"
         )
+    if any(line.partition("=")[0].count(".") > KEY_DOTS_MAX for line in text.split("\n")):
+        # The reader of TOML takes quadratic time over a key of many parts.
+        raise DialectError(_NESTED.format(name))
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise _toml_error(error, text, name) from None
     except RecursionError:
-        raise DialectError(f"{name}:1: values are nested too deeply; every setting is one string") from None
+        raise DialectError(_NESTED.format(name)) from None
     for key, value in table.items():
         mistake = _mistake(key, value)
         if mistake is not None:

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 LINE_BYTES_MAX = 64 * 1024
 """A longer line is read up to here and skipped from there on: no line of Cypress's own is longer than 8 KiB."""
+LINES_CACHED_MAX = 128
 KEPT_BYTES_MAX = 2 * 1024
 """An edge of a box with all its colour codes has 1.2 KiB."""
 
@@ -62,7 +63,7 @@ def _clean(raw: bytes, code_page: str | None) -> str:
     return next((undone for undone in (_undo(text, page) for page in pages) if undone is not None), text)
 
 
-_kept = lru_cache(maxsize=128)(_clean)
+_kept = lru_cache(maxsize=LINES_CACHED_MAX)(_clean)
 """A box has the same edges every time, and most of its rows too: they are read once."""
 
 

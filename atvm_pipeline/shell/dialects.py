@@ -1,0 +1,26 @@
+"""Reading the file that says what is particular to a private runner."""
+
+from pathlib import Path
+
+from atvm_pipeline.core.errors import ConfigError
+from atvm_pipeline.core.recognise.dialect import Dialect, read_dialect
+
+from .files import read_small
+from .patterns import check_patterns
+
+DIALECT_MAX_BYTES = 4 * 1024 * 1024
+
+
+def load_dialect(path: str | None) -> Dialect:
+    """The dialect in a file, the defaults without one.  Raises ConfigError."""
+    if not path:
+        return Dialect()
+    try:
+        data = read_small(Path(path), DIALECT_MAX_BYTES)
+    except OSError as error:
+        raise ConfigError(f"cannot read the dialect {path}: {error.strerror}") from None
+    if data is None:
+        raise ConfigError(f"the dialect {path} is not there: unset ATVM_WATCHER_DIALECT or name a file")
+    dialect = read_dialect(data.decode("utf-8", "replace"), path)
+    check_patterns(dialect, path)
+    return dialect

@@ -1,0 +1,145 @@
+"""What a watcher is put together from, and the order in which it begins: journal, then who watches, then the first look."""
+
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import FrameType
+
+from msgspec.structs import replace
+
+from atvm_pipeline.core.events import DeliverySettled, RunRequested, WatcherStarted
+from atvm_pipeline.core.reducer import begin
+from atvm_pipeline.core.snapshot import Snapshot
+from atvm_pipeline.core.state import TERMINAL_PHASES, Run
+
+from . import clock, notify
+from .alerting import tell_apart
+from .delivery import deliverer, warm_up
+from .log import log
+from .loop import Loop
+from .processes import self_identity
+from .records import Paths, Request, WatcherRecord, write_record
+from .sources import Sources
+from .store import Store, load
+from .watch import Watch
+
+SWITCH_S = 0.0005
+"""How long a thread may compute while another one waits for its turn."""
+
+
+def watch_run(
+    paths: Paths,
+    request: Request,
+    environ: Mapping[str, str],
+    first_event: Callable[[Request], RunRequested],
+) -> Run:
+    """Watch until the run has ended and every message is settled, or a signal asks to stop; gives the run as it stands.
+
+    The caller holds the watcher's lock.  `first_event` gives the begin of a journal that is empty.  Raises ConfigError,
+    DataError, OSError.
+    """
+    # The threads that hint run for microseconds at a time; what decides must not wait five milliseconds behind them.
+    sys.setswitchinterval(SWITCH_S)
+    deliver = deliverer(request, environ)
+    loaded = load(paths, request.run_id)
+    store = Store(paths, loaded.journal_bytes)
+    fresh = loaded.run is None
+    # What the verdict depends on was read at the first start: its files may be gone by now.
+    known = begin(first_event(request)).run if loaded.run is None else loaded.run
+    loop = Loop(
+        known,
+        store,
+        deliver,
+        on_save=_Saved().tell,
+        on_round=notify.watchdog,
+        on_refused=lambda text: _refused(paths, request, environ, text),
+    )
+    if loaded.journal_bytes == 0:
+        store.append([known.request])
+    pid, create_time = self_identity()
+    record = WatcherRecord(
+        build_name=request.build_name,
+        run_id=request.run_id,
+        pid=pid,
+        create_time=create_time,
+        started_at=clock.now(),
+    )
+    write_record(paths.watcher, record)
+    _stop_on_signals(loop)
+    loop.feed([WatcherStarted(at=clock.now(), pid=pid, resumed=not fresh, utc_offset_s=clock.utc_offset_s())])
+    loop.feed(crashed_deliveries(known))
+    watch = Watch(paths.folder, Path(request.log_path), Path(request.artifacts_dir), loop.hint)
+    watch.start()
+    loop.degraded = watch.degraded is not None
+    if watch.degraded is not None:
+        log(f"watching by looking every second: {watch.degraded}")
+    try:
+        sources = Sources(paths, request, loop.run, loop.hint)
+        loop.follow(sources, on_ready=lambda: _ready(paths, record))
+    finally:
+        watch.stop()
+        store.close()
+    return loop.run
+
+
+def crashed_deliveries(run: Run) -> list[DeliverySettled]:
+    """Attempts that an earlier watcher had begun and did not see the end of: nobody knows whether they arrived."""
+    return [
+        DeliverySettled(
+            at=clock.now(),
+            key=post.key,
+            attempt=post.attempts,
+            outcome="uncertain",
+            detail="the watcher ended while sending",
+        )
+        for post in run.outbox
+        if post.in_flight
+    ]
+
+
+def _stop_on_signals(loop: Loop) -> None:
+    def on_signal(number: int, _frame: FrameType | None) -> None:
+        loop.stop(signal.Signals(number).name)
+
+    signal.signal(signal.SIGTERM, on_signal)
+    signal.signal(signal.SIGINT, on_signal)
+
+
+def _ready(paths: Paths, record: WatcherRecord) -> None:
+    write_record(paths.watcher, replace(record, ready_at=clock.now()))
+    notify.ready()
+
+
+def _refused(paths: Paths, request: Request, environ: Mapping[str, str], text: str) -> None:
+    """What cannot be recorded cannot be in the outbox either: it is told at once, and a repeat would do no harm."""
+    notify.status(text)
+    tell_apart(paths.build_name, request, environ, text, key=f"{request.run_id}/alert/refused")
+
+
+class _Saved:
+    """What follows from each saved state."""
+
+    def __init__(self) -> None:
+        self._warm = False
+
+    def tell(self, snapshot: Snapshot) -> None:
+        """One line for systemd; and once a spec has ended, a message may come at any time."""
+        ledger = snapshot.ledger
+        if not self._warm and ledger.planned > ledger.not_run + ledger.no_report:
+            self._warm = True
+            warm_up()
+        _tell(snapshot)
+
+
+def _tell(snapshot: Snapshot) -> None:
+    """One line for `systemctl status`."""
+    ledger = snapshot.ledger
+    parts = [f"{ledger.passed} of {ledger.planned} specs passed, {len(snapshot.subruns)} sub-runs"]
+    parts += ["failing"] if snapshot.failing else []
+    parts += [snapshot.reason["text"]] if snapshot.phase in TERMINAL_PHASES else []
+    parts += [snapshot.attention] if snapshot.attention else []
+    posts = [snapshot.post, *snapshot.alerts, *(subrun.post for subrun in snapshot.subruns)]
+    waiting = sum(1 for post in posts if post is not None and post.outcome == "pending")
+    parts += [f"{waiting} message(s) not delivered yet"] if waiting else []
+    notify.status(f"{snapshot.phase}: {'; '.join(parts)}")

@@ -1,0 +1,89 @@
+"""What is kept of a run that holds more than anybody foresaw: what is left out is said, and never passes."""
+
+import msgspec
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from atvm_pipeline.core import facts as f, judging, reducer, spec_facts, words
+from atvm_pipeline.core.codec import encode_event, encode_state
+from atvm_pipeline.core.events import WatcherStopped
+from atvm_pipeline.core.harmless import escaped
+from atvm_pipeline.core.snapshot import state_file
+from tests.core.story import BEGIN, Story, counts
+
+GREEN = counts(4)
+
+
+def test_reports_that_gave_way_to_newer_ones_are_counted_in_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reducer, "ARTIFACTS_MAX", 3)
+    monkeypatch.setattr(words, "ARTIFACTS_MAX", 3)
+    story = Story().started()
+    for number in range(5):
+        story.report(f"s{number}.cy.ts", GREEN)
+
+    assert len(story.run.artifacts) == 3
+    assert story.view.notes == ("2 reports gave way to newer ones: only 3 are kept.",)
+
+
+def test_a_child_with_more_specs_than_are_kept_says_so_and_cannot_pass(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(spec_facts, "SPECS_MAX", 2)
+    story = Story(hosts=()).started().child(*((f"s{n}.cy.ts", GREEN) for n in range(5))).end(0)
+
+    assert len(story.run.subruns[0].children[0].specs) == 2
+    assert story.ending == ("FAILED", "results-missing")
+    assert "beyond the" in story.view.subruns[0].reason["text"]
+
+
+def test_specs_that_are_not_kept_cannot_pass_where_nobody_says_how_many_there_were(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A parallel machine's share of the specs is what began, so that the sum would balance without the rest."""
+    monkeypatch.setattr(spec_facts, "SPECS_MAX", 2)
+    story = Story(hosts=()).started().log(f.ChildStarted(offset=0))
+    story.log(f.ChildDescribed(offset=0, cypress="12.17.4", specs_found=9, parallel=True))
+    for number in range(3):
+        spec = f"s{number}.cy.ts"
+        story.log(f.SpecStarted(offset=0, spec=spec, position=number + 1, total=9))
+        story.log(f.SpecReported(offset=0, spec=spec, counts=counts(1, number // 2)))
+    story.log(f.RunFinished(offset=0), f.RunRecorded(offset=0, url="https://example.test/1")).end(0)
+
+    assert story.ending[0] == "FAILED"
+
+
+def test_conflicts_beyond_those_that_are_noted_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judging, "CONFLICTS_SHOWN", 2)
+    specs = [(f"s{n}.cy.ts", GREEN) for n in range(5)]
+    story = Story(hosts=()).started().child(*specs)
+    for name, _ in specs:
+        story.report(name, counts(3, 1), path=f"cmcReporter/{name}.xml")
+    story.tick(11)
+    notes = story.view.subruns[0].notes
+
+    assert sum(note.startswith("Sources differ: ") for note in notes) == 2
+    assert "Sources differ about 3 more specs." in notes
+
+
+# --- what the files hold ---
+
+OBEYED = (
+    "\x7f\x80\x9b\x9f\u061c\u200b\u200e\u200f\u2028\u2029\u202a\u202e\u2060\u2066\u2069\ufeff\ufff9\ufffb"
+)
+
+
+@given(st.text(st.characters(codec="utf-8") | st.sampled_from(OBEYED)))
+@settings(max_examples=300, deadline=None)
+def test_a_file_says_the_same_and_holds_nothing_that_a_terminal_obeys(text: str) -> None:
+    event = WatcherStopped(seq=2, at=BEGIN, why=text)
+    line = encode_event(event)
+    state = encode_state(state_file(Story(build=text or None, notes=(text,)).run))
+
+    assert not set(line.decode() + state.decode()) & set(OBEYED)
+    assert msgspec.json.decode(line)["why"] == text
+
+
+def test_plain_text_is_left_as_it_is() -> None:
+    assert escaped("größer ✖ 日本 😀".encode()) == "größer ✖ 日本 😀".encode()
+    assert escaped(b"plain") == b"plain"
+    assert escaped(b"\x7f") == b"\\u007f"

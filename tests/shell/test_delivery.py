@@ -1,0 +1,155 @@
+"""From an effect to one attempt: whatever hangs or breaks, an outcome comes back, and watching goes on meanwhile."""
+
+import json
+import os
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from atvm_pipeline.core.effects import PostMessage
+from atvm_pipeline.core.errors import ConfigError
+from atvm_pipeline.core.events import Settings
+from atvm_pipeline.shell import delivery
+from atvm_pipeline.shell.delivery import attempt_once, deliverer, with_channel
+from atvm_pipeline.shell.mattermost import Attempt
+from atvm_pipeline.shell.records import Request
+from atvm_pipeline.shell.webhook import Webhook
+from tests.controller import BUILD, Controller, wait_for
+from tests.mattermost_model import MattermostModel, error, ok, slow
+
+WEBHOOK = Webhook.parse("http://127.0.0.1:9/hooks/s3cr3ts3cr3t")
+EFFECT = PostMessage(key="r1/001", attempt=2, kind="main", payload='{"text": "told"}')
+
+
+@pytest.fixture
+def server() -> Iterator[MattermostModel]:
+    with MattermostModel() as model:
+        yield model
+
+
+def request(**fields: object) -> Request:
+    return Request(  # type: ignore[arg-type]
+        build_name="b",
+        run_id="r1",
+        requested_at=datetime.now(UTC),
+        workdir="/",
+        log_path="/l",
+        artifacts_dir="/a",
+        **fields,
+    )
+
+
+def test_an_effect_comes_back_as_the_outcome_of_its_attempt(server: MattermostModel) -> None:
+    environ = {"MATTERMOST_ATVM_WEBHOOK": server.url, "MATTERMOST_ATVM_CHANNEL": "atvm"}
+    settled = deliverer(request(), environ)(EFFECT)
+
+    assert (settled.key, settled.attempt, settled.outcome, settled.status) == ("r1/001", 2, "sent", 200)
+    assert server.posts[0].payload == {"channel": "atvm", "text": "told"}
+
+
+def test_an_alert_goes_to_its_own_channel(server: MattermostModel) -> None:
+    environ = {"MATTERMOST_ATVM_WEBHOOK": server.url, "MATTERMOST_ATVM_CHANNEL": "atvm"}
+    alert = PostMessage(key="r1/alert/x", attempt=1, kind="alert", payload='{"text": "told"}')
+    deliverer(request(alert_channel="ops"), environ)(alert)
+
+    assert server.posts[0].payload["channel"] == "ops"
+
+
+@pytest.mark.parametrize("channel", ["", None])
+def test_without_a_channel_the_hooks_own_is_meant(channel: str | None) -> None:
+    assert with_channel('{"text": "told"}', channel or None) == b'{"text": "told"}'
+
+
+@pytest.mark.parametrize("text", ["", "  ", None])
+def test_a_missing_webhook_is_refused_where_one_is_needed(text: str | None) -> None:
+    environ = {} if text is None else {"MATTERMOST_ATVM_WEBHOOK": text}
+    with pytest.raises(ConfigError, match="MATTERMOST_ATVM_WEBHOOK"):
+        deliverer(request(), environ)
+
+    silent = deliverer(request(settings=Settings(post_phases=())), environ)
+    assert (silent(EFFECT).outcome, silent(EFFECT).detail) == ("rejected", "no webhook is set")
+
+
+def test_a_certificate_file_that_nobody_writes_does_not_hold_an_attempt_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Opening a FIFO waits for its writer, in OpenSSL, outside every limit of a socket."""
+    os.mkfifo(tmp_path / "ca.pem")
+    monkeypatch.setattr(delivery, "HANG_LIMIT_S", 0.3)
+
+    assert attempt_once(WEBHOOK, b"{}", tmp_path / "ca.pem") == Attempt(
+        outcome="uncertain", detail=delivery.HUNG
+    )
+    # Let the thread that was left behind go.
+    (tmp_path / "ca.pem").write_bytes(b"")
+
+
+def test_a_bug_within_an_attempt_is_an_outcome_and_says_nothing_of_the_secret(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def broken(webhook: Webhook, *_: object, **__: object) -> Attempt:
+        raise RuntimeError(webhook.path)
+
+    monkeypatch.setattr(delivery, "deliver", broken)
+    settled = deliverer(request(), {"MATTERMOST_ATVM_WEBHOOK": "http://127.0.0.1:9/hooks/s3cr3t"})(EFFECT)
+
+    assert (settled.outcome, settled.detail) == ("uncertain", delivery.CRASHED)
+    assert "s3cr3t" not in "".join(capfd.readouterr()) + repr(settled)
+
+
+def test_an_attempt_that_never_returns_does_not_keep_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "HANG_LIMIT_S", 0.05)
+    gate = threading.Event()
+    monkeypatch.setattr(delivery, "deliver", lambda *_, **__: gate.wait(60))
+    attempt_once(WEBHOOK, b"{}", None)
+    left = [thread for thread in threading.enumerate() if thread.name == "attempt"]
+    gate.set()
+
+    assert left
+    assert all(thread.daemon for thread in left)
+
+
+def test_a_receiver_that_hangs_does_not_hold_up_the_watching_of_the_groups_after_it(tmp_path: Path) -> None:
+    with Controller(tmp_path, speed=50) as host:
+        host.webhook.script(slow(60))
+        assert host.start().returncode == 0
+        wait_for(lambda: host.webhook.requests, "the first message at the receiver")
+        wait_for(lambda: host.state()["phase"] == "COMPLETED", "the verdict of the whole run")
+        state = host.state()
+
+        assert host.webhook.posts == []
+        assert [subrun["phase"] for subrun in state["subruns"]] == ["COMPLETED"] * 3
+        assert [subrun["post"]["outcome"] for subrun in state["subruns"]] == ["pending"] * 3
+        assert [subrun["post"]["attempts"] for subrun in state["subruns"]] == [1, 0, 0]
+
+
+def test_a_rejected_message_is_attention_an_alert_and_the_watchers_exit_code(tmp_path: Path) -> None:
+    with Controller(tmp_path, ATVM_WATCHER_ALERT_CHANNEL="ops") as host:
+        host.webhook.script(error(404), ok())
+        assert host.start(categorize=False).returncode == 0
+        wait_for(lambda: host.webhook.posts, "the alert")
+        # Who waits is told that the run is COMPLETED; that nobody was told so stands in the state.
+        host.wait()
+        state = host.state()
+
+    assert state["subruns"][0]["post"]["outcome"] == "rejected"
+    assert "404" in state["attention"]
+    assert [post.payload["channel"] for post in host.webhook.posts] == ["ops"]
+    assert host.webhook.secret not in json.dumps(state)
+
+
+def test_a_stop_while_a_message_hangs_leaves_it_to_the_next_watcher_which_marks_it(tmp_path: Path) -> None:
+    with Controller(tmp_path, speed=50) as host:
+        host.webhook.script(slow(1.5), ok())
+        assert host.start(categorize=False).returncode == 0
+        wait_for(lambda: host.webhook.requests, "the message at the receiver")
+        os.kill(host.record("watcher.json")["pid"], 9)
+        wait_for(lambda: host.webhook.posts, "the answer that nobody reads")
+        joined = host.call("start-atvm-run-watcher.sh", "--attach", "--build-name", BUILD)
+        assert host.wait() == 0, joined.stderr
+        texts = host.texts()
+
+    assert ["Possible duplicate" in text for text in texts] == [False, True]

@@ -1,0 +1,105 @@
+"""Before time decides anything, everything is looked at, and what that look finds still counts."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from atvm_pipeline.core import facts as f
+from atvm_pipeline.core.effects import PostMessage
+from atvm_pipeline.core.events import (
+    ArtifactWritten,
+    DeliverySettled,
+    Event,
+    LogRead,
+    RunnerStarted,
+    RunRequested,
+    Settings,
+)
+from atvm_pipeline.core.facts import Counts
+from atvm_pipeline.core.recognise.console import ScannerState
+from atvm_pipeline.core.recognise.reports import Report, ReportedSpec
+from atvm_pipeline.core.reducer import begin
+from atvm_pipeline.core.state import Run
+from atvm_pipeline.shell.loop import Loop
+from atvm_pipeline.shell.paths import Paths
+from atvm_pipeline.shell.store import Store
+
+GREEN = Counts(tests=1, passing=1)
+HOSTS = ("redhat9.6", "ubuntu24.04")
+
+
+class Late:
+    """A group that ends at once; its two reports, of which no hint tells, come while the settle time runs."""
+
+    def __init__(self) -> None:
+        self.looks: list[str] = []
+        self.written: datetime | None = None
+
+    def gather(self, hinted: set[Path] | None) -> Iterator[Event]:
+        self.looks.append("everywhere" if hinted is None else "hints")
+        at = datetime.now(UTC)
+        self.written = self.written or at
+        if len(self.looks) == 1:
+            yield RunnerStarted(at=at, pid=1, create_time=1.0)
+            yield LogRead(at=at, end=900, facts=tuple(facts()), scanner=ScannerState(offset=900))
+        elif hinted is None:
+            for host in HOSTS:
+                spec = ReportedSpec(spec=f"{host}.cy.ts", counts=GREEN)
+                yield ArtifactWritten(
+                    at=at,
+                    path=f"cmcReporter/{host}.xml",
+                    size=1,
+                    mtime=self.written,
+                    report=Report(specs=(spec,)),
+                )
+
+
+def facts() -> Iterator[f.Fact]:
+    yield f.ChildStarted(offset=1)
+    for number, host in enumerate(HOSTS, 1):
+        yield f.SpecStarted(offset=100 * number, spec=f"{host}.cy.ts", position=number, total=2)
+        yield f.SpecReported(offset=100 * number + 50, spec=f"{host}.cy.ts", counts=GREEN)
+    yield f.RunFinished(offset=500)
+    for number, host in enumerate(HOSTS, 1):
+        yield f.SpecSummarised(offset=500 + number, spec=f"{host}.cy.ts", mark="passed", counts=GREEN)
+    yield f.TotalsReported(offset=600, verdict="passed", total=2, counts=Counts(tests=2, passing=2))
+
+
+@pytest.fixture
+def loop(tmp_path: Path) -> Loop:
+    paths = Paths(tmp_path, "e2e")
+    paths.folder.mkdir()
+    request = RunRequested(
+        seq=1,
+        at=datetime.now(UTC),
+        build_name="e2e",
+        run_id="r",
+        categorized=True,
+        settings=Settings(settle_s=0.2),
+        requested_hosts=HOSTS,
+        log_path="/l",
+    )
+    store = Store(paths, 0)
+    store.append([request])
+    return Loop(begin(request).run, store, sent, on_save=lambda _snapshot: None)
+
+
+def sent(effect: PostMessage) -> DeliverySettled:
+    return DeliverySettled(at=datetime.now(UTC), key=effect.key, attempt=effect.attempt, outcome="sent")
+
+
+def judged(run: Run) -> bool:
+    return any(subrun.result is not None for subrun in run.subruns)
+
+
+def test_a_verdict_comes_only_after_a_look_at_everything_and_counts_all_of_it(loop: Loop) -> None:
+    """The first of the two reports, seen after the settle time, must not give the verdict without the second."""
+    sources = Late()
+    loop.follow(sources, on_ready=lambda: None, until=judged)
+    [subrun] = loop.run.subruns
+    assert subrun.result is not None
+
+    assert sources.looks[-1] == "everywhere"
+    assert {host.host: host.sources for host in subrun.result.hosts} == dict.fromkeys(HOSTS, ("log", "xml"))

@@ -1,0 +1,197 @@
+"""What must stay light: a command that only looks, and a watcher that has nothing to tell yet."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from atvm_pipeline.core.errors import DataError
+from atvm_pipeline.shell import delivery, files
+from atvm_pipeline.shell.files import replace_files
+from atvm_pipeline.shell.paths import Paths
+from atvm_pipeline.shell.reading import STATE, misfit, read_state
+from tests.running import PROJECT, wait_for
+
+HEAVY = ("msgspec", "psutil", "urllib3", "watchdog", "ssl", "subprocess", "atvm_pipeline.core.events")
+
+
+def loaded(code: str, *arguments: str) -> set[str]:
+    """Names of the modules that a process has imported after `code`."""
+    script = f"import sys; sys.argv[1:] = {list(arguments)!r}\n{code}\nprint(*sys.modules, file=sys.stderr)"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=PROJECT,
+        env={"PATH": os.environ["PATH"], "ATVM_WATCHER_ENV_FILE": os.devnull},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(done.stderr.splitlines()[-1].split())
+
+
+CALL = "from atvm_pipeline.cli.main import script\nassert script() == 0"
+
+
+def test_help_imports_nothing_but_the_list_of_commands() -> None:
+    modules = loaded(CALL, "--help")
+
+    assert not modules & {*HEAVY, "argparse", "pathlib", "json"}
+
+
+def test_status_imports_no_package_and_no_core(tmp_path: Path) -> None:
+    modules = loaded(CALL, "status", "--state-root", str(tmp_path))
+
+    assert "json" in modules
+    assert not modules & set(HEAVY)
+
+
+def test_a_watcher_has_no_network_packages_before_it_needs_them() -> None:
+    modules = loaded("import atvm_pipeline.cli.watch")
+
+    assert "watchdog" in modules
+    assert not modules & {"urllib3", "ssl", "http.client", "psutil", "email.utils"}
+
+
+def test_a_warm_up_loads_them() -> None:
+    code = (
+        "import time\nfrom atvm_pipeline.shell import delivery\ndelivery.warm_up()\nend = time.monotonic() + 20\n"
+        "while 'http.client' not in sys.modules or 'urllib3' not in sys.modules: assert time.monotonic() < end"
+    )
+
+    assert delivery.TRANSPORT in loaded(code)
+
+
+def test_the_whole_of_a_state_is_looked_at_and_the_first_misfit_is_named() -> None:
+    good = {
+        "phase": "RUNNING",
+        "reason": {"code": "x", "text": "x", "evidence": [{"kind": "log"}]},
+        "ledger": {"planned": 1},
+        "post": None,
+        "build_name": None,
+        "run_id": "r",
+        "subruns": [],
+        "more": [1, 2],
+    }
+
+    assert misfit(good, STATE) == ""
+    assert misfit({**good, "post": {"outcome": "sent"}, "attention": "look"}, STATE) == ""
+    for part, why in (
+        ({"phase": None}, "$.phase is no str"),
+        ({"ledger": {"planned": True}}, "$.ledger.planned is no int"),
+        ({"ledger": {}}, "$.ledger lacks planned"),
+        ({"ledger": []}, "$.ledger is no object"),
+        ({"subruns": {}}, "$.subruns is no list"),
+        ({"subruns": [{}]}, "$.subruns[0] lacks phase"),
+        ({"post": 1}, "$.post is no object"),
+        ({"notes": [1]}, "$.notes[0] is no str"),
+        ({"attention": 1}, "$.attention is no str"),
+    ):
+        assert misfit({**good, **part}, STATE) == why
+    assert misfit([], STATE) == "$ is no object"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"{",
+        b"\xff{}",
+        b"[" * 200_000,
+        b"[]",
+        b'{"phase": NaN}',
+        json.dumps({"more": "\ud800"}).encode(),
+        b'{"more": ' + b"9" * 5000 + b"}",
+    ],
+    ids=["empty", "torn", "not UTF-8", "deep", "a list", "NaN", "half a character", "a huge number"],
+)
+def test_what_is_no_state_is_said_in_one_line(tmp_path: Path, data: bytes) -> None:
+    paths = Paths(tmp_path, "b")
+    paths.folder.mkdir()
+    paths.state.write_bytes(data)
+
+    with pytest.raises(DataError, match="is no state of a run") as failure:
+        read_state(paths)
+
+    assert "\n" not in str(failure.value)
+
+
+def test_files_that_are_replaced_together_are_replaced_in_their_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = []
+    real = os.replace
+    monkeypatch.setattr(os, "replace", lambda one, other: (names.append(Path(other).name), real(one, other)))
+    replace_files([(tmp_path / "b", b"1"), (tmp_path / "a", b"2")], made_in=tmp_path)
+
+    assert names == ["b", "a"]
+    assert ((tmp_path / "b").read_bytes(), (tmp_path / "a").read_bytes()) == (b"1", b"2")
+
+
+def test_no_file_is_replaced_before_all_are_on_disk_and_nothing_is_left_of_a_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a").write_bytes(b"old")
+    (tmp_path / "b").write_bytes(b"old")
+    real, asked = os.fsync, []
+
+    def second_fails(descriptor: int) -> None:
+        asked.append(descriptor)
+        if len(asked) == 2:
+            raise OSError(28, "No space left on device")
+        real(descriptor)
+
+    monkeypatch.setattr(files.os, "fsync", second_fails)
+    with pytest.raises(OSError, match="No space"):
+        replace_files([(tmp_path / "a", b"new"), (tmp_path / "b", b"new")], made_in=tmp_path)
+
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a": b"old", "b": b"old"}
+    for descriptor in asked:
+        with pytest.raises(OSError):
+            os.fstat(descriptor)
+
+
+def test_what_we_write_ourselves_wakes_nobody_and_a_marker_does(tmp_path: Path) -> None:
+    from atvm_pipeline.shell.files import write_whole
+    from atvm_pipeline.shell.watch import Watch
+
+    state, subruns = tmp_path / "state", tmp_path / "state" / "subruns"
+    subruns.mkdir(parents=True)
+    hints: list[Path | None] = []
+    watch = Watch(state, state / "runner.log", tmp_path / "work" / "cmcReporter", hints.append)
+    passed: list[str] = []
+    changed = watch.changed
+    watch.changed = lambda path, **more: (passed.append(path.name), changed(path, **more))  # type: ignore[method-assign]
+    watch.start()
+    try:
+        hints.clear()
+        passed.clear()
+        (state / "journal.jsonl").write_bytes(b"x")
+        replace_files([(state / "state.json", b"{}")], made_in=subruns)
+        write_whole(state / "stop.json", b"{}")
+        wait_for(lambda: state / "stop.json" in hints, "the hint of a marker")
+
+        assert set(hints) == {state / "stop.json"}
+        assert set(passed) <= {"stop.json"} | {name for name in passed if name.startswith(".stop.json.")}
+        assert "state.json" not in passed
+        assert "journal.jsonl" not in passed
+    finally:
+        watch.stop()
+
+
+def test_a_renaming_holds_up_no_line_that_comes_after_it(tmp_path: Path) -> None:
+    """watchdog would wait half a second for the other half of each; here there is another one all the time."""
+    from atvm_pipeline.shell.watch import PAIRING, Watch
+
+    watch = Watch(tmp_path, tmp_path / "runner.log", tmp_path / "cmcReporter", lambda _path: None)
+    watch.start()
+    watch.stop()
+    delays = []
+    for module, name in PAIRING:
+        found = sys.modules.get(f"watchdog.observers.{module}")
+        delays += [getattr(found, name).delay] if hasattr(found, name) else []
+
+    assert delays
+    assert set(delays) == {0.0}

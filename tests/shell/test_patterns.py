@@ -1,0 +1,58 @@
+"""A dialect's pattern that would not come to an end is refused before anything begins."""
+
+import threading
+
+import pytest
+
+from atvm_pipeline.core.errors import ConfigError
+from atvm_pipeline.core.recognise.dialect import Dialect
+from atvm_pipeline.shell.patterns import check_patterns
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        r"^=== (?P<label>(a+)+)$",
+        r"^=== (?P<label>(?:\w+\s?)*)$",
+        r"(?P<label>(x+x+)+y)",
+        r"(?P<label>(a|aa)+)$",
+        r"(?P<label>([a-z]+)*[^b]+)=end",
+        r"group (?P<label>(?:[^,]+,?)+);",
+        r"(?P<label>.*.*.*.*=)",
+    ],
+)
+def test_a_pattern_that_backtracks_without_end_is_refused_by_its_key(pattern: str) -> None:
+    with pytest.raises(ConfigError, match=r"^d\.toml: label takes longer than 1 s") as refused:
+        check_patterns(Dialect(label=pattern), "d.toml")
+
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        Dialect().label,
+        r"^=== group (?P<label>\S+)$",
+        r"^=== (?P<label>(?:a++)+)$",
+        r"(?P<label>(?>a+)+)$",
+        r"(?i)running (?P<label>[\w.-]+(?:-[\w.]+)*) on (?:host|vm)\d{1,3}",
+        r"(?<!x)--label[=\s]+(?P<label>[^\s'\"]+)(?!y)",
+    ],
+)
+def test_an_ordinary_pattern_passes(pattern: str) -> None:
+    check_patterns(
+        Dialect(label=pattern, host=r"(?:vm|node)\d+(?:\.\d+)*", progress="restor(?:e|ing)"), "d.toml"
+    )
+
+
+def test_the_defaults_pass_without_being_tried_again() -> None:
+    check_patterns(Dialect(), "d.toml")
+
+
+def test_beside_the_main_thread_nothing_is_tried() -> None:
+    """No signal reaches another thread; the start, the watcher and `inspect` read a dialect in the main one."""
+    thread = threading.Thread(target=check_patterns, args=(Dialect(label="(?P<label>(a+)+)$"), "d.toml"))
+    thread.start()
+    thread.join(10)
+
+    assert not thread.is_alive()

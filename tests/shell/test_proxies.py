@@ -1,0 +1,158 @@
+"""The way to the webhook through a proxy."""
+
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from atvm_pipeline.shell import dialling, transport
+from atvm_pipeline.shell.mattermost import Attempt
+from tests.delivering import PROXY_VARIABLES, attempt, proxy_to
+from tests.mattermost_model import (
+    MattermostModel,
+    make_certificate,
+)
+
+
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in PROXY_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def server() -> Iterator[MattermostModel]:
+    with MattermostModel() as model:
+        yield model
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    if not shutil.which("openssl"):
+        pytest.skip("no openssl to make a certificate with")
+    return make_certificate(tmp_path_factory.mktemp("tls"), "127.0.0.1", "chat.test")
+
+
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy"])
+def test_https_goes_through_the_tunnel_of_the_environments_proxy(
+    monkeypatch: pytest.MonkeyPatch, certificate: tuple[Path, Path], variable: str
+) -> None:
+    with MattermostModel(certificate=certificate) as server, proxy_to(server.port) as proxy:
+        monkeypatch.setenv(variable, f"http://me:pass%20word@{proxy.place}")
+        result = attempt(f"https://chat.test{server.path}", ca_file=certificate[0])
+
+    assert result.outcome == "sent"
+    assert len(server.posts) == 1
+    assert server.posts[0].headers["host"] == "chat.test"
+    assert "proxy-authorization" not in server.posts[0].headers
+    (head,) = proxy.heads
+    assert head.startswith(b"CONNECT chat.test:443 ")
+    assert b"basic bwu6cgfzcyb3b3jk" in head.lower()
+    assert server.secret.encode() not in head
+
+
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy"])
+@pytest.mark.parametrize("prefix", ["http://", ""])
+def test_http_goes_through_the_environments_proxy(
+    monkeypatch: pytest.MonkeyPatch, server: MattermostModel, variable: str, prefix: str
+) -> None:
+    with proxy_to(server.port) as proxy:
+        monkeypatch.setenv(variable, prefix + proxy.place)
+        result = attempt(f"http://chat.test:8065{server.path}")
+
+    assert result.outcome == "sent"
+    assert [f"POST http://chat.test:8065{server.path} HTTP/1.1".encode()] == [
+        head.split(b"\r\n")[0] for head in proxy.heads
+    ]
+    assert server.posts[0].headers["host"] == "chat.test:8065"
+
+
+def test_a_proxy_may_speak_tls_itself(
+    monkeypatch: pytest.MonkeyPatch, certificate: tuple[Path, Path]
+) -> None:
+    with (
+        MattermostModel(certificate=certificate) as server,
+        proxy_to(server.port, certificate=certificate) as proxy,
+    ):
+        monkeypatch.setenv("HTTPS_PROXY", f"https://{proxy.place}")
+        result = attempt(f"https://chat.test{server.path}", ca_file=certificate[0])
+
+    assert result.outcome == "sent"
+    assert len(server.posts) == 1
+
+
+@pytest.mark.parametrize("variable", ["NO_PROXY", "no_proxy"])
+@pytest.mark.parametrize("names", ["*", "other, 0.0.0.0", ".0.0.0", "0.0.0.0:{port}"])
+def test_names_without_proxy_are_reached_directly(
+    monkeypatch: pytest.MonkeyPatch, server: MattermostModel, variable: str, names: str
+) -> None:
+    with proxy_to(server.port) as proxy:
+        monkeypatch.setenv("http_proxy", f"http://{proxy.place}")
+        monkeypatch.setenv(variable, names.format(port=server.port))
+        # On Linux this is the own host too, but no loopback address, and it needs no resolver.
+        result = attempt(f"http://0.0.0.0:{server.port}{server.path}")
+
+    assert result.outcome == "sent"
+    assert proxy.heads == []
+
+
+def test_a_loopback_address_is_reached_directly(
+    monkeypatch: pytest.MonkeyPatch, server: MattermostModel
+) -> None:
+    with proxy_to(server.port) as proxy:
+        monkeypatch.setenv("http_proxy", f"http://{proxy.place}")
+        result = attempt(server.url)
+
+    assert result.outcome == "sent"
+    assert proxy.heads == []
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n",
+        b"HTTP/1.1 502 Bad Gateway\r\n\r\n",
+        b"",
+        b"\x00\x01",
+        b"HTTP/1.1 200 OK",
+    ],
+)
+def test_a_proxy_that_opens_no_tunnel_is_not_arrived(monkeypatch: pytest.MonkeyPatch, answer: bytes) -> None:
+    with proxy_to(1, says=answer) as proxy:
+        monkeypatch.setenv("https_proxy", f"http://{proxy.place}")
+        result = attempt("https://chat.test/hooks/abc")
+
+    assert result.outcome == "not-arrived"
+    assert result.status is None
+    assert result.detail in {transport.NO_TUNNEL, transport.TLS_FAILED, dialling.NO_CONNECTION}
+
+
+def test_a_proxy_that_drips_is_not_arrived_when_the_total_has_passed(monkeypatch: pytest.MonkeyPatch) -> None:
+    with proxy_to(1, says=b"HTTP/1.1 200 OK\r\nX-Drip: " + b"o" * 10_000) as proxy:
+        monkeypatch.setenv("https_proxy", f"http://{proxy.place}")
+        began = time.monotonic()
+        result = attempt("https://chat.test/hooks/abc", total=0.5)
+
+    assert Attempt(outcome="not-arrived", detail=dialling.CONNECT_TIMEOUT) == result
+    assert time.monotonic() - began < 4
+
+
+@pytest.mark.parametrize(
+    ("proxy", "detail"),
+    [
+        ("http://127.0.0.1:1", dialling.NO_CONNECTION),
+        ("socks5://127.0.0.1:1", transport.BAD_PROXY),
+        ("http://", transport.BAD_PROXY),
+        ("http://127.0.0.1:x", transport.BAD_PROXY),
+        ("http://[::1", transport.BAD_PROXY),
+        ("http://\u4f60:\u597d@127.0.0.1:1", transport.BAD_PROXY),
+    ],
+)
+def test_a_proxy_that_cannot_be_used_is_not_arrived(
+    monkeypatch: pytest.MonkeyPatch, proxy: str, detail: str
+) -> None:
+    monkeypatch.setenv("https_proxy", proxy)
+
+    assert Attempt(outcome="not-arrived", detail=detail) == attempt("https://chat.test/hooks/abc")

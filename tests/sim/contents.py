@@ -1,0 +1,101 @@
+"""The parts of the simulated disk: its points, what each file would keep after a power cut, and the names in a report."""
+
+import errno
+import random
+from typing import NamedTuple
+
+
+class Point(NamedTuple):
+    """One call that changes the disk."""
+
+    number: int
+    name: str
+    """For example `journal write`, `state.json rename`, `folder fsync`."""
+    torn: bool
+    """Whether it may be done in part."""
+
+
+class Order(NamedTuple):
+    """What shall happen at a point."""
+
+    crash: str = ""
+    """`before`, `middle` or `after`."""
+    error: int = 0
+    short: bool = False
+    """A write takes a part first and fails with the next call."""
+
+
+class Renamed(NamedTuple):
+    """A change of names that is not durable yet: of a rename both halves, or none."""
+
+    new: str
+    content: "Content | None"
+    old: str
+
+
+class Content:
+    """A file as the disk has it, and what was done to it since it was last synced."""
+
+    def __init__(self, *, folder: bool = False) -> None:
+        self.folder = folder
+        self.durable = bytearray()
+        self.since: list[tuple[int, bytes | None]] = []
+        """(offset, data) of a write, (length, None) of a cut."""
+
+    def synced(self) -> None:
+        for change in self.since:
+            _apply(self.durable, change)
+        self.since.clear()
+
+    def sync_failed(self) -> None:
+        """Linux marks the pages as clean all the same: a later sync has nothing to write, and succeeds."""
+        size = max((at + len(data) for at, data in self.since if data is not None), default=0)
+        self.durable.extend(bytes(max(0, size - len(self.durable))))
+        self.since.clear()
+
+    def after_power_cut(self, rng: random.Random) -> bytes:
+        kept = bytearray(self.durable)
+        for change in self.since[: rng.choice((0, len(self.since), rng.randint(0, len(self.since))))]:
+            at, data = change
+            if data is not None and rng.random() < 0.3:
+                _apply(kept, (at, data[: rng.randint(0, len(data))]))
+                break
+            _apply(kept, change)
+        return bytes(kept)
+
+
+def _apply(content: bytearray, change: tuple[int, bytes | None]) -> None:
+    at, data = change
+    if data is None:
+        del content[at:]
+    else:
+        content.extend(bytes(max(0, at - len(content))))
+        content[at : at + len(data)] = data
+
+
+def folder_of(path: str) -> str:
+    return path.rpartition("/")[0]
+
+
+def named(path: str) -> str:
+    """The name of a file in the words of a report."""
+    folder, _, name = path.rpartition("/")
+    if folder.endswith("/.locks"):
+        return "lock"
+    if name in ("subruns", "posts"):
+        return f"{name} folder"
+    if name.endswith(".tmp"):
+        # Temporary files lie together; which of the many small ones it is does not matter.
+        kept = name.removeprefix(".").rsplit(".", 2)[0]
+        return kept if kept in ("state.json", "watcher.json") else "sub-run or post"
+    if folder.endswith("/subruns"):
+        return "sub-run"
+    if folder.endswith("/posts"):
+        return "post"
+    if name.startswith("journal"):
+        return "journal"
+    return name if name.endswith(".json") else "folder"
+
+
+ERRORS = {"EIO": errno.EIO, "ENOSPC": errno.ENOSPC, "EACCES": errno.EACCES}
+"""What a call may fail with."""

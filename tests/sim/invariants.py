@@ -1,0 +1,138 @@
+"""What must hold at every moment and at the end.  Each check raises Broken with one sentence."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from atvm_pipeline.core.codec import decode_event, encode_state
+from atvm_pipeline.core.errors import DataError
+from atvm_pipeline.core.events import Event
+from atvm_pipeline.core.reducer import replay
+from atvm_pipeline.core.snapshot import state_file
+from atvm_pipeline.core.state import TERMINAL_PHASES, Run
+from atvm_pipeline.shell.records import Paths
+from atvm_pipeline.shell.store import load, read_journal
+
+from .server import Server
+
+ENDED = {phase.value for phase in TERMINAL_PHASES}
+
+
+class Broken(AssertionError):  # noqa: N818 - what it says about a promise
+    """A promise does not hold."""
+
+
+class _Part(msgspec.Struct):
+    phase: str
+    reason: dict[str, Any]
+    index: int = 0
+    subruns: tuple["_Part", ...] = ()
+
+
+class Finals:
+    """Every terminal phase that a reader has seen; none may change."""
+
+    def __init__(self) -> None:
+        self.seen: dict[int, tuple[str, str]] = {}
+        self.reasons: set[str] = set()
+
+    def look(self, path: Path) -> None:
+        """Read a `state.json` that has just been put in its place."""
+        try:
+            whole = msgspec.json.decode(path.read_bytes(), type=_Part)
+        except (OSError, msgspec.DecodeError) as error:
+            raise Broken(f"{path.name} cannot be read: {error}") from error
+        for part in (whole, *whole.subruns):
+            said = (part.phase, part.reason["code"])
+            self.reasons.add(said[1])
+            before = self.seen.get(part.index)
+            if before is not None and part.phase in ENDED and said != before:
+                raise Broken(f"what had ended as {before} ended as {said}")
+            if part.phase in ENDED:
+                self.seen[part.index] = said
+
+
+def events_of(data: bytes) -> list[Event]:
+    """The events of a journal's bytes, up to the first line that is none."""
+    events: list[Event] = []
+    for line in data.splitlines(keepends=True):
+        try:
+            events.append(decode_event(line))
+        except DataError:
+            break
+    return events
+
+
+def check_intent(journal: bytes | None, delivery_id: str) -> None:
+    """Before the server is met, what surely lasts of the journal must know that an attempt was begun."""
+    events = events_of(journal or b"")
+    run = replay(events) if events else None
+    if run is None or not any(post.in_flight and post.delivery_id == delivery_id for post in run.outbox):
+        raise Broken(f"delivery {delivery_id} went out before its cause was synced")
+
+
+def check_files(paths: Paths, run_id: str, known_seq: int) -> Run | None:
+    """State files are readable, and the journal gives the same as they do, byte for byte (contract §9, 2)."""
+    try:
+        journal = read_journal(paths.journal)
+        loaded = load(paths, run_id).run
+    except DataError as error:
+        raise Broken(f"the history cannot be read: {error}") from error
+    if journal.damaged is not None:
+        raise Broken(f"the journal is damaged: {journal.damaged}")
+    for folder in (paths.subruns, paths.posts):
+        for path in folder.glob("[!.]*.json"):
+            _readable(path)
+    if not journal.events:
+        if known_seq:
+            raise Broken(f"{known_seq} events were synced, and the journal is empty")
+        return None
+    whole = replay(journal.events)
+    if loaded != whole:
+        raise Broken("loading the snapshot and the rest of the journal is not folding the journal")
+    if whole.seq < known_seq:
+        raise Broken(f"event {known_seq} was synced, and the journal ends with {whole.seq}")
+    if paths.state.exists():
+        data = paths.state.read_bytes()
+        seq = int(_readable(paths.state)["facts"]["seq"])
+        folded = [event for event in journal.events if event.seq <= seq]
+        if encode_state(state_file(replay(folded))) != data:
+            raise Broken(f"state.json is not what the journal's first {seq} events give")
+    return whole
+
+
+def _readable(path: Path) -> Any:
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise Broken(f"{path.name} cannot be read: {error}") from error
+
+
+def check_messages(run: Run, server: Server, *, crashed: bool) -> None:
+    """Every message that was asked for is seen, or its outcome tells; none is seen twice without a mark."""
+    for post in run.outbox:
+        seen = server.seen(post.delivery_id)
+        if sum(not message.marked for message in seen) > 1:
+            raise Broken(f"{post.key} is seen twice without a mark")
+        attempts = [
+            message.behaviour for message in server.requests if message.delivery_id == post.delivery_id
+        ]
+        match post.outcome:
+            case "sent":
+                lost = not seen
+            case "rejected":
+                lost = not any(name.startswith(("refused", "disabled", "redirected")) for name in attempts)
+            case "uncertain":
+                lost = not post.uncertain
+            case "expired":
+                lost = bool(seen) or not attempts
+            case "dropped":
+                lost = run.cancel is None
+            case _:
+                lost = True
+        if lost:
+            raise Broken(f"{post.key} is lost: {post.outcome} after {attempts}")
+        if len(seen) > 1 and not crashed and not post.uncertain:
+            raise Broken(f"{post.key} is seen {len(seen)} times for no reason")

@@ -1,0 +1,125 @@
+"""Bugs put in by hand: what the simulator is for, and proof that it can fail."""
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from msgspec.structs import replace
+
+from atvm_pipeline.core import outbox, reducer
+from atvm_pipeline.core.events import CancelRequested, DeliverySettled, Event
+from atvm_pipeline.core.state import Post, Run
+from atvm_pipeline.shell import files, processes, sources, watching
+from atvm_pipeline.shell.loop import Loop
+from atvm_pipeline.shell.records import ExitRecord
+from atvm_pipeline.shell.store import Loaded, Store, load
+
+Swap = tuple[Any, str, Any]
+"""(where, name, what stands there instead)"""
+
+
+def _act_first(loop: Loop, events: Iterable[Event]) -> None:
+    batch: list[Event] = []
+    for event in events:
+        for effect in loop._apply(event, batch):
+            loop._perform(effect)
+    loop._commit(batch)
+
+
+def _save_first(loop: Loop, batch: list[Event]) -> None:
+    if batch:
+        loop.save()
+        loop._store.append(batch)
+        loop._store.sync()
+
+
+def _only_again(store: Store) -> None:
+    os.fdatasync(store._journal)
+
+
+def _without_outbox(paths: Any, run_id: str) -> Loaded:
+    found = load(paths, run_id)
+    return found if found.run is None else found._replace(run=replace(found.run, outbox=()))
+
+
+def _with_torn_tail(paths: Any, run_id: str) -> Loaded:
+    found = load(paths, run_id)
+    return found._replace(journal_bytes=paths.journal.stat().st_size) if found.journal_bytes else found
+
+
+def _not_arrived(run: Run) -> list[DeliverySettled]:
+    return [replace(event, outcome="not-arrived") for event in CRASHED(run)]
+
+
+def _overwritten(run: Run, event: Event) -> Run:
+    if isinstance(event, CancelRequested) and run.verdict is not None:
+        run = replace(run, verdict=None)
+    return APPLY(run, event)
+
+
+def _any_record(path: Any, kind: Any, run_id: str | None = None) -> Any:
+    return READ(path, kind, None if kind is ExitRecord else run_id)
+
+
+def _pid_alone(pid: int, _create_time: float) -> bool:
+    row = processes.read_row(pid)
+    return row is not None and row.lives
+
+
+def _unmarked(post: Post) -> str:
+    return post.payload
+
+
+def _in_place(whole: Iterable[tuple[Any, bytes]], **_made_in: Any) -> None:
+    for path, data in whole:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        files.write_all(descriptor, data)
+        os.fsync(descriptor)
+        os.close(descriptor)
+
+
+CRASHED: Callable[[Run], list[DeliverySettled]] = watching.crashed_deliveries
+APPLY = reducer._apply
+READ = sources.read_record
+
+MUTANTS: dict[str, Swap] = {
+    "acts before the sync": (Loop, "feed", _act_first),
+    "drops the outbox on restart": (watching, "load", _without_outbox),
+    "forgets the mark on a repeat": (outbox, "payload_to_send", _unmarked),
+    "syncs nothing": (Store, "sync", lambda _store: None),
+    "takes a repeated sync for the first one": (Store, "sync", _only_again),
+    "syncs no folder": (files, "sync_folder", lambda *_args, **_more: None),
+    "saves the snapshot before the journal": (Loop, "_commit", _save_first),
+    "writes state files in place": (files, "replace_files", _in_place),
+    "lets a late cancel overwrite the end": (reducer, "_apply", _overwritten),
+    "forgets attempts that a crash cut off": (watching, "crashed_deliveries", lambda _run: []),
+    "takes a cut attempt as not arrived": (watching, "crashed_deliveries", _not_arrived),
+    "appends behind a torn line": (watching, "load", _with_torn_tail),
+    "reads the exit record of another run": (sources, "read_record", _any_record),
+    "knows a process by its pid alone": (processes, "is_alive", _pid_alone),
+}
+"""What is wrong -> what makes it so."""
+
+
+@contextmanager
+def mutated(name: str) -> Iterator[None]:
+    """The program with this bug while the block runs, wherever its modules have imported the thing by name."""
+    place, attribute, wrong = MUTANTS[name]
+    right = getattr(place, attribute)
+    places = [place]
+    if not isinstance(place, type):
+        ours = [module for key, module in sys.modules.items() if key.startswith("atvm_pipeline.shell")]
+        places += [
+            module for module in ours if getattr(module, attribute, None) is right and module is not place
+        ]
+    if attribute in ("load", "read_record", "crashed_deliveries"):
+        places = [place]
+    for each in places:
+        setattr(each, attribute, wrong)
+    try:
+        yield
+    finally:
+        for each in places:
+            setattr(each, attribute, right)

@@ -1,0 +1,111 @@
+"""Where the shell touches the world, and what stands there in a simulation.  Everything else is the program itself."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from itertools import count
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from atvm_pipeline.shell import (
+    alerting,
+    clock,
+    delivery,
+    loop,
+    mattermost,
+    processes,
+    sources,
+    store,
+    transport,
+    watching,
+)
+from atvm_pipeline.shell.loop import Loop
+
+from .outside import Outside
+from .server import Server
+from .table import WATCHER
+from .world import Inbox, World
+
+Hint = Callable[[Path | None], None]
+AT_ONCE = 0.5
+"""Share of the deliveries that meet the server at once."""
+
+
+class Watcher:
+    """What one watcher process has of its own: number, queue, and the loop that hints and signals reach."""
+
+    def __init__(self, world: World, number: int) -> None:
+        self.owner = f"watcher-{number}"
+        self.number = number
+        self.inbox = Inbox(world, self.owner)
+        self.loop: Loop | None = None
+        self.hint: Hint | None = None
+
+    def watch(self, _state: Path, _log: Path, _artifacts: Path, hint: Hint) -> SimpleNamespace:
+        """In the place of `Watch`: the world gives the hints."""
+        self.hint = hint
+        return SimpleNamespace(start=lambda: None, stop=self.deaf, degraded=None)
+
+    def deaf(self) -> None:
+        self.hint = None
+
+
+@contextmanager
+def simulated(
+    world: World, outside: Outside, server: Server, watcher: Watcher, *, poll_s: float
+) -> Iterator[None]:
+    """Run one watcher in this world while the block runs."""
+    names = count(watcher.number * 1_000_000)
+
+    def spawn(work: Callable[[], None]) -> None:
+        # A thread may run at once, before whoever started it goes on.
+        if world.random.random() < AT_ONCE:
+            work()
+        else:
+            world.after(round(world.random.uniform(0.01, 1.0), 3), work, watcher.owner)
+
+    def post(*args: Any, **more: Any) -> Any:
+        try:
+            return server.post(*args, **more)
+        finally:
+            watcher.inbox.answer_after_s = server.answer_after_s
+
+    def attempt_once(webhook: Any, body: bytes, ca_file: Path | None) -> mattermost.Attempt:
+        return mattermost.deliver(webhook, body, ca_file=ca_file)
+
+    def tell_apart(*args: Any, **more: Any) -> None:
+        world.after(0.5, lambda: alerting.tell(*args, **more, patience_s=0), watcher.owner)
+
+    def listen(started: Loop) -> None:
+        watcher.loop = started
+
+    places: list[tuple[Any, str, Any]] = [
+        *((clock, name, getattr(world, name)) for name in ("now", "monotonic", "sleep", "boot_id")),
+        (clock, "utc_offset_s", lambda: 0),
+        (os, "urandom", lambda size: next(names).to_bytes(size, "big")),
+        (loop, "POLL_S", poll_s),
+        *((module, "log", world.tell) for module in (loop, store, alerting, watching)),
+        (alerting, "attempt_once", attempt_once),
+        (delivery, "attempt_once", attempt_once),
+        (transport, "post", post),
+        *(
+            (processes, name, getattr(outside.table, name))
+            for name in ("read_row", "table", "pids", "newest_pid", "command_line")
+        ),
+        (sources, "wait_for_exit", outside.table.wait_for_exit),
+        (watching, "Loop", partial(Loop, inbox=watcher.inbox, spawn=spawn)),
+        (watching, "Watch", watcher.watch),
+        (watching, "_stop_on_signals", listen),
+        (watching, "self_identity", lambda: (WATCHER + watcher.number, 1.0)),
+        (watching, "tell_apart", tell_apart),
+    ]
+    kept = [(place, name, getattr(place, name)) for place, name, _ in places]
+    try:
+        for place, name, value in places:
+            setattr(place, name, value)
+        yield
+    finally:
+        for place, name, value in kept:
+            setattr(place, name, value)

@@ -1,0 +1,121 @@
+"""The webhook's far end: what arrives, what a reader of the channel sees, and what comes back."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from atvm_pipeline.shell import dialling, transport
+from atvm_pipeline.shell.dialling import NotArrivedError
+from atvm_pipeline.shell.transport import Answer, UncertainError
+
+from .world import World
+
+MARK = "Possible duplicate"
+
+
+class Behaviour(NamedTuple):
+    """How the server takes one request."""
+
+    stored: bool
+    """Whether a reader sees the post."""
+    reply: Callable[[], Answer]
+    """Gives the answer, or raises what `transport.post` raises."""
+    arrives: bool = True
+    refuses: bool = False
+    """The answer says for certain that the post was not taken."""
+
+
+def _answers(status: int, body: bytes = b"", **headers: str) -> Callable[[], Answer]:
+    sent: Mapping[str, str] = {name.replace("_", "-"): value for name, value in headers.items()}
+    return lambda: Answer(status, sent, body)
+
+
+def _fails(text: str, *, certificate: bool = False) -> Callable[[], Answer]:
+    def fail() -> Answer:
+        raise NotArrivedError(text, certificate=certificate)
+
+    return fail
+
+
+def _breaks(text: str) -> Callable[[], Answer]:
+    def fail() -> Answer:
+        raise UncertainError(text)
+
+    return fail
+
+
+BEHAVIOURS: dict[str, Behaviour] = {
+    "ok": Behaviour(stored=True, reply=_answers(200, b"ok")),
+    "no-name": Behaviour(stored=False, reply=_fails(dialling.NO_NAME), arrives=False),
+    "no-connection": Behaviour(stored=False, reply=_fails(dialling.NO_CONNECTION), arrives=False),
+    "connect-timeout": Behaviour(stored=False, reply=_fails(dialling.CONNECT_TIMEOUT), arrives=False),
+    "tls-failed": Behaviour(stored=False, reply=_fails(transport.TLS_FAILED), arrives=False),
+    "bad-certificate": Behaviour(
+        stored=False, reply=_fails(transport.BAD_CERTIFICATE, certificate=True), arrives=False
+    ),
+    "rate-limited": Behaviour(stored=False, reply=_answers(429, Retry_After="7"), refuses=True),
+    "redirected": Behaviour(stored=False, reply=_answers(302), refuses=True),
+    "refused-400": Behaviour(stored=False, reply=_answers(400), refuses=True),
+    "refused-404": Behaviour(stored=False, reply=_answers(404), refuses=True),
+    "disabled-501": Behaviour(stored=False, reply=_answers(501), refuses=True),
+    "timeout-stored": Behaviour(stored=True, reply=_breaks(transport.NO_ANSWER)),
+    "timeout-lost": Behaviour(stored=False, reply=_breaks(transport.NO_ANSWER)),
+    "reset-stored": Behaviour(stored=True, reply=_breaks(transport.BROKEN_OFF)),
+    "reset-lost": Behaviour(stored=False, reply=_breaks(transport.BROKEN_OFF)),
+    "failed-500-stored": Behaviour(stored=True, reply=_answers(500)),
+    "failed-500-lost": Behaviour(stored=False, reply=_answers(500)),
+    "timeout-408": Behaviour(stored=False, reply=_answers(408)),
+    "not-ok-stored": Behaviour(stored=True, reply=_answers(200, b"<html>")),
+    "not-ok-lost": Behaviour(stored=False, reply=_answers(200, b"<html>")),
+}
+UNREACHABLE = tuple(name for name, behaviour in BEHAVIOURS.items() if not behaviour.arrives)
+
+
+class Message(NamedTuple):
+    """One request, as the server has it."""
+
+    delivery_id: str
+    marked: bool
+    behaviour: str
+    stored: bool
+
+
+class Server:
+    """Takes requests by a script, one behaviour a request; `ok` when it is at its end."""
+
+    def __init__(self, world: World, script: tuple[str, ...], on_contact: Callable[[str], None]) -> None:
+        self._world = world
+        self._script = list(script)
+        self._on_contact = on_contact
+        self.requests: list[Message] = []
+        self.answer_after_s = 0.0
+        self.forever: str | None = None
+        """A behaviour that never ends, once the script is over."""
+
+    def post(self, _webhook: object, body: bytes, **_limits: Any) -> Answer:
+        """In the place of `transport.post`."""
+        name = self._script.pop(0) if self._script else self.forever or "ok"
+        behaviour = BEHAVIOURS[name]
+        said = json.loads(body)
+        delivery, marked = said["props"]["atvm_delivery_id"], MARK in said["text"]
+        self._world.tell(f"delivery {delivery}{' (marked)' if marked else ''} meets {name}")
+        self.answer_after_s = round(self._world.random.uniform(0.01, 2.0), 3)
+        self.requests.append(Message(delivery, marked, name, behaviour.stored))
+        self._on_contact(delivery)
+        return behaviour.reply()
+
+    def unmarked_after_doubt(self) -> list[str]:
+        """Deliveries of which an unmarked message follows one that may be seen already."""
+        doubted: set[str] = set()
+        wrong = []
+        for message in self.requests:
+            behaviour = BEHAVIOURS[message.behaviour]
+            if not message.marked and message.delivery_id in doubted:
+                wrong.append(message.delivery_id)
+            if behaviour.arrives and not behaviour.refuses:
+                doubted.add(message.delivery_id)
+        return wrong
+
+    def seen(self, delivery_id: str) -> list[Message]:
+        """What a reader of the channel sees of one delivery."""
+        return [message for message in self.requests if message.delivery_id == delivery_id and message.stored]

@@ -1,0 +1,77 @@
+"""The process table of the simulated host: the runner's tree, and whoever gets its pid afterwards."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from atvm_pipeline.shell.processes import Row
+
+from .world import World
+
+WATCHER = 4000
+"""Pid of the first watcher; each later one has the next."""
+
+
+class Table:
+    """Who lives.  Start times are seconds after the boot, as the kernel has them."""
+
+    def __init__(self, world: World, hints: Callable[[Callable[[], None]], None]) -> None:
+        self._world = world
+        self._hints = hints
+        self.rows: dict[int, Row] = {}
+        self.commands: dict[int, list[str]] = {}
+        self._newest: int | None = None
+        self._waiting: list[tuple[int, float, Callable[[Path | None], None]]] = []
+
+    def start(self, pid: int, parent: int, name: str, *command: str) -> Row:
+        row = Row(pid, parent, round(self._world.monotonic_s, 2), name, "S")
+        self.rows[pid] = row
+        self.commands[pid] = [name, *command]
+        self._newest = pid
+        return row
+
+    def turn(self, pid: int, state: str) -> None:
+        """A process goes into another state, for example Z or D."""
+        if pid in self.rows:
+            self.rows[pid] = self.rows[pid]._replace(state=state)
+        self._tell()
+
+    def end(self, *pids: int) -> None:
+        for pid in pids:
+            self.rows.pop(pid, None)
+        self._tell()
+
+    def forget_watcher(self) -> None:
+        self._waiting.clear()
+
+    def reboot(self) -> None:
+        self.rows.clear()
+        self._waiting.clear()
+
+    def _tell(self) -> None:
+        for entry in list(self._waiting):
+            pid, create_time, hint = entry
+            row = self.read_row(pid)
+            if row is None or not row.lives or row.create_time != create_time:
+                self._waiting.remove(entry)
+                self._hints(lambda hint=hint: hint(None))
+
+    # --- in the place of the shell's own ---
+
+    def read_row(self, pid: int) -> Row | None:
+        return self.rows.get(pid)
+
+    def table(self) -> dict[int, Row]:
+        return dict(sorted(self.rows.items()))
+
+    def wait_for_exit(self, pid: int, create_time: float, hint: Callable[[Path | None], None]) -> None:
+        self._waiting.append((pid, create_time, hint))
+        self._tell()
+
+    def pids(self) -> list[int]:
+        return sorted(self.rows)
+
+    def newest_pid(self) -> int | None:
+        return self._newest
+
+    def command_line(self, pid: int) -> list[str]:
+        return self.commands.get(pid, [])

@@ -1,0 +1,81 @@
+"""A small disk of its own for a state root: a tmpfs in a private mount namespace, which fills up and gets room again."""
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+SIZE = "3m"
+INODES = 400
+PRIVATE = "ATVM_CAMPAIGN_PRIVATE"
+"""Set in the environment of a process that has its own mounts."""
+
+
+def missing() -> str | None:
+    """Why no private disk can be had here; None if one can."""
+    tried = subprocess.run(
+        [*_unshare(), "mount", "-t", "tmpfs", "tmpfs", "/mnt"], capture_output=True, check=False
+    )
+    if tried.returncode == 0:
+        return None
+    return f"no private mount is allowed: {tried.stderr.decode(errors='replace').strip()}"
+
+
+def _unshare() -> list[str]:
+    """Root needs no user namespace; everybody else is root in one."""
+    alone = ["unshare", "--mount", "--propagation", "private"]
+    return alone if os.geteuid() == 0 else [*alone, "--user", "--map-root-user"]
+
+
+def private_command(*argv: str) -> list[str]:
+    """The command that runs `argv` with mounts of its own, which end with it."""
+    return [*_unshare(), "env", f"{PRIVATE}=1", *argv]
+
+
+def enter_private(argv: list[str]) -> None:
+    """Become this module's program again, with mounts of its own; returns if it has them."""
+    if os.environ.get(PRIVATE) != "1":
+        command = private_command(sys.executable, *argv)
+        os.execvp(command[0], command)  # noqa: S606 - no shell is wanted
+
+
+@contextlib.contextmanager
+def mounted(folder: Path) -> Iterator[None]:
+    """A small tmpfs in `folder`.  Only in a process with mounts of its own."""
+    assert os.environ.get(PRIVATE) == "1", "a disk is mounted only where nobody else sees it"
+    folder.mkdir(mode=0o700)
+    options = f"size={SIZE},nr_inodes={INODES},mode=700"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@contextlib.contextmanager
+def full(folder: Path, what: str) -> Iterator[None]:
+    """No block, or no inode, is left in `folder` while the block runs."""
+    ballast = folder / ".ballast"
+    ballast.mkdir(exist_ok=True)
+    try:
+        (_take_inodes if what == "inodes" else _take_blocks)(ballast)
+        yield
+    finally:
+        for path in ballast.iterdir():
+            path.unlink()
+
+
+def _take_blocks(ballast: Path) -> None:
+    for size in (64 * 1024, 4096):
+        with contextlib.suppress(OSError), (ballast / f"{size}").open("wb", buffering=0) as file:
+            while True:
+                file.write(b"\0" * size)
+
+
+def _take_inodes(ballast: Path) -> None:
+    with contextlib.suppress(OSError):
+        for number in range(10 * INODES):
+            (ballast / f"{number}").touch()
+        raise AssertionError("there is no end of inodes")

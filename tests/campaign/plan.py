@@ -1,0 +1,106 @@
+"""What happens in one run of the campaign: drawn from a seed, nothing else decides."""
+
+from dataclasses import dataclass
+from random import Random
+from typing import NamedTuple
+
+from tests.campaign.receiver import LYING, SILENT, STAGES
+from tests.test_main_job import CATEGORIZED, WHOLE
+
+RECEIVERS = ("fair", "down", "lying", "silent")
+DISKS = ("blocks", "inodes")
+KILLS_A_RUN = (3, 10)
+SPEEDS = (1.5, 3, 6, 25)
+FILES = ("state.json", "posts/", "subruns/", "journal.jsonl", "watcher.json")
+"""Beginnings of names below the build's folder; temporary files count under the name that they will get."""
+OPERATIONS = (
+    *("any", "write", "half", "sync", "rename", "make"),
+    *("connect", "send", "recv", "truncate", "remove"),
+)
+
+
+class Moment(NamedTuple):
+    """When the watcher is killed."""
+
+    kind: str
+    """`after` (`count`: milliseconds), `stage` (of a request), `file` (an event of it), `operation` (of its own)."""
+    what: str
+    count: int
+
+
+class Kill(NamedTuple):
+    """One kill, and what comes after it."""
+
+    moment: Moment
+    pause_s: float
+    restart: str
+    """`watch`, `attach` (the wrapper for a person), `twice` (two watchers at once)."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One run."""
+
+    seed: str
+    scenario: str
+    categorize: bool
+    speed: float
+    behaviours: tuple[str, ...]
+    down_s: tuple[float, float] | None
+    """The receiver is down from and for so many seconds."""
+    disk: str | None
+    fills: tuple[tuple[float, float], ...]
+    """The disk fills up after so many seconds since the last time, for so many."""
+    kills: tuple[Kill, ...]
+    patience: float = 1.0
+    """Below 1 the kills come closer to each other."""
+
+
+def draw(seed: str, *, receiver: str = "fair", disk: str | None = None, kills: int | None = None) -> Plan:
+    """A plan; the same seed gives the same one."""
+    random = Random(seed)  # noqa: S311 - a campaign can be played again
+    categorize = random.random() < 0.8
+    scenario = random.choice(sorted(CATEGORIZED if categorize else WHOLE))
+    behaviours = _behaviours(random, receiver)
+    count = kills if kills is not None else random.randint(*KILLS_A_RUN)
+    return Plan(
+        seed=seed,
+        scenario=scenario,
+        categorize=categorize,
+        speed=random.choice(SPEEDS),
+        behaviours=behaviours,
+        down_s=(random.uniform(0, 3), random.uniform(1, 7)) if receiver == "down" else None,
+        disk=disk,
+        fills=_fills(random) if disk else (),
+        kills=tuple(_kill(random, first=at == 0) for at in range(count)),
+    )
+
+
+def _behaviours(random: Random, receiver: str) -> tuple[str, ...]:
+    if receiver == "lying":
+        lies = random.sample(LYING, random.randint(1, 3))
+        return (*random.sample([*lies, "ok", "ok"], len(lies) + 2), "ok")
+    return (SILENT, "ok") if receiver == "silent" else ("ok",)
+
+
+def _fills(random: Random) -> tuple[tuple[float, float], ...]:
+    return tuple((random.uniform(0, 2.5), random.uniform(0.3, 3)) for _ in range(random.randint(1, 4)))
+
+
+def _kill(random: Random, *, first: bool) -> Kill:
+    # The first watcher is started by the wrapper, and is as mortal as any, not more.
+    kind = random.choice(("after", "after", "stage", "file", *(("after",) if first else ("operation",) * 3)))
+    match kind:
+        case "after":
+            moment = Moment(kind, "", int(1000 * random.uniform(0, 2.5)))
+        case "stage":
+            moment = Moment(kind, random.choice(STAGES), 1)
+        case "file":
+            moment = Moment(kind, random.choice(FILES), int(random.triangular(1, 12, 1)))
+        case _:
+            what = random.choice(OPERATIONS)
+            moment = Moment(
+                kind, what, int(random.triangular(1, 60 if what in ("any", "write", "sync") else 4, 1))
+            )
+    pause_s = random.choice((0.0, 0.0, random.uniform(0, 0.5), random.uniform(0, 2.5)))
+    return Kill(moment, pause_s, random.choice(("watch",) * 6 + ("attach", "twice")))

@@ -1,0 +1,159 @@
+"""The campaign's receiver: Mattermost's model, which notes every request, can be down, and tells when a moment is there."""
+
+import json
+import socket
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, NamedTuple
+
+from tests.mattermost_model import (
+    Behaviour,
+    Call,
+    MattermostModel,
+    _Handler,
+    _Server,
+    drop_after_accept,
+    drop_before_read,
+    error,
+    half_answer,
+    ok,
+    page,
+    posted_500,
+    rate_limited,
+    raw,
+    redirect,
+    says,
+    slow,
+)
+
+MARK = ":warning: **Possible duplicate**"
+STAGES = ("asked", "stored", "answered")
+"""A request has arrived; its post is where readers see it, and no answer was sent; the answer was sent."""
+
+BEHAVIOURS: dict[str, Callable[[], Behaviour]] = {
+    "ok": ok,
+    "slow, then ok": lambda: slow(1.5),
+    "stores, says another word": lambda: says(b"fine"),
+    "stores, half an answer": half_answer,
+    "stores, then 500": posted_500,
+    "stores, then drops": drop_after_accept,
+    "stores, no HTTP in its answer": lambda: raw(b"\x15\x03\x01"),
+    "drops unread": drop_before_read,
+    "a page with 200": page,
+    "a page with 502": lambda: page(502),
+    "503": lambda: error(503),
+    "429, wait 1 s": rate_limited,
+    "redirect": lambda: redirect(302),
+    "400": lambda: error(400),
+}
+LYING = [name for name in BEHAVIOURS if name != "ok"]
+SILENT = "silent for longer than is waited"
+BEHAVIOURS[SILENT] = lambda: slow(33)
+
+
+class Heard(NamedTuple):
+    """One post as it came in a request that was read."""
+
+    number: int
+    """Requests are counted as they arrive, however late they are read."""
+    delivery_id: str
+    marked: bool
+    text: str
+    stored: bool
+
+
+@dataclass(frozen=True)
+class _Noted(Call):
+    """A request whose body is noted when a behaviour reads it."""
+
+    bodies: list[bytes] = field(default_factory=list)
+
+    def read(self) -> bytes:
+        body = super().read()
+        self.bodies.append(body)
+        return body
+
+
+class Receiver(MattermostModel):
+    """A model that keeps the history of each delivery in `heard`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._bind_by_number()
+        self.heard: list[Heard] = []
+        self.on_stage: Callable[[str], None] = lambda _stage: None
+        """Called in the request's own thread: nothing goes on before it returns."""
+        self.arrived = 0
+        self.active = 0
+        """Requests that are being handled."""
+        self._noting = threading.Lock()
+        self._own = threading.local()
+        self._is_up = True
+
+    def _bind_by_number(self) -> None:
+        """Listen on the same port by its number: only such a port stays ours while nobody is let in."""
+        self._server.server_close()
+        self._server = _Server(("127.0.0.1", self.port), _Handler)
+        self._server.model = self
+        self._thread = self._serving()
+
+    def _serving(self) -> threading.Thread:
+        return threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+
+    def script_by_name(self, names: tuple[str, ...]) -> None:
+        """One behaviour a request, the last one for ever."""
+        self.script(*(BEHAVIOURS[name]() for name in names))
+
+    def next_behaviour(self) -> Behaviour:
+        return partial(self._handle, super().next_behaviour())
+
+    def _handle(self, behaviour: Behaviour, call: Call) -> None:
+        with self._noting:
+            self.active += 1
+            self.arrived += 1
+            number = self.arrived
+        self._own.stored = False
+        noted = _Noted(call.model, call.handler, call.headers)
+        try:
+            self.on_stage("asked")
+            behaviour(noted)
+        finally:
+            self._note(number, noted.bodies, stored=self._own.stored)
+            self.on_stage("answered")
+            with self._noting:
+                self.active -= 1
+
+    def _note(self, number: int, bodies: list[bytes], *, stored: bool) -> None:
+        for body in bodies:
+            try:
+                payload = json.loads(body)
+            except ValueError:
+                continue  # cut off by a death in the middle
+            text = str(payload["text"])
+            delivery = str(payload["props"]["atvm_delivery_id"])
+            with self._noting:
+                self.heard.append(Heard(number, delivery, text.startswith(MARK), text, stored))
+
+    def store(self, payload: dict[str, Any], headers: dict[str, str]) -> None:
+        super().store(payload, headers)
+        self._own.stored = True
+        self.on_stage("stored")
+
+    def down(self) -> None:
+        """Refuse every connection from now on, the port being kept."""
+        if self._is_up:
+            self._is_up = False
+            self._server.shutdown()
+            self._thread.join()
+            # What HAProxy does to pause a listener: its port stays bound, and nobody is let in.
+            self._server.socket.shutdown(socket.SHUT_RDWR)
+
+    def up(self) -> None:
+        """Listen again."""
+        if not self._is_up:
+            self._is_up = True
+            self._server.socket.listen(16)
+            self._thread = self._serving()
+            self._thread.start()

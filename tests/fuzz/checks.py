@@ -1,0 +1,112 @@
+"""What must hold whatever came in: for texts, for messages, for a folded run."""
+
+import json
+import math
+import re
+import unicodedata
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from atvm_pipeline.core import messages
+from atvm_pipeline.core.codec import decode_state, encode_state, encode_subrun
+from atvm_pipeline.core.reducer import next_deadline, phase_of
+from atvm_pipeline.core.snapshot import snapshot, state_file, subrun_files
+from atvm_pipeline.core.state import Run
+
+BODY_MAX_BYTES = 16_000
+TEXT_MAX_CHARS = 4_000
+NUMBER_MAX = 2**63
+CONTROL = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+"""Unicode categories that a terminal or a chat may obey, hide or break at."""
+
+_PIECE = re.compile(r"\\.|`[^`]*`|[^\\`]+|.", re.DOTALL)
+"""An escaped character, a span of code, plain text, or what opens and never closes."""
+_LIVE = re.compile(r"://|www\.|@\w|[*_~#|\[\]\\]|(?<![a-z0-9_+-]):(?!\d\d:)[a-z0-9_+-]{1,64}:")
+"""What Mattermost makes something of outside of code: links, mentions, formatting."""
+_OURS = re.compile(
+    r"^(?::warning: \*\*Possible duplicate\*\* of delivery |- )|^\*\*[A-Z]+\*\* |: \*\*(?:PASS|FAIL|RUN)[ /]\w+\*\*, "
+)
+"""The formatting that the message itself has; the words of results hold `_`."""
+
+
+def harmless(text: str, chars_max: int) -> None:
+    """`text` is one bounded line without anything that a terminal could obey."""
+    assert len(text) <= chars_max, len(text)
+    assert not any(unicodedata.category(char) in CONTROL for char in text), ascii(text)
+
+
+def single_line(text: str) -> None:
+    """An error's text; what it quotes is made harmless by whoever shows it."""
+    assert "\n" not in text, ascii(text)
+
+
+def repeats_nothing(text: str, secret: str) -> None:
+    """Neither the secret nor its last part stands in `text`."""
+    for part in (secret, secret.rsplit("/", 1)[-1]):
+        assert len(part) < 12 or part not in text, ascii(text)
+
+
+def texts(value: object) -> Iterator[str]:
+    """Every text in a value of plain data."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from texts(key)
+            yield from texts(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from texts(inner)
+
+
+def message(payload: str) -> None:
+    """A post, also one that is marked: small, and its foreign text mentions, links and formats nothing."""
+    for form in (payload, messages.marked(payload)):
+        body: dict[str, Any] = json.loads(form)
+        assert len(form.encode()) < BODY_MAX_BYTES, len(form)
+        assert len(body["text"]) < TEXT_MAX_CHARS, len(body["text"])
+        values = [field["value"] for part in body.get("attachments", ()) for field in part["fields"]]
+        for text in (body["text"], *values):
+            for line in text.split("\n"):
+                _message_line(line)
+
+
+def _message_line(line: str) -> None:
+    assert not any(unicodedata.category(char) in CONTROL for char in line.replace("\u200b", "")), ascii(line)
+    assert not re.search(r"@(?:all|here|channel)\b", line, re.IGNORECASE), ascii(line)
+    assert "<" not in line, ascii(line)
+    plain = "".join(map(_outside, _PIECE.findall(_OURS.sub("", line))))
+    assert "`" not in plain, ascii(line)
+    assert not _LIVE.search(plain), ascii(line)
+
+
+def _outside(piece: str) -> str:
+    """What is left of a piece of text when code and escaped characters are taken as what they are: nothing special."""
+    special = len(piece) > 1 and (piece[0] == "\\" or piece[0] == piece[-1] == "`")
+    return "\N{MIDDLE DOT}" if special else piece
+
+
+def run(run: Run) -> None:
+    """A folded run: it can be saved and loaded, its ledgers balance, its deadlines are times, its posts are harmless."""
+    view = snapshot(run)
+    for ledger in (view.ledger, *(subrun.ledger for subrun in view.subruns)):
+        parts = (ledger.passed, ledger.failed, ledger.pending, ledger.skipped, ledger.crashed, ledger.not_run)
+        assert ledger.planned == sum(parts) + ledger.no_report, ledger
+        assert all(0 <= part <= ledger.planned for part in parts), ledger
+    assert view.phase == phase_of(run)
+    whole = state_file(run)
+    data = encode_state(whole)
+    assert decode_state(data) == run
+    for subrun in subrun_files(whole).values():
+        encode_subrun(subrun)
+    deadline = next_deadline(run)
+    assert deadline is None or math.isfinite(deadline)
+    for post in run.outbox:
+        message(post.payload)
+
+
+def plain(value: object) -> object:
+    """A struct as plain data."""
+    return msgspec.to_builtins(value)

@@ -1,0 +1,116 @@
+"""One session with a target: its folder, the processes that try inputs, and what came of it."""
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+
+from tests.fuzz.registry import PROJECT, found, load
+
+RSS_MAX_MB = 1024
+"""Memory of one process, instrumentation included."""
+INPUT_MAX_S = 60
+"""One input that takes longer is a finding: in proportion none takes a second, however busy the machine."""
+
+_STATUS = re.compile(
+    r"^#(\d+)\s+\w+\s+cov: (\d+) ft: (\d+) corp: (\d+)/\S+ .*exec/s: (\d+) rss: (\d+)Mb", re.MULTILINE
+)
+
+
+@dataclass
+class Outcome:
+    """What one session came to."""
+
+    name: str
+    executions: int = 0
+    rate: int = 0
+    """Executions per second, all processes together."""
+    edges: int = 0
+    features: int = 0
+    corpus: int = 0
+    """Inputs that each reached something new."""
+    rss_mb: int = 0
+    findings: list[Path] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    """The end of the output of each process that found something or did not run."""
+
+    def line(self) -> str:
+        """One line for a person."""
+        told = f"{len(self.findings)} findings" if self.findings or self.failures else "nothing found"
+        return (
+            f"{self.name:<10} {self.executions:>9} executions {self.rate:>6}/s  {self.edges:>5} edges "
+            f"{self.features:>6} features  {self.corpus:>5} inputs  {self.rss_mb:>4} MB  {told}"
+        )
+
+
+def session(
+    name: str,
+    folder: Path,
+    *,
+    runs: int | None = None,
+    minutes: float | None = None,
+    jobs: int = 1,
+    seed: int = 1,
+) -> Outcome:
+    """Try inputs of one target in `jobs` processes, for so many executions each or so long; ends at the first finding.
+
+    `folder` keeps the corpus.  The same seed, runs and an empty folder give the same inputs.
+    """
+    corpus, options = _prepare(name, folder)
+    limit = f"-runs={runs}" if runs is not None else f"-max_total_time={int(60 * (minutes or 1))}"
+    engines = [
+        _start(name, folder, number, [limit, f"-seed={seed + number}", *options, str(corpus)])
+        for number in range(jobs)
+    ]
+    outcome = Outcome(name)
+    for number, engine in enumerate(engines):
+        code = engine.wait()
+        _read(outcome, code, (folder / f"engine-{number}.log").read_text("utf-8", "replace"))
+    outcome.findings = sorted(path for path in folder.glob("found-*") if path.is_file())
+    return outcome
+
+
+def _prepare(name: str, folder: Path) -> tuple[Path, list[str]]:
+    """Corpus folder with the seeds in it, and the options that are the target's own."""
+    target = load(name)
+    corpus = folder / "corpus"
+    corpus.mkdir(parents=True, exist_ok=True)
+    for seed in (*target.seeds(), *(path.read_bytes() for path in found(name))):
+        (corpus / sha256(seed).hexdigest()[:16]).write_bytes(seed)
+    words = folder / "words"
+    words.write_text("".join(f'"{_quoted(word)}"\n' for word in dict.fromkeys(target.WORDS)))
+    return corpus, [f"-dict={words}", f"-max_len={target.MAX_LEN}"]
+
+
+def _quoted(word: bytes) -> str:
+    return "".join(f"\\x{byte:02x}" for byte in word)
+
+
+def _start(name: str, folder: Path, number: int, options: list[str]) -> subprocess.Popen[bytes]:
+    always = [f"-rss_limit_mb={RSS_MAX_MB}", f"-timeout={INPUT_MAX_S}", "-len_control=0", "-reload=10"]
+    always.append(f"-artifact_prefix={folder}/found-")
+    with (folder / f"engine-{number}.log").open("wb") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "tests.fuzz.engine", name, *always, *options],
+            cwd=PROJECT,
+            env={**os.environ, "PYTHONHASHSEED": "0"},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+
+
+def _read(outcome: Outcome, code: int, output: str) -> None:
+    for status in _STATUS.findall(output)[-1:]:
+        executions, edges, features, corpus, rate, rss_mb = map(int, status)
+        outcome.executions += executions
+        outcome.rate += rate
+        outcome.edges = max(outcome.edges, edges)
+        outcome.features = max(outcome.features, features)
+        outcome.corpus = max(outcome.corpus, corpus)
+        outcome.rss_mb = max(outcome.rss_mb, rss_mb)
+    if code != 0:
+        outcome.failures.append(f"exit code {code}\n{output[-4000:]}")

@@ -1,0 +1,21 @@
+"""A folder for the files that a target writes: one per process, gone with it."""
+
+import atexit
+import shutil
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from atvm_pipeline.shell.records import Paths
+
+BUILD = "e2e-redhat9.6-fc"
+
+
+@cache
+def paths() -> Paths:
+    """Where the files of one build lie."""
+    root = Path(tempfile.mkdtemp(prefix="atvm-fuzz-"))
+    atexit.register(shutil.rmtree, root, ignore_errors=True)
+    found = Paths(root, BUILD)
+    found.folder.mkdir()
+    return found

@@ -1,0 +1,117 @@
+"""The reader of dialects, and what its patterns do to a log.
+
+Input: the TOML file, a NUL, lines of a log.
+"""
+
+from collections.abc import Iterator
+from functools import cache
+
+import msgspec
+
+from atvm_pipeline.core.errors import DialectError
+from atvm_pipeline.core.naming import group_name, host_of_spec, hosts_in_label, requested_hosts
+from atvm_pipeline.core.recognise.console import Scanner, ScannerState
+from atvm_pipeline.core.recognise.dialect import Dialect, read_dialect
+from tests.fuzz import checks, seeding
+
+MAX_LEN = 4096
+SHORT_RUNS = 1000
+LINE_CHARS = 24
+"""A pattern may be as slow as its writer likes: here it gets little, so that the reader is what is tried."""
+WORDS = (
+    *(b"label = '", b"host = '", b"not_hosts = '", b"artifacts = '", b"artifact_files = '", b"progress = '"),
+    *(
+        b"cypress_process = '",
+        b"browser_process = '",
+        b"(?P<label>",
+        b"(?P<quoted>",
+        b"(?i)",
+        b"(?:",
+        b"(?<!",
+        b"(?#",
+    ),
+    *(
+        b"[^]]",
+        b"\\b",
+        b"\\d+",
+        b"{2,}",
+        b"{0}",
+        b"*+",
+        b"++",
+        b"|",
+        b"'''",
+        b'"""',
+        b"\\u202e",
+        b"[table]",
+        b" = 1\n",
+    ),
+    *(
+        b"build ",
+        b"launch",
+        b"\0",
+        b"\n",
+        b"#",
+        b"(?x)",
+        b"(?>",
+        b"\\1",
+        b"(?(1)",
+        b"[[a]",
+        b"a{99999999999}",
+    ),
+)
+
+
+def target(data: bytes) -> None:
+    """A dialect or one line that says what is wrong; what finds lines quickly loses none; every name has an answer."""
+    toml, _, log = data.partition(b"\0")
+    try:
+        dialect = read_dialect(toml.decode("utf-8", "replace"), "dialect.toml")
+    except DialectError as error:
+        checks.harmless(str(error), 1000)
+        return
+    assert msgspec.json.decode(msgspec.json.encode(dialect), type=Dialect) == dialect
+    lines = [line[:LINE_CHARS] for line in log.split(b"\n")[:20]]
+    same_facts(dialect, b"\n".join(lines) + b"\n")
+    for line in lines:
+        named(line.decode("utf-8", "replace"), dialect)
+
+
+def same_facts(dialect: Dialect, log: bytes) -> None:
+    """Whether only lines with a literal are tried, or every line: the same facts."""
+    quick, careful = Scanner(dialect), Scanner(dialect)
+    careful._phrases.literals = None
+    assert quick.scan(ScannerState(), log) == careful.scan(ScannerState(), log)
+
+
+def named(text: str, dialect: Dialect) -> None:
+    """Hosts are whole parts of the names they are found in."""
+    known = ("redhat9.6", "w2k25", "db-alpha")
+    hosts = requested_hosts(text, known, dialect)
+    assert all(host.casefold() in text.casefold() for host in hosts)
+    assert len(set(hosts)) == len(hosts)
+    found = hosts_in_label(text, known, dialect)
+    assert len(set(found)) == len(found)
+    host_of_spec(text, known, dialect)
+    group_name(text, hosts, found)
+
+
+@cache
+def ours() -> tuple[bytes, ...]:
+    """The dialect files of our fixtures."""
+    return tuple(path.read_bytes() for path in sorted((seeding.FIXTURES / "dialect").glob("*.toml")))
+
+
+def seeds() -> Iterator[bytes]:
+    """Our dialect files, one setting at a time, and small patterns of every kind."""
+    for toml in ours():
+        yield toml + b"\0" + b"build redhat9.6\n 12 %\nlaunching w2k25 now\n"
+        yield from (line + b"\0launch a\n" for line in toml.splitlines() if b"=" in line)
+    for pattern in (
+        b"build (?P<label>[a-z]+)",
+        b"^(?P<label>a{2,3})b?cdef",
+        b"(?:build|launch) (?P<quoted>.+)",
+    ):
+        yield b"label = '" + pattern + b"'\nprogress = 'step [0-9]+'\0build abc\nstep 12\naaabcdef\n"
+    for often in (b"*", b"?", b"{0,2}", b"*?", b"??", b"*+"):
+        yield b"progress = 'launchx" + often + b"'\0launch\nlaunchx\nlaunchxx\n"
+        yield b"progress = '(?:launch)" + often + b"step'\0step\nlaunchstep\n"

@@ -1,0 +1,69 @@
+"""The reader of inventories."""
+
+from collections.abc import Iterator
+
+from atvm_pipeline.core.inventory import HOSTS_MAX, KERNEL_CHARS_MAX, kernel_of, read_inventory
+from atvm_pipeline.core.naming import group_name, host_of_spec, hosts_in_label, requested_hosts
+from atvm_pipeline.core.recognise.dialect import Dialect
+from tests.fuzz import checks, seeding
+
+MAX_LEN = 16 * 1024
+SHORT_RUNS = 1000
+WORDS = (
+    *(
+        b"| host | kernel |\n",
+        b"|---|---|\n",
+        b"| redhat9.6 | 5.14.0 |\n",
+        b"| VM name |",
+        b"| ESXi host |",
+        b"|:-:|",
+    ),
+    *(
+        b"```\n",
+        b"~~~\n",
+        b"\\|",
+        b"[a](b)",
+        b"[[",
+        b"](",
+        b"`",
+        b"**",
+        b"n/a",
+        b"\xe2\x80\x93",
+        b"\xc4\xb0",
+        b"\xef\xac\x80",
+    ),
+)
+
+
+def target(data: bytes) -> None:
+    """Host names that are names, kernels that are one harmless line, each found again in any case."""
+    text = data.decode("utf-8", "replace")
+    inventory = read_inventory(text)
+    assert len(inventory) <= HOSTS_MAX
+    for host, kernel in inventory.items():
+        assert host.isascii()
+        assert 0 < len(host) <= 128
+        assert host[0].isalnum()
+        if kernel is not None:
+            assert kernel
+            checks.harmless(kernel, KERNEL_CHARS_MAX)
+        assert kernel_of(inventory, host.swapcase()) == kernel
+    known = tuple(inventory)
+    name = "-".join(("e2e", *known[:3], "fc"))
+    hosts = requested_hosts(name, known, Dialect())
+    assert (
+        set(known[:3]) <= set(hosts)
+        or len(name) > 128
+        or any("-" in host or host in ("e2e", "fc") for host in known)
+    )
+    for line in text.split("\n")[:8]:
+        host_of_spec(line, known, Dialect())
+        group_name("e2e-redhat9.6-fc", ("redhat9.6",), hosts_in_label(line, known, Dialect()))
+
+
+def seeds() -> Iterator[bytes]:
+    """Our inventories, and tables as people write them."""
+    for path in sorted(seeding.FIXTURES.glob("**/*.md")):
+        yield path.read_bytes()[:MAX_LEN]
+    yield b"# VMs\n\n| OS | Host | Kernel |\n|:--|:-:|--:|\n| RHEL | `redhat9.6` | 5.14.0-570.el9 |\n| W | **w2k25** | n/a |\n"
+    yield b"kernel | vm\n--- | ---\n6.1 | [a1](http://x)\n\n```\n| host | kernel |\n|-|-|\n| x | 1 |\n```\n"

@@ -1,0 +1,131 @@
+"""The reader of XML reports, and the fold of what it reads."""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from atvm_pipeline.core.codec import decode_event, encode_event
+from atvm_pipeline.core.events import ArtifactWritten, ClockTicked, RunnerExited
+from atvm_pipeline.core.recognise.reports import SPECS_MAX, Refusal, Report, parse_report
+from atvm_pipeline.core.reducer import phase_of
+from atvm_pipeline.core.state import Phase
+from tests.core.story import Story, counts
+from tests.fuzz import checks, seeding
+
+MAX_LEN = 64 * 1024
+SHORT_RUNS = 1000
+WORDS = (
+    *(
+        b"<testsuites ",
+        b"<testsuite ",
+        b"<testcase ",
+        b"<failure ",
+        b"<error ",
+        b"<skipped/>",
+        b"</testsuite>",
+    ),
+    *(b"</testsuites>", b"</testcase>", b"</failure>", b' name="', b' tests="', b' failures="', b' errors="'),
+    *(
+        b' skipped="',
+        b' time="',
+        b' file="',
+        b' message="',
+        b"<![CDATA[",
+        b"]]>",
+        b"<?xml version='1.0'?>",
+        b"<!--",
+    ),
+    *(
+        b"-->",
+        b"<!DOCTYPE x [",
+        b"<!ENTITY a 'b'>",
+        b"&lt;",
+        b"&#10;",
+        b"&#x202e;",
+        b"&a;",
+        b"\0",
+        b'encoding="utf-16"',
+    ),
+    *(b"1e9", b"999999999", b"-1", b"NaN", b"redhat9.6.cy.ts", b"Root Suite", b"cypress/e2e/"),
+)
+
+
+def _passed() -> Story:
+    return Story(categorized=False, hosts=("redhat9.6",)).started().child(("redhat9.6.cy.ts", counts(3)))
+
+
+PASSED = _passed()
+REPORT_BYTES_MAX = 8 * MAX_LEN
+"""Of an encoded report: it may not be much larger than what it was read from."""
+
+
+def target(data: bytes) -> None:
+    """A report or a refusal; bounded, harmless, no sum below zero; no document type; the fold takes it."""
+    found = parse_report(data)
+    assert parse_report(data) == found
+    for text in checks.texts(checks.plain(found)):
+        checks.harmless(text, 500)
+    if isinstance(found, Report):
+        bounded(found, data)
+    told(found)
+
+
+def bounded(report: Report, data: bytes) -> None:
+    """What is kept is in proportion, and no count is below zero."""
+    assert b"<!DOCTYPE" not in outside_of_texts(data)
+    assert len(report.specs) <= SPECS_MAX
+    assert len(msgspec.json.encode(report)) <= REPORT_BYTES_MAX
+    for spec in report.specs:
+        numbers = msgspec.structs.astuple(spec.counts)
+        assert all(0 <= number < checks.NUMBER_MAX for number in numbers)
+        assert len(spec.suites) <= 5
+        assert len(spec.failed) <= 10
+        assert not spec.failed or spec.counts.failing >= len(spec.failed)
+        assert spec.duration_s is None or spec.duration_s >= 0
+
+
+def outside_of_texts(data: bytes) -> bytes:
+    """What stands in front of the first element: there alone a document type can be declared."""
+    prolog = data.split(b"<testsuite", 1)[0]
+    while b"<!--" in prolog:
+        before, _, rest = prolog.partition(b"<!--")
+        prolog = before + rest.partition(b"-->")[2]
+    while b"<?" in prolog:
+        before, _, rest = prolog.partition(b"<?")
+        prolog = before + rest.partition(b"?>")[2]
+    return prolog
+
+
+def told(found: Report | Refusal) -> None:
+    """A run whose log shows a pass: such a report never breaks it, and one that states a failure takes the pass away."""
+    report = found if isinstance(found, Report) else None
+    refusal = found.reason if isinstance(found, Refusal) else None
+    run = PASSED.run
+    written = ArtifactWritten(
+        seq=run.seq + 1,
+        at=PASSED.at,
+        path="cmcReporter/redhat9.6.xml",
+        size=1,
+        mtime=PASSED.at,
+        report=report,
+        refusal=refusal,
+    )
+    assert decode_event(encode_event(written)) == written
+    run = seeding.fed(
+        run, written, RunnerExited(at=PASSED.at, exit_code=0), ClockTicked(at=PASSED.at, watched_s=1000.0)
+    )
+    checks.run(run)
+    if report is not None and any(
+        spec.counts.failing for spec in report.specs if spec.spec == "cypress/e2e/redhat9.6.cy.ts"
+    ):
+        assert phase_of(run) is not Phase.COMPLETED
+
+
+def seeds() -> Iterator[bytes]:
+    """Every report of ours."""
+    yield from seeding.written_reports()
+    suite = b'<testsuites name="x" tests="1"><testsuite name="a" tests="1" file="a.cy.ts"/></testsuites>'
+    yield b"<!DOCTYPE x>" + suite
+    yield b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "b"><!ENTITY c "&a;&a;">]>' + suite.replace(
+        b'"x"', b'"&c;"'
+    )

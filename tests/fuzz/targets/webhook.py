@@ -1,0 +1,172 @@
+"""The webhook's answer, through the real delivery: only the connection is a pair of sockets."""
+
+import re
+import socket
+import ssl
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from atvm_pipeline.shell import transport
+from atvm_pipeline.shell.mattermost import Attempt, deliver
+from atvm_pipeline.shell.transport import ANSWER_MAX_BYTES
+from atvm_pipeline.shell.webhook import Webhook
+
+MAX_LEN = 64 * 1024
+SHORT_RUNS = 1000
+SECRET = "k3yk3yk3yk3yk3yk3yk3yk3yk3"
+WEBHOOK = Webhook.parse(f"http://127.0.0.1:8065/hooks/{SECRET}")
+BODY = b'{"text":"x"}'
+WORDS = (
+    *(
+        b"HTTP/1.1 200 OK\r\n",
+        b"HTTP/1.0 200\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\n",
+        b"HTTP/1.1 429 \r\n",
+        b"HTTP/1.1 500 X\r\n",
+    ),
+    *(
+        b"Content-Length: 2\r\n",
+        b"Content-Length: -1\r\n",
+        b"Transfer-Encoding: chunked\r\n",
+        b"2\r\nok\r\n0\r\n\r\n",
+        b"\r\n\r\n",
+    ),
+    *(
+        b"\r\n\r\nok",
+        b"Retry-After: ",
+        b"99999999999",
+        b"Wed, 21 Oct 2026 07:28:00 GMT",
+        b"X-Request-Id: ",
+        SECRET.encode(),
+    ),
+    *(
+        b"a" * 26,
+        b"Content-Encoding: gzip\r\n",
+        b"Location: http://x/\r\n",
+        b"301",
+        b"408",
+        b"404",
+        b"501",
+        b"204",
+        b"ok",
+        b"\n\n",
+    ),
+    *(
+        b"Connection: keep-alive\r\n",
+        b"HTTP/9.9 ",
+        b"HTTP/0.9 200",
+        b"ffffffffffffffff\r\n",
+        b"2;x=y\r\nok",
+        b" ok\n",
+        b"\x00",
+    ),
+)
+_STATUS = re.compile(r"HTTP/\S*\s+(\d{3})(?:\s.*|)")
+"""Any white space may stand there: the standard library reads it so."""
+_OUTCOMES = frozenset({"sent", "not-arrived", "rejected", "uncertain"})
+
+
+def target(data: bytes) -> None:
+    """Always an outcome, `sent` only for status 200 and the word ok; bounded reading; the secret nowhere."""
+    attempt = deliver_to(data)
+    assert attempt.outcome in _OUTCOMES
+    assert SECRET not in repr(attempt)
+    assert attempt.retry_after_s is None or 0 <= attempt.retry_after_s <= 3600
+    assert attempt.request_id is None or re.fullmatch("[a-z0-9]{26}", attempt.request_id)
+    if attempt.outcome == "sent":
+        assert attempt.status == 200
+        assert says_ok(data), data[:400]
+    if attempt.status is None:
+        assert attempt.outcome == "uncertain"
+    else:
+        assert attempt.status == final_status(data)
+
+
+def deliver_to(answer: bytes) -> Attempt:
+    """One attempt at a server that has written its whole answer already, and closes behind it."""
+    ours, theirs = socket.socketpair()
+    theirs.settimeout(0)
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 * MAX_LEN)
+    theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 * MAX_LEN)
+    with theirs:
+        theirs.sendall(answer)
+        theirs.shutdown(socket.SHUT_WR)
+        connect_to(ours)
+        attempt = deliver(WEBHOOK, BODY, ca_file=None)
+        request = theirs.recv(65536)
+    assert ours.fileno() == -1, "the connection was left open"
+    assert request.endswith(b"\r\n\r\n" + BODY)
+    assert request.count(SECRET.encode()) == 1
+    return attempt
+
+
+def connect_to(ours: socket.socket) -> None:
+    """Let the next connection be this one: nothing else of the delivery is replaced."""
+    replaced: Any = transport
+    replaced.dial = lambda *_: ours
+    replaced._trust = _trust
+
+
+@cache
+def _trust(_: object) -> ssl.SSLContext:
+    """Read once: it takes longer than an attempt, and plain HTTP does not use it."""
+    return ssl.create_default_context()
+
+
+def heads(data: bytes) -> tuple[int | None, dict[bytes, bytes], bytes]:
+    """Status, headers (the first of each name) and the rest of the first answer that is not `100 Continue`."""
+    rest = data
+    while True:
+        line, _, rest = rest.partition(b"\n")
+        status = _STATUS.fullmatch(line.decode("latin-1").strip())
+        headers: dict[bytes, bytes] = {}
+        while True:
+            field, end, rest = rest.partition(b"\n")
+            if field.strip(b"\r") == b"" or not end:
+                break
+            name, _, value = field.partition(b":")
+            headers.setdefault(name.strip().lower(), value.strip())
+        if status is None or status[1] != "100":
+            return (None if status is None else int(status[1])), headers, rest
+
+
+def final_status(data: bytes) -> int | None:
+    """The status that an answer states."""
+    return heads(data)[0]
+
+
+def says_ok(data: bytes) -> bool:
+    """Whether a second reader takes this for status 200 and the body ok."""
+    status, headers, rest = heads(data)
+    if headers.get(b"transfer-encoding", b"").lower() == b"chunked":
+        body = b""
+        while rest:
+            size, _, rest = rest.partition(b"\n")
+            count = int(size.split(b";")[0].strip(), 16)
+            if count == 0:
+                break
+            # The standard library does not look at the two bytes behind a chunk.
+            body, rest = body + rest[:count], rest[count + 2 :]
+    else:
+        length = headers.get(b"content-length", b"")
+        body = rest[: int(length)] if length.isdigit() else rest
+    return status == 200 and body.strip() == b"ok" and len(body) < ANSWER_MAX_BYTES
+
+
+def seeds() -> Iterator[bytes]:
+    """Answers as servers give them, and as something in between does."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nX-Request-Id: abcdefghijklmnopqrstuvwxyz\r\n"
+    yield head + b"Content-Length: 2\r\n\r\nok"
+    yield head + b"Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"
+    yield head + b"\r\nok"
+    yield head + b"\r\nok" + b" " * 2 * ANSWER_MAX_BYTES
+    yield head + b"Content-Length: 5\r\n\r\nok"
+    yield b"HTTP/1.1 100 Continue\r\n\r\n" + head + b"Content-Length: 3\r\n\r\nok\n"
+    for status in (301, 400, 404, 408, 413, 429, 500, 501, 503):
+        yield b"HTTP/1.1 %d X\r\nRetry-After: 7\r\nContent-Length: 2\r\n\r\n{}" % status
+    yield b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<title>ok</title>" + b" " * 5000
+    yield b"HTTP/1.1 200 OK\r\nX-Request-Id: " + SECRET.encode() + b"\r\nContent-Length: 0\r\n\r\n"
+    yield msgspec.json.encode({"message": SECRET})

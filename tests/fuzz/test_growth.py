@@ -1,0 +1,181 @@
+"""Super-linear time: each reader is given each word of its dictionary, and each seed, short and eight times as long.
+
+In proportion eight times the input takes eight times as long, quadratic time sixty-four times.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from time import process_time
+
+import pytest
+
+from atvm_pipeline.core import harmless, messages, naming
+from atvm_pipeline.core.errors import ConfigError
+from atvm_pipeline.core.globs import match_specs
+from atvm_pipeline.core.inventory import read_inventory
+from atvm_pipeline.core.preflight import option_values
+from atvm_pipeline.core.recognise.console import Scanner, ScannerState
+from atvm_pipeline.core.recognise.dialect import Dialect, read_dialect
+from atvm_pipeline.core.recognise.reports import parse_report
+from atvm_pipeline.core.spec_pattern import read_spec_pattern
+from atvm_pipeline.shell.environment import read_env_file
+from atvm_pipeline.shell.webhook import Webhook
+from tests.fuzz import scratch
+from tests.fuzz.registry import load
+
+SMALL, LARGE = 4 * 1024, 32 * 1024
+GROWTH_MAX = 32
+LEAST_S = 0.0005
+"""Less cannot be told from nothing."""
+SCANNER = Scanner(Dialect(progress="^ *[0-9]+ %"))
+SUITE = b'<testsuites name="x"><testsuite name="a" tests="1" file="a.cy.ts">'
+SPACES: tuple[bytes, ...] = (
+    b" ",
+    b"\t",
+    b"\n",
+    b"\0",
+    b"a",
+    b"A1.",
+    b"\\",
+    b"''",
+    b"--",
+    b"()",
+    b"{}",
+    b"[]",
+    b"=",
+)
+
+
+def text(data: bytes) -> str:
+    return data.decode("utf-8", "replace")
+
+
+def console_line(data: bytes) -> None:
+    SCANNER.scan(ScannerState(), data.replace(b"\n", b" ") + b"\n")
+
+
+def console_lines(data: bytes) -> None:
+    """Byte by byte would be the reader's own cost: in blocks, as a file is read."""
+    state = ScannerState()
+    for start in range(0, len(data), 4096):
+        state = SCANNER.scan(state, data[start : start + 4096] + b"\n").state
+    SCANNER.finish(state)
+
+
+def in_a_report(before: bytes, after: bytes) -> Callable[[bytes], None]:
+    def read(data: bytes) -> None:
+        parse_report(SUITE + before + data + after + b"</testsuite></testsuites>")
+
+    return read
+
+
+def shown(data: bytes) -> None:
+    found = text(data)
+    harmless.printable(found)
+    harmless.one_line(found, len(found))
+    messages.code_free(found)
+
+
+def globs(data: bytes) -> None:
+    """As patterns of the greatest length, against a path of many parts, and the other way around."""
+    found = text(data)
+    patterns = [found[start : start + 256] for start in range(0, len(found), 256)]
+    match_specs(patterns, ["a/b/redhat9.6.cy.ts"])
+    match_specs(["**/*.cy.ts", "*a*b*"], patterns)
+
+
+def named(data: bytes) -> None:
+    found = text(data)
+    naming.host_of_spec(found, ("redhat9.6", "db-alpha"), Dialect())
+    naming.hosts_in_label(found, ("redhat9.6", "db-alpha"), Dialect())
+
+
+def dialect(data: bytes) -> None:
+    read_dialect(text(data)[: 64 * 1024], "d.toml")
+
+
+def environment(data: bytes) -> None:
+    path = scratch.paths().folder / "environment"
+    path.write_bytes(data)
+    read_env_file(path)
+
+
+READERS: dict[str, tuple[str, Callable[[bytes], object]]] = {
+    "a line of the console": ("console", console_line),
+    "lines of the console": ("console", console_lines),
+    "bare XML": ("report", parse_report),
+    "text of a report": ("report", in_a_report(b'<testcase name="a"><failure>', b"</failure></testcase>")),
+    "an attribute of a report": ("report", in_a_report(b'<testcase name="', b'"/>')),
+    "text that is shown": ("messages", shown),
+    "an inventory": ("inventory", lambda data: read_inventory(text(data))),
+    "a row of an inventory": (
+        "inventory",
+        lambda data: read_inventory("|host|kernel|\n|-|-|\n|" + text(data)),
+    ),
+    "globs": ("patterns", globs),
+    "a config file": ("patterns", lambda data: read_spec_pattern("specPattern: " + text(data))),
+    "a command": ("patterns", lambda data: option_values(text(data), ("--build_name",))),
+    "a dialect": ("dialect", dialect),
+    "a setting of a dialect": ("dialect", lambda data: dialect(b"progress = '" + data + b"'")),
+    "names": ("messages", named),
+    "an environment file": ("settings", environment),
+    "an address": ("settings", lambda data: Webhook.parse(text(data))),
+}
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("reader", READERS)
+def test_no_reader_takes_more_than_in_proportion(reader: str) -> None:
+    name, read = READERS[reader]
+
+    slow = {}
+    for piece in pieces(name):
+        small, large = repeated(piece, SMALL), repeated(piece, LARGE)
+        if cpu_s(read, large, 1) < GROWTH_MAX * max(cpu_s(read, small, 1), LEAST_S):
+            continue
+        # Again, with more patience: something else may have had the machine.
+        small_s, large_s = cpu_s(read, small, 5), cpu_s(read, large, 3)
+        if large_s >= GROWTH_MAX * max(small_s, LEAST_S):
+            slow[piece[:40]] = (small_s, large_s)
+
+    assert slow == {}
+
+
+def pieces(name: str) -> Iterator[bytes]:
+    """What is repeated: each word of the dictionary, alone and with its own line, and the short seeds."""
+    target = load(name)
+    for word in dict.fromkeys((*SPACES, *target.WORDS)):
+        yield word
+        yield word + b"\n"
+    yield from [seed for seed in target.seeds() if len(seed) < 1000][:20]
+
+
+def repeated(piece: bytes, size: int) -> bytes:
+    return (piece * (size // len(piece) + 1))[:size]
+
+
+def cpu_s(read: Callable[[bytes], object], data: bytes, attempts: int) -> float:
+    """The least that reading takes in a few attempts; a refusal is an answer like others."""
+    took = []
+    for _ in range(attempts):
+        began = process_time()
+        with suppress(ConfigError):
+            read(data)
+        took.append(process_time() - began)
+    return min(took)
+
+
+def test_quadratic_time_would_be_seen() -> None:
+    def quadratic(data: bytes) -> None:
+        for at in range(0, len(data), 4):
+            data[at:].count(b"q")
+
+    small, large = (cpu_s(quadratic, repeated(b"ab", size), 3) for size in (SMALL, LARGE))
+
+    assert large >= GROWTH_MAX * max(small, LEAST_S)
+
+
+def test_a_scratch_folder_is_gone_with_its_process(tmp_path: Path) -> None:
+    assert scratch.paths().folder.is_dir()
+    assert not scratch.paths().folder.is_relative_to(tmp_path)

@@ -22,6 +22,7 @@ from atvm_pipeline.core.recognise.dialect import Dialect
 from tests.bench import grep
 from tests.bench.console_log import LINES_PER_SPEC, Written, costly_lines, write_log
 from tests.bench.long_runs import fold
+from tests.bench.table import Row, print_table, row
 
 RATIO_MIN = 0.3
 LINE_MS_MAX = 100.0
@@ -33,16 +34,6 @@ SHORTER = 10
 LINE_BYTES = 1_000_000
 BLOCK_BYTES = 1024 * 1024
 MB = 1_000_000
-
-
-class Row(NamedTuple):
-    """One line of the table: the least and the most of what was measured, and what is to be reached."""
-
-    what: str
-    least: str
-    most: str
-    goal: str = ""
-    missed: bool = False
 
 
 class Took(NamedTuple):
@@ -67,8 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         rows += _memory(Path(folder), given.mb * MB)
     rows += _lines(given.rounds)
     rows += _reduce(given.subruns, given.specs, given.rounds)
-    _print(rows)
-    return 1 if any(row.missed for row in rows) else 0
+    return print_table(rows)
 
 
 # Speed
@@ -90,10 +80,10 @@ def _speed(folder: Path, size: int, rounds: int) -> list[Row]:
         Row(
             f"log: {mb:.0f} MB, {written.lines} lines, {anchors:.2f} % anchors, {written.specs} specs", "", ""
         ),
-        _row("recognise + parse + reduce, MB/s", [mb / took.wall_s for took in folds], 0),
-        _row("grep -cE, the same anchors, MB/s", [mb / took.wall_s for took in greps], 0),
-        _row("ratio, by CPU time", cpus, 2, f">= {RATIO_MIN}", missed=min(cpus) < RATIO_MIN),
-        _row("ratio, by the clock", walls, 2),
+        row("recognise + parse + reduce, MB/s", [mb / took.wall_s for took in folds], 0),
+        row("grep -cE, the same anchors, MB/s", [mb / took.wall_s for took in greps], 0),
+        row("ratio, by CPU time", cpus, 2, f">= {RATIO_MIN}", missed=min(cpus) < RATIO_MIN),
+        row("ratio, by the clock", walls, 2),
     ]
 
 
@@ -187,7 +177,7 @@ def _lines(rounds: int) -> list[Row]:
         took = [_line_ms(scanner, line) for _ in range(rounds)]
         missed = max(took) > LINE_MS_MAX
         rows.append(
-            _row(
+            row(
                 f"one line of {len(line) / MB:.1f} MB: {shape}, ms",
                 took,
                 1,
@@ -217,7 +207,7 @@ def _reduce(subruns: int, specs: int, rounds: int) -> list[Row]:
     ):
         halves, wholes = zip(*((fold(*of_half), fold(*of_whole)) for _ in range(rounds)), strict=True)
         growth = min(wholes) / min(halves)
-        rows.append(_row(f"reduce alone, {what}, ms", [1000 * took for took in wholes], 0))
+        rows.append(row(f"reduce alone, {what}, ms", [1000 * took for took in wholes], 0))
         rows.append(
             Row(
                 "  times as long as half of it",
@@ -228,18 +218,6 @@ def _reduce(subruns: int, specs: int, rounds: int) -> list[Row]:
             )
         )
     return rows
-
-
-def _row(what: str, found: Sequence[float], digits: int, goal: str = "", *, missed: bool = False) -> Row:
-    return Row(what, f"{min(found):.{digits}f}", f"{max(found):.{digits}f}", goal, missed)
-
-
-def _print(rows: Sequence[Row]) -> None:
-    width = max(len(row.what) for row in rows)
-    print(f"{'':{width}}  {'min':>8}  {'max':>8}  to reach")
-    for row in rows:
-        end = f"{row.goal}{'  MISSED' if row.missed else ''}"
-        print(f"{row.what:{width}}  {row.least:>8}  {row.most:>8}  {end}".rstrip())
 
 
 if __name__ == "__main__":

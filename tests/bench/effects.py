@@ -1,0 +1,125 @@
+"""Effects, as seen from outside and with the moment at which they were there: files that are replaced, messages that arrive."""
+
+import ctypes
+import os
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+IN_MOVED_TO = 0x80
+"""inotify(7): something was renamed into the folder."""
+DEADLINE_S = 20.0
+HEADER = struct.Struct("iIII")
+
+Shows = Callable[[bytes], bool]
+"""Whether what a file holds, or the body of a message, is the effect that is waited for."""
+
+
+class Board:
+    """Who waits for an effect asks here; who sees one tells it here."""
+
+    def __init__(self) -> None:
+        self._seen = threading.Condition()
+        self._found: dict[str, float] = {}
+        self._wanted: dict[str, tuple[object, Shows]] = {}
+
+    def want(self, name: str, source: object, shows: Shows) -> None:
+        """From now on look for it in what `source` gives; to be called before the stimulus."""
+        with self._seen:
+            self._wanted[name] = (source, shows)
+
+    def told(self, source: object, data: bytes, at_s: float) -> None:
+        """`source` gave this at that moment (time.perf_counter)."""
+        with self._seen:
+            for name, (wanted, shows) in list(self._wanted.items()):
+                if wanted == source and shows(data):
+                    del self._wanted[name]
+                    self._found[name] = at_s
+            self._seen.notify_all()
+
+    def wait(self, name: str) -> float:
+        """When it was there.  Ends the bench if it does not come."""
+        with self._seen:
+            if not self._seen.wait_for(lambda: name in self._found, DEADLINE_S):
+                raise SystemExit(f"waited {DEADLINE_S:.0f} s in vain for {name}")
+            return self._found.pop(name)
+
+
+class Replacements:
+    """Tells the board whenever a file is replaced: the moment is that at which the new content had been read."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+        self._libc = ctypes.CDLL(None, use_errno=True)
+        self._descriptor = self._libc.inotify_init1(os.O_CLOEXEC)
+        self._files: dict[int, Path] = {}
+        threading.Thread(target=self._follow, daemon=True).start()
+
+    def follow(self, path: Path) -> None:
+        """Tell each new content of `path`, whose folder must be there."""
+        watch = self._libc.inotify_add_watch(self._descriptor, os.fsencode(path.parent), IN_MOVED_TO)
+        if watch < 0:
+            raise OSError(ctypes.get_errno(), "inotify_add_watch", str(path.parent))
+        self._files[watch] = path
+
+    def _follow(self) -> None:
+        while True:
+            data = os.read(self._descriptor, 65536)
+            position = 0
+            while position < len(data):
+                watch, _mask, _cookie, length = HEADER.unpack_from(data, position)
+                name = data[position + HEADER.size : position + HEADER.size + length].rstrip(b"\0")
+                position += HEADER.size + length
+                path = self._files.get(watch)
+                if path is not None and name == os.fsencode(path.name):
+                    try:
+                        content = path.read_bytes()
+                    except FileNotFoundError:
+                        continue
+                    self._board.told(path, content, time.perf_counter())
+
+
+class Receiver:
+    """A webhook on loopback that answers as Mattermost does; the moment of a message is that of its connection."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/hooks/abcdefghijklmnopqrstuvwxyz"
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            connection, _ = self._listener.accept()
+            at_s = time.perf_counter()
+            with connection:
+                connection.settimeout(DEADLINE_S)
+                body = _request(connection)
+                # Connections that bring nothing are none of a watcher's.
+                if body:
+                    connection.sendall(
+                        b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok"
+                    )
+                    self._board.told(self, body, at_s)
+
+
+def _request(connection: socket.socket) -> bytes:
+    """Head and body of one request."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        more = connection.recv(65536)
+        if not more:
+            return b""
+        data += more
+    head, _, body = data.partition(b"\r\n\r\n")
+    length = next(
+        int(line.split(b":")[1])
+        for line in head.split(b"\r\n")
+        if line.lower().startswith(b"content-length:")
+    )
+    while len(body) < length:
+        body += connection.recv(65536)
+    return head + body

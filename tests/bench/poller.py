@@ -1,0 +1,48 @@
+"""What the watcher is held against: a plain loop that looks once a second, with the same promise (synced, then shown).
+
+`python -m tests.bench.poller LOG ARTIFACTS EXIT_RECORD STATE`: whatever it finds new, it appends to a journal beside
+STATE, syncs that, and then replaces STATE by one JSON object that says how far it has got.
+"""
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+EVERY_S = 1.0
+
+
+def main(log: Path, artifacts: Path, exit_record: Path, state: Path) -> None:
+    """Look once a second, for ever."""
+    journal = os.open(state.with_name("journal"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    seen: dict[str, object] = {}
+    offset = 0
+    while True:
+        offset += len(_new(log, offset))
+        found = {
+            "log": offset,
+            "reports": {path.name: path.stat().st_size for path in artifacts.glob("*.xml")},
+            "over": exit_record.exists(),
+        }
+        if found != seen:
+            seen = found
+            data = json.dumps(found).encode() + b"\n"
+            os.write(journal, data)
+            os.fdatasync(journal)
+            temporary = state.with_suffix(".tmp")
+            temporary.write_bytes(data)
+            temporary.replace(state)
+        time.sleep(EVERY_S)
+
+
+def _new(log: Path, offset: int) -> bytes:
+    if not log.exists() or log.stat().st_size <= offset:
+        return b""
+    with log.open("rb") as file:
+        file.seek(offset)
+        return file.read()
+
+
+if __name__ == "__main__":
+    main(*map(Path, sys.argv[1:5]))

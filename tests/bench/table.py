@@ -1,0 +1,36 @@
+"""What a bench prints: one line for each figure, with the least and the most of it, and what is to be reached."""
+
+from collections.abc import Sequence
+from math import ceil
+from typing import NamedTuple
+
+
+class Row(NamedTuple):
+    """One line of the table: the least and the most of what was measured, and what is to be reached."""
+
+    what: str
+    least: str
+    most: str
+    goal: str = ""
+    missed: bool = False
+
+
+def row(what: str, found: Sequence[float], digits: int, goal: str = "", *, missed: bool = False) -> Row:
+    """The least and the most of `found`."""
+    return Row(what, f"{min(found):.{digits}f}", f"{max(found):.{digits}f}", goal, missed)
+
+
+def percentile(found: Sequence[float], percent: float) -> float:
+    """The least value that so many percent of `found` do not exceed."""
+    ordered = sorted(found)
+    return ordered[max(ceil(len(ordered) * percent / 100), 1) - 1]
+
+
+def print_table(rows: Sequence[Row]) -> int:
+    """Print them; gives the exit code: 1 if a goal was missed."""
+    width = max(len(row.what) for row in rows)
+    print(f"{'':{width}}  {'min':>8}  {'max':>8}  to reach")
+    for line in rows:
+        end = f"{line.goal}{'  MISSED' if line.missed else ''}"
+        print(f"{line.what:{width}}  {line.least:>8}  {line.most:>8}  {end}".rstrip())
+    return 1 if any(line.missed for line in rows) else 0

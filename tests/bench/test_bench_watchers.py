@@ -1,0 +1,74 @@
+"""The benches of whole programs stay able to run.  Seconds are for people to read: none is asserted here."""
+
+import pytest
+
+from tests.bench import idle, reaction, startup
+from tests.bench.table import Row, percentile, print_table
+
+
+def test_the_reaction_bench_measures_a_round_and_prints_its_table(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code = reaction.main(["--rounds", "1", "--stimuli", "1"])
+
+    table = capsys.readouterr().out
+    assert code in (0, 1)
+    for row in (
+        "report closed -> state.json, 1 times",
+        "last log line -> message, 1 times",
+        "last log line -> state.json, 1 times",
+        "runner's command ends -> state.json, 1 times",
+        "a loop that looks every second",
+        "p99 <= 5",
+        ">= 200",
+    ):
+        assert row in table
+
+
+def test_the_idle_bench_measures_two_watchers_and_prints_its_table(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code = idle.main(["--watchers", "2", "--seconds", "0.3", "--settle", "0", "--reports", "60"])
+
+    table = capsys.readouterr().out
+    assert code in (0, 1)
+    for row in (
+        "1 watcher: CPU, % of a core each",
+        "1 watcher, 60 reports read every second: CPU",
+        "2 watchers: CPU, % of a core each",
+        "wake-ups per second each",
+        "memory (PSS) each, MiB",
+        "processes of this machine",
+    ):
+        assert row in table
+
+
+def test_the_startup_bench_measures_a_turn_and_prints_its_table(capsys: pytest.CaptureFixture[str]) -> None:
+    code = startup.main(["--rounds", "1"])
+
+    table = capsys.readouterr().out
+    assert code in (0, 1)
+    for row in (
+        "python -c pass, ms",
+        "--help, ms",
+        "status, no build, ms",
+        "status, one build, ms",
+        "bin/atvm-pipeline --help, ms",
+        "times python -c pass",
+    ):
+        assert row in table
+
+
+def test_a_percentile_is_a_figure_that_was_measured() -> None:
+    found = [5.0, 1.0, 3.0, 2.0, 4.0]
+
+    assert [percentile(found, percent) for percent in (1, 50, 99, 100)] == [1.0, 3.0, 5.0, 5.0]
+    assert percentile(range(1, 201), 99) == 198
+
+
+def test_a_missed_goal_is_told_and_is_the_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
+    met, missed = Row("one", "1", "2", "<= 3"), Row("other", "1", "4", "<= 3", missed=True)
+
+    assert print_table([met]) == 0
+    assert print_table([met, missed]) == 1
+    assert "other         1         4  <= 3  MISSED" in capsys.readouterr().out

@@ -3,7 +3,6 @@
 import json
 import os
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,12 +21,6 @@ from tests.mattermost_model import MattermostModel, error, ok, slow
 
 WEBHOOK = Webhook.parse("http://127.0.0.1:9/hooks/s3cr3ts3cr3t")
 EFFECT = PostMessage(key="r1/001", attempt=2, kind="main", payload='{"text": "told"}')
-
-
-@pytest.fixture
-def server() -> Iterator[MattermostModel]:
-    with MattermostModel() as model:
-        yield model
 
 
 def request(**fields: object) -> Request:

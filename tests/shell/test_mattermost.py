@@ -2,7 +2,6 @@
 
 import email.utils
 import json
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -11,7 +10,7 @@ from atvm_pipeline import __version__
 from atvm_pipeline.shell import clock, mattermost
 from atvm_pipeline.shell.mattermost import Attempt, deliver
 from atvm_pipeline.shell.webhook import Webhook
-from tests.delivering import BODY, PROXY_VARIABLES, attempt
+from tests.delivering import BODY, attempt
 from tests.mattermost_model import (
     REQUEST_ID,
     Behaviour,
@@ -27,18 +26,6 @@ from tests.mattermost_model import (
     redirect,
     says,
 )
-
-
-@pytest.fixture(autouse=True)
-def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in PROXY_VARIABLES:
-        monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture
-def server() -> Iterator[MattermostModel]:
-    with MattermostModel() as model:
-        yield model
 
 
 def test_a_post_arrives_once_as_it_is_and_with_the_headers_of_one_simple_request(

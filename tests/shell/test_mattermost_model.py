@@ -3,13 +3,12 @@
 import gzip
 import http.client
 import json
-from collections.abc import Iterator
 
 import pytest
 
 from atvm_pipeline.shell.mattermost import deliver
 from atvm_pipeline.shell.webhook import Webhook
-from tests.delivering import PROXY_VARIABLES, attempt
+from tests.delivering import attempt
 from tests.mattermost_model import (
     REQUEST_ID,
     Behaviour,
@@ -21,18 +20,6 @@ from tests.mattermost_model import (
     posted_in_part,
     rate_limited,
 )
-
-
-@pytest.fixture(autouse=True)
-def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in PROXY_VARIABLES:
-        monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture
-def server() -> Iterator[MattermostModel]:
-    with MattermostModel() as model:
-        yield model
 
 
 def test_the_model_splits_a_long_text_as_readers_would_see_it() -> None:

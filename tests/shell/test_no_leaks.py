@@ -1,14 +1,13 @@
 """An attempt shows the secret nowhere, whatever the server answers."""
 
 import logging
-from collections.abc import Iterator
 
 import msgspec
 import pytest
 
 from atvm_pipeline.shell.mattermost import deliver
 from atvm_pipeline.shell.webhook import Webhook
-from tests.delivering import BODY, PROXY_VARIABLES, attempt
+from tests.delivering import BODY, attempt
 from tests.mattermost_model import (
     Behaviour,
     MattermostModel,
@@ -23,19 +22,6 @@ from tests.mattermost_model import (
     raw,
     redirect,
 )
-
-
-@pytest.fixture(autouse=True)
-def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in PROXY_VARIABLES:
-        monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture
-def server() -> Iterator[MattermostModel]:
-    with MattermostModel() as model:
-        yield model
-
 
 LEAKS = [
     ok(),

@@ -1,38 +1,16 @@
 """The way to the webhook through a proxy."""
 
-import shutil
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from atvm_pipeline.shell import dialling, transport
 from atvm_pipeline.shell.mattermost import Attempt
-from tests.delivering import PROXY_VARIABLES, attempt, proxy_to
+from tests.delivering import attempt, proxy_to
 from tests.mattermost_model import (
     MattermostModel,
-    make_certificate,
 )
-
-
-@pytest.fixture(autouse=True)
-def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in PROXY_VARIABLES:
-        monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture
-def server() -> Iterator[MattermostModel]:
-    with MattermostModel() as model:
-        yield model
-
-
-@pytest.fixture(scope="session")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    if not shutil.which("openssl"):
-        pytest.skip("no openssl to make a certificate with")
-    return make_certificate(tmp_path_factory.mktemp("tls"), "127.0.0.1", "chat.test")
 
 
 @pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy"])

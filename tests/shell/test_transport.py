@@ -1,10 +1,8 @@
 """The way to the webhook: limits of time, what does not arrive, TLS."""
 
-import shutil
 import socket
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +10,7 @@ import pytest
 from atvm_pipeline.shell import dialling, transport
 from atvm_pipeline.shell.mattermost import Attempt, deliver
 from atvm_pipeline.shell.webhook import Webhook
-from tests.delivering import PROXY_VARIABLES, attempt, listening
+from tests.delivering import attempt, listening
 from tests.mattermost_model import (
     Behaviour,
     MattermostModel,
@@ -22,25 +20,6 @@ from tests.mattermost_model import (
     make_certificate,
     slow,
 )
-
-
-@pytest.fixture(autouse=True)
-def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in PROXY_VARIABLES:
-        monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture
-def server() -> Iterator[MattermostModel]:
-    with MattermostModel() as model:
-        yield model
-
-
-@pytest.fixture(scope="session")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    if not shutil.which("openssl"):
-        pytest.skip("no openssl to make a certificate with")
-    return make_certificate(tmp_path_factory.mktemp("tls"), "127.0.0.1", "chat.test")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,29 @@
+"""What the tests of delivery share: no proxy of this machine, a receiver, a certificate."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.delivering import PROXY_VARIABLES
+from tests.mattermost_model import MattermostModel, make_certificate
+
+
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in PROXY_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def server() -> Iterator[MattermostModel]:
+    with MattermostModel() as model:
+        yield model
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    if not shutil.which("openssl"):
+        pytest.skip("no openssl to make a certificate with")
+    return make_certificate(tmp_path_factory.mktemp("tls"), "127.0.0.1", "chat.test")

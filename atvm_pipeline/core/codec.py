@@ -91,7 +91,10 @@ def decode_state(data: bytes) -> Run:
 
 
 def _in_order(run: Run) -> Run:
-    """The run, if its sub-runs are numbered by their places, as the fold counts on.  Raises DataError."""
-    if any(subrun.index != at for at, subrun in enumerate(run.subruns, 1)):
+    """The run, if its sub-runs and their results are numbered by their places, as the fold counts on.  Raises DataError."""
+    if any(
+        subrun.index != at or (subrun.result is not None and subrun.result.index != at)
+        for at, subrun in enumerate(run.subruns, 1)
+    ):
         raise DataError("not a state.json: its sub-runs are not numbered in order")
     return run

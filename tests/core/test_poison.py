@@ -61,6 +61,19 @@ def test_a_snapshot_whose_sub_runs_are_out_of_order_is_none() -> None:
         decode_state(data)
 
 
+def test_a_snapshot_with_the_result_of_another_sub_run_is_none() -> None:
+    story = Story().started().child((SPEC, counts(1)), label="x").tick(60)
+    state = state_file(story.run)
+    (first,) = state.facts.subruns
+    assert first.result is not None
+    result = msgspec.structs.replace(first.result, index=7)
+    moved = msgspec.structs.replace(state.facts, subruns=(msgspec.structs.replace(first, result=result),))
+    data = encode_state(msgspec.structs.replace(state, facts=moved))
+
+    with pytest.raises(DataError, match="not numbered in order"):
+        decode_state(data)
+
+
 def test_specs_whose_total_a_snapshot_lost_still_have_a_ledger() -> None:
     state = state_file(Story(categorized=False, hosts=("redhat9.6",)).started().child((SPEC, counts(1))).run)
     data = encode_state(state).replace(b'"total": 1,', b'"total": null,')

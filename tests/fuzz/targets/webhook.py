@@ -1,5 +1,6 @@
 """The webhook's answer, through the real delivery: only the connection is a pair of sockets."""
 
+import contextlib
 import re
 import socket
 import ssl
@@ -64,8 +65,7 @@ WORDS = (
         b"\x00",
     ),
 )
-_STATUS = re.compile(r"HTTP/\S*\s+(\d{3})(?:\s.*|)")
-"""Any white space may stand there: the standard library reads it so."""
+_STATUS = re.compile(r"HTTP/\d\.\d ([1-9]\d\d)(?: .*)?", re.DOTALL | re.ASCII)
 _OUTCOMES = frozenset({"sent", "not-arrived", "rejected", "uncertain"})
 
 
@@ -94,8 +94,8 @@ def deliver_to(answer: bytes) -> Attempt:
     with theirs:
         theirs.sendall(answer)
         theirs.shutdown(socket.SHUT_WR)
-        connect_to(ours)
-        attempt = deliver(WEBHOOK, BODY, ca_file=None)
+        with connected_to(ours):
+            attempt = deliver(WEBHOOK, BODY, ca_file=None)
         request = theirs.recv(65536)
     assert ours.fileno() == -1, "the connection was left open"
     assert request.endswith(b"\r\n\r\n" + BODY)
@@ -103,11 +103,16 @@ def deliver_to(answer: bytes) -> Attempt:
     return attempt
 
 
-def connect_to(ours: socket.socket) -> None:
+@contextlib.contextmanager
+def connected_to(ours: socket.socket) -> Iterator[None]:
     """Let the next connection be this one: nothing else of the delivery is replaced."""
     replaced: Any = transport
-    replaced.dial = lambda *_: ours
-    replaced._trust = _trust
+    before = replaced.dial, replaced._trust
+    replaced.dial, replaced._trust = (lambda *_: ours), _trust
+    try:
+        yield
+    finally:
+        replaced.dial, replaced._trust = before
 
 
 @cache
@@ -121,7 +126,7 @@ def heads(data: bytes) -> tuple[int | None, dict[bytes, bytes], bytes]:
     rest = data
     while True:
         line, _, rest = rest.partition(b"\n")
-        status = _STATUS.fullmatch(line.decode("latin-1").strip())
+        status = _STATUS.fullmatch(line.decode("latin-1").removesuffix("\r"))
         headers: dict[bytes, bytes] = {}
         while True:
             field, end, rest = rest.partition(b"\n")

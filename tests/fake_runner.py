@@ -20,7 +20,9 @@ def main(lock: str) -> None:
         sign, role = line[0], line[1:].strip()
         if sign == "+":
             children[role] = subprocess.Popen(
-                ["bash", "-c", f"exec -a {NAMES[role]} sleep 300"], stdin=subprocess.DEVNULL
+                ["bash", "-c", f"exec -a {NAMES[role]} sleep 300"],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,  # what is asked of us ends with us
             )
         else:
             child = children.pop(role)

@@ -79,6 +79,7 @@ class Player:
             assert watcher.wait(timeout=60) == 0
         finally:
             watcher.kill()
+            watcher.wait(timeout=60)
             self.kill()
         state: dict[str, Any] = json.loads(self.paths.state.read_text())
         return state
@@ -226,9 +227,11 @@ class Player:
 
     def kill(self) -> None:
         if self.runner is not None:
-            self.processes(set())
-            self.runner.kill()
-            self.runner.communicate()
+            try:
+                self.processes(set())
+            finally:
+                self.runner.kill()
+                self.runner.communicate()
 
     def exit(self, event: RunnerExited) -> None:
         self.kill()

@@ -1,11 +1,13 @@
 """docs/bounds.md says every limit of the program, with its value; and the limits that matter are reached here, through the product."""
 
-import ast
-import importlib
 import json
+import os
 import re
+import signal
 import subprocess
+import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ import pytest
 from atvm_pipeline.core.recognise.dialect import Dialect
 from atvm_pipeline.shell import artifacts, tree as tree_module
 from atvm_pipeline.shell.artifacts import Artifacts
-from atvm_pipeline.shell.processes import self_identity
+from atvm_pipeline.shell.processes import identity
 from atvm_pipeline.shell.tree import Tree
 from tests.controller import Controller, wait_for
 from tests.mattermost_model import slow
@@ -29,23 +31,36 @@ A_LIMIT = re.compile(r"(?:.*_)?(?:MAX|LIMIT|KEEP|QUEUE|TRIES|BYTES|SHOWN|LOOKS|R
 """How a constant is called that bounds something; `_S` is a wait in seconds."""
 
 
-def constants() -> Iterator[tuple[str, str, float]]:
-    """Module, name and value of every number at the top of a module that is called like a limit."""
-    for path in sorted(PACKAGE.rglob("*.py")):
-        module = path.relative_to(PACKAGE)
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
-            if not isinstance(target, ast.Name) or not re.fullmatch(r"[A-Z][A-Z0-9_]*", target.id):
-                continue
-            if not A_LIMIT.fullmatch(target.id):
-                continue
-            if module.parts[0] == "install":  # runs by itself, outside of the package
-                value = eval(ast.unparse(node.value), {})  # noqa: S307 - our own source
-            else:
-                name = ".".join((PACKAGE.name, *module.with_suffix("").parts))
-                value = getattr(importlib.import_module(name), target.id)
-            if isinstance(value, int | float):
-                yield module.as_posix(), target.id, float(value)
+READ = """
+import ast, importlib, json, re, sys
+from pathlib import Path
+package, pattern = Path(sys.argv[1]), re.compile(sys.argv[2])
+found = []
+for path in sorted(package.rglob("*.py")):
+    module = path.relative_to(package)
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
+        if not isinstance(target, ast.Name) or not re.fullmatch("[A-Z][A-Z0-9_]*", target.id):
+            continue
+        if not pattern.fullmatch(target.id):
+            continue
+        if module.parts[0] == "install":  # runs by itself, outside of the package
+            value = eval(ast.unparse(node.value), {})
+        else:
+            value = getattr(importlib.import_module(".".join((package.name, *module.with_suffix("").parts))), target.id)
+        if isinstance(value, int | float):
+            found.append((module.as_posix(), target.id, float(value)))
+print(json.dumps(found))
+"""
+"""Prints module, name and value of every number at the top of a module that is called like a limit."""
+
+
+@cache
+def constants() -> tuple[tuple[str, str, float], ...]:
+    """Module, name and value of each; read by a process of its own, in which no test has changed one."""
+    call = [sys.executable, "-c", READ, str(PACKAGE), A_LIMIT.pattern]
+    done = subprocess.run(call, cwd=PROJECT, check=True, capture_output=True, text=True)
+    return tuple((module, name, value) for module, name, value in json.loads(done.stdout))
 
 
 def documented() -> dict[tuple[str, str], float]:
@@ -167,24 +182,46 @@ def test_a_cancel_is_written_down_once_however_long_a_message_hangs(tmp_path: Pa
     assert told.count("cancel-requested") <= 1
 
 
+STARTER = """
+import subprocess, sys
+for line in sys.stdin:
+    child = subprocess.Popen([line.strip(), "60"], executable="sleep", stdout=subprocess.DEVNULL)
+    print(child.pid, flush=True)
+"""
+
+
 def test_a_runner_that_starts_a_process_every_second_does_not_fill_the_journal(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(tree_module, "OTHERS_LOOKS", 10**12)
-    tree = Tree(Dialect(), apart_s=1e-9)
-    tree.root(*self_identity())
-    assert tree.look() is not None
-    for _ in range(5):
-        with subprocess.Popen(["sleep", "60"]) as other:
+    # A runner of our own: other tests of this process may have left children that end meanwhile.
+    call = [sys.executable, "-c", STARTER]
+    with subprocess.Popen(call, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as runner:
+        tree = Tree(Dialect(), apart_s=1e-9)
+        found = identity(runner.pid)
+        assert found is not None
+        tree.root(found.pid, found.create_time)
+        assert tree.look() is not None
+        for _ in range(5):
+            other = start_below(runner, "sleep")
             assert tree.look() is None
-            other.kill()
-    with subprocess.Popen(["bash", "-c", "exec -a cypress sleep 60"]) as cypress:
-        wait_for(lambda: Path(f"/proc/{cypress.pid}/cmdline").read_bytes().startswith(b"cypress"), "its name")
-        seen = tree.look()
-        cypress.kill()
+            os.kill(other, signal.SIGKILL)
+        cypress = start_below(runner, "cypress")
+        # The kernel may be slow to say that somebody has begun: some looks trust it.
+        seen = wait_for(tree.look, "a look that tells of Cypress")
+        os.kill(cypress, signal.SIGKILL)
+        runner.kill()
 
-    assert seen is not None
     assert "cypress" in {process.role for process in seen.processes}
+
+
+def start_below(runner: "subprocess.Popen[str]", name: str) -> int:
+    """Let the runner start a process that calls itself `name`; gives its pid."""
+    assert runner.stdin is not None
+    assert runner.stdout is not None
+    runner.stdin.write(f"{name}\n")
+    runner.stdin.flush()
+    return int(runner.stdout.readline())
 
 
 def test_reports_beyond_the_limit_are_not_looked_at_and_that_is_said_once(

@@ -9,12 +9,13 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from atvm_pipeline.core.events import CancelRequested, Event, RunnerExited, RunnerVanished
+from atvm_pipeline.core.events import ArtifactWritten, CancelRequested, Event, RunnerExited, RunnerVanished
 from atvm_pipeline.core.reducer import begin, reduce
 from tests.conftest import REPLAY
 from tests.controller import PROJECT, wait_for
@@ -70,6 +71,10 @@ class Watched(Player):
     def keep_pace(self, event: Event) -> None:
         """A sub-run that has ended is judged before the run goes on: no later hint, and no end of the run, helps it."""
         self.folded = reduce(self.folded, event).run
+        following = next(after for before, after in pairwise((*self.events, None)) if before is event)
+        if isinstance(following, ArtifactWritten):
+            # It was written before the lines that were read here, only seen after them: who waited now would hold it back.
+            return
         ended = sum(subrun.ended_watched_s is not None for subrun in self.folded.subruns)
         categorized = self.folded.request.categorized and self.folded.over_watched_s is None
         if ended > self.ended and categorized and (self.late is None or self.late.started):
@@ -115,9 +120,8 @@ class Late:
     def poll(self) -> int | None:
         return None if self.process is None else self.process.poll()
 
-    def wait(self, timeout: float) -> int:
-        assert self.process is not None
-        return self.process.wait(timeout)
+    def wait(self, timeout: float) -> int | None:
+        return None if self.process is None else self.process.wait(timeout)
 
     def kill(self) -> None:
         if self.process is not None:

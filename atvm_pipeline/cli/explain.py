@@ -6,6 +6,7 @@ from typing import Any
 
 from atvm_pipeline.core.harmless import one_line, printable
 from atvm_pipeline.core.transitions import RUN_VERDICTS, SUBRUN_VERDICTS, VerdictRow
+from atvm_pipeline.shell.reading import log_begin
 from atvm_pipeline.shell.records import Paths
 from atvm_pipeline.shell.refusals import DONE
 
@@ -31,13 +32,14 @@ def run(args: argparse.Namespace) -> int:
         print_json(explanation(state))
         return DONE
     print(printable(f"{paths.build_name}: {state['phase']}  ({headline(paths, state)})"))
-    print_case(state, RUN_VERDICTS)
+    begin = log_begin(paths)
+    print_case(state, RUN_VERDICTS, begin)
     for note in state.get("notes", ()):
         print(f"   note: {one_line(note, 300)}")
     for subrun in state["subruns"]:
         named = f"{subrun['index']}. {subrun['name']}: {subrun['phase']}  (label {subrun['label'] or 'none'})"
         print(f"\n{printable(named)}")
-        print_case(subrun, SUBRUN_VERDICTS)
+        print_case(subrun, SUBRUN_VERDICTS, begin)
         for spec in subrun["specs"]:
             place = f" at byte {spec['offset']}" if spec.get("offset") is not None else ""
             told = f"{spec['result']:<4} {spec['detail']:<9} {one_line(spec['spec'], 100)}"
@@ -50,8 +52,8 @@ def run(args: argparse.Namespace) -> int:
     return DONE
 
 
-def print_case(case: dict[str, Any], table: tuple[VerdictRow, ...]) -> None:
-    """Reason, row and evidence of a run or sub-run."""
+def print_case(case: dict[str, Any], table: tuple[VerdictRow, ...], begin: int = 0) -> None:
+    """Reason, row and evidence of a run or sub-run; `begin` as `log_begin` gives it."""
     reason = case["reason"]
     print(f"   reason {one_line(reason['code'], 60)}: {one_line(reason['text'], 600)}")
     row = row_of(case["phase"], reason["code"], table) or row_of(case["phase"], reason["code"], RUN_VERDICTS)
@@ -59,7 +61,7 @@ def print_case(case: dict[str, Any], table: tuple[VerdictRow, ...]) -> None:
         print(f"   by row {row.number} of the table: {row.when} -> {row.phase}")
     print(printable(f"   specs: {ledger_line(case)}"))
     for item in reason["evidence"]:
-        print(f"   evidence: {describe(item)}")
+        print(f"   evidence: {describe(item, begin)}")
 
 
 def row_of(phase: str, code: str, table: tuple[VerdictRow, ...]) -> VerdictRow | None:
@@ -80,14 +82,13 @@ def explanation(state: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def describe(item: dict[str, Any]) -> str:
-    """One piece of evidence, with the line that it points to."""
+def describe(item: dict[str, Any], begin: int = 0) -> str:
+    """One piece of evidence, with the line that it points to; `begin` as `log_begin` gives it."""
     words = ", ".join(f"{key} {value}" for key, value in item.items() if key != "kind" and value is not None)
     text = f"{one_line(item['kind'], 60)}: {one_line(words, 300)}"
     if item["kind"] == "log" and isinstance(item.get("offset"), int) and isinstance(item.get("path"), str):
-        begin = item.get("file_begin")
-        # What lies before it was read from a file that a rotation has renamed since.
-        quote = quoted(Path(item["path"]), item["offset"] - (begin if isinstance(begin, int) else 0))
+        # What lies before it was read from a file that a rotation has renamed since, whatever was known when it was read.
+        quote = quoted(Path(item["path"]), item["offset"] - begin)
         return f"{text}\n             | {quote}" if quote else text
     return text
 

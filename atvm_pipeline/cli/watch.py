@@ -8,6 +8,7 @@ from atvm_pipeline.core.naming import requested_hosts
 from atvm_pipeline.shell.dialects import load_dialect
 from atvm_pipeline.shell.files import Busy, locked
 from atvm_pipeline.shell.inventories import load_inventory
+from atvm_pipeline.shell.patterns import AGAIN_LIMIT_S
 from atvm_pipeline.shell.records import Paths, Request, read_record
 from atvm_pipeline.shell.refusals import DATA, DONE, IN_USE, UNAVAILABLE, Refused
 from atvm_pipeline.shell.release import follow_release
@@ -47,7 +48,7 @@ def first_event(request: Request) -> RunRequested:
 
     Only for a journal that is empty: dialect and inventory may be gone later.  Raises ConfigError.
     """
-    dialect = load_dialect(request.dialect_path)
+    dialect = load_dialect(request.dialect_path, AGAIN_LIMIT_S)
     inventory = load_inventory(Path(request.inventory_path) if request.inventory_path else None)
     hosts = requested_hosts(request.build_name, inventory, dialect)
     return RunRequested(

@@ -1,5 +1,6 @@
 """From an effect to one attempt at the webhook: the channel and the secret are added here, and nowhere else."""
 
+import contextlib
 import importlib
 import queue
 import threading
@@ -22,6 +23,7 @@ HANG_LIMIT_S = 120.0
 """Far beyond the limits of an attempt: what hangs then is nothing of the network, but for example a dead mount."""
 HUNG = "the attempt did not come back, so nobody knows how far it got"
 CRASHED = "the attempt broke off by a bug, so nobody knows how far it got"
+NO_THREAD = "the attempt could not begin: the system has no thread left for it"
 
 
 def deliverer(request: Request, environ: Mapping[str, str]) -> Callable[[PostMessage], DeliverySettled]:
@@ -63,7 +65,11 @@ def deliverer(request: Request, environ: Mapping[str, str]) -> Callable[[PostMes
 
 def warm_up() -> None:
     """Load what an attempt needs, beside everything else: a message is soon to be told, and its reader waits for it."""
-    threading.Thread(target=importlib.import_module, args=(TRANSPORT,), name="warm-up", daemon=True).start()
+    # Without a thread to spare, the attempt itself loads it.
+    with contextlib.suppress(RuntimeError):
+        threading.Thread(
+            target=importlib.import_module, args=(TRANSPORT,), name="warm-up", daemon=True
+        ).start()
 
 
 def attempt_once(webhook: Webhook, body: bytes, ca_file: Path | None) -> Attempt:
@@ -79,7 +85,10 @@ def attempt_once(webhook: Webhook, body: bytes, ca_file: Path | None) -> Attempt
         except Exception:  # noqa: BLE001 - no traceback: it might hold the secret
             answers.put(Attempt(outcome="uncertain", detail=CRASHED))
 
-    threading.Thread(target=attempt, name="attempt", daemon=True).start()
+    try:
+        threading.Thread(target=attempt, name="attempt", daemon=True).start()
+    except RuntimeError:
+        return Attempt(outcome="not-arrived", detail=NO_THREAD)
     try:
         return answers.get(timeout=HANG_LIMIT_S)
     except queue.Empty:

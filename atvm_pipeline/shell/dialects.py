@@ -6,13 +6,13 @@ from atvm_pipeline.core.errors import ConfigError
 from atvm_pipeline.core.recognise.dialect import Dialect, read_dialect
 
 from .files import read_small
-from .patterns import check_patterns
+from .patterns import PATTERN_LIMIT_S, check_patterns
 
 DIALECT_MAX_BYTES = 4 * 1024 * 1024
 
 
-def load_dialect(path: str | None) -> Dialect:
-    """The dialect in a file, the defaults without one.  Raises ConfigError."""
+def load_dialect(path: str | None, limit_s: float = PATTERN_LIMIT_S) -> Dialect:
+    """The dialect in a file, the defaults without one; no pattern may take longer than `limit_s`.  Raises ConfigError."""
     if not path:
         return Dialect()
     try:
@@ -22,5 +22,5 @@ def load_dialect(path: str | None) -> Dialect:
     if data is None:
         raise ConfigError(f"the dialect {path} is not there: unset ATVM_WATCHER_DIALECT or name a file")
     dialect = read_dialect(data.decode("utf-8", "replace"), path)
-    check_patterns(dialect, path)
+    check_patterns(dialect, path, limit_s)
     return dialect

@@ -1,6 +1,7 @@
 """A connected socket to a named server, every step within its limit, the name's look-up too."""
 
 import contextlib
+import ipaddress
 import queue
 import socket
 import threading
@@ -65,7 +66,12 @@ def _look_up(host: str, port: int, limits: Limits) -> list[Any]:
     """The name's addresses.  Raises NotArrivedError.
 
     The resolver has no limit of its own that could be set, so a thread asks it: one that never comes back ends with the process.
+    A host that is an address itself needs nobody to be asked.
     """
+    if _is_address(host):
+        with contextlib.suppress(OSError):
+            return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+        raise NotArrivedError(NO_NAME)
     answers: queue.SimpleQueue[list[Any] | None] = queue.SimpleQueue()
 
     def ask() -> None:
@@ -77,8 +83,16 @@ def _look_up(host: str, port: int, limits: Limits) -> list[Any]:
     threading.Thread(target=ask, name="look-up", daemon=True).start()
     try:
         found = answers.get(timeout=limits.next_s())
-    except queue.Empty:
+    except (queue.Empty, TimeoutError):
         raise NotArrivedError(NAME_TIMEOUT) from None
     if found is None:
         raise NotArrivedError(NO_NAME)
     return found
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -15,11 +15,13 @@ from typing import NamedTuple
 from atvm_pipeline.core.errors import DataError
 from atvm_pipeline.core.naming import valid_build_name
 
-from .files import Busy, locked
+from .files import Busy, free_name, locked, make_folder, sync_folder
 from .reading import TERMINAL, posts_pending, read_state
 from .records import Paths
 from .reset import waits
 
+DELETED = ".deleted"
+"""In the state root: what is being deleted, or was when the power went."""
 SIZED_MAX = 200_000
 """Names in the state root whose sizes are added up."""
 
@@ -63,6 +65,8 @@ def prune_builds(state_root: Path, keep: int, spare: str) -> list[str]:
         with contextlib.suppress(OSError, Busy):
             if _delete(Paths(state_root, name)):
                 deleted.append(name)
+    # Beside the locks: a build of that name may be started meanwhile.
+    shutil.rmtree(state_root / DELETED, ignore_errors=True)
     return sorted(deleted)
 
 
@@ -92,11 +96,24 @@ def _delete(paths: Paths) -> bool:
         if not _is_over(paths):
             return False
         for folder in (paths.folder, paths.archive):
-            # A linked folder lies where somebody wanted it: only our link to it goes.
-            folder.unlink() if folder.is_symlink() else shutil.rmtree(folder, ignore_errors=True)
+            _move_away(folder, paths.state_root)
         for lock in (paths.runner_lock, paths.watcher_lock, paths.start_lock):
             lock.unlink(missing_ok=True)
     return not paths.folder.exists()
+
+
+def _move_away(folder: Path, state_root: Path) -> None:
+    """Let a folder be there no more, at once for whoever looks.  Raises OSError.
+
+    A part of a build, left by a power cut, would look like a run that nobody watched yet, and be watched and told anew.
+    """
+    if folder.is_symlink():
+        # It lies where somebody wanted it: only our link to it goes.
+        folder.unlink()
+    elif folder.exists():
+        make_folder(state_root / DELETED)
+        folder.rename(free_name(state_root / DELETED / folder.name))
+        sync_folder(state_root)
 
 
 def _is_over(paths: Paths) -> bool:

@@ -1,7 +1,8 @@
 """The loop: one bounded queue, one thread that decides, and the order that makes the promises true.
 
-append to the journal -> reduce -> sync -> save -> perform -> the outcome comes back as an event.  Nothing acts before
-its cause is on disk.  Sources and performers only put into the queue.
+append to the journal -> reduce -> sync -> perform -> save -> the outcome comes back as an event.  Nothing acts before
+its cause is in the journal on disk; the snapshots are made from that, so no effect waits for them.  Sources and
+performers only put into the queue.
 """
 
 import math
@@ -21,7 +22,8 @@ from atvm_pipeline.core.snapshot import Snapshot
 from atvm_pipeline.core.state import Run
 
 from . import clock
-from .log import log
+from .delivery import NO_THREAD
+from .insisting import insist
 from .store import Store
 
 QUEUE_MAX = 1000
@@ -30,10 +32,6 @@ POLL_S = 2.0
 """How often the process table is looked at, and everything else once, when nothing hints."""
 DEGRADED_POLL_S = 1.0
 """The same where the file system cannot be watched."""
-RETRY_S = 1.0
-"""Pause before another try when the disk refuses the journal or a snapshot."""
-REFUSED_S = 10.0
-"""A disk that refuses for this long is told to a person: nothing can be recorded meanwhile."""
 STOP_GRACE_S = 20.0
 """How long a watcher that is told to stop waits for a delivery that is under way."""
 LAZY_SAVE_S = 1.0
@@ -108,6 +106,7 @@ class Loop:
         self._on_refused = on_refused
         self._spawn = spawn
         self._queue: Inbox = inbox if inbox is not None else queue.Queue(QUEUE_MAX)
+        self._unbegun: list[Event] = []
         self._look_everywhere = threading.Event()
         self._base_s = run.watched_s - clock.monotonic()
         self._saved: Run | None = None
@@ -168,10 +167,8 @@ class Loop:
             self._on_round()
             effects = self._apply(event, batch)
             if effects:
-                self._commit(batch)
+                self._commit(batch, effects)
                 batch = []
-                for effect in effects:
-                    self._perform(effect)
         self._commit(batch)
 
     def _apply(self, event: Event, batch: list[Event]) -> tuple[Effect, ...]:
@@ -189,12 +186,14 @@ class Loop:
         deadline = None if isinstance(event, ClockTicked) else next_deadline(self.run)
         return now_s if deadline is None or now_s < deadline else math.nextafter(deadline, 0.0)
 
-    def _commit(self, batch: list[Event]) -> None:
-        """Make the batch durable, then save what changed."""
+    def _commit(self, batch: list[Event], effects: Iterable[Effect] = ()) -> None:
+        """Make the batch durable, then perform what it asks for, then save what changed."""
         if not batch:
             return
-        self._insist(lambda: self._store.append(batch), "append to the journal")
-        self._insist(self._store.sync, "sync the journal")
+        self.insist(lambda: self._store.append(batch), "append to the journal")
+        self.insist(self._store.sync, "sync the journal")
+        for effect in effects:
+            self._perform(effect)
         self._dirty_since = self._dirty_since or clock.monotonic()
         if self._is_urgent():
             self.save()
@@ -207,7 +206,7 @@ class Loop:
     def save(self) -> None:
         """Write the snapshots, however long the disk refuses."""
         saved: list[Snapshot] = []
-        self._insist(lambda: saved.append(self._store.save(self.run)), "save state.json")
+        self.insist(lambda: saved.append(self._store.save(self.run)), "save state.json")
         self._saved = self.run
         self._dirty_since = None
         for snapshot in saved:
@@ -217,31 +216,21 @@ class Loop:
         if self._dirty_since is not None and clock.monotonic() - self._dirty_since >= LAZY_SAVE_S:
             self.save()
 
-    def _insist(self, write: Callable[[], None], what: str) -> None:
-        """Write, however long the disk refuses: to act or to read on before would break the order."""
-        since_s: float | None = clock.monotonic()
-        tries = 0
-        while True:
-            try:
-                return write()
-            except OSError as error:
-                text = f"cannot {what}: {error.strerror}; trying again every {RETRY_S:.0f} s"
-                if self._stop is not None:
-                    raise
-            if tries == 0:
-                log(text)
-            if since_s is not None and clock.monotonic() - since_s >= REFUSED_S:
-                since_s = None
-                self._on_refused(text)
-            tries += 1
-            # Trying is what can be done: a new watcher would do no better.
-            self._on_round()
-            clock.sleep(RETRY_S)
+    def insist(self, write: Callable[[], None], what: str) -> None:
+        """Write, however long the disk refuses, until a stop is asked for."""
+        insist(
+            write,
+            what,
+            on_round=self._on_round,
+            on_refused=self._on_refused,
+            gives_up=lambda _error: self._stop is not None,
+        )
 
     def _wait(self) -> tuple[set[Path] | None, list[Event]]:
         """Sleep until a hint, an outcome or a deadline; gives the hinted paths (None: everything) and the outcomes."""
         hinted: set[Path] = set()
-        outcomes: list[Event] = []
+        outcomes: list[Event] = [*self._unbegun]
+        self._unbegun.clear()
         everywhere = self._look_everywhere.is_set()
         self._look_everywhere.clear()
         try:
@@ -278,7 +267,20 @@ class Loop:
     def _perform(self, effect: Effect) -> None:
         match effect:
             case PostMessage():
-                self._spawn(partial(self._post, effect))
+                try:
+                    self._spawn(partial(self._post, effect))
+                except RuntimeError:
+                    # No thread is to be had, so nothing of it was sent.
+                    self._unbegun.append(
+                        DeliverySettled(
+                            at=clock.now(),
+                            key=effect.key,
+                            attempt=effect.attempt,
+                            outcome="not-arrived",
+                            detail=NO_THREAD,
+                        )
+                    )
+                    self.hint()
             case EndWatching():
                 self.hint()
 

@@ -39,6 +39,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 SENT = "the server stored the post"
+NOT_LOADED = "what sends the post could not be loaded from the disk"
 NOT_OK = "the server answered 200, but not the word ok: something else may have answered in its place"
 SERVER_FAILED = "the answer leaves open whether the server has the post, which may be visible"
 RATE_LIMITED = "the server asks to wait, and did not take the post"
@@ -69,9 +70,11 @@ def deliver(
 
     The limits, in seconds, and `ca_file` are those of `transport.post`.  Not idempotent.
     """
-    # The network's packages are a fifth of a watcher's memory, and most watchers wait for days.
-    from .transport import UncertainError, post  # noqa: PLC0415
-
+    try:
+        # The network's packages are a fifth of a watcher's memory, and most watchers wait for days.
+        from .transport import UncertainError, post  # noqa: PLC0415
+    except Exception:  # noqa: BLE001 - no descriptor left, a package that was removed: nothing was sent
+        return Attempt(outcome="not-arrived", detail=NOT_LOADED)
     try:
         answer = post(
             webhook,

@@ -15,11 +15,17 @@ STATUS_CHARS_MAX = 400
 PING_APART_S = 1.0
 """The loop may turn thousands of times in a second; systemd wants a word once in a while."""
 
+EXTENDED_S = 120
+"""How long systemd waits for the next word of a watcher that is not ready yet."""
+
 _last_ping_s = float("-inf")
+_is_ready = False
 
 
 def ready() -> None:
     """The first look at everything is done."""
+    global _is_ready  # noqa: PLW0603 - one process is one service, and tells one service manager
+    _is_ready = True
     _send("READY=1")
 
 
@@ -29,12 +35,16 @@ def status(text: str) -> None:
 
 
 def watchdog() -> None:
-    """The loop has got on (`WatchdogSec=`): called by what decides, never by a timer.  At most one word in a second."""
+    """The loop has got on (`WatchdogSec=`): called by what decides, never by a timer.  At most one word in a second.
+
+    Until it is ready, the same word puts off the end of `TimeoutStartSec=`: a log of gigabytes takes its time, and so does
+    a full disk until somebody makes room.
+    """
     global _last_ping_s  # noqa: PLW0603 - one process is one service, and tells one service manager
     now_s = clock.monotonic()
     if now_s - _last_ping_s >= PING_APART_S:
         _last_ping_s = now_s
-        _send("WATCHDOG=1")
+        _send("WATCHDOG=1" if _is_ready else f"WATCHDOG=1\nEXTEND_TIMEOUT_USEC={EXTENDED_S * 1_000_000}")
 
 
 def stopping() -> None:

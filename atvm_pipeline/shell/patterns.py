@@ -21,6 +21,8 @@ parser: Any = import_module("re._parser")
 
 PATTERN_LIMIT_S = 1.0
 """Of the processor's time, for one line; the defaults take a few milliseconds."""
+AGAIN_LIMIT_S = 10.0
+"""The same for a watcher, whose start has tried them: the same pattern is not to pass there and be refused here."""
 PROBES_MAX = 200
 """Lines tried per pattern, one for each of its repeats."""
 _CATEGORY = {op.CATEGORY_DIGIT: "0", op.CATEGORY_SPACE: " ", op.CATEGORY_NOT_WORD: "-"}
@@ -31,8 +33,8 @@ class _TooLongError(Exception):
     """Never leaves this module."""
 
 
-def check_patterns(dialect: Dialect, name: str) -> None:
-    """Refuse a dialect with a pattern that takes too long.  `name`: its file.  Raises ConfigError that names the key.
+def check_patterns(dialect: Dialect, name: str, limit_s: float = PATTERN_LIMIT_S) -> None:
+    """Refuse a dialect with a pattern that takes longer than `limit_s`.  `name`: its file.  Raises ConfigError that names the key.
 
     Only the main thread can stop a pattern; in any other nothing is tried.
     """
@@ -40,14 +42,14 @@ def check_patterns(dialect: Dialect, name: str) -> None:
         return
     for key in _PATTERNS:
         pattern = getattr(dialect, key)
-        if pattern != getattr(Dialect(), key) and not _ends(pattern):
+        if pattern != getattr(Dialect(), key) and not _ends(pattern, limit_s):
             raise ConfigError(
-                f"{name}: {key} takes longer than {PATTERN_LIMIT_S:.0f} s over a line of {PATTERN_INPUT_MAX} characters: "
+                f"{name}: {key} takes longer than {limit_s:.0f} s over a line of {PATTERN_INPUT_MAX} characters: "
                 "it repeats what repeats; write it with possessive quantifiers (*+, ++), or without a repeat in a repeat"
             )
 
 
-def _ends(pattern: str) -> bool:
+def _ends(pattern: str, limit_s: float) -> bool:
     compiled = re.compile(pattern)
 
     def too_long(_number: int, _frame: FrameType | None) -> None:
@@ -56,7 +58,7 @@ def _ends(pattern: str) -> bool:
     before = signal.signal(signal.SIGVTALRM, too_long)
     try:
         for count, probe in enumerate(_probes(parser.parse(pattern), "")):
-            signal.setitimer(signal.ITIMER_VIRTUAL, PATTERN_LIMIT_S)
+            signal.setitimer(signal.ITIMER_VIRTUAL, limit_s)
             compiled.search(probe[:PATTERN_INPUT_MAX])
             compiled.fullmatch(probe[:PATTERN_INPUT_MAX])
             if count >= PROBES_MAX:

@@ -69,6 +69,17 @@ def read_state(paths: Paths) -> dict[str, Any] | None:
     return dict(state)
 
 
+def log_begin(paths: Paths) -> int:
+    """The offset of the first byte of the file that bears the log's name, as the watcher knew it last; 0 without a rotation.
+
+    Raises Unreadable.
+    """
+    with contextlib.suppress(ValueError, RecursionError, LookupError, TypeError):
+        begin = json.loads(read_small(paths.state, STATE_MAX_BYTES) or b"")["facts"]["log"]["begin"]
+        return begin if type(begin) is int else 0
+    return 0
+
+
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 

@@ -17,6 +17,8 @@ ROTATED = re.compile(
     r"(?:[.\-_](?P<number>\d{1,4})|[.\-_]\d[\d.\-_T:Z]*|\.old)(?P<packed>\.(?:gz|xz|bz2|zst|lz4|Z))?"
 )
 """What follows the log's own name.  Narrow: the log of another build must not be taken for a part of this one."""
+EXTENSION = re.compile(r"\.[A-Za-z]\w*\Z")
+"""How a log's name must end for that: beside a log `e2e-redhat9`, `e2e-redhat9.6` is another build's."""
 
 
 class Beside(NamedTuple):
@@ -49,7 +51,12 @@ class Beside(NamedTuple):
 
 
 def rotated(folder: Path, log: str) -> list[Beside]:
-    """The rotated files of a log called `log` in `folder`, the oldest first.  Raises OSError if it cannot be listed."""
+    """The rotated files of a log called `log` in `folder`, the oldest first; none of a log without an extension.
+
+    Raises OSError if the folder cannot be listed.
+    """
+    if EXTENSION.search(log) is None:
+        return []
     with os.scandir(folder) as entries:
         names = [
             (entry.name, found)

@@ -1,9 +1,10 @@
 """Journal and snapshots of one run on disk.
 
-Order is the caller's duty (`loop.py`): append, reduce, sync, save, perform.  One writer: whoever holds the watcher lock.
+Order is the caller's duty (`loop.py`): append, reduce, sync, perform, save.  One writer: whoever holds the watcher lock.
 """
 
 import contextlib
+import errno
 import os
 import stat
 from collections.abc import Iterable
@@ -71,16 +72,26 @@ class Store:
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         self._journal = os.open(paths.journal, flags, FILE_MODE)
         self._length = journal_bytes
-        os.ftruncate(self._journal, journal_bytes)
         # Written, and perhaps not synced; only the last batch can be, and an earlier watcher's may have been refused.
-        self._unsynced = os.pread(
-            self._journal, REWRITTEN_MAX_BYTES, max(0, journal_bytes - REWRITTEN_MAX_BYTES)
-        )
+        self._unsynced = b""
         self._doubtful = True
-        # Its name must outlast a power cut as its lines do.
-        sync_folder(paths.folder)
+        try:
+            self._cut(journal_bytes)
+        except OSError:
+            self.close()
+            raise
         self._saved_posts: dict[str, Post] = {}
         self._saved_subruns: dict[int, bytes] = {}
+
+    def _cut(self, length: int) -> None:
+        os.ftruncate(self._journal, length)
+        start = max(0, length - REWRITTEN_MAX_BYTES)
+        self._unsynced = os.pread(self._journal, REWRITTEN_MAX_BYTES, start)
+        if len(self._unsynced) < length - start:
+            # Written once more from here, it would stand in the wrong place.
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(self._paths.journal))
+        # Its name must outlast a power cut as its lines do.
+        sync_folder(self._paths.folder)
 
     def close(self) -> None:
         """Close the journal."""

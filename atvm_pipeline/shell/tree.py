@@ -50,10 +50,15 @@ class Judged(NamedTuple):
 
 
 class Newcomers:
-    """Who has begun since the last look; everybody, the first time."""
+    """Who has begun since the last look but one; everybody, the first times.
+
+    Each is given twice: who was read beside a parent that was just ending has another parent by the next look.
+    """
 
     def __init__(self) -> None:
         self._pids: frozenset[int] = frozenset()
+        self._met: frozenset[int] = frozenset()
+        """Those that were listed twice."""
         self._newest: int | None = None
         self._no_news = 0
         self._whole_at_s = -inf
@@ -62,16 +67,18 @@ class Newcomers:
         """Their rows."""
         # Asked before the list is read: who comes in between is met by the next look.
         newest = processes.newest_pid()
-        if newest is not None and newest == self._newest and self._no_news < NO_NEWS_MAX:
+        quiet = newest is not None and newest == self._newest and self._pids == self._met
+        if quiet and self._no_news < NO_NEWS_MAX:
             self._no_news += 1
             return []
         now_s = clock.monotonic()
         self._newest, self._no_news = newest, 0
-        before, self._pids = self._pids, frozenset(processes.pids())
+        listed = frozenset(processes.pids())
+        met, self._met, self._pids = self._met, listed & self._pids, listed
         if now_s - self._whole_at_s >= WHOLE_EVERY_S:
             self._whole_at_s = now_s
-            before = frozenset()
-        rows = (processes.read_row(pid) for pid in self._pids - before)
+            met = frozenset()
+        rows = (processes.read_row(pid) for pid in listed - met)
         return [row for row in rows if row is not None]
 
 

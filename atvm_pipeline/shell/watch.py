@@ -11,6 +11,7 @@ import logging
 import os
 import re
 import threading
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +32,7 @@ from watchdog.observers import Observer
 from watchdog.observers.polling import PollingObserver
 
 from . import clock
+from .log import log
 
 if TYPE_CHECKING:
     from watchdog.observers.api import BaseObserver, ObservedWatch
@@ -97,13 +99,20 @@ class Watch:
         """Folders below which the kernel would not watch everything."""
         self._wake = threading.Event()
         self._stopped = False
+        self._dead = False
+        self._former_hook = threading.excepthook
         self._overflow = _Overflow(self)
         self._arranger = threading.Thread(target=self._keep_arranged, name="watch", daemon=True)
 
     def start(self) -> None:
         """Watch what is there, and wait for what is not.  Never raises for what the system refuses."""
         logging.getLogger("watchdog").addHandler(self._overflow)
+        self._former_hook, threading.excepthook = threading.excepthook, self._thread_ended
         _pair_nothing()
+        # A folder that is made while its parent is being added is added twice, to no harm: that is no news for a log.
+        warnings.filterwarnings(
+            "ignore", "Callback with id '.*' (already exists|does not exist)", RuntimeWarning
+        )
         try:
             self._native = Observer()
             self._native.start()
@@ -123,6 +132,7 @@ class Watch:
             if observer is not None:
                 observer.stop()
                 observer.join(STOP_WAIT_S)
+        threading.excepthook = self._former_hook
         logging.getLogger("watchdog").removeHandler(self._overflow)
 
     # --- called by watchdog's threads ---
@@ -156,6 +166,17 @@ class Watch:
         ):  # Nothing may end watchdog's thread, and a lost hint costs only time.
             self._hint(path)
 
+    def _thread_ended(self, how: threading.ExceptHookArgs) -> None:
+        """An error has ended a thread: with one of watchdog's, hints would stop coming and nobody would know."""
+        if not type(how.thread).__module__.startswith("watchdog."):
+            self._former_hook(how)
+            return
+        log(
+            f"a thread that watches files has ended with {how.exc_type.__name__}: looking every second instead"
+        )
+        self._dead = True
+        self._wake.set()
+
     # --- arranging the watches ---
 
     def _keep_arranged(self) -> None:
@@ -163,6 +184,8 @@ class Watch:
             self._wake.wait()
             self._wake.clear()
             if not self._stopped:
+                if self._dead:
+                    self._poll_everything()
                 self._arrange()
                 self._poll_the_unwatched()
 
@@ -213,6 +236,17 @@ class Watch:
                 self._scheduled[key] = scheduled
                 return True
         return False
+
+    def _poll_everything(self) -> None:
+        """Begin anew without the kernel's hints: the observers that are there may be deaf."""
+        self._dead = False
+        deaf = [observer for observer in (self._native, self._polling) if observer is not None]
+        self._native = self._polling = None
+        self._scheduled.clear()
+        self.degraded = "the kernel cannot watch: a thread that watches has ended"
+        for observer in deaf:
+            with contextlib.suppress(Exception):  # It is broken somewhere already.
+                observer.stop()
 
     def _poll_the_unwatched(self) -> None:
         """Poll the artifact folder if the kernel does not watch all of it: at a limit watchdog leaves folders out in silence."""

@@ -16,6 +16,7 @@ from atvm_pipeline.core.state import TERMINAL_PHASES, Run
 from . import clock, notify
 from .alerting import tell_apart
 from .delivery import deliverer, warm_up
+from .insisting import Result, does_not_pass, insist
 from .log import log
 from .loop import Loop
 from .processes import self_identity
@@ -36,14 +37,22 @@ def watch_run(
 ) -> Run:
     """Watch until the run has ended and every message is settled, or a signal asks to stop; gives the run as it stands.
 
-    The caller holds the watcher's lock.  `first_event` gives the begin of a journal that is empty.  Raises ConfigError,
-    DataError, OSError.
+    The caller holds the watcher's lock.  `first_event` gives the begin of a journal that is empty.  A disk that is full
+    is waited for, also at the begin.  Raises ConfigError, DataError, OSError.
     """
     # The threads that hint run for microseconds at a time; what decides must not wait five milliseconds behind them.
     sys.setswitchinterval(SWITCH_S)
     deliver = deliverer(request, environ)
     loaded = load(paths, request.run_id)
-    store = Store(paths, loaded.journal_bytes)
+
+    def on_refused(text: str) -> None:
+        _refused(paths, request, environ, text)
+
+    def begin_with(attempt: Callable[[], Result], what: str) -> Result:
+        # A signal needs no heed: until the loop wants to know of it, it ends the process at once.
+        return insist(attempt, what, on_round=notify.watchdog, on_refused=on_refused, gives_up=does_not_pass)
+
+    store = begin_with(lambda: Store(paths, loaded.journal_bytes), "open the journal")
     fresh = loaded.run is None
     # What the verdict depends on was read at the first start: its files may be gone by now.
     known = begin(first_event(request)).run if loaded.run is None else loaded.run
@@ -53,10 +62,10 @@ def watch_run(
         deliver,
         on_save=_Saved().tell,
         on_round=notify.watchdog,
-        on_refused=lambda text: _refused(paths, request, environ, text),
+        on_refused=on_refused,
     )
     if loaded.journal_bytes == 0:
-        store.append([known.request])
+        begin_with(lambda: store.append([known.request]), "append to the journal")
     pid, create_time = self_identity()
     record = WatcherRecord(
         build_name=request.build_name,
@@ -65,7 +74,7 @@ def watch_run(
         create_time=create_time,
         started_at=clock.now(),
     )
-    write_record(paths.watcher, record)
+    begin_with(lambda: write_record(paths.watcher, record), "write watcher.json")
     _stop_on_signals(loop)
     loop.feed([WatcherStarted(at=clock.now(), pid=pid, resumed=not fresh, utc_offset_s=clock.utc_offset_s())])
     loop.feed(crashed_deliveries(known))
@@ -76,7 +85,7 @@ def watch_run(
         log(f"watching by looking every second: {watch.degraded}")
     try:
         sources = Sources(paths, request, loop.run, loop.hint)
-        loop.follow(sources, on_ready=lambda: _ready(paths, record))
+        loop.follow(sources, on_ready=lambda: _ready(loop, paths, record))
     finally:
         watch.stop()
         store.close()
@@ -106,8 +115,10 @@ def _stop_on_signals(loop: Loop) -> None:
     signal.signal(signal.SIGINT, on_signal)
 
 
-def _ready(paths: Paths, record: WatcherRecord) -> None:
-    write_record(paths.watcher, replace(record, ready_at=clock.now()))
+def _ready(loop: Loop, paths: Paths, record: WatcherRecord) -> None:
+    loop.insist(
+        lambda: write_record(paths.watcher, replace(record, ready_at=clock.now())), "write watcher.json"
+    )
     notify.ready()
 
 

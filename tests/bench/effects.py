@@ -9,8 +9,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+IN_MODIFY = 0x02
 IN_MOVED_TO = 0x80
-"""inotify(7): something was renamed into the folder."""
+"""inotify(7): a file was written; something was renamed into the folder."""
 DEADLINE_S = 20.0
 HEADER = struct.Struct("iIII")
 
@@ -48,33 +49,52 @@ class Board:
             return self._found.pop(name)
 
 
+class Inotify:
+    """inotify(7) with nothing between: who measures must not wait in the queues of a library."""
+
+    def __init__(self) -> None:
+        self._libc = ctypes.CDLL(None, use_errno=True)
+        self._descriptor = self._libc.inotify_init1(os.O_CLOEXEC)
+
+    def add(self, path: Path, mask: int) -> int:
+        """Watch `path`, which must be there; gives the watch's number."""
+        watch: int = self._libc.inotify_add_watch(self._descriptor, os.fsencode(path), mask)
+        if watch < 0:
+            raise OSError(ctypes.get_errno(), "inotify_add_watch", str(path))
+        return watch
+
+    def read(self) -> list[tuple[int, bytes]]:
+        """Wait for what happens next; gives the watches' numbers, with the name of the file in a watched folder."""
+        found: list[tuple[int, bytes]] = []
+        data = os.read(self._descriptor, 65536)
+        position = 0
+        while position < len(data):
+            watch, _mask, _cookie, length = HEADER.unpack_from(data, position)
+            found.append(
+                (watch, data[position + HEADER.size : position + HEADER.size + length].rstrip(b"\0"))
+            )
+            position += HEADER.size + length
+        return found
+
+
 class Replacements:
     """Tells the board whenever a file is replaced: the moment is that at which the new content had been read."""
 
     def __init__(self, board: Board) -> None:
         self._board = board
-        self._libc = ctypes.CDLL(None, use_errno=True)
-        self._descriptor = self._libc.inotify_init1(os.O_CLOEXEC)
-        self._files: dict[int, Path] = {}
+        self._inotify = Inotify()
+        self._files: dict[tuple[int, bytes], Path] = {}
         threading.Thread(target=self._follow, daemon=True).start()
 
     def follow(self, path: Path) -> None:
         """Tell each new content of `path`, whose folder must be there."""
-        watch = self._libc.inotify_add_watch(self._descriptor, os.fsencode(path.parent), IN_MOVED_TO)
-        if watch < 0:
-            raise OSError(ctypes.get_errno(), "inotify_add_watch", str(path.parent))
-        self._files[watch] = path
+        self._files[self._inotify.add(path.parent, IN_MOVED_TO), os.fsencode(path.name)] = path
 
     def _follow(self) -> None:
         while True:
-            data = os.read(self._descriptor, 65536)
-            position = 0
-            while position < len(data):
-                watch, _mask, _cookie, length = HEADER.unpack_from(data, position)
-                name = data[position + HEADER.size : position + HEADER.size + length].rstrip(b"\0")
-                position += HEADER.size + length
-                path = self._files.get(watch)
-                if path is not None and name == os.fsencode(path.name):
+            for happened in self._inotify.read():
+                path = self._files.get(happened)
+                if path is not None:
                     try:
                         content = path.read_bytes()
                     except FileNotFoundError:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +14,7 @@ from atvm_pipeline.core.errors import ConfigError
 from atvm_pipeline.core.events import Settings
 from atvm_pipeline.shell import delivery
 from atvm_pipeline.shell.delivery import attempt_once, deliverer, with_channel
-from atvm_pipeline.shell.mattermost import Attempt
+from atvm_pipeline.shell.mattermost import NOT_LOADED, Attempt
 from atvm_pipeline.shell.records import Request
 from atvm_pipeline.shell.webhook import Webhook
 from tests.controller import BUILD, Controller, wait_for
@@ -146,3 +147,22 @@ def test_a_stop_while_a_message_hangs_leaves_it_to_the_next_watcher_which_marks_
         texts = host.texts()
 
     assert ["Possible duplicate" in text for text in texts] == [False, True]
+
+
+def test_an_attempt_that_the_system_has_no_thread_for_has_not_arrived(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    delivery.warm_up()
+    attempt = attempt_once(WEBHOOK, b"{}", None)
+
+    assert attempt == Attempt(outcome="not-arrived", detail=delivery.NO_THREAD)
+
+
+def test_an_attempt_whose_packages_cannot_be_loaded_has_not_arrived(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, delivery.TRANSPORT, None)
+
+    assert attempt_once(WEBHOOK, b"{}", None) == Attempt(outcome="not-arrived", detail=NOT_LOADED)

@@ -1,5 +1,6 @@
 """What of the state root is deleted when there are too many builds, and what never is."""
 
+import contextlib
 import fcntl
 import json
 import os
@@ -170,3 +171,29 @@ def test_a_state_root_with_too_many_names_is_measured_in_part_and_says_so(
 
     assert not kept(tmp_path).whole
     assert kept(tmp_path / "none") == (0, 0, True)
+
+
+@pytest.mark.parametrize("survived", range(3))
+def test_a_build_whose_deletion_was_cut_off_is_not_there_any_more(
+    survived: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A request without a state would be taken for a run that nobody watched yet, and told once more."""
+    paths = build(tmp_path, "b", 1000)
+    (paths.folder / "request.json").write_text("{}")
+    real, left_to_do = os.unlink, [survived]
+
+    def killed(*args: object, **options: object) -> None:
+        if not left_to_do[0]:
+            raise KeyboardInterrupt
+        left_to_do[0] -= 1
+        real(*args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "unlink", killed)
+    with contextlib.suppress(KeyboardInterrupt):
+        prune_builds(tmp_path, 0, "none")
+    monkeypatch.undo()
+
+    assert not paths.folder.exists()
+    prune_builds(tmp_path, 0, "none")
+    assert not paths.archive.exists()
+    assert not (tmp_path / keeping.DELETED).exists()

@@ -11,6 +11,7 @@ from atvm_pipeline.shell import notify
 def receiver(monkeypatch):
     # As in a process that has just begun.
     monkeypatch.setattr(notify, "_last_ping_s", float("-inf"))
+    monkeypatch.setattr(notify, "_is_ready", False)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
         listening.settimeout(5)
         yield listening
@@ -81,4 +82,14 @@ def test_a_loop_that_turns_fast_tells_its_watchdog_once_in_a_while(receiver, tmp
         notify.watchdog()
     notify.ready()
 
-    assert [receiver.recv(4096) for _ in range(2)] == [b"WATCHDOG=1", b"READY=1"]
+    assert receiver.recv(4096).startswith(b"WATCHDOG=1")
+    assert receiver.recv(4096) == b"READY=1"
+
+
+def test_a_watcher_that_is_not_ready_yet_asks_for_more_time_with_each_word(receiver, tmp_path, monkeypatch):
+    receiver.bind(str(tmp_path / "notify"))
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+
+    notify.watchdog()
+
+    assert receiver.recv(4096) == b"WATCHDOG=1\nEXTEND_TIMEOUT_USEC=120000000"

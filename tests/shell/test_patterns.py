@@ -6,7 +6,7 @@ import pytest
 
 from atvm_pipeline.core.errors import ConfigError
 from atvm_pipeline.core.recognise.dialect import Dialect
-from atvm_pipeline.shell.patterns import check_patterns
+from atvm_pipeline.shell.patterns import AGAIN_LIMIT_S, check_patterns
 
 
 @pytest.mark.parametrize(
@@ -43,6 +43,15 @@ def test_an_ordinary_pattern_passes(pattern: str) -> None:
     check_patterns(
         Dialect(label=pattern, host=r"(?:vm|node)\d+(?:\.\d+)*", progress="restor(?:e|ing)"), "d.toml"
     )
+
+
+def test_a_pattern_that_just_passed_at_the_start_is_not_refused_by_the_watcher() -> None:
+    """The same pattern takes twice as long in another moment."""
+    slow = Dialect(label=r".*\bci-build-id\b.*?(?P<label>[A-Za-z0-9._-]+).*$")
+    with pytest.raises(ConfigError, match="label takes longer than 0 s"):
+        check_patterns(slow, "d.toml", 0.02)
+
+    check_patterns(slow, "d.toml", AGAIN_LIMIT_S)
 
 
 def test_the_defaults_pass_without_being_tried_again() -> None:

@@ -184,3 +184,16 @@ def test_an_append_that_fails_leaves_the_journal_as_it_was(
     store.close()
 
     assert load(paths, RUN_ID).run == END
+
+
+def test_a_journal_whose_end_cannot_be_read_back_whole_is_not_written_to(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths.journal.write_bytes(WHOLE)
+    real = os.pread
+    monkeypatch.setattr(os, "pread", lambda descriptor, length, at: real(descriptor, min(length, 4096), at))
+    with pytest.raises(OSError, match="Input/output error"):
+        Store(paths, len(WHOLE))
+    monkeypatch.undo()
+
+    assert paths.journal.read_bytes() == WHOLE

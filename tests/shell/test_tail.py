@@ -1,66 +1,23 @@
 """The tail against real files: what is written is read, and what is lost is said."""
 
-import contextlib
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from atvm_pipeline.core.events import LogIdentity, LogRead, LogReplaced
-from atvm_pipeline.core.facts import ChildLaunched, Fact
-from atvm_pipeline.core.recognise.console import Scanner, ScannerState
-from atvm_pipeline.core.recognise.dialect import Dialect
+from atvm_pipeline.core.events import LogRead
 from atvm_pipeline.shell.tail import BLOCK_BYTES, Tail
 from tests.controller import PROJECT
-
-SCANNER = Scanner(Dialect())
-
-
-def line(name: str) -> bytes:
-    return f"cypress run --record --ci-build-id {name}\n".encode()
-
-
-def labels(events: list[LogRead | LogReplaced]) -> list[str]:
-    return [fact.label for fact in facts(events) if isinstance(fact, ChildLaunched)]
-
-
-def facts(events: list[LogRead | LogReplaced], generation: int | None = None) -> list[Fact]:
-    reads = [event for event in events if isinstance(event, LogRead)]
-    return [fact for event in reads if generation in (None, event.generation) for fact in event.facts]
-
-
-def replaced(events: list[LogRead | LogReplaced]) -> list[tuple[int, str, int | None]]:
-    return [(e.generation, e.why, e.unread_bytes) for e in events if isinstance(e, LogReplaced)]
-
-
-def append(path: Path, data: bytes) -> None:
-    with path.open("ab") as file:
-        file.write(data)
+from tests.shell.tailing import SCANNER, append, labels, line, no_access, replaced, rotate
 
 
 @pytest.fixture
 def log(tmp_path: Path) -> Path:
     return tmp_path / "runner.log"
-
-
-@contextlib.contextmanager
-def no_access(path: Path) -> Iterator[None]:
-    """Nobody may read `path` here; root is nobody for the while, as root may read everything."""
-    mode = path.stat().st_mode
-    path.chmod(0)
-    if os.getuid() == 0:
-        os.seteuid(65534)
-    try:
-        yield
-    finally:
-        if os.getuid() == 0:
-            os.seteuid(0)
-        path.chmod(mode)
 
 
 def test_a_log_that_comes_late_is_read_from_its_begin(log: Path) -> None:
@@ -310,204 +267,6 @@ def test_what_is_no_regular_file_is_no_log(log: Path, make: object) -> None:
     make(log)
 
     assert list(Tail(log, SCANNER).read()) == []
-
-
-def resumed(tail: Tail, events: list[LogRead | LogReplaced], *, identity: LogIdentity | None) -> Tail:
-    """A tail as a restarted watcher makes it, from the events alone and the identity that was kept."""
-    state, generation = ScannerState(), 0
-    for event in events:
-        generation = event.generation
-        state = event.scanner if isinstance(event, LogRead) else ScannerState()
-    path = tail._path
-    tail.close()
-    return Tail(path, SCANNER, generation=generation, state=state, identity=identity)
-
-
-def test_a_restarted_tail_goes_on_where_it_was(log: Path) -> None:
-    tail = Tail(log, SCANNER)
-    log.write_bytes(line("a") + line("b")[:20])
-    events = list(tail.read())
-    tail = resumed(tail, events, identity=tail.identity)
-    append(log, line("b")[20:])
-
-    assert labels(list(tail.read())) == ["b"]
-
-
-def test_a_log_that_was_renamed_while_nobody_watched_is_found_beside(log: Path) -> None:
-    tail = Tail(log, SCANNER)
-    log.write_bytes(line("a"))
-    events = list(tail.read())
-    append(log, line("b"))
-    log.rename(log.with_name("runner.log.1"))
-    log.write_bytes(line("c"))
-    tail = resumed(tail, events, identity=tail.identity)
-
-    events = list(tail.read())
-
-    assert labels(events) == ["b", "c"]
-    assert replaced(events) == [(1, "replaced", 0)]
-
-
-@pytest.mark.parametrize("known", [True, False], ids=["identity known", "identity unknown"])
-def test_a_log_that_was_cut_while_nobody_watched_is_read_from_its_begin(log: Path, known: bool) -> None:
-    tail = Tail(log, SCANNER)
-    log.write_bytes(line("aaaaaaaaaaaaaaaaaaaa"))
-    events = list(tail.read())
-    log.write_bytes(line("b"))
-    tail = resumed(tail, events, identity=tail.identity if known else None)
-
-    events = list(tail.read())
-
-    assert labels(events) == ["b"]
-    assert replaced(events) == [(1, "truncated", None)]
-
-
-def test_a_log_that_went_away_for_good_is_said_at_the_end(log: Path) -> None:
-    tail = Tail(log, SCANNER)
-    log.write_bytes(line("a"))
-    events = list(tail.read())
-    log.unlink()
-    tail = resumed(tail, events, identity=tail.identity)
-
-    assert list(tail.read()) == []
-
-    events = list(tail.read(final=True))
-
-    assert replaced(events) == [(1, "deleted", None)]
-    assert [event.final for event in events if isinstance(event, LogRead)] == [True]
-
-
-def rotate(log: Path) -> None:
-    """As logrotate(8) does it: every number goes up by one."""
-    for number in range(9, 0, -1):
-        old = log.with_name(f"{log.name}.{number}")
-        if old.exists():
-            old.rename(log.with_name(f"{log.name}.{number + 1}"))
-    log.rename(log.with_name(f"{log.name}.1"))
-
-
-@pytest.mark.parametrize("restarted", [False, True], ids=["watched", "nobody watched"])
-def test_files_that_came_and_went_between_two_looks_are_read_in_their_order(
-    log: Path, restarted: bool
-) -> None:
-    tail = Tail(log, SCANNER)
-    log.write_bytes(line("a"))
-    events = list(tail.read())
-    for name in ("b", "c", "d"):
-        rotate(log)
-        log.write_bytes(line(name))
-    if restarted:
-        tail = resumed(tail, events, identity=tail.identity)
-
-    events = list(tail.read())
-
-    assert labels(events) == ["b", "c", "d"]
-    assert replaced(events) == [(1, "replaced", 0), (2, "replaced", 0), (3, "replaced", 0)]
-
-
-def test_a_line_that_a_rotation_cuts_is_read_as_one(log: Path) -> None:
-    tail = Tail(log, SCANNER)
-    log.write_bytes(line("whole")[:20])
-    list(tail.read())
-    rotate(log)
-    log.write_bytes(line("whole")[20:])
-
-    assert labels(list(tail.read())) == ["whole"]
-
-
-@pytest.mark.parametrize("how", ["packed", "deleted"])
-def test_a_rotated_file_that_cannot_be_read_any_more_is_a_gap(log: Path, how: str) -> None:
-    tail = Tail(log, SCANNER)
-    log.write_bytes(line("a"))
-    list(tail.read())
-    for name in ("b", "c"):
-        rotate(log)
-        log.write_bytes(line(name))
-    between = log.with_name("runner.log.1")
-    if how == "packed":
-        between.with_name("runner.log.1.gz").write_bytes(b"packed")
-    between.unlink()
-
-    events = list(tail.read())
-
-    assert labels(events) == ["c"]
-    assert replaced(events) == [(1, "replaced", None)]
-
-
-def test_a_copy_beside_the_log_is_not_read_again(log: Path) -> None:
-    tail = Tail(log, SCANNER)
-    log.write_bytes(line("a"))
-    list(tail.read())
-    log.with_name("runner.log.old").write_bytes(line("a"))
-    rotate(log)
-    log.write_bytes(line("b"))
-
-    events = list(tail.read())
-
-    assert labels(events) == ["b"]
-    assert replaced(events) == [(1, "replaced", 0)]
-
-
-def test_the_log_of_another_build_is_no_part_of_this_one(log: Path) -> None:
-    tail = Tail(log, SCANNER)
-    log.write_bytes(line("a"))
-    list(tail.read())
-    for name in ("runner.log.json", "runner.log2", "runner-fc.log", "runner.log.bak"):
-        log.with_name(name).write_bytes(line("other"))
-    rotate(log)
-    log.write_bytes(line("b"))
-
-    assert labels(list(tail.read())) == ["b"]
-
-
-def test_a_log_that_is_a_link_is_followed_when_it_is_switched(log: Path) -> None:
-    for name in ("one.txt", "two.txt"):
-        log.with_name(name).touch()
-    log.symlink_to("one.txt")
-    tail = Tail(log, SCANNER)
-    append(log, line("a"))
-    list(tail.read())
-    append(log, line("b"))
-    log.unlink()
-    log.symlink_to("two.txt")
-    append(log, line("c"))
-
-    events = list(tail.read())
-
-    assert labels(events) == ["b", "c"]
-    assert replaced(events) == [(1, "replaced", 0)]
-
-
-def test_a_folder_that_is_replaced_is_a_gap_though_the_old_log_is_read_to_its_end(tmp_path: Path) -> None:
-    folder = tmp_path / "logs"
-    folder.mkdir()
-    log = folder / "runner.log"
-    log.write_bytes(line("a"))
-    tail = Tail(log, SCANNER)
-    list(tail.read())
-    append(log, line("b"))
-    folder.rename(tmp_path / "old")
-    folder.mkdir()
-    log.write_bytes(line("c"))
-
-    events = list(tail.read())
-
-    assert labels(events) == ["b", "c"]
-    assert replaced(events) == [(1, "replaced", None)]
-
-
-def test_a_regrown_log_with_the_same_first_kilobyte_is_noticed_after_a_restart(log: Path) -> None:
-    banner = b"= banner =\n" * 200
-    tail = Tail(log, SCANNER)
-    log.write_bytes(banner + line("a"))
-    events = list(tail.read())
-    log.write_bytes(banner + line("b") + line("c"))
-    tail = resumed(tail, events, identity=tail.identity)
-
-    events = list(tail.read())
-
-    assert labels(events) == ["b", "c"]
-    assert replaced(events) == [(1, "truncated", None)]
 
 
 def test_no_descriptor_is_left_behind_by_many_rotations(log: Path) -> None:

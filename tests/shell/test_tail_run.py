@@ -1,5 +1,7 @@
 """A whole recorded run through the follower, its log cut into files by rotations: judged as if it had not been."""
 
+import argparse
+import json
 import random
 from pathlib import Path
 from typing import Any
@@ -8,11 +10,14 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from atvm_pipeline.cli import explain
 from atvm_pipeline.core.events import LogRead, LogReplaced, RunRequested
 from atvm_pipeline.core.recognise.console import Scanner
 from atvm_pipeline.core.reducer import begin, reduce
 from atvm_pipeline.core.snapshot import snapshot
 from atvm_pipeline.core.state import Run
+from atvm_pipeline.shell.paths import Paths
+from atvm_pipeline.shell.reading import log_begin
 from atvm_pipeline.shell.tail import Tail
 from tests.conftest import REPLAY
 from tests.core.test_replay import read
@@ -88,3 +93,39 @@ def test_a_run_whose_log_is_rotated_at_any_byte_is_judged_as_if_it_had_not_been(
     assert run.log.end == len(data)
     assert told(run) == told(whole)
     assert told(run)[0]["specs"]
+
+
+@pytest.mark.parametrize("place", ["in the old file", "in the new file"])
+def test_a_place_in_a_rotated_log_is_quoted_from_its_own_file_or_not_at_all(
+    place: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was known of a file when a sub-run ended says nothing about the one that bears the name by now."""
+    log = tmp_path / "runner.log"
+    log.write_bytes(b"of the new file\n" * 20)
+    offset = 32 if place == "in the old file" else 100 + 32
+    evidence = [{"kind": "log", "path": str(log), "offset": offset}]
+    case = {
+        "phase": "FAILED",
+        "reason": {"code": "tests-failed", "text": "It failed.", "evidence": evidence},
+        "ledger": {"planned": 1},
+        "post": None,
+    }
+    state = {**case, "build_name": "b", "run_id": "r", "subruns": [], "facts": {"log": {"begin": 100}}}
+    paths = Paths(tmp_path, "b")
+    paths.folder.mkdir()
+    paths.state.write_text(json.dumps(state))
+    explain.run(argparse.Namespace(build="b", json=False, state_root=str(tmp_path)))
+
+    assert ("of the new file" in capsys.readouterr().out) is (place == "in the new file")
+
+
+@pytest.mark.parametrize(
+    "state", [None, b"", b"[", b"[]", b"{}", b'{"facts": null}', b'{"facts": {"log": {"begin": "9"}}}']
+)
+def test_without_a_rotation_the_log_begins_at_its_first_byte(state: bytes | None, tmp_path: Path) -> None:
+    paths = Paths(tmp_path, "b")
+    paths.folder.mkdir()
+    if state is not None:
+        paths.state.write_bytes(state)
+
+    assert log_begin(paths) == 0

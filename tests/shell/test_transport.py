@@ -82,7 +82,9 @@ def test_a_name_that_cannot_be_resolved_is_not_arrived() -> None:
     assert Attempt(outcome="not-arrived", detail=dialling.NO_NAME) == result
 
 
-@pytest.mark.parametrize(("connect", "total"), [(0.3, 10), (10, 0.3)], ids=["step", "total"])
+@pytest.mark.parametrize(
+    ("connect", "total"), [(0.3, 10), (10, 0.3), (10, 0)], ids=["step", "total", "over before"]
+)
 def test_a_name_that_is_looked_up_for_ever_is_not_arrived_within_the_limits(
     monkeypatch: pytest.MonkeyPatch, connect: float, total: float
 ) -> None:
@@ -105,6 +107,16 @@ def test_a_name_without_an_address_is_not_arrived(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [])
 
     assert attempt("https://chat.test/hooks/abc").outcome == "not-arrived"
+
+
+def test_an_address_in_figures_is_dialled_without_a_thread_that_looks_it_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(dialling.threading, "Thread", None)
+    with listening(accept=False) as port:
+        result = attempt(f"http://127.0.0.1:{port}/hooks/abc", connect=0.3)
+
+    assert Attempt(outcome="not-arrived", detail=dialling.CONNECT_TIMEOUT) == result
 
 
 def test_a_port_that_lets_us_wait_is_not_arrived() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from atvm_pipeline.core import outbox, reducer
+from atvm_pipeline.core.effects import Effect
 from atvm_pipeline.core.events import CancelRequested, DeliverySettled, Event
 from atvm_pipeline.core.state import Post, Run
 from atvm_pipeline.shell import files, processes, sources, watching
@@ -28,11 +29,13 @@ def _act_first(loop: Loop, events: Iterable[Event]) -> None:
     loop._commit(batch)
 
 
-def _save_first(loop: Loop, batch: list[Event]) -> None:
+def _save_first(loop: Loop, batch: list[Event], effects: Iterable[Effect] = ()) -> None:
     if batch:
         loop.save()
         loop._store.append(batch)
         loop._store.sync()
+    for effect in effects:
+        loop._perform(effect)
 
 
 def _only_again(store: Store) -> None:

@@ -1,0 +1,71 @@
+"""What the tests of the follower share: lines, what events say, and what people and rotations do to a log."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from atvm_pipeline.core.events import LogIdentity, LogRead, LogReplaced
+from atvm_pipeline.core.facts import ChildLaunched, Fact
+from atvm_pipeline.core.recognise.console import Scanner, ScannerState
+from atvm_pipeline.core.recognise.dialect import Dialect
+from atvm_pipeline.shell.tail import Tail
+
+SCANNER = Scanner(Dialect())
+
+
+def line(name: str) -> bytes:
+    return f"cypress run --record --ci-build-id {name}\n".encode()
+
+
+def labels(events: list[LogRead | LogReplaced]) -> list[str]:
+    return [fact.label for fact in facts(events) if isinstance(fact, ChildLaunched)]
+
+
+def facts(events: list[LogRead | LogReplaced], generation: int | None = None) -> list[Fact]:
+    reads = [event for event in events if isinstance(event, LogRead)]
+    return [fact for event in reads if generation in (None, event.generation) for fact in event.facts]
+
+
+def replaced(events: list[LogRead | LogReplaced]) -> list[tuple[int, str, int | None]]:
+    return [(e.generation, e.why, e.unread_bytes) for e in events if isinstance(e, LogReplaced)]
+
+
+def append(path: Path, data: bytes) -> None:
+    with path.open("ab") as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def no_access(path: Path) -> Iterator[None]:
+    """Nobody may read `path` here; root is nobody for the while, as root may read everything."""
+    mode = path.stat().st_mode
+    path.chmod(0)
+    if os.getuid() == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if os.getuid() == 0:
+            os.seteuid(0)
+        path.chmod(mode)
+
+
+def resumed(tail: Tail, events: list[LogRead | LogReplaced], *, identity: LogIdentity | None) -> Tail:
+    """A tail as a restarted watcher makes it, from the events alone and the identity that was kept."""
+    state, generation = ScannerState(), 0
+    for event in events:
+        generation = event.generation
+        state = event.scanner if isinstance(event, LogRead) else ScannerState()
+    path = tail._path
+    tail.close()
+    return Tail(path, SCANNER, generation=generation, state=state, identity=identity)
+
+
+def rotate(log: Path) -> None:
+    """As logrotate(8) does it: every number goes up by one."""
+    for number in range(9, 0, -1):
+        old = log.with_name(f"{log.name}.{number}")
+        if old.exists():
+            old.rename(log.with_name(f"{log.name}.{number + 1}"))
+    log.rename(log.with_name(f"{log.name}.1"))

@@ -1,0 +1,96 @@
+"""The order of the loop's steps: the cause of an effect is synced, and no effect waits for the snapshots."""
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from atvm_pipeline.core.effects import PostMessage
+from atvm_pipeline.core.events import (
+    DeliverySettled,
+    Event,
+    RunnerExited,
+    RunnerStarted,
+    RunRequested,
+    Settings,
+)
+from atvm_pipeline.core.reducer import begin
+from atvm_pipeline.core.snapshot import StateFile
+from atvm_pipeline.core.state import Run
+from atvm_pipeline.shell.delivery import NO_THREAD
+from atvm_pipeline.shell.loop import Loop
+from atvm_pipeline.shell.paths import Paths
+from atvm_pipeline.shell.store import Store
+
+
+class Noted(Store):
+    """A real store that notes its steps."""
+
+    def __init__(self, paths: Paths, steps: list[str]) -> None:
+        super().__init__(paths, 0)
+        self._steps = steps
+
+    def sync(self) -> None:
+        super().sync()
+        self._steps.append("synced")
+
+    def save(self, run: Run) -> StateFile:
+        saved = super().save(run)
+        self._steps.append("saved")
+        return saved
+
+
+def sent(effect: PostMessage) -> DeliverySettled:
+    return DeliverySettled(at=datetime.now(UTC), key=effect.key, attempt=effect.attempt, outcome="sent")
+
+
+class Nothing:
+    """Sources that have nothing to tell."""
+
+    def gather(self, _hinted: set[Path] | None, /) -> Iterable[Event]:
+        return ()
+
+
+def begun(tmp_path: Path, steps: list[str], spawn: Callable[[Callable[[], None]], None]) -> Loop:
+    """The loop of a run whose runner lives."""
+    at = datetime.now(UTC)
+    paths = Paths(tmp_path, "e2e")
+    paths.folder.mkdir()
+    request = RunRequested(
+        seq=1,
+        at=at,
+        build_name="e2e",
+        run_id="r",
+        categorized=False,
+        settings=Settings(settle_s=0, post_phases=("COMPLETED", "FAILED", "TERMINATED", "UNKNOWN")),
+        log_path="/l",
+    )
+    store = Noted(paths, steps)
+    store.append([request])
+    loop = Loop(begin(request).run, store, sent, on_save=lambda _snapshot: None, spawn=spawn)
+    loop.feed([RunnerStarted(at=at, pid=1, create_time=1.0)])
+    steps.clear()
+    return loop
+
+
+def test_a_message_goes_out_after_the_journal_is_synced_and_before_the_snapshots_are_written(
+    tmp_path: Path,
+) -> None:
+    steps: list[str] = []
+    loop = begun(tmp_path, steps, lambda _work: steps.append("performed"))
+
+    loop.feed([RunnerExited(at=datetime.now(UTC), exit_code=1)])
+
+    assert steps == ["synced", "performed", "saved"]
+
+
+def test_a_message_waits_where_no_thread_is_left_to_send_it(tmp_path: Path) -> None:
+    def spawn(_work: Callable[[], None]) -> None:
+        raise RuntimeError("can't start new thread")
+
+    loop = begun(tmp_path, [], spawn)
+    loop.feed([RunnerExited(at=datetime.now(UTC), exit_code=1)])
+    loop.follow(Nothing(), on_ready=lambda: None, until=lambda run: not run.outbox[0].in_flight)
+
+    (post,) = loop.run.outbox
+    assert (post.outcome, post.attempts, post.detail) == ("pending", 1, NO_THREAD)
+    assert not post.marked

@@ -106,27 +106,46 @@ def run_foreground(argv: Sequence[str], environment: Mapping[str, str], cwd: Pat
 
     Gives its exit code, -n for signal n.  If we are interrupted or told to end, it is ended first.  Raises OSError.
     """
-    process = subprocess.Popen(
-        argv, env=environment, cwd=cwd, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
-    )
-    with _end_as_interrupt():
+    with _interrupts() as interrupts:
+        process = subprocess.Popen(
+            argv, env=environment, cwd=cwd, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+        )
         try:
+            interrupts.arm()
             return process.wait()
         except BaseException:
             _end(process)
             raise
 
 
+class _Interrupts:
+    """Signals that end us, held back until there is something to end first."""
+
+    def __init__(self) -> None:
+        self._armed = False
+        self._came = False
+
+    def on_signal(self, _number: int, _frame: object) -> None:
+        if self._armed:
+            raise KeyboardInterrupt
+        self._came = True
+
+    def arm(self) -> None:
+        """From now on they raise KeyboardInterrupt; at once if one came already."""
+        self._armed = True
+        if self._came:
+            raise KeyboardInterrupt
+
+
 @contextlib.contextmanager
-def _end_as_interrupt() -> Iterator[None]:
-    """SIGTERM and SIGHUP raise as ^C does, so that what was begun is ended too."""
-
-    def raise_interrupt(_number: int, _frame: object) -> None:
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, raise_interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+def _interrupts() -> Iterator[_Interrupts]:
+    """SIGTERM and SIGHUP raise as ^C does, so that what was begun is ended too; who ignores one (nohup) goes on to."""
+    interrupts = _Interrupts()
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    heard = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, interrupts.on_signal) for number in heard}
     try:
-        yield
+        yield interrupts
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -15,6 +15,7 @@ plan, though the moments are the machine's.
 import argparse
 import contextlib
 import json
+import logging
 import sys
 import tempfile
 import threading
@@ -135,6 +136,8 @@ def options_from(argv: list[str]) -> argparse.Namespace:
 
 def main(argv: list[str]) -> int:
     options = options_from(argv)
+    # It speaks of its own threads when it is stopped.
+    logging.getLogger("watchdog").setLevel(logging.CRITICAL)
     if options.disk != "none":
         why = disk.missing()
         if why is None:

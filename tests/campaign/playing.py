@@ -1,7 +1,6 @@
 """One run of the campaign, played: started as an operator would, its watcher killed and started again until the end."""
 
 import contextlib
-import logging
 import shutil
 import threading
 import time
@@ -30,8 +29,6 @@ GONE_S = 30.0
 OVER = (0, 69)
 """Exit codes of a watcher that has done its work."""
 IN_USE = 75
-
-logging.getLogger("watchdog").setLevel(logging.CRITICAL)  # it speaks of its own threads when it is stopped
 
 
 @dataclass

@@ -107,3 +107,24 @@ def test_an_interrupted_start_ends_its_template_command(tmp_path, name):
     assert starter.returncode == 130
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid.read_text()), 0)
+
+
+def test_a_start_under_nohup_outlives_the_terminal(tmp_path):
+    program = (
+        "import sys; from pathlib import Path; from atvm_pipeline.shell.template import run_template\n"
+        "here = Path(sys.argv[1])\n"
+        "run_template('echo $$ > pid; while [ ! -e go ]; do sleep 0.05; done', here, {'PATH': sys.argv[2]}, 'b', here)\n"
+    )
+    with subprocess.Popen(
+        ["nohup", sys.executable, "-c", program, tmp_path, os.environ["PATH"]],
+        cwd=PROJECT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as starter:
+        pid = tmp_path / "pid"
+        wait_for(lambda: pid.exists() and pid.read_text().strip(), "the template command")
+        starter.send_signal(signal.SIGHUP)
+        (tmp_path / "go").touch()
+        starter.wait(20)
+
+    assert starter.returncode == 0

@@ -19,11 +19,11 @@ def main(log: Path) -> dict[str, int]:
         "subruns": len(run.subruns),
         "specs": ledger.planned if ledger is not None else 0,
         "failed": ledger.failed if ledger is not None else 0,
-        "peak_kib": _peak_kib(),
+        "peak_kib": peak_kib(),
     }
 
 
-def _peak_kib() -> int:
+def peak_kib() -> int:
     """The most that this program held at once.
 
     Not `ru_maxrss`: that one remembers the parent's size from before the program was loaded.

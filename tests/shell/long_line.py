@@ -17,15 +17,11 @@ from atvm_pipeline.core.facts import ChildLaunched
 from atvm_pipeline.core.recognise.console import Scanner
 from atvm_pipeline.core.recognise.dialect import Dialect
 from atvm_pipeline.shell.tail import Tail
+from tests.bench.fold_log import peak_kib
 
 MEGABYTE = 1024 * 1024
 AT_ONCE = 16
 AFTER = b"\ncypress run --record --ci-build-id after\n"
-
-
-def peak_kb() -> int:
-    """The greatest resident memory of this process so far (getrusage(2)), in kB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def main(argv: list[str]) -> int:
@@ -41,7 +37,7 @@ def main(argv: list[str]) -> int:
         log.write_bytes(b"cypress run --record --ci-build-id before\n")
         tail = Tail(log, Scanner(Dialect()), progress_every_s=0)
         found = [fact for event in tail.read() for fact in event.facts]  # type: ignore[union-attr]
-        before, began, size = peak_kb(), time.perf_counter(), 0
+        before, began, size = peak_kib(), time.perf_counter(), 0
         kept = []
         for part in range(args.megabytes // AT_ONCE):
             with log.open("ab") as file:
@@ -60,7 +56,7 @@ def main(argv: list[str]) -> int:
         labels = [fact.label for fact in found if isinstance(fact, ChildLaunched)]
         seconds = time.perf_counter() - began
         print(
-            f"one line of {size // MEGABYTE} MB: {peak_kb() // 1024} MB at most ({(peak_kb() - before) // 1024} MB for it), "
+            f"one line of {size // MEGABYTE} MB: {peak_kib() // 1024} MB at most ({(peak_kib() - before) // 1024} MB for it), "
             f"at most {max(kept, default=0)} bytes of it remembered, {size / MEGABYTE / seconds:.0f} MB/s, then {labels}"
         )
     return 0 if labels == ["before", "after"] else 1

@@ -28,7 +28,7 @@ from .store import Store
 
 QUEUE_MAX = 1000
 """Hints and outcomes waiting; a hint that finds it full becomes "look everywhere"."""
-POLL_S = 2.0
+POLL_S = 3.0
 """How often the process table is looked at, and everything else once, when nothing hints."""
 DEGRADED_POLL_S = 1.0
 """The same where the file system cannot be watched."""

@@ -19,8 +19,9 @@ from atvm_pipeline.shell.store import Store
 from tests.campaign import disk
 from tests.controller import PROJECT, wait_for
 from tests.mattermost_model import MattermostModel
+from tests.privileges import needs
 
-NO_DISK = disk.missing()
+needs_disk = needs(disk.missing())
 
 
 class Waiting:
@@ -81,7 +82,7 @@ def waiting(root: Path, what: str, which: str, webhook: MattermostModel) -> Iter
         watcher.end()
 
 
-@pytest.mark.skipif(NO_DISK is not None, reason=str(NO_DISK))
+@needs_disk
 @pytest.mark.parametrize(("what", "which"), [("blocks", "new"), ("inodes", "new"), ("blocks", "again")])
 def test_a_watcher_that_starts_on_a_full_disk_waits_for_room_and_says_so(
     what: str, which: str, tmp_path: Path
@@ -103,7 +104,7 @@ def test_a_watcher_that_starts_on_a_full_disk_waits_for_room_and_says_so(
     assert "trying again every 1 s" in said
 
 
-@pytest.mark.skipif(NO_DISK is not None, reason=str(NO_DISK))
+@needs_disk
 def test_a_watcher_that_waits_for_room_ends_when_it_is_told_to(tmp_path: Path) -> None:
     with MattermostModel() as webhook, waiting(tmp_path, "blocks", "new", webhook) as watcher:
         wait_for(lambda: "trying again" in watcher.errors.read_text(), "the first try")

@@ -18,6 +18,7 @@ from atvm_pipeline.shell.records import RunnerRecord, WatcherRecord, read_record
 from atvm_pipeline.shell.refusals import Refused
 from atvm_pipeline.shell.runner import stop_runner
 from atvm_pipeline.shell.supervisor import Local, Systemd, choose, systemd
+from tests.privileges import needs
 from tests.running import BUILD, RUN_ID, exit_record, make_request, pipeline, wait_for
 
 WEBHOOK = "http://127.0.0.1:9/hooks/abcdefghijklmnopqrstuvwxyz"
@@ -299,7 +300,7 @@ def test_auto_is_local_where_systemd_is_not_pid_1(tmp_path, systemctl, monkeypat
     assert refused.value.code == 69
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root may start units")
+@needs(None if os.geteuid() == 0 else "only root may start units")
 def test_auto_is_systemd_where_it_runs_and_has_both_units(tmp_path, systemctl, monkeypatch):
     monkeypatch.setattr(systemd, "RUNNING", tmp_path)
 

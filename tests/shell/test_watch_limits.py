@@ -14,6 +14,7 @@ from atvm_pipeline.core.recognise.dialect import Dialect
 from atvm_pipeline.shell import artifacts as artifacts_source, watch as watching
 from atvm_pipeline.shell.artifacts import Artifacts
 from tests.controller import PROJECT
+from tests.privileges import needs
 from tests.shell.watched import DEADLINE_S, Place, has_been_told
 
 
@@ -92,7 +93,10 @@ def can_limit() -> bool:
     return done.returncode == 0
 
 
-@pytest.mark.skipif(not can_limit(), reason="no user namespace may be made here")
+needs_limits = needs(None if can_limit() else "no user namespace may be made here")
+
+
+@needs_limits
 def test_at_the_limit_of_watches_a_sub_folder_that_was_left_out_is_polled(place: Place) -> None:
     """watchdog watches what it can and says nothing of the rest: a report there would be seen half a minute late."""
     place.logs.mkdir()
@@ -108,7 +112,7 @@ def test_at_the_limit_of_watches_a_sub_folder_that_was_left_out_is_polled(place:
         child.end()
 
 
-@pytest.mark.skipif(not can_limit(), reason="no user namespace may be made here")
+@needs_limits
 def test_a_sub_folder_that_comes_when_the_limit_is_reached_is_polled(place: Place) -> None:
     place.logs.mkdir()
     place.artifacts.mkdir()
@@ -133,7 +137,7 @@ def written_and_told(child: Child, path: Path) -> bool:
     return str(path) in child.lines
 
 
-@pytest.mark.skipif(not can_limit(), reason="no user namespace may be made here")
+@needs_limits
 @pytest.mark.parametrize("limit", ["max_inotify_instances", "max_inotify_watches"])
 def test_where_no_instance_or_no_watch_is_left_everything_is_polled(place: Place, limit: str) -> None:
     place.logs.mkdir()

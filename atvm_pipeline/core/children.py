@@ -21,6 +21,11 @@ def current_child(run: Run) -> Child | None:
     return run.subruns[-1].children[-1]
 
 
+def last_child(run: Run) -> Child | None:
+    """Return the child that began last, also where the newest sub-run has none yet."""
+    return next((subrun.children[-1] for subrun in reversed(run.subruns) if subrun.children), None)
+
+
 def open_child(run: Run) -> Child | None:
     """The child that has not ended, if there is one."""
     child = current_child(run)

@@ -4,6 +4,8 @@ Facts say what was printed, never what it means for the run.  Each carries `offs
 log of the line where it begins; no two facts share one.  They reach the core inside `events.LogRead`.
 """
 
+from typing import Literal
+
 import msgspec
 
 
@@ -80,6 +82,21 @@ class TestFlaky(FactBase, frozen=True, kw_only=True, tag="test-flaky"):
     title: str
 
 
+class TestsCounted(FactBase, frozen=True, kw_only=True, tag="tests-counted"):
+    """The reporter's own lines about a spec whose `(Results)` box was not read: weaker than a box, and better than nothing.
+
+    `offset` is that of the epilogue, else of the first test's mark.
+    """
+
+    spec: str
+    passed: int = 0
+    """Lines with the mark of a passed test."""
+    pending: int = 0
+    """Lines with the mark of a pending test."""
+    epilogue: Counts | None = None
+    """`N passing`, `N pending`, `N failing` as the epilogue states them; None where it was not read."""
+
+
 class SpecReported(FactBase, frozen=True, kw_only=True, tag="spec-reported"):
     """The `(Results)` box of one spec was read to its end."""
 
@@ -103,6 +120,8 @@ class SpecSummarised(FactBase, frozen=True, kw_only=True, tag="spec-summarised")
     duration_s: float | None = None
     skipped: bool = False
     """True if the duration column says SKIPPED."""
+    within: str = ""
+    """The spec that was open: a test may have printed this row, unless nothing else of the spec follows."""
 
 
 class TotalsReported(FactBase, frozen=True, kw_only=True, tag="totals-reported"):
@@ -115,6 +134,25 @@ class TotalsReported(FactBase, frozen=True, kw_only=True, tag="totals-reported")
     total: int | None = None
     counts: Counts
     duration_s: float | None = None
+    within: str = ""
+    """The spec that was open, as in SpecSummarised."""
+
+
+class LineUnplaced(FactBase, frozen=True, kw_only=True, tag="line-unplaced"):
+    """A line of Cypress's own form that fits neither the open spec nor the open child: it is evidence all the same.
+
+    Either a test or a plugin printed it, or a second Cypress process writes into the same log.
+    """
+
+    kind: Literal["header", "running", "results", "box", "row", "finish", "totals"]
+    text: str
+    """The line, or the numbers of the box, at most 300 characters."""
+    spec: str | None = None
+    """The spec that the line names."""
+    failing: bool = False
+    """Whether it reports a failure."""
+    within: str = ""
+    """The spec that was open, whose test may have printed the line."""
 
 
 class RunRecorded(FactBase, frozen=True, kw_only=True, tag="run-recorded"):
@@ -149,6 +187,16 @@ class WrapperFinished(FactBase, frozen=True, kw_only=True, tag="wrapper-finished
     wrapper: str
 
 
+class WrapperTotals(FactBase, frozen=True, kw_only=True, tag="wrapper-totals"):
+    """The row of the wrapper's own table that holds its verdict."""
+
+    failed: int = 0
+    """Specs with a failed or skipped test."""
+    total: int | None = None
+    """Specs in all, where the verdict names them."""
+    counts: Counts
+
+
 class RunnerProgressed(FactBase, frozen=True, kw_only=True, tag="runner-progressed"):
     """A progress line of a private runner, as the dialect names them."""
 
@@ -162,14 +210,17 @@ Fact = (
     | SpecStarted
     | TestFailed
     | TestFlaky
+    | TestsCounted
     | SpecReported
     | RunFinished
     | SpecSummarised
     | TotalsReported
+    | LineUnplaced
     | RunRecorded
     | ErrorReported
     | WrapperStarted
     | WrapperFinished
+    | WrapperTotals
     | RunnerProgressed
 )
 """Everything that the scanner can find."""

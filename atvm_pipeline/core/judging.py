@@ -5,12 +5,17 @@ Derives from the facts; the verdict itself is `verdict.py`'s.
 
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
+from .harmless import one_line
 from .ledger import add_ledgers, host_results, known_hosts, ledger_of, spec_results
+from .log_checks import printed_failures
 from .matching import overwritten_group_report
 from .naming import group_name, hosts_in_label
 from .results import HostResult, Ledger, SpecResult, SubRunResult
 from .state import Phase, Reason, Run, SubRun
-from .words import names
+from .summaries import adopted
+from .words import LINE_CHARS_MAX, names, plural
 
 CONFLICTS_SHOWN = 15
 """Notes about specs of which two sources say different things; the rest is counted."""
@@ -37,6 +42,8 @@ class Name(NamedTuple):
 
 def case_of(run: Run, subrun: SubRun) -> Case:
     """Derive everything about one sub-run."""
+    if any(child.held is not None for child in subrun.children):
+        subrun = replace(subrun, children=tuple(map(adopted, subrun.children)))
     specs = spec_results(run, subrun)
     return Case(run, subrun, specs, host_results(run, specs), ledger_of(subrun, specs))
 
@@ -92,11 +99,18 @@ def real_hosts(case: Case, *, began_only: bool) -> tuple[str, ...]:
 
 def notes_of(case: Case, name: Name) -> tuple[str, ...]:
     """Sentences about a mismatch, a conflict or a recovered result."""
+    run, subrun = case.run, case.subrun
     notes = []
     if name.trusted is False:
         ran = names(real_hosts(case, began_only=True))
         notes.append(
             f"The label {name.label} does not fit the hosts that ran ({ran}); it is reported as {name.name}."
+        )
+    printed = printed_failures(run, subrun)
+    if printed:
+        notes.append(
+            f"{plural(len(printed), 'line')} of the log report a failure and fit no spec; the spec that was running may have "
+            f"printed them: {names([one_line(line.text, LINE_CHARS_MAX) for line in printed])}."
         )
     conflicts = [f"Sources differ: {spec.conflict}." for spec in case.specs if spec.conflict is not None]
     notes += conflicts[:CONFLICTS_SHOWN]

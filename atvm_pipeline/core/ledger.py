@@ -19,10 +19,13 @@ from .results import (
     HostResult,
     Ledger,
     SpecResult,
+    counts_text,
     is_worse,
     kind_of,
+    lines_agree,
 )
 from .state import Child, Run, Spec, SubRun
+from .summaries import adds_up
 
 DEATHS = frozenset({"spec-crashed", "browser-closed", "cypress-signalled"})
 """Errors that say that a browser or Cypress itself died: the spec that was running has crashed."""
@@ -41,16 +44,22 @@ def known_hosts(run: Run) -> tuple[str, ...]:
 
 
 def planned_specs(child: Child) -> Planned:
-    """Specs that one child was to run, and the source of the number (contract §3, Ledger)."""
+    """Return how many specs one child was to run, and the source of the number.
+
+    N of `(i of N)`; of a parallel group N is the group's.  Where i jumps without `Parallel: true`, a line was lost or the
+    server counts for the group: then the totals row says whether the specs that are named are all.
+    """
     began = [spec for spec in child.specs if spec.began]
     positions = [spec.position for spec in began if spec.position is not None]
     if positions:
         total = next((spec.total for spec in reversed(began) if spec.total is not None), 0)
         parallel = child.described is not None and child.described.parallel
         # Positions count instances of the whole group in a recorded parallel run: they may jump or start late.
+        if parallel:
+            return Planned(len(child.specs), "began")
         jumps = positions[0] > 1 or any(after - before > 1 for before, after in pairwise(positions))
-        if parallel or jumps:
-            return Planned(len(began), "began")
+        if jumps and adds_up(child):
+            return Planned(len(child.specs), "began")
         return Planned(max(total, len(child.specs)), "running-line")
     if child.described is not None and child.described.parallel:
         return Planned(len(child.specs), "began")
@@ -114,6 +123,8 @@ def _spec_result(spec: Spec, host: str | None, match: Match | None, *, died: boo
     if believed and reported is not None:
         counts = reported.counts
     kind = "crashed" if died else _kind(spec, counts)
+    if kind in ("passed", "pending") and not (fits or _has_own_source(spec)):
+        kind = "no_report"
     conflict = _conflict(spec, match, believed=believed)
     result, detail = RESULT_WORDS[kind]
     failures = tuple(FailedTest(title=failure.title, error=failure.error) for failure in spec.failures)
@@ -148,6 +159,13 @@ def _is_believed(reported: Counts, log: Counts) -> bool:
     return reported.tests + reported.failing > 0 and is_worse(reported, log)
 
 
+def _has_own_source(spec: Spec) -> bool:
+    """Return whether something besides the final table says how the spec ended; a row alone proves nothing."""
+    if spec.box is not None or spec.row is None:
+        return True
+    return spec.counted is not None and lines_agree(spec.counted, spec.row)
+
+
 def _kind(spec: Spec, counts: Counts) -> str:
     if spec.error is not None and spec.error.code == "spec-crashed":
         return "crashed"
@@ -161,26 +179,15 @@ def _kind(spec: Spec, counts: Counts) -> str:
 def _conflict(spec: Spec, match: Match | None, *, believed: bool) -> str | None:
     box, row = spec.box, spec.row
     if box is not None and row is not None and not spec.row_skipped and box != row:
-        return (
-            f"{spec.spec}: its own box says {_say(box)}, the final table {_say(row)}; the worse was believed"
-        )
+        return f"{spec.spec}: its own box says {counts_text(box)}, the final table {counts_text(row)}; the worse was believed"
     if box is not None and not box.failing and spec.row_mark == "failed":
-        return f"{spec.spec}: its own box says {_say(box)}, the final table marks it as failed; the failure was believed"
+        return f"{spec.spec}: its own box says {counts_text(box)}, the final table marks it as failed; the failure was believed"
     if match is not None and not match.fits:
         log = log_counts(spec) or Counts()
         which = "the report" if believed else "the log"
-        said = _say(match.reported.counts)
-        return f"{spec.spec}: the log says {_say(log)}, {match.artifact.path} {said}; {which} was believed"
+        said = counts_text(match.reported.counts)
+        return f"{spec.spec}: the log says {counts_text(log)}, {match.artifact.path} {said}; {which} was believed"
     return None
-
-
-def _say(counts: Counts) -> str:
-    parts = ", ".join(
-        f"{getattr(counts, name)} {name}"
-        for name in ("passing", "failing", "pending", "skipped")
-        if getattr(counts, name)
-    )
-    return parts or "no test"
 
 
 def ledger_of(subrun: SubRun, specs: Sequence[SpecResult]) -> Ledger:

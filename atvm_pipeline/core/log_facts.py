@@ -1,4 +1,4 @@
-"""Folding the log's facts into children and sub-runs: which child a line belongs to.
+"""Fold the log's facts into children and sub-runs: which child a line belongs to.
 
 Says nothing about pass or fail.
 """
@@ -8,9 +8,19 @@ from typing import assert_never
 from msgspec.structs import replace
 
 from . import facts as f
-from .children import current_child, in_wrapper, open_child, put_child, put_subrun, spec_runs, trigger
+from .children import (
+    current_child,
+    in_wrapper,
+    last_child,
+    open_child,
+    put_child,
+    put_subrun,
+    spec_runs,
+    trigger,
+)
 from .events import LogRead
 from .limits import browsers_in
+from .results import add_counts
 from .spec_facts import (
     on_open,
     on_spec,
@@ -18,6 +28,7 @@ from .spec_facts import (
     spec_reported,
     spec_started,
     spec_summarised,
+    tests_counted,
     with_failure,
 )
 from .state import (
@@ -25,6 +36,7 @@ from .state import (
     FAILURES_MAX,
     LAUNCHES_MAX,
     SUBRUNS_MAX,
+    UNPLACED_MAX,
     Child,
     Failure,
     Launch,
@@ -32,10 +44,11 @@ from .state import (
     SubRun,
     Wrapper,
 )
+from .summaries import totals_reported, with_unplaced
 
 
 def apply_fact(run: Run, fact: f.Fact, event: LogRead) -> Run:
-    """Fold one fact of the log.  Facts that fit nowhere change nothing."""
+    """Fold one fact of the log."""
     match fact:
         case f.ChildLaunched():
             return _launched(run, fact)
@@ -49,12 +62,17 @@ def apply_fact(run: Run, fact: f.Fact, event: LogRead) -> Run:
             return on_spec(run, lambda spec: with_failure(spec, Failure(title=fact.title, error=fact.error)))
         case f.TestFlaky():
             return on_spec(run, lambda spec: replace(spec, flaky=(*spec.flaky, fact.title)[:FAILURES_MAX]))
+        case f.TestsCounted():
+            return on_unjudged(run, lambda child: tests_counted(child, fact))
         case f.SpecReported():
-            return spec_reported(run, fact)
+            first = current_child(run) is None
+            return spec_reported(_with_open_child(run, fact.offset, event) if first else run, fact)
         case f.RunFinished():
             return _run_finished(run, fact, event)
         case f.SpecSummarised():
             return on_unjudged(run, lambda child: spec_summarised(child, fact))
+        case f.LineUnplaced():
+            return _line_unplaced(run, fact)
         case f.TotalsReported():
             return _totals_reported(run, fact, event)
         case f.RunRecorded():
@@ -65,21 +83,32 @@ def apply_fact(run: Run, fact: f.Fact, event: LogRead) -> Run:
             return _wrapper_started(run, fact, event)
         case f.WrapperFinished():
             return _wrapper_finished(run, fact, event)
+        case f.WrapperTotals():
+            return _wrapper_totals(run, fact)
         case f.RunnerProgressed():
             return replace(run, last_progress_text=fact.text)
         case _:
             assert_never(fact)
 
 
-def _begin_child(run: Run, offset: int, event: LogRead, *, started: bool) -> Run:
+def _begin_child(run: Run, offset: int, event: LogRead, *, started: bool, headless: bool = False) -> Run:
     run = trigger(run, "next-child", event.at, event.watched_s)
+    before = last_child(run)
     run = _subrun_for_next_child(run, event)
     subrun = run.subruns[-1]
     if len(run.subruns) > SUBRUNS_MAX or len(subrun.children) >= SUBRUNS_MAX:
         # What is not kept cannot pass: the run can no longer be COMPLETED.
         return replace(run, subruns=run.subruns[:SUBRUNS_MAX], too_many=True)
     label = run.launched[0].label if run.launched else None
-    child = Child(offset=offset, at=event.at, watched_s=event.watched_s, label=label, started=started)
+    child = Child(
+        offset=offset,
+        at=event.at,
+        watched_s=event.watched_s,
+        label=label,
+        started=started,
+        headless=headless,
+        overlaps=_overlaps(before, headless=headless),
+    )
     subrun = replace(subrun, children=(*subrun.children, child), started_at=subrun.started_at or event.at)
     # The table of processes may have shown its browser before the log showed the child, and is told on change only.
     living = browsers_in(run.processes)
@@ -96,7 +125,16 @@ def _begin_child(run: Run, offset: int, event: LogRead, *, started: bool) -> Run
 
 def _with_open_child(run: Run, offset: int, event: LogRead) -> Run:
     """`(Run Starting)` may be lost (a replaced log, a watcher that joined late): then the child shows itself here."""
-    return run if open_child(run) is not None else _begin_child(run, offset, event, started=True)
+    if open_child(run) is not None:
+        return run
+    return _begin_child(run, offset, event, started=True, headless=True)
+
+
+def _overlaps(before: Child | None, *, headless: bool) -> bool:
+    """Return whether a child begins beside an unfinished one, or goes on with one behind another's end."""
+    if before is None:
+        return False
+    return (before.totals is None and before.recorded_offset is None) or (headless and before.overlaps)
 
 
 def _launched(run: Run, fact: f.ChildLaunched) -> Run:
@@ -139,8 +177,16 @@ def _run_finished(run: Run, fact: f.RunFinished, event: LogRead) -> Run:
 
 
 def _totals_reported(run: Run, fact: f.TotalsReported, event: LogRead) -> Run:
-    run = on_unjudged(run, lambda child: replace(child, totals=child.totals or fact))
+    run = on_unjudged(run, lambda child: totals_reported(child, fact))
+    if fact.within:
+        return run
     return trigger(run, "totals-reported", event.at, event.watched_s)
+
+
+def _line_unplaced(run: Run, fact: f.LineUnplaced) -> Run:
+    if current_child(run) is None:
+        return replace(run, unplaced=(*run.unplaced, fact)[:UNPLACED_MAX])
+    return on_unjudged(run, lambda child: with_unplaced(child, fact))
 
 
 def _run_recorded(run: Run, fact: f.RunRecorded, event: LogRead) -> Run:
@@ -200,7 +246,8 @@ def _wrapper_started(run: Run, fact: f.WrapperStarted, event: LogRead) -> Run:
     only = run.subruns[-1]
     if only.wrapper is not None:
         # One after another in one sub-run: what each was to run adds up.
-        wrapper = replace(wrapper, total=(only.wrapper.total or 0) + (fact.total or 0))
+        total = (only.wrapper.total or 0) + (fact.total or 0)
+        wrapper = replace(wrapper, total=total, totals=only.wrapper.totals)
     return put_subrun(run, replace(only, wrapper=wrapper))
 
 
@@ -212,3 +259,16 @@ def _wrapper_finished(run: Run, fact: f.WrapperFinished, event: LogRead) -> Run:
     wrapper = subrun.wrapper
     assert wrapper is not None
     return put_subrun(run, replace(subrun, wrapper=replace(wrapper, finished_offset=fact.offset)))
+
+
+def _wrapper_totals(run: Run, fact: f.WrapperTotals) -> Run:
+    subrun = run.subruns[-1] if run.subruns else None
+    if subrun is None or subrun.wrapper is None:
+        return run
+    before = subrun.wrapper.totals
+    if before is not None:
+        # One after another in one sub-run: what each says adds up.
+        fact = replace(
+            fact, failed=before.failed + fact.failed, counts=add_counts(before.counts, fact.counts)
+        )
+    return put_subrun(run, replace(subrun, wrapper=replace(subrun.wrapper, totals=fact)))

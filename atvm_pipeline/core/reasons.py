@@ -10,6 +10,9 @@ REASONS: dict[str, str] = {
     # FAILED, from results
     "tests-failed": "{failed} of {planned} specs failed: {names}.",
     "spec-crashed": "The browser or its process died in {names}.",
+    "failure-unattributed": "{lines} of the log report a failure and fit no spec of this run: {names}. Two Cypress runs may write into one log, or a test prints such lines.",
+    "log-mixed": "Two Cypress runs are mixed in one log, so neither can be proven complete: {line}. Give each run its own log.",
+    "totals-contradict": "The final table contradicts the specs: {detail}.",
     "runner-failed": "The runner ended with exit code {exit}, {ran}.",
     "runner-not-started": "The runner command was not started: {detail}.",
     "nothing-ran": "Not one test ran: look for a ci-build-id that was used before, or for specs that hold no tests.",

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from .facts import Counts
+from .facts import Counts, TestsCounted
 
 
 class ResultBase(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,6 +63,41 @@ def kind_of(counts: Counts) -> str:
 def is_worse(one: Counts, other: Counts) -> bool:
     """Whether one source says something worse than another."""
     return _ORDER.index(kind_of(one)) < _ORDER.index(kind_of(other))
+
+
+def add_counts(one: Counts, other: Counts) -> Counts:
+    """Return the sums, column by column."""
+    return Counts(
+        tests=one.tests + other.tests,
+        passing=one.passing + other.passing,
+        failing=one.failing + other.failing,
+        pending=one.pending + other.pending,
+        skipped=one.skipped + other.skipped,
+    )
+
+
+def counts_text(counts: Counts) -> str:
+    """Return the counts above zero in words: `3 passing, 1 failing`."""
+    parts = ", ".join(
+        f"{number} {name}"
+        for name in ("passing", "failing", "pending", "skipped")
+        if (number := getattr(counts, name))
+    )
+    return parts or "no test"
+
+
+def lines_agree(counted: TestsCounted, row: Counts) -> bool:
+    """Return whether the reporter's own lines say what a row of the final table says.
+
+    The epilogue decides where it was read.  Without it the marks of the tests do, and only of a spec in which none
+    failed: a failed test has another mark.
+    """
+    epilogue = counted.epilogue
+    if epilogue is not None:
+        said = (epilogue.passing, epilogue.failing, epilogue.pending)
+        return said == (row.passing, row.failing, row.pending)
+    marks = (counted.passed, counted.pending, 0, 0)
+    return marks == (row.passing, row.pending, row.failing, row.skipped)
 
 
 class FailedTest(ResultBase, frozen=True, kw_only=True):

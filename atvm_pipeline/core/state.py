@@ -21,7 +21,16 @@ from .events import (
     RunnerVanished,
     RunRequested,
 )
-from .facts import ChildDescribed, Counts, ErrorReported, TotalsReported
+from .facts import (
+    ChildDescribed,
+    Counts,
+    ErrorReported,
+    LineUnplaced,
+    SpecSummarised,
+    TestsCounted,
+    TotalsReported,
+    WrapperTotals,
+)
 from .recognise.console import ScannerState
 from .results import Ledger, SubRunResult
 
@@ -37,6 +46,8 @@ LAUNCHES_MAX = 100
 """Command lines remembered whose child has not printed anything yet."""
 ERRORS_MAX = 20
 """Error blocks remembered per child."""
+UNPLACED_MAX = 100
+"""Lines remembered per child that fit nowhere, and as many of a run that stand in front of its first child."""
 
 
 class Phase(StrEnum):
@@ -93,11 +104,22 @@ class Spec(StateBase, frozen=True, kw_only=True):
     row_offset: int | None = None
     row_mark: str | None = None
     row_skipped: bool = False
+    counted: TestsCounted | None = None
+    """What the reporter's own lines say, where no box was read."""
     duration_s: float | None = None
     error: ErrorReported | None = None
     """The error block that cost this spec."""
     failures: tuple[Failure, ...] = ()
     flaky: tuple[str, ...] = ()
+
+
+class HeldSummary(StateBase, frozen=True, kw_only=True):
+    """A final table read while a spec was open: the child's own if nothing more of that spec comes."""
+
+    within: str
+    """The spec that was open."""
+    rows: tuple[SpecSummarised, ...] = ()
+    totals: TotalsReported | None = None
 
 
 class Child(StateBase, frozen=True, kw_only=True):
@@ -119,6 +141,14 @@ class Child(StateBase, frozen=True, kw_only=True):
     """Error blocks that ended this child early."""
     doubtful: tuple[ErrorReported, ...] = ()
     """Error blocks printed while a spec ran: a test may have printed them, unless the child ends without its summary."""
+    headless: bool = False
+    """Whether its first line was a spec's: no header was read."""
+    overlaps: bool = False
+    """Whether the child before it had neither a totals row nor `Recorded Run:` when this one began, or overlapped such
+    a one and this is headless: then the first may go on here."""
+    unplaced: tuple[LineUnplaced, ...] = ()
+    """Lines of Cypress's own form that fit neither a spec nor the summary of this child."""
+    held: HeldSummary | None = None
     stage: Stage = Stage.OPEN
     finished_offset: int | None = None
     finished_watched_s: float | None = None
@@ -140,6 +170,8 @@ class Wrapper(StateBase, frozen=True, kw_only=True):
     total: int | None = None
     group: str | None = None
     finished_offset: int | None = None
+    totals: WrapperTotals | None = None
+    """The verdict of its own table."""
 
 
 class SubRun(StateBase, frozen=True, kw_only=True):
@@ -266,6 +298,8 @@ class Run(StateBase, frozen=True, kw_only=True):
     subruns: tuple[SubRun, ...] = ()
     too_many: bool = False
     """More children or sub-runs were seen than are kept."""
+    unplaced: tuple[LineUnplaced, ...] = ()
+    """Lines of Cypress's own form in front of the first child."""
     artifacts: tuple[ArtifactWritten, ...] = ()
     artifacts_forgotten: int = 0
     """Artifact versions that gave way to newer ones."""

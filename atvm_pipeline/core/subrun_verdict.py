@@ -7,12 +7,14 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from .children import early_ends
-from .facts import ErrorReported
+from .facts import ErrorReported, LineUnplaced
+from .harmless import one_line
 from .judging import Case, real_hosts
+from .log_checks import find_contradiction, find_mix, unattributed
 from .results import SpecResult
 from .state import SPECS_MAX, Child, Phase, Reason, Run, SubRun
 from .transitions import EARLY_ENDS, SUBRUN_VERDICTS
-from .words import NAMES_SHOWN, Evidence, and_text, hosts_named, log_at, names, reason
+from .words import LINE_CHARS_MAX, NAMES_SHOWN, Evidence, and_text, hosts_named, log_at, names, plural, reason
 
 
 class Judged(NamedTuple):
@@ -41,7 +43,20 @@ def subrun_failure(case: Case) -> Reason | None:
     failed = [spec for spec in case.specs if spec.detail == "failed"]
     if failed:
         return _failed(case, failed)
-    return _failing_totals(case)
+    return _failing_totals(case) or _unattributed(case)
+
+
+def _unattributed(case: Case) -> Reason | None:
+    return failure_unattributed(case.run, unattributed(case.run, case.subrun))
+
+
+def failure_unattributed(run: Run, lines: Sequence[LineUnplaced]) -> Reason | None:
+    """Lines of the log that report a failure and fit no spec; None without one."""
+    if not lines:
+        return None
+    evidence = [item for line in lines[:NAMES_SHOWN] for item in log_at(run, line.offset)]
+    said = names([one_line(line.text, LINE_CHARS_MAX) for line in lines])
+    return reason("failure-unattributed", evidence, lines=plural(len(lines), "line"), names=said)
 
 
 def _error_told(error: ErrorReported, told: Sequence[Evidence], *, names: str) -> Reason:
@@ -90,15 +105,20 @@ def _failing_totals(case: Case) -> Reason | None:
     for child in case.subrun.children:
         totals = child.totals
         if totals is not None and (totals.verdict == "failed" or totals.counts.failing):
-            base = reason(
-                "tests-failed",
-                log_at(case.run, totals.offset),
-                failed=totals.failed if totals.failed is not None else 1,
-                planned=case.ledger.planned,
-                names="see the final table",
-            )
-            return and_text(base, "Only the totals row says so; it was believed.")
+            return _believed_totals(case, totals.offset, totals.failed or 1, "totals row")
+    wrapper = case.subrun.wrapper
+    said = wrapper.totals if wrapper is not None else None
+    if said is not None and (said.failed or said.counts.failing):
+        return _believed_totals(case, said.offset, said.failed or 1, "wrapper's table")
     return None
+
+
+def _believed_totals(case: Case, offset: int, failed: int, source: str) -> Reason:
+    planned = max(case.ledger.planned, failed)
+    base = reason(
+        "tests-failed", log_at(case.run, offset), failed=failed, planned=planned, names="see the final table"
+    )
+    return and_text(base, f"Only the {source} says so; it was believed.")
 
 
 def subrun_missing(case: Case) -> Reason | None:
@@ -107,6 +127,9 @@ def subrun_missing(case: Case) -> Reason | None:
     place = log_at(
         run, next((child.finished_offset or child.offset for child in reversed(case.subrun.children)), None)
     )
+    mix = find_mix(run, case.subrun)
+    if mix is not None:
+        return reason("log-mixed", log_at(run, mix.offset), line=one_line(mix.line, LINE_CHARS_MAX))
     if any(child.too_many for child in case.subrun.children):
         lost = f"the specs beyond the {SPECS_MAX} of one Cypress run that are kept"
         return reason("results-missing", place, missing="Some", planned="the", names=lost)
@@ -114,6 +137,9 @@ def subrun_missing(case: Case) -> Reason | None:
     ran = ledger.passed + ledger.pending + ledger.skipped + ledger.no_report
     if not ran and finished:
         return reason("nothing-ran", place)
+    contradiction = find_contradiction(case.subrun)
+    if contradiction is not None:
+        return reason("totals-contradict", log_at(run, contradiction.offset), detail=contradiction.text)
     lacking = [spec for spec in case.specs if spec.detail in ("no_report", "not_run", "skipped")]
     missing = ledger.no_report + ledger.not_run + ledger.skipped
     if missing:
@@ -122,8 +148,7 @@ def subrun_missing(case: Case) -> Reason | None:
         told = _spec_evidence(run, lacking) or place
         return reason("results-missing", told, missing=missing, planned=ledger.planned, names=names(listed))
     if not finished:
-        listed = ["the summary, which was never printed"]
-        return reason("results-missing", place, missing=1, planned=ledger.planned, names=names(listed))
+        return Reason(code="results-missing", text=_no_summary(case), evidence=tuple(place))
     foreign = _foreign_hosts(case)
     if foreign:
         wanted = hosts_named(run.request.requested_hosts)
@@ -136,9 +161,24 @@ def subrun_missing(case: Case) -> Reason | None:
     return None
 
 
+def _no_summary(case: Case) -> str:
+    """The sentence for a sub-run whose specs all have a result, and whose log lacks the lines that end it."""
+    had = (
+        "The planned spec has a result"
+        if case.ledger.planned == 1
+        else f"All {case.ledger.planned} planned specs have a result"
+    )
+    wrapper = case.subrun.wrapper
+    if wrapper is not None and wrapper.finished_offset is None:
+        return f"{had}, but the log does not show the end line of {wrapper.name}: more may have been planned."
+    return f"{had}, but the log does not show Cypress's final table: the runner or the log may have been cut off."
+
+
 def summarised(child: Child) -> bool:
-    """Whether the child printed its summary to the end, as far as an end can be seen."""
-    return child.finished_offset is not None or child.totals is not None or child.recorded_offset is not None
+    """Return whether the child's summary was read, as far as an end can be seen."""
+    if child.finished_offset is not None or child.totals is not None or child.recorded_offset is not None:
+        return True
+    return any(spec.row is not None for spec in child.specs)
 
 
 def unfinished(case: Case) -> Child | SubRun | None:

@@ -105,8 +105,8 @@ EARLY_ENDS = (
 )
 """Reason codes of the ends that Cypress itself prints."""
 
-_FAILURES = ("tests-failed", "spec-crashed", *EARLY_ENDS)
-_MISSING = ("nothing-ran", "results-missing", "host-pending", "wrong-hosts")
+_FAILURES = ("tests-failed", "spec-crashed", "failure-unattributed", *EARLY_ENDS)
+_MISSING = ("nothing-ran", "results-missing", "host-pending", "wrong-hosts", "log-mixed", "totals-contradict")
 
 RUN_VERDICTS: tuple[VerdictRow, ...] = (
     VerdictRow(

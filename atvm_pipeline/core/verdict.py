@@ -14,7 +14,14 @@ from .judging import Case, case_of, hosts_not_begun, result_of
 from .naming import hosts_in_label
 from .results import SubRunResult
 from .state import Phase, Reason, Run
-from .subrun_verdict import Judged, judge_subrun, subrun_failure, subrun_missing, unfinished
+from .subrun_verdict import (
+    Judged,
+    failure_unattributed,
+    judge_subrun,
+    subrun_failure,
+    subrun_missing,
+    unfinished,
+)
 from .transitions import RUN_VERDICTS
 from .words import and_text, duration, hosts_named, log_at, names, reason
 
@@ -146,8 +153,9 @@ def _unfinished(case: RunCase) -> bool:
 
 
 def run_failure(case: RunCase) -> Reason | None:
-    """A failure is certain in a sub-run."""
-    return _from_subruns(case, subrun_failure, "failure")
+    """A failure is certain in a sub-run, or a line in front of all of them reports one."""
+    found = _from_subruns(case, subrun_failure, "failure")
+    return found or failure_unattributed(case.run, [line for line in case.run.unplaced if line.failing])
 
 
 def _from_subruns(case: RunCase, condition: Callable[[Case], Reason | None], row: str) -> Reason | None:

@@ -9,6 +9,9 @@ from .state import ARTIFACTS_MAX, Reason, Run
 NAMES_SHOWN = 5
 """Names listed in one sentence; the rest is counted."""
 
+LINE_CHARS_MAX = 120
+"""Characters of a log line that a sentence quotes."""
+
 Evidence = dict[str, str | int | float | None]
 
 
@@ -34,6 +37,11 @@ def names(items: Sequence[str]) -> str:
     """A list for a sentence, its length bounded."""
     shown = ", ".join(items[:NAMES_SHOWN])
     return shown if len(items) <= NAMES_SHOWN else f"{shown} and {len(items) - NAMES_SHOWN} more"
+
+
+def plural(number: int, noun: str) -> str:
+    """Return a number with its noun: `1 line`, `3 lines`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def hosts_named(hosts: Sequence[str]) -> str:

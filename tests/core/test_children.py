@@ -2,9 +2,10 @@
 
 import pytest
 from hypothesis import given, settings, strategies as st
+from msgspec.structs import replace
 
-from atvm_pipeline.core import children, facts as f, log_facts, spec_facts
-from atvm_pipeline.core.state import Stage
+from atvm_pipeline.core import children, facts as f, log_facts, summaries
+from atvm_pipeline.core.state import UNPLACED_MAX, Stage
 from tests.core.story import BEGIN, CYPRESS, RUNNER, Story, counts
 
 GREEN = counts(4)
@@ -105,20 +106,23 @@ def test_a_log_joined_midway_still_shows_its_child() -> None:
     assert len(late.run.subruns) == 1
 
 
-def test_facts_that_fit_nowhere_change_nothing() -> None:
+def test_lines_in_front_of_the_first_child_begin_none() -> None:
     story = (
         Story()
         .started()
         .log(
             f.TestFlaky(offset=0, title="t"),
-            f.SpecReported(offset=0, spec="a.cy.ts", counts=GREEN),
+            f.TestsCounted(offset=0, spec="a.cy.ts", passed=1),
             f.SpecSummarised(offset=0, spec="a.cy.ts", mark="passed", counts=GREEN),
             f.RunRecorded(offset=0, url="u"),
+            f.WrapperTotals(offset=0, counts=GREEN),
             f.WrapperFinished(offset=0, wrapper="cypress-cloud"),
         )
     )
 
     assert story.run.subruns == ()
+    story.begin_child(1).log(f.TestsCounted(offset=0, spec="a.cy.ts", passed=1))
+    assert story.run.subruns[0].children[0].specs == ()
 
 
 def test_names_of_failing_and_flaky_tests_belong_to_the_spec_that_runs() -> None:
@@ -273,14 +277,14 @@ def test_what_is_not_kept_cannot_pass(monkeypatch: pytest.MonkeyPatch) -> None:
 @given(st.integers(0, 8), st.integers(0, 8))
 @settings(max_examples=30, deadline=None)
 def test_specs_beyond_the_limit_are_missing_and_never_passed(kept: int, more: int) -> None:
-    limit = spec_facts.SPECS_MAX
-    spec_facts.SPECS_MAX = max(kept, 1)
+    limit = summaries.SPECS_MAX
+    summaries.SPECS_MAX = max(kept, 1)
     try:
         total = max(kept, 1) + more
         specs = [(f"s{n}.cy.ts", GREEN) for n in range(total)]
         story = Story(hosts=()).started().child(*specs).end(0)
     finally:
-        spec_facts.SPECS_MAX = limit
+        summaries.SPECS_MAX = limit
 
     assert story.view.ledger.planned == total
     assert (story.ending[0] == "COMPLETED") == (more == 0)
@@ -410,3 +414,25 @@ def test_wrappers_beyond_the_limit_are_not_kept_and_cannot_pass(monkeypatch: pyt
 
     assert len(story.run.subruns) == 2
     assert story.end(0).ending == ("FAILED", "results-missing")
+
+
+def test_a_summary_that_is_read_while_a_spec_is_open_waits_for_the_childs_end() -> None:
+    row = f.SpecSummarised(offset=0, spec="a.cy.ts", mark="passed", counts=GREEN, within="a.cy.ts")
+    totals = f.TotalsReported(offset=0, verdict="passed", counts=GREEN, within="a.cy.ts")
+    story = Story(hosts=()).started().begin_child(1)
+    story.log(f.SpecStarted(offset=0, spec="a.cy.ts", position=1, total=1), row, totals)
+
+    assert story.view.subruns[0].specs[0].detail == "no_report"
+    assert story.view.phase == "RUNNING"
+    story.report("a.cy.ts", GREEN).end(0)
+    assert story.ending == ("COMPLETED", "all-passed")
+
+
+def test_of_many_lines_that_fit_nowhere_the_failing_ones_are_kept() -> None:
+    story = Story(hosts=()).started().child(("a.cy.ts", GREEN))
+    line = f.LineUnplaced(offset=0, kind="row", text="w2k25.cy.ts")
+    story.log(*(replace(line, failing=number % 2 == 0) for number in range(300)))
+    kept = story.run.subruns[0].children[0].unplaced
+
+    assert len(kept) == UNPLACED_MAX
+    assert all(one.failing for one in kept)

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from atvm_pipeline.core import facts as f, judging, reducer, spec_facts, words
+from atvm_pipeline.core import facts as f, judging, reducer, summaries, words
 from atvm_pipeline.core.codec import encode_event, encode_state
 from atvm_pipeline.core.events import WatcherStopped
 from atvm_pipeline.core.harmless import escaped
@@ -28,7 +28,7 @@ def test_reports_that_gave_way_to_newer_ones_are_counted_in_a_note(monkeypatch: 
 def test_a_child_with_more_specs_than_are_kept_says_so_and_cannot_pass(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(spec_facts, "SPECS_MAX", 2)
+    monkeypatch.setattr(summaries, "SPECS_MAX", 2)
     story = Story(hosts=()).started().child(*((f"s{n}.cy.ts", GREEN) for n in range(5))).end(0)
 
     assert len(story.run.subruns[0].children[0].specs) == 2
@@ -40,7 +40,7 @@ def test_specs_that_are_not_kept_cannot_pass_where_nobody_says_how_many_there_we
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A parallel machine's share of the specs is what began, so that the sum would balance without the rest."""
-    monkeypatch.setattr(spec_facts, "SPECS_MAX", 2)
+    monkeypatch.setattr(summaries, "SPECS_MAX", 2)
     story = Story(hosts=()).started().log(f.ChildStarted(offset=0))
     story.log(f.ChildDescribed(offset=0, cypress="12.17.4", specs_found=9, parallel=True))
     for number in range(3):

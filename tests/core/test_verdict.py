@@ -274,7 +274,7 @@ def test_row_5_an_unfinished_sub_run_of_a_runner_that_ended_by_itself_has_missin
     begun = Story(hosts=()).started().begin_child(1).end(0)
 
     assert story.ending == ("FAILED", "results-missing")
-    assert "summary" in story.view.reason["text"]
+    assert "final table" in story.view.reason["text"]
     assert begun.ending == ("FAILED", "results-missing")
 
 

@@ -24,10 +24,14 @@ class Anchor(Enum):
     SPEC_SKIPPED = auto()
     CANCELED = auto()
     PASSING = auto()
+    PENDING = auto()
     FAILING = auto()
     FAILURE = auto()
     ATTEMPT = auto()
     ERROR = auto()
+    BOXED = auto()
+    """A line between two edges of a box: a row of a box or of the final table."""
+    TOTALS = auto()
     DISCOVERED = auto()
     WRAPPER_PARAMS = auto()
     WRAPPER_END = auto()
@@ -50,7 +54,13 @@ _SHAPES = (
     (re.compile(r"  Running:  \S.*\)"), Anchor.RUNNING),
     (re.compile(r"  Recorded Run: \S+"), Anchor.RECORDED),
     (re.compile(r"  \d{1,9} passing(?: \(\d+\w{1,2}\))?"), Anchor.PASSING),
+    (re.compile(r"  \d{1,9} pending"), Anchor.PENDING),
     (re.compile(r"  \d{1,9} failing"), Anchor.FAILING),
+    (re.compile(r"  │ .*"), Anchor.BOXED),
+    (
+        re.compile(r"    \S{1,6}  (?:All specs passed!|\d{1,9} of \d{1,9} failed|The run was canceled) .*"),
+        Anchor.TOTALS,
+    ),
     (re.compile(r"  \d{1,9}\) \S.*"), Anchor.FAILURE),
     (re.compile(r"[ \t]*+[✖×✓√✔]?\(Attempt \d{1,9} of \d{1,9}\) .+"), Anchor.ATTEMPT),
     (re.compile(r"Discovered \d{1,9} spec files?"), Anchor.DISCOVERED),
@@ -88,10 +98,16 @@ _BODY = (
     _LEAD
     + rb"(?:\((?:"
     + ANSI
-    + rb")*+(?:R(?:un (?:Starting|Finished)|esults)|Attempt [0-9])|[0-9]++(?:\) | passing| failing)|"
-    + rb"[\x80-\xff]{1,12}+(?:"
+    + rb")*+(?:R(?:un (?:Starting|Finished)|esults)|Attempt [0-9])|[0-9]++(?:\) | passing| pending| failing)|"
+    + "│".encode()
+    + rb"|[\x80-\xff]{1,12}+(?:"
     + ANSI
-    + rb")*+\(Attempt [0-9]|"
+    + rb")*+(?:\(Attempt [0-9]|  (?:"
+    + ANSI
+    + rb")*+(?:All specs passed!|[0-9]++ of [0-9]++ failed|The run was canceled))|"
+    + rb"-  (?:"
+    + ANSI
+    + rb")*+The run was canceled|"
     + _literals(_STARTS)
     + rb")"
 )
@@ -131,8 +147,8 @@ def running_in(text: str) -> Running | None:
     return Running(piece, int(found[1]), int(found[2])) if found and piece else None
 
 
-def failing_in(text: str) -> int:
-    """N of `  N failing`."""
+def counted_in(text: str) -> int:
+    """N of `  N passing`, `  N pending`, `  N failing`."""
     return count(text.split(maxsplit=1)[0]) or 0
 
 

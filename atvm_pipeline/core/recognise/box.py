@@ -10,12 +10,16 @@ from typing import Literal, NamedTuple
 
 from msgspec.structs import replace
 
-from atvm_pipeline.core.facts import ChildDescribed, Counts, SpecSummarised, TotalsReported
+from atvm_pipeline.core.facts import ChildDescribed, Counts, SpecSummarised, TotalsReported, WrapperTotals
 
 from .lines import may_wrap, unwrap
 from .scanner_state import NAME_CHARS_MAX, PIECES_MAX, HeaderBox, ResultsBox, Row
 from .values import box_duration_s, count, counts, is_duration, table_duration_s
 
+HEADER_KEYS = frozenset(("Cypress", "Specs"))
+"""Rows that show that a `(Run Starting)` was Cypress's own."""
+KEYS_MAX = 16
+"""Keys remembered of one header box; Cypress 12 to 15 have eight."""
 HEADER_COLUMNS = 78
 """Specs, Searched and Run URL are cut after so many characters."""
 SPEC_RAN_COLUMNS = 80
@@ -71,7 +75,8 @@ def header_row(box: HeaderBox, row: KeyRow, offset: int) -> HeaderBox:
     box = replace(box, box_offset=offset if box.box_offset is None else box.box_offset)
     if box.key:
         box = header_value(box)
-    return replace(box, key=row.key, pieces=(row.value,), noise=0)
+    keys = box.keys if row.key in box.keys or len(box.keys) >= KEYS_MAX else (*box.keys, row.key)
+    return replace(box, key=row.key, keys=keys, pieces=(row.value,), noise=0)
 
 
 def header_value(box: HeaderBox) -> HeaderBox:
@@ -96,6 +101,7 @@ def header_value(box: HeaderBox) -> HeaderBox:
 
 
 _SPECS = re.compile(r"(\d{1,9}) found(?: \((.*)\))?", re.DOTALL)
+_LISTED = re.compile(r" found \(([^,)]{1,300})")
 _GROUP = re.compile(r"(.*), Parallel: (?:true|false)")
 
 
@@ -106,6 +112,12 @@ def _specs(value: str) -> tuple[int | None, tuple[str, ...]]:
     names = tuple((found[2] or "").split(", "))
     trusted = names != ("",) and not names[-1].endswith("...") and len(names) == int(found[1])
     return int(found[1]), names if trusted else ()
+
+
+def listed_spec(row: KeyRow) -> str | None:
+    """The first spec that a `Specs` row lists, None for another row and for one without names."""
+    found = _LISTED.search(row.value) if row.key == "Specs" else None
+    return found[1] if found is not None else None
 
 
 def _group(value: str) -> str | None:
@@ -127,7 +139,7 @@ class Results(NamedTuple):
     duration_s: float | None
 
 
-_RESULT_KEYS = frozenset(
+RESULT_KEYS = frozenset(
     (
         "Tests",
         "Passing",
@@ -141,6 +153,7 @@ _RESULT_KEYS = frozenset(
         "Spec Ran",
     )
 )
+_COUNTED = ("Tests", "Passing", "Failing", "Pending", "Skipped")
 
 
 def results_row(box: ResultsBox, row: KeyRow) -> ResultsBox | None:
@@ -149,22 +162,37 @@ def results_row(box: ResultsBox, row: KeyRow) -> ResultsBox | None:
         if not box.pieces or len(box.pieces) >= PIECES_MAX:
             return None
         return replace(box, pieces=(*box.pieces, row.value))
-    if row.key not in _RESULT_KEYS:
+    if row.key not in RESULT_KEYS:
         return None
     if row.key == "Spec Ran":
         return replace(box, pieces=(row.value,))
-    return replace(box, cells={**box.cells, row.key: row.value}, noise=0)
+    before = box.cells.get(row.key)
+    if before is None or before == row.value:
+        return replace(box, cells={**box.cells, row.key: row.value}, noise=0)
+    # Rows of two boxes are mixed: a failure is kept, whichever of the two it is of.
+    worse = row.key == "Failing" and (count(row.value) or 0) > (count(before) or 0)
+    cells = {**box.cells, row.key: row.value} if worse else box.cells
+    return replace(box, cells=cells, torn=True, noise=0)
 
 
 def results_end(box: ResultsBox) -> Results | None:
-    """What the box says, None if it is not whole."""
-    if not box.pieces:
-        return None
-    found = counts([box.cells.get(key, "") for key in ("Tests", "Passing", "Failing", "Pending", "Skipped")])
-    if found is None:
-        return None
-    name = unwrap(box.pieces, SPEC_RAN_COLUMNS)[:NAME_CHARS_MAX]
-    return Results(name, found, box_duration_s(box.cells.get("Duration", "")))
+    """What the box says; None if a row is missing, or rows of two boxes are mixed, and none counts a failure."""
+    found = counts([box.cells.get(key, "") for key in _COUNTED])
+    if found is None or box.torn:
+        if not failing_cell(box):
+            return None
+        found = Counts(**{key.lower(): count(box.cells.get(key, "")) or 0 for key in _COUNTED})
+    return Results(ran_spec(box), found, box_duration_s(box.cells.get("Duration", "")))
+
+
+def ran_spec(box: ResultsBox) -> str:
+    """The name of `Spec Ran`."""
+    return unwrap(box.pieces, SPEC_RAN_COLUMNS)[:NAME_CHARS_MAX]
+
+
+def failing_cell(box: ResultsBox) -> int:
+    """N of `Failing`, 0 where it was not read."""
+    return count(box.cells.get("Failing", "")) or 0
 
 
 # The final table
@@ -249,4 +277,24 @@ def totals_row(text: str, offset: int) -> TotalsReported | None:
         total=count(found["t"]) if found["t"] else None,
         counts=numbers,
         duration_s=table_duration_s(cells[0]),
+    )
+
+
+_WRAPPER_TOTALS = re.compile(
+    r"[ │]{1,6}\S{1,6} {2,3}(?:(?P<passed>All specs passed!)|No specs executed|(?P<f>\d{1,9}) of (?P<t>\d{1,9}) failed)"
+    r" +(?P<cells>\S.*?)[ │]*"
+)
+
+
+def wrapper_totals(text: str, offset: int) -> WrapperTotals | None:
+    """The row of cypress-cloud's own table that holds its verdict, without a percentage (its `lib/results/table.ts`)."""
+    found = _WRAPPER_TOTALS.fullmatch(text) if len(text) <= ROW_CHARS_MAX else None
+    if found is None:
+        return None
+    numbers = counts(found["cells"].split()[-len(_COUNTED) :])
+    if numbers is None:
+        return None
+    failed = count(found["f"]) if found["f"] else 0
+    return WrapperTotals(
+        offset=offset, failed=failed or 0, total=count(found["t"]) if found["t"] else None, counts=numbers
     )

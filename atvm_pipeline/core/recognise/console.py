@@ -55,6 +55,7 @@ class Scanner:
         if len(tail) >= LINE_BYTES_MAX:
             self._line(story, tail, base + end)
             tail, skipping = b"", True
+        story.take_marks()
         return Scan(replace(story.state, tail=tail, skipping=skipping), tuple(story.facts))
 
     def finish(self, state: ScannerState) -> Scan:
@@ -63,6 +64,7 @@ class Scanner:
         if state.tail and not _cut_in_a_number(state.tail):
             self._line(story, state.tail, state.offset - len(state.tail))
         settle(story, Next.END)
+        story.leave_spec()
         return Scan(story.state, tuple(story.facts))
 
     def _lines(self, story: Story, block: bytes, begin: int, end: int, base: int) -> None:
@@ -70,6 +72,7 @@ class Scanner:
         marked = self._marked(block, begin, end)
         at, mark, candidate = begin, 0, -1
         while at < end:
+            read = at
             if story.state.pending is None and marked is not None:
                 # Searched again only behind the last hit: many marked lines must not cost many searches.
                 if candidate < at:
@@ -77,6 +80,7 @@ class Scanner:
                 while mark < len(marked) and marked[mark] < at:
                     mark += 1
                 at = min(candidate, marked[mark]) if mark < len(marked) else candidate
+                story.count_marks(block, read, min(at, end), base)
                 if at >= end:
                     return
             stop = block.find(b"\n", at, end)
@@ -90,6 +94,7 @@ class Scanner:
             story.learn(code_page_in(raw))
         if read_line(story, text, offset):
             return
+        story.count_marks(raw, 0, len(raw), offset)
         literals = self._phrases.literals
         if literals is not None and not any(literal in raw for literal in literals):
             return

@@ -27,6 +27,8 @@ def _sentence(fact: f.Fact) -> str:
             return f"a test failed: {_name(fact.title)}" + (f": {_name(fact.error)}" if fact.error else "")
         case f.TestFlaky():
             return f"a test passed after a retry: {_name(fact.title)}"
+        case f.TestsCounted():
+            return _counted(fact)
         case f.SpecReported():
             return f"results of {_name(fact.spec)}: {_counts(fact.counts)}{_time(fact.duration_s)}"
         case f.RunFinished():
@@ -37,6 +39,8 @@ def _sentence(fact: f.Fact) -> str:
         case f.TotalsReported():
             specs = "" if fact.total is None else f" ({fact.failed} of {fact.total} specs failed)"
             return f"totals: {fact.verdict}{specs}, {_counts(fact.counts)}{_time(fact.duration_s)}"
+        case f.LineUnplaced():
+            return f"fits no spec ({fact.kind}{', failing' if fact.failing else ''}): {_name(fact.text)}"
         case f.RunRecorded():
             return f"recorded at {_name(fact.url)}"
         case f.ErrorReported():
@@ -47,6 +51,8 @@ def _sentence(fact: f.Fact) -> str:
             return f"the wrapper {fact.wrapper} begins{total}{group}"
         case f.WrapperFinished():
             return f"the wrapper {fact.wrapper} ends"
+        case f.WrapperTotals():
+            return f"the wrapper's totals: {fact.failed} specs failed, {_counts(fact.counts)}"
         case f.RunnerProgressed():
             return f"the runner says: {fact.text}"
         case _:
@@ -64,6 +70,12 @@ def _child(fact: f.ChildDescribed) -> str:
     if fact.run_url is not None:
         told.append(_name(fact.run_url))
     return ", ".join(told)
+
+
+def _counted(fact: f.TestsCounted) -> str:
+    marks = f"{fact.passed} passed, {fact.pending} pending by their marks"
+    epilogue = f", epilogue {_counts(fact.epilogue)}" if fact.epilogue is not None else ""
+    return f"no box for {_name(fact.spec)}: {marks}{epilogue}"
 
 
 def _counts(counts: f.Counts) -> str:

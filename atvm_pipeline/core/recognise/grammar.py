@@ -17,13 +17,16 @@ from atvm_pipeline.core.facts import (
 )
 from atvm_pipeline.core.harmless import one_line
 
-from .anchors import Anchor, anchor_of, attempt_in, failing_in, failure_in, running_in
+from . import box
+from .anchors import Anchor, anchor_of, attempt_in, counted_in, failure_in, running_in
 from .errors import RUN, error_in, is_held
 from .lines import may_wrap
 from .pending import RUNNING_COLUMNS, Next, go_on, settle
 from .scanner_state import Attempt, FailureBlock, HeaderBox, HeldName, ResultsBox, ServerError, Table
 from .story import Story
+from .summary import read_loose_row, read_loose_totals, read_title
 from .tests_told import FAILURES_MAX, FLAKY_MAX, TEXT_CHARS_MAX
+from .values import count
 
 WRAPPER = "cypress-cloud"
 URL_CHARS_MAX = 2000
@@ -45,6 +48,7 @@ def read_line(story: Story, text: str, offset: int) -> bool:
 def launched(story: Story, fact: ChildLaunched) -> None:
     """The runner starts another Cypress process: what the one before it printed is over."""
     settle(story, Next.CHILD)
+    story.state = replace(story.state, wrapper_table=False)
     story.facts.append(fact)
 
 
@@ -57,10 +61,12 @@ def progressed(story: Story, fact: RunnerProgressed) -> None:
 
 
 def _start(story: Story, text: str, offset: int) -> None:  # noqa: ARG001 - every handler is called alike
-    trusted = story.state.spec is None or bool(story.state.spec.errors)
-    if trusted:
+    state = story.state
+    if state.child == "open" and not (state.spec is not None and state.spec.errors):
+        story.await_header(offset)
+    else:
         story.begin_child(offset)
-    story.hold(HeaderBox(offset=offset, trusted=trusted))
+        story.hold(HeaderBox(offset=offset))
 
 
 def _running(story: Story, text: str, offset: int) -> None:
@@ -69,6 +75,7 @@ def _running(story: Story, text: str, offset: int) -> None:
         return
     held = HeldName(offset=offset, position=found.position, total=found.total, pieces=(found.piece,))
     if not story.may_begin(held):
+        story.unplaced("running", text, offset, spec=found.piece)
         return
     if may_wrap(found.piece, RUNNING_COLUMNS):
         story.hold(held)
@@ -77,18 +84,48 @@ def _running(story: Story, text: str, offset: int) -> None:
 
 
 def _results(story: Story, text: str, offset: int) -> None:  # noqa: ARG001
-    if story.state.child != "none":
-        story.hold(ResultsBox(offset=offset))
+    story.hold(ResultsBox(offset=offset))
 
 
-def _finish(story: Story, text: str, offset: int) -> None:  # noqa: ARG001
-    if not story.may_finish():
+def _boxed(story: Story, text: str, offset: int) -> None:
+    """A row that no box or table has taken: its title was lost, or it is of another process or of a wrapper's table."""
+    if story.state.wrapper_table:
+        _wrapper_totals(story, text, offset)
         return
-    if story.state.first is None:
-        # No spec has begun: no table will show that this is a summary (a ci-build-id that was used before).
-        story.finish_run(offset)
-    else:
-        story.hold(Table(offset=offset, trusted=False))
+    if read_loose_row(story, text, offset):
+        return
+    row = box.key_row(text)
+    if row is None or not row.key:
+        return
+    if row.key in box.HEADER_KEYS:
+        _header_row(story, row, text, offset)
+    elif row.key in box.RESULT_KEYS:
+        _results_row(story, row, text, offset)
+
+
+def _header_row(story: Story, row: box.KeyRow, text: str, offset: int) -> None:
+    if story.begin_awaited_child(offset):
+        header = story.state.pending
+        assert isinstance(header, HeaderBox)
+        story.hold(box.header_row(header, row, offset))
+    elif story.state.child == "open":
+        story.unplaced("header", text, offset, spec=box.listed_spec(row))
+    elif row.key == "Cypress":
+        # Its `(Run Starting)` was lost.
+        story.begin_child(offset)
+        story.hold(HeaderBox(offset=offset, key=row.key, keys=(row.key,), pieces=(row.value,)))
+
+
+def _results_row(story: Story, row: box.KeyRow, text: str, offset: int) -> None:
+    if story.state.pending is None and story.state.spec is not None and row.key == "Tests":
+        more = box.results_row(ResultsBox(offset=offset), row)
+        story.hold(more)
+        return
+    failing = row.key == "Failing" and (count(row.value) or 0) > 0
+    if failing:
+        story.unplaced("box", text, offset, failing=True)
+    elif row.key == "Spec Ran":
+        story.unplaced("results", text, offset, spec=row.value)
 
 
 def _recorded(story: Story, text: str, offset: int) -> None:
@@ -108,15 +145,31 @@ def _canceled(story: Story, text: str, offset: int) -> None:
         story.error("run-canceled", RUN, text, offset)
 
 
-def _passing(story: Story, text: str, offset: int) -> None:  # noqa: ARG001
+def _passing(story: Story, text: str, offset: int) -> None:
     """An epilogue begins: what an earlier one counted was a test's own output."""
-    if story.state.spec is not None and story.state.spec.failing:
-        story.state = replace(story.state, spec=replace(story.state.spec, failing=0, number=1))
+    spec = story.state.spec
+    if spec is not None:
+        number = 1 if spec.failing else spec.number
+        spec = replace(
+            spec,
+            failing=0,
+            number=number,
+            epilogue_at=offset,
+            epilogue_passing=counted_in(text),
+            epilogue_pending=0,
+        )
+        story.state = replace(story.state, spec=spec)
+
+
+def _pending(story: Story, text: str, offset: int) -> None:  # noqa: ARG001
+    if story.state.spec is not None:
+        spec = replace(story.state.spec, epilogue_pending=counted_in(text))
+        story.state = replace(story.state, spec=spec)
 
 
 def _failing(story: Story, text: str, offset: int) -> None:  # noqa: ARG001
     if story.state.spec is not None:
-        failing = max(story.state.spec.failing, failing_in(text))
+        failing = max(story.state.spec.failing, counted_in(text))
         story.state = replace(story.state, spec=replace(story.state.spec, failing=failing))
 
 
@@ -160,24 +213,42 @@ def _wrapper_params(story: Story, text: str, offset: int) -> None:
         return
     named = one_line(group, TEXT_CHARS_MAX) if group not in ("", "false") else None
     story.facts.append(WrapperStarted(offset=offset, wrapper=WRAPPER, total=total, group=named))
-    story.state = replace(story.state, discovered=None, wrapped=True)
+    story.state = replace(story.state, discovered=None, wrapped=True, wrapper_table=False)
 
 
 def _wrapper_end(story: Story, text: str, offset: int) -> None:  # noqa: ARG001
     if story.state.wrapped and story.state.spec is None:
         story.facts.append(WrapperFinished(offset=offset, wrapper=WRAPPER))
-        story.state = replace(story.state, wrapped=False)
+        story.state = replace(story.state, wrapped=False, wrapper_table=True)
+
+
+def _totals(story: Story, text: str, offset: int) -> None:
+    if story.state.wrapper_table:
+        _wrapper_totals(story, text, offset)
+    else:
+        read_loose_totals(story, text, offset)
+
+
+def _wrapper_totals(story: Story, text: str, offset: int) -> None:
+    """A line of the wrapper's own table; only the one with its verdict counts."""
+    totals = box.wrapper_totals(text, offset)
+    if totals is not None:
+        story.facts.append(totals)
+        story.state = replace(story.state, wrapper_table=False)
 
 
 _HANDLERS = {
     Anchor.START: _start,
     Anchor.RUNNING: _running,
     Anchor.RESULTS: _results,
-    Anchor.FINISH: _finish,
+    Anchor.BOXED: _boxed,
+    Anchor.FINISH: read_title,
+    Anchor.TOTALS: _totals,
     Anchor.RECORDED: _recorded,
     Anchor.SPEC_SKIPPED: _spec_skipped,
     Anchor.CANCELED: _canceled,
     Anchor.PASSING: _passing,
+    Anchor.PENDING: _pending,
     Anchor.FAILING: _failing,
     Anchor.FAILURE: _failure,
     Anchor.ATTEMPT: _attempt,

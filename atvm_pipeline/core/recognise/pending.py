@@ -18,11 +18,11 @@ from .scanner_state import (
     HeaderBox,
     HeldName,
     ResultsBox,
-    Row,
     ServerError,
     Table,
 )
 from .story import Story
+from .summary import end_table, read_table_line
 from .tests_told import attempt_line, failed, failure_line
 
 RUNNING_COLUMNS = 68
@@ -58,7 +58,7 @@ def go_on(story: Story, text: str, offset: int) -> bool:
         case ResultsBox() as results:
             return _results(story, results, text)
         case Table() as table:
-            return _table(story, table, text, offset)
+            return read_table_line(story, table, text, offset)
         case FailureBlock() as block:
             step = failure_line(block, text)
             story.hold(step.block)
@@ -90,15 +90,9 @@ def settle(story: Story, following: Next) -> None:
         case HeaderBox():
             _described(story, pending)
         case ResultsBox():
-            found = box.results_end(pending)
-            if found is not None:
-                story.box_read(found, pending.offset)
+            _box_over(story, pending)
         case Table():
-            if pending.row is not None:
-                story.row_read(pending, box.summarised(pending.row))
-            elif not pending.trusted and following is not Next.ANCHOR:
-                story.finish_run(pending.offset)
-            story.hold(None)
+            end_table(story, pending, followed=following is not Next.ANCHOR)
         case FailureBlock():
             story.facts.append(failed(pending))
         case ServerError():
@@ -123,13 +117,10 @@ def _name(story: Story, name: HeldName, text: str) -> bool:
 
 def _header(story: Story, header: HeaderBox, text: str, offset: int) -> bool:
     row = box.key_row(text)
-    if row is not None:
-        if not header.trusted:
-            if row.key != "Cypress":
-                story.hold(None)
-                return False
-            story.begin_child(header.offset)
-            header = replace(header, trusted=True)
+    if row is not None and row.key not in box.RESULT_KEYS:
+        if row.key and row.key in header.keys:
+            # Cypress prints each row once: the box of a second process is mixed into this one.
+            story.unplaced("header", text, offset, spec=box.listed_spec(row))
         story.hold(box.header_row(header, row, offset))
         return True
     if box.is_border(text):
@@ -138,13 +129,16 @@ def _header(story: Story, header: HeaderBox, text: str, offset: int) -> bool:
         else:
             story.hold(replace(header, box_offset=offset))
         return True
+    if row is None and anchor_of(text) is Anchor.START and not header.key and header.found is None:
+        story.unplaced("header", text, offset)  # a second process prints its title, or the line was doubled
+        return True
     return _noise(story, header, text)
 
 
 def _described(story: Story, header: HeaderBox) -> None:
     if header.key:
         header = box.header_value(header)
-    if header.found is not None:
+    if header.found is not None and header.box_offset is not None:
         story.facts.append(header.found)
 
 
@@ -152,7 +146,7 @@ def _results(story: Story, results: ResultsBox, text: str) -> bool:
     row = box.key_row(text)
     if results.pieces and (not text or box.is_border(text) or (row is not None and row.key)):
         settle(story, Next.ANCHOR)
-        return True
+        return row is None or row.key in box.RESULT_KEYS
     if row is not None:
         more = box.results_row(results, row)
         if more is not None:
@@ -163,70 +157,35 @@ def _results(story: Story, results: ResultsBox, text: str) -> bool:
     return box.is_border(text) or _noise(story, results, text)
 
 
+def _box_over(story: Story, results: ResultsBox) -> None:
+    """A results box that is over: a whole one is a result, a damaged one only where it counts a failure."""
+    if not results.pieces:
+        story.drop_box(results)
+        return
+    found = box.results_end(results)
+    if found is None:
+        story.box_damaged(results, box.ran_spec(results))
+    else:
+        story.box_read(found, results.offset)
+
+
 def _noise(story: Story, pending: HeaderBox | ResultsBox, text: str) -> bool:
     """A line of other origin within a box; False lets it be looked at for itself."""
     if not text:
         return True
     anchor = anchor_of(text)
-    if anchor is None and pending.noise < NOISE_MAX:
+    if anchor in (None, Anchor.BOXED) and pending.noise < NOISE_MAX:
         story.hold(replace(pending, noise=pending.noise + 1))
     else:
         settle(story, Next.ANCHOR)
     return False
 
 
-def _table(story: Story, table: Table, text: str, offset: int) -> bool:
-    if not text:
-        if table.row is not None:
-            _row_over(story, table, table.row)
-        return True
-    row = box.table_row(text, offset)
-    totals = box.totals_row(text, offset)
-    if table.row is not None:
-        more = box.table_rest(table.row, text)
-        if more is not None:
-            return _row(story, table, more)
-        if row is None and totals is None and not box.is_border(text) and anchor_of(text) is None:
-            return False  # a line of other origin: the name may go on below it
-        next_table = _row_over(story, table, table.row)
-        if next_table is None:
-            return False
-        table = next_table
-    if row is not None:
-        return _row(story, table, row)
-    if totals is not None:
-        story.totals_read(table, totals)
-        return True
-    anchor = anchor_of(text)
-    if anchor is not None:
-        own = anchor in (Anchor.RECORDED, Anchor.CANCELED, Anchor.ERROR, Anchor.WRAPPER_END)
-        settle(story, Next.CHILD if own or anchor is Anchor.START else Next.ANCHOR)
-    return False
-
-
-def _row(story: Story, table: Table, row: Row) -> bool:
-    if box.row_goes_on(row):
-        story.hold(replace(table, row=row))
-    else:
-        _row_over(story, table, row)
-    return True
-
-
-def _row_over(story: Story, table: Table, row: Row) -> Table | None:
-    """Tell a row that is whole; None if it showed that this is no summary."""
-    story.row_read(table, box.summarised(row))
-    if story.state.pending is None:
-        return None
-    table = replace(table, row=None, trusted=True)
-    story.hold(table)
-    return table
-
-
 def _flaky(story: Story, attempt: Attempt, offset: int) -> None:
     spec = story.state.spec
     assert spec is not None  # an attempt is put together only within a spec, and is over with it
     story.facts.append(TestFlaky(offset=offset, title=attempt.title))
-    story.state = replace(story.state, spec=replace(spec, flaky=spec.flaky + 1))
+    story.state = replace(story.state, spec=replace(spec, flaky=spec.flaky + 1, passed=spec.passed + 1))
 
 
 def _server_error(story: Story, error: ServerError, text: str) -> bool:

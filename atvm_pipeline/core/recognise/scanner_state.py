@@ -15,6 +15,8 @@ PIECES_MAX = 64
 """Lines that one wrapped name may take."""
 LEFT_BEHIND_MAX = 8
 """Specs remembered that were followed by the next one without a box."""
+EARLY_MAX = 3
+"""First specs of a child remembered: a table whose first rows were lost still names one of them."""
 
 
 class MemoryBase(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -35,6 +37,18 @@ class OpenSpec(MemoryBase, frozen=True, kw_only=True):
     """Flaky tests told."""
     errors: tuple[str, ...] = ()
     """Codes of the error blocks told: after one, the box need not come."""
+    passed: int = 0
+    """Lines with the mark of a passed test."""
+    pending: int = 0
+    """Lines with the mark of a pending test."""
+    marked_at: int | None = None
+    """Byte offset of the first mark."""
+    epilogue_at: int | None = None
+    """Byte offset of `N passing`; None before it was read."""
+    epilogue_passing: int = 0
+    epilogue_pending: int = 0
+    tables: int = 0
+    """Summaries read while it is open."""
 
 
 class HeldName(MemoryBase, frozen=True, kw_only=True, tag="name"):
@@ -50,11 +64,11 @@ class HeaderBox(MemoryBase, frozen=True, kw_only=True, tag="header"):
     """`(Run Starting)` was read, its box not yet to the end."""
 
     offset: int
-    trusted: bool
-    """False: it stands within a spec, and only its box will show that it is not the spec's own output."""
     box_offset: int | None = None
     key: str = ""
     """The key of the row that was read last."""
+    keys: tuple[str, ...] = ()
+    """The keys of all rows read, each once."""
     pieces: tuple[str, ...] = ()
     """The value of that row so far."""
     found: ChildDescribed | None = None
@@ -68,6 +82,8 @@ class ResultsBox(MemoryBase, frozen=True, kw_only=True, tag="results"):
     cells: dict[str, str] = {}
     pieces: tuple[str, ...] = ()
     """The value of `Spec Ran` so far."""
+    torn: bool = False
+    """A row came twice with two values: the rows of two boxes are mixed."""
     noise: int = 0
 
 
@@ -82,12 +98,20 @@ class Row(MemoryBase, frozen=True, kw_only=True):
 
 
 class Table(MemoryBase, frozen=True, kw_only=True, tag="table"):
-    """`(Run Finished)` was read, the totals row below its table not yet."""
+    """`(Run Finished)` or a first row was read, the totals row below the table not yet."""
 
     offset: int
     trusted: bool
-    """False: not told yet, the first row has to show that this is the summary of the specs that ran."""
+    """False: not reported yet; a row has to show that this is the summary of the specs that ran."""
+    titled: bool = True
+    """Whether `(Run Finished)` was read; its line may be lost."""
+    within: str = ""
+    """The spec whose box had not come: a test may have printed the table, unless its lines agree with the spec's own."""
     row: Row | None = None
+    sums: Counts = Counts()
+    """Sums over the rows of a table within a spec."""
+    own: Counts | None = None
+    """The row that names that spec."""
 
 
 class FailureBlock(MemoryBase, frozen=True, kw_only=True, tag="failure"):
@@ -135,10 +159,20 @@ class ScannerState(MemoryBase, frozen=True, kw_only=True):
     """N of a `Discovered N spec files` that may be a wrapper's first line."""
     wrapped: bool = False
     """A wrapper's first lines were read, its end line not."""
+    wrapper_table: bool = False
+    """A wrapper's end line was read; its own table follows."""
     joined: bool = False
     """This child's beginning was not seen: its first spec is not known."""
-    first: str | None = None
-    """The first spec that this child was seen to begin."""
+    early: tuple[str, ...] = ()
+    """The first specs of this child, at most EARLY_MAX."""
+    title_at: int | None = None
+    """Byte offset of a `(Run Starting)` within an open child: a row of its header box has to follow."""
+    position: int = 0
+    """i of the last `(i of N)` that was believed."""
+    unplaced: int = 0
+    """Lines of this child reported as unplaced."""
+    unplaced_failing: int = 0
+    """Of these, lines that report a failure."""
     spec: OpenSpec | None = None
     left: tuple[str, ...] = ()
     """Specs of this child that were left behind without a box."""

@@ -426,6 +426,9 @@ def test_every_fact_has_a_line_for_a_person() -> None:
         f.WrapperStarted(offset=1, wrapper="cypress-cloud", total=1, group="g"),
         f.WrapperFinished(offset=1, wrapper="cypress-cloud"),
         f.RunnerProgressed(offset=1, text="t"),
+        f.TestsCounted(offset=1, spec="a.cy.ts", passed=1, epilogue=f.Counts(tests=1, passing=1)),
+        f.LineUnplaced(offset=1, kind="totals", text="1 of 2 failed", failing=True),
+        f.WrapperTotals(offset=1, counts=f.Counts(tests=1, passing=1)),
     ]
 
     assert {type(fact) for fact in facts} == set(f.Fact.__args__)

@@ -99,7 +99,7 @@ def test_how_the_bytes_are_cut_changes_nothing(data: bytes, cuts: list[int]) -> 
 
     assert in_blocks(data, cuts) == (facts, state)
     assert state.offset == len(data)
-    assert [fact.offset for fact in facts] == sorted({fact.offset for fact in facts})
+    assert len(facts) == len({fact.offset for fact in facts})
     assert all(0 <= fact.offset < len(data) for fact in facts)
 
 
@@ -124,7 +124,7 @@ def test_any_bytes_are_read_without_an_exception(lines: list[bytes], cut: int) -
     facts, _ = whole(data)
 
     assert in_blocks(data, [cut])[0] == facts
-    assert [fact.offset for fact in facts] == sorted({fact.offset for fact in facts})
+    assert len(facts) == len({fact.offset for fact in facts})
 
 
 @settings(max_examples=60, deadline=None)

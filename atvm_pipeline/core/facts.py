@@ -144,7 +144,7 @@ class LineUnplaced(FactBase, frozen=True, kw_only=True, tag="line-unplaced"):
     Either a test or a plugin printed it, or a second Cypress process writes into the same log.
     """
 
-    kind: Literal["header", "running", "results", "box", "row", "finish", "totals"]
+    kind: Literal["header", "running", "epilogue", "results", "box", "row", "finish", "totals"]
     text: str
     """The line, or the numbers of the box, at most 300 characters."""
     spec: str | None = None

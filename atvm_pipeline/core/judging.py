@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from .children import early_ends
 from .harmless import one_line
 from .ledger import add_ledgers, host_results, known_hosts, ledger_of, spec_results
 from .log_checks import printed_failures
@@ -105,6 +106,14 @@ def notes_of(case: Case, name: Name) -> tuple[str, ...]:
         ran = names(real_hosts(case, began_only=True))
         notes.append(
             f"The label {name.label} does not fit the hosts that ran ({ran}); it is reported as {name.name}."
+        )
+    errors = [
+        error.text for child in subrun.children for error in child.doubtful if error not in early_ends(child)
+    ]
+    if errors:
+        notes.append(
+            "An error was read while a spec was running; the spec may have printed it, because Cypress went on: "
+            f"{names([one_line(text, LINE_CHARS_MAX) for text in errors])}."
         )
     printed = printed_failures(run, subrun)
     if printed:

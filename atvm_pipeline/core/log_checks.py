@@ -145,18 +145,19 @@ def unattributed(run: Run, subrun: SubRun) -> tuple[LineUnplaced, ...]:
     A test may print such a line while its spec runs: there it counts only where a second header, a second summary or a
     second `Running:` line shows that more than a test wrote into the log.
     """
-    doubtful = next(_overlaps(run, subrun), None) is not None
     return tuple(
         line
         for child in subrun.children
         for line in child.unplaced
-        if line.failing and (doubtful or not _may_be_printed(child, line))
+        if line.failing and (not line.within or has_second_run(run, subrun, child))
     )
 
 
-def _may_be_printed(child: Child, line: LineUnplaced) -> bool:
-    second_run = any(other.kind == "running" for other in child.unplaced) or summaries(child) > 1
-    return bool(line.within) and not second_run
+def has_second_run(run: Run, subrun: SubRun, child: Child) -> bool:
+    """Return whether more than a test may have written into the output of a child's specs."""
+    if next(_overlaps(run, subrun), None) is not None or summaries(child) > 1:
+        return True
+    return any(line.kind == "running" for line in child.unplaced)
 
 
 def printed_failures(run: Run, subrun: SubRun) -> tuple[LineUnplaced, ...]:

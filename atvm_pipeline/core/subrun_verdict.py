@@ -10,7 +10,7 @@ from .children import early_ends
 from .facts import ErrorReported, LineUnplaced
 from .harmless import one_line
 from .judging import Case, real_hosts
-from .log_checks import find_contradiction, find_mix, unattributed
+from .log_checks import find_contradiction, find_mix, has_second_run, unattributed
 from .results import SpecResult
 from .state import SPECS_MAX, Child, Phase, Reason, Run, SubRun
 from .transitions import EARLY_ENDS, SUBRUN_VERDICTS
@@ -29,6 +29,8 @@ def subrun_failure(case: Case) -> Reason | None:
     run = case.run
     for child in case.subrun.children:
         fatal = early_ends(child)
+        if not fatal and child.doubtful and has_second_run(run, case.subrun, child):
+            fatal = child.doubtful
         if fatal:
             first = fatal[0]
             told = [*log_at(run, first.offset)]

@@ -301,6 +301,26 @@ def test_a_failing_box_of_a_spec_that_a_running_line_named_is_more_than_a_note()
     assert judged(printed(foreign)).reason["code"] == "failure-unattributed"
 
 
+SIGNAL = "The Test Runner unexpectedly exited via a close event with signal SIGSEGV"
+
+
+def test_an_error_that_a_test_may_have_printed_is_a_note_unless_a_second_run_shows() -> None:
+    noted, second = judged(printed([SIGNAL])), judged(printed([*prints.running("w2k25.cy.ts", 1, 2), SIGNAL]))
+
+    assert noted.phase == "COMPLETED"
+    assert any("SIGSEGV" in note for note in noted.subruns[0].notes)
+    assert second.reason["code"] == "cypress-signalled"
+
+
+def test_an_epilogue_with_failures_counts_between_specs_and_is_a_note_within_one() -> None:
+    failing = ["  1 passing (3s)", "  2 failing", ""]
+    between = [*WHOLE[: box_of(WHOLE, HOST)[-1] + 1], *failing, *WHOLE[box_of(WHOLE, HOST)[-1] + 1 :]]
+
+    assert judged(between).reason["code"] == "failure-unattributed"
+    assert any("2 failing" in note for note in judged(printed(failing)).subruns[0].notes)
+    assert judged([*failing, *WHOLE]).phase == "COMPLETED"
+
+
 def test_a_results_box_that_breaks_off_keeps_its_failures() -> None:
     box = prints.results(CHECK, passing=1, failing=1)
     broken = box[: at(box, "Failing:") + 1]

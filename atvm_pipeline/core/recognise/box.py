@@ -16,7 +16,7 @@ from .lines import may_wrap, unwrap
 from .scanner_state import NAME_CHARS_MAX, PIECES_MAX, HeaderBox, ResultsBox, Row
 from .values import box_duration_s, count, counts, is_duration, table_duration_s
 
-HEADER_KEYS = frozenset(("Cypress", "Specs"))
+HEADER_KEYS = frozenset(("Cypress", "Browser", "Node Version", "Specs", "Searched", "Params", "Run URL"))
 """Rows that show that a `(Run Starting)` was Cypress's own."""
 KEYS_MAX = 16
 """Keys remembered of one header box; Cypress 12 to 15 have eight."""

@@ -146,19 +146,15 @@ def _canceled(story: Story, text: str, offset: int) -> None:
 
 
 def _passing(story: Story, text: str, offset: int) -> None:
-    """An epilogue begins: what an earlier one counted was a test's own output."""
+    """An epilogue begins: what an earlier one counted was a test's own output, or another process's."""
     spec = story.state.spec
-    if spec is not None:
-        number = 1 if spec.failing else spec.number
-        spec = replace(
-            spec,
-            failing=0,
-            number=number,
-            epilogue_at=offset,
-            epilogue_passing=counted_in(text),
-            epilogue_pending=0,
-        )
-        story.state = replace(story.state, spec=spec)
+    if spec is None:
+        return
+    if spec.failing:
+        story.unplaced("epilogue", f"{spec.failing} failing", spec.failing_at, failing=True)
+        spec = replace(spec, failing=0, number=1)
+    spec = replace(spec, epilogue_at=offset, epilogue_passing=counted_in(text), epilogue_pending=0)
+    story.state = replace(story.state, spec=spec)
 
 
 def _pending(story: Story, text: str, offset: int) -> None:  # noqa: ARG001
@@ -167,10 +163,15 @@ def _pending(story: Story, text: str, offset: int) -> None:  # noqa: ARG001
         story.state = replace(story.state, spec=spec)
 
 
-def _failing(story: Story, text: str, offset: int) -> None:  # noqa: ARG001
-    if story.state.spec is not None:
-        failing = max(story.state.spec.failing, counted_in(text))
-        story.state = replace(story.state, spec=replace(story.state.spec, failing=failing))
+def _failing(story: Story, text: str, offset: int) -> None:
+    spec, failing = story.state.spec, counted_in(text)
+    if spec is not None:
+        at = spec.failing_at if spec.failing else offset
+        story.state = replace(
+            story.state, spec=replace(spec, failing=max(spec.failing, failing), failing_at=at)
+        )
+    elif story.state.child == "open" and failing:
+        story.unplaced("epilogue", text.strip(), offset, failing=True)
 
 
 def _failure(story: Story, text: str, offset: int) -> None:

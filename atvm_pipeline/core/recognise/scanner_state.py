@@ -31,6 +31,8 @@ class OpenSpec(MemoryBase, frozen=True, kw_only=True):
     total: int
     failing: int = 0
     """N of the epilogue's `N failing`, 0 before it is printed: from then on the log holds failure texts."""
+    failing_at: int = 0
+    """Byte offset of that line."""
     number: int = 1
     """The number that the next failure block bears."""
     flaky: int = 0

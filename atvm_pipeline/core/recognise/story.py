@@ -66,7 +66,7 @@ class Story:
 
     def unplaced(
         self,
-        kind: Literal["header", "running", "results", "box", "row", "finish", "totals"],
+        kind: Literal["header", "running", "epilogue", "results", "box", "row", "finish", "totals"],
         text: str,
         offset: int,
         *,

@@ -168,6 +168,8 @@ class RunnerVanished(EventBase, frozen=True, kw_only=True, tag="runner-vanished"
 
     rebooted: bool = False
     """The host booted since the runner was started."""
+    stop_requested: bool = False
+    """A stop of the runner was requested (`stop.json`): a runner that the wrapper did not start leaves no other record."""
 
 
 class LogRead(EventBase, frozen=True, kw_only=True, tag="log-read"):

@@ -23,7 +23,7 @@ from .subrun_verdict import (
     unfinished,
 )
 from .transitions import RUN_VERDICTS
-from .words import and_text, duration, hosts_named, log_at, names, reason
+from .words import Evidence, and_text, duration, hosts_named, log_at, names, reason
 
 SIGNAL_NAMES = {
     1: "SIGHUP",
@@ -40,6 +40,7 @@ SHELL_SIGNAL_BASE = 128
 OUTSIDE_RESULTS = frozenset({"signal", "core-dump", "watchdog", "timeout"})
 """systemd service results that mean an end from outside (systemd.exec(5), $SERVICE_RESULT)."""
 
+STOP_MARKER: Evidence = {"kind": "marker", "path": "stop.json"}
 EVIDENCE_MAX = 20
 """Places in the log that show that a run passed; each sub-run has its own besides."""
 
@@ -105,20 +106,22 @@ def run_outside(case: RunCase) -> Reason | None:
     run = case.run
     if run.exit is not None:
         return _outside_exit(case, run.exit)
-    if run.vanished is None or not (_unfinished(case) or hosts_not_begun(run, case.results)):
+    if run.vanished is None:
         return None
-    at: list[dict[str, str | int | float | None]] = [
-        {"kind": "process", "pid": run.runner.pid if run.runner is not None else None}
-    ]
-    return reason(
-        "host-rebooted" if run.vanished.rebooted else "runner-vanished", [*at, *log_at(run, run.log.end)]
-    )
+    at: list[Evidence] = [{"kind": "process", "pid": run.runner.pid if run.runner is not None else None}]
+    at += log_at(run, run.log.end)
+    if run.vanished.stop_requested:
+        # As with an exit record: the request ended the runner, whatever it still had to do.
+        return reason("runner-stopped", [*at, STOP_MARKER])
+    if not (_unfinished(case) or hosts_not_begun(run, case.results)):
+        return None
+    return reason("host-rebooted" if run.vanished.rebooted else "runner-vanished", at)
 
 
 def _outside_exit(case: RunCase, exit_: RunnerExited) -> Reason | None:
     record = exit_evidence(exit_)
     if exit_.stop_requested:
-        return reason("runner-stopped", [*record, {"kind": "marker", "path": "stop.json"}])
+        return reason("runner-stopped", [*record, STOP_MARKER])
     if exit_.service_result == "oom-kill":
         return reason("out-of-memory", record)
     if exit_.signal is not None:
@@ -137,7 +140,7 @@ def _outside_exit(case: RunCase, exit_: RunnerExited) -> Reason | None:
     return None
 
 
-def exit_evidence(exit_: RunnerExited) -> list[dict[str, str | int | float | None]]:
+def exit_evidence(exit_: RunnerExited) -> list[Evidence]:
     """Evidence: the exit record."""
     return [
         {"kind": "exit", "path": "runner-exit.json", "exit_code": exit_.exit_code, "signal": exit_.signal}

@@ -123,7 +123,7 @@ class Sources:
 
     def _exited(self, record: ExitRecord) -> Iterator[Event]:
         self._exit_fed = True
-        stop = read_record(self._paths.stop, MarkerRecord, self._request.run_id)
+        stop = self._stop_marker()
         if stop is not None and stop.host_down:
             # An orderly shutdown stops the runner like a person does, but nobody meant this run.
             self._vanish_fed = True
@@ -168,24 +168,26 @@ class Sources:
 
     def _vanished(self) -> Iterator[Event]:
         runner = self._runner
+        boot_id = runner.boot_id if runner is not None else self._request.boot_id
+        rebooted = bool(boot_id) and boot_id != self._boot_id
+        self._misses = self._misses + 1 if rebooted or self._is_gone(runner) else 0
+        if self._misses < VANISH_LOOKS:
+            return
+        self._vanish_fed = True
+        stop = self._stop_marker()
+        down = stop is not None and stop.host_down
+        stopped = stop is not None and not down
+        yield RunnerVanished(at=clock.now(), rebooted=rebooted or down, stop_requested=stopped)
+
+    def _is_gone(self, runner: RunnerStarted | None) -> bool:
         if runner is None:
-            if self._request.boot_id and self._request.boot_id != self._boot_id:
-                # Who should have started it went down with the host: none will come.
-                self._vanish_fed = True
-                yield RunnerVanished(at=clock.now(), rebooted=True)
-            return
-        rebooted = bool(runner.boot_id) and runner.boot_id != self._boot_id
-        if not rebooted and (
-            is_locked(self._paths.runner_lock)
-            or is_alive(runner.pid, runner.create_time)
-            or self._unit_is_ending()
-        ):
-            self._misses = 0
-            return
-        self._misses += 1
-        if self._misses >= VANISH_LOOKS:
-            self._vanish_fed = True
-            yield RunnerVanished(at=clock.now(), rebooted=rebooted)
+            # A runner that the wrapper does not start may be stopped before a look has found it.
+            return self._request.runner_command is None and self._stop_marker() is not None
+        lives = is_locked(self._paths.runner_lock) or is_alive(runner.pid, runner.create_time)
+        return not (lives or self._unit_is_ending())
+
+    def _stop_marker(self) -> MarkerRecord | None:
+        return read_record(self._paths.stop, MarkerRecord, self._request.run_id)
 
     def _unit_is_ending(self) -> bool:
         """Whether systemd still ends what the killed wrapper left, and will then write the record for it."""

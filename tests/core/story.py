@@ -119,8 +119,8 @@ class Story:
     def exit(self, code: int | None = 0, **more: Any) -> Self:
         return self.feed(RunnerExited(at=self.at, exit_code=code, **more))
 
-    def vanish(self, *, rebooted: bool = False) -> Self:
-        return self.feed(RunnerVanished(at=self.at, rebooted=rebooted))
+    def vanish(self, *, rebooted: bool = False, stop_requested: bool = False) -> Self:
+        return self.feed(RunnerVanished(at=self.at, rebooted=rebooted, stop_requested=stop_requested))
 
     def cancel(self) -> Self:
         return self.feed(CancelRequested(at=self.at, who="alice", why="wrong host", requested_at=self.at))

@@ -94,6 +94,29 @@ def test_row_3_a_runner_that_is_gone_without_a_record_is_terminated_if_something
     assert story.ending == ("TERMINATED", code)
 
 
+@pytest.mark.parametrize("rebooted", [False, True])
+@pytest.mark.parametrize("finished", [False, True])
+def test_row_3_a_requested_stop_without_a_record_is_a_stop_whatever_had_run(
+    finished: bool, rebooted: bool
+) -> None:
+    story = green() if finished else Story().started().begin_child(2)
+    before = story.subruns if finished else [("TERMINATED", "runner-stopped")]
+    story.vanish(rebooted=rebooted, stop_requested=True).tick(20)
+
+    assert story.ending == ("TERMINATED", "runner-stopped")
+    assert story.subruns == before
+    assert {"kind": "marker", "path": "stop.json"} in story.view.reason["evidence"]
+
+
+def test_a_requested_stop_of_a_run_that_was_judged_changes_nothing() -> None:
+    story = green().vanish().tick(20)
+    before = story.view
+    story.vanish(stop_requested=True).tick(20)
+
+    assert story.ending == ("COMPLETED", "all-passed")
+    assert story.view.reason == before.reason
+
+
 def test_a_runner_that_is_gone_without_a_record_when_a_requested_host_is_missing_is_terminated() -> None:
     story = Story().started().child(FIRST, label="e2e-redhat9.6-fc").tick(11).vanish().tick(20)
 

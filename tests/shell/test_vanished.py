@@ -1,0 +1,104 @@
+"""A runner that is gone without an exit record: what the watcher makes of the stop marker and of the boot."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from atvm_pipeline.core.events import Event, RunnerStarted, RunnerVanished, RunRequested
+from atvm_pipeline.core.reducer import begin, reduce
+from atvm_pipeline.shell.clock import boot_id
+from atvm_pipeline.shell.files import make_folder
+from atvm_pipeline.shell.records import MarkerRecord, Paths, Request, write_record
+from atvm_pipeline.shell.sources import VANISH_LOOKS, Sources
+
+NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
+BUILD = "e2e-redhat9.6-fc"
+GONE_PID = 2**22
+"""Above the kernel's largest process id."""
+
+
+class World:
+    """One run's folder, and its sources."""
+
+    def __init__(self, folder: Path, *, started: bool, ours: bool = False, boot: str | None = None) -> None:
+        self.paths = Paths(folder / "state", BUILD)
+        make_folder(self.paths.folder)
+        make_folder(self.paths.runner_lock.parent)
+        self.named: dict[str, Any] = {"build_name": BUILD, "run_id": "r1"}
+        boot = boot_id() if boot is None else boot
+        request = Request(
+            **self.named,
+            requested_at=NOW,
+            runner_command="bash runner.sh" if ours else None,
+            workdir=str(folder),
+            log_path=str(folder / "runner.log"),
+            artifacts_dir=str(folder / "cmcReporter"),
+            boot_id=boot,
+        )
+        run = begin(RunRequested(seq=1, at=NOW, log_path=request.log_path, **self.named)).run
+        if started:
+            run = reduce(run, RunnerStarted(seq=2, at=NOW, pid=GONE_PID, create_time=1.0, boot_id=boot)).run
+        self.sources = Sources(self.paths, request, run, lambda _path: None)
+
+    def stop(self, *, run_id: str = "r1", **more: Any) -> "World":
+        marker = MarkerRecord(**{**self.named, "run_id": run_id}, who="alice", requested_at=NOW, **more)
+        write_record(self.paths.stop, marker)
+        return self
+
+    def look(self) -> list[Event]:
+        return [event for event in self.sources.gather(None) if isinstance(event, RunnerVanished)]
+
+    def vanished(self) -> tuple[bool, bool] | None:
+        """(rebooted, stop requested) once enough looks have missed the runner; None if that means nothing."""
+        seen = [event for _ in range(VANISH_LOOKS) for event in self.look()]
+        assert len(seen) <= 1
+        return (seen[0].rebooted, seen[0].stop_requested) if seen else None
+
+
+@pytest.mark.parametrize("ours", [True, False])
+@pytest.mark.parametrize(
+    ("marker", "found"),
+    [
+        (None, (False, False)),
+        ({}, (False, True)),
+        ({"host_down": True}, (True, False)),
+        ({"run_id": "another"}, (False, False)),
+    ],
+    ids=["none", "requested", "host-down", "another-run"],
+)
+def test_a_runner_that_is_gone_was_stopped_if_the_marker_of_this_run_says_so(
+    marker: dict[str, Any] | None, found: tuple[bool, bool], ours: bool, tmp_path: Path
+) -> None:
+    world = World(tmp_path, started=True, ours=ours)
+    if marker is not None:
+        world.stop(**marker)
+
+    assert world.vanished() == found
+    assert world.look() == []
+
+
+def test_one_look_that_misses_a_runner_proves_nothing(tmp_path: Path) -> None:
+    assert World(tmp_path, started=True).stop().look() == []
+
+
+def test_a_requested_stop_before_a_reboot_is_both(tmp_path: Path) -> None:
+    assert World(tmp_path, started=True, boot="an-earlier-boot").stop().vanished() == (True, True)
+
+
+def test_a_runner_that_was_stopped_before_a_look_found_it_is_waited_for_no_longer(tmp_path: Path) -> None:
+    assert World(tmp_path, started=False).stop().vanished() == (False, True)
+
+
+@pytest.mark.parametrize(("ours", "stopped"), [(False, False), (True, False), (True, True)])
+def test_a_runner_that_has_not_come_yet_is_not_gone(ours: bool, stopped: bool, tmp_path: Path) -> None:
+    world = World(tmp_path, started=False, ours=ours)
+    if stopped:
+        world.stop()
+
+    assert world.vanished() is None
+
+
+def test_no_runner_comes_after_a_reboot(tmp_path: Path) -> None:
+    assert World(tmp_path, started=False, ours=True, boot="an-earlier-boot").vanished() == (True, False)

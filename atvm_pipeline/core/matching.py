@@ -104,7 +104,9 @@ def log_counts(spec: Spec) -> Counts | None:
     """What the log says of a spec: its box or its row of the final table, the worse where they differ."""
     if spec.box is None or spec.row is None:
         return spec.box or spec.row
-    return spec.row if is_worse(spec.row, spec.box) and not spec.row_skipped else spec.box
+    # SKIPPED says that the spec did not run, not that its failures do not count.
+    counts_too = spec.row.failing or not spec.row_skipped
+    return spec.row if counts_too and is_worse(spec.row, spec.box) else spec.box
 
 
 def in_time(run: Run, child: Child, spec: Spec, artifact: ArtifactWritten) -> bool:

@@ -12,9 +12,11 @@ from atvm_pipeline.shell.refusals import DONE
 
 from .common import add_state_root, checked_build_name, environment, state_root
 from .page import ledger_line, print_json
-from .status import headline, known_state
+from .status import concerns, known_state
 
 QUOTE_MAX_BYTES = 400
+TEXT_SHOWN = 600
+"""Characters of a reason that are shown."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json(explanation(state))
         return DONE
-    print(printable(f"{paths.build_name}: {state['phase']}  ({headline(paths, state)})"))
+    print(printable(" | ".join((f"{paths.build_name}: {state['phase']}", *_concerns(paths, state)))))
     begin = log_begin(paths)
     print_case(state, RUN_VERDICTS, begin)
     for note in state.get("notes", ()):
@@ -39,23 +41,54 @@ def run(args: argparse.Namespace) -> int:
     for subrun in state["subruns"]:
         named = f"{subrun['index']}. {subrun['name']}: {subrun['phase']}  (label {subrun['label'] or 'none'})"
         print(f"\n{printable(named)}")
-        print_case(subrun, SUBRUN_VERDICTS, begin)
+        print_subrun_case(subrun, state, begin)
         for spec in subrun["specs"]:
             place = f" at byte {spec['offset']}" if spec.get("offset") is not None else ""
             told = f"{spec['result']:<4} {spec['detail']:<9} {one_line(spec['spec'], 100)}"
             print(printable(f"   {told}  from {' and '.join(spec['sources']) or 'nothing'}{place}"))
-            for failure in spec.get("failures", ()):
-                print(f"        {one_line(failure['title'], 120)}: {one_line(failure['error'], 120)}")
+            print_failures(spec)
         for note in subrun.get("notes", ()):
             print(f"   note: {one_line(note, 300)}")
     print(f"\neverything that was seen, in order: {printable(str(paths.journal))}")
     return DONE
 
 
-def print_case(case: dict[str, Any], table: tuple[VerdictRow, ...], begin: int = 0) -> None:
-    """Reason, row and evidence of a run or sub-run; `begin` as `log_begin` gives it."""
+def _concerns(paths: Paths, state: dict[str, Any]) -> list[str]:
+    """Return what a person must know besides the reason, without a sentence that a note below repeats."""
+    noted = {f"attention: {note}" for case in (state, *state["subruns"]) for note in case.get("notes", ())}
+    return [text for text in concerns(paths, state) if text not in noted]
+
+
+def print_failures(spec: dict[str, Any]) -> None:
+    """Print the failing tests of a spec by name, and the number of those whose names were not kept."""
+    failures = spec.get("failures", ())
+    for failure in failures:
+        print(f"        {one_line(failure['title'], 120)}: {one_line(failure['error'], 120)}")
+    more = spec.get("failing", 0) - len(failures)
+    if failures and more > 0:
+        print(f"        and {more} more")
+
+
+def print_subrun_case(subrun: dict[str, Any], state: dict[str, Any], begin: int = 0) -> None:
+    """Print what a sub-run adds to its run: a sentence or a piece of evidence that the run's part has is not repeated."""
+    reason, whole = subrun["reason"], state["reason"]
+    if reason == whole:
+        print("   reason and evidence: those of the run, above")
+        if subrun["ledger"] != state["ledger"]:
+            print(printable(f"   specs: {ledger_line(subrun)}"))
+        return
+    said = one_line(reason["text"], TEXT_SHOWN) in one_line(whole["text"], TEXT_SHOWN)
+    evidence = [item for item in reason["evidence"] if item not in whole["evidence"]]
+    print_case({**subrun, "reason": {**reason, "evidence": evidence}}, SUBRUN_VERDICTS, begin, said=said)
+
+
+def print_case(
+    case: dict[str, Any], table: tuple[VerdictRow, ...], begin: int = 0, *, said: bool = False
+) -> None:
+    """Reason, row and evidence of a run or sub-run; `begin` as `log_begin` gives it; `said`: the run's reason has the text."""
     reason = case["reason"]
-    print(f"   reason {one_line(reason['code'], 60)}: {one_line(reason['text'], 600)}")
+    text = "see the reason of the run, above" if said else one_line(reason["text"], TEXT_SHOWN)
+    print(f"   reason {one_line(reason['code'], 60)}: {text}")
     row = row_of(case["phase"], reason["code"], table) or row_of(case["phase"], reason["code"], RUN_VERDICTS)
     if row is not None:
         print(f"   by row {row.number} of the table: {row.when} -> {row.phase}")

@@ -4,6 +4,7 @@ import sys
 from typing import Any
 
 from atvm_pipeline.core.harmless import escaped, printable
+from atvm_pipeline.core.reasons import no_spec
 
 
 def print_json(value: object) -> None:
@@ -45,9 +46,11 @@ def _goes_on(case: dict[str, Any]) -> bool:
 def ledger_line(case: dict[str, Any]) -> str:
     """`3 planned: 2 passed, 1 failed`, of a run or sub-run."""
     ledger = case["ledger"]
+    if not ledger["planned"]:
+        return "none known yet" if _goes_on(case) else no_spec(case["reason"].get("code", "")).lower()
     words = {kind: kind.replace("_", " ") for kind in KINDS} | (GOING_ON if _goes_on(case) else {})
     parts = [f"{ledger[kind]} {words[kind]}" for kind in KINDS if ledger.get(kind)]
-    return f"{ledger['planned']} planned: {', '.join(parts) or 'nothing yet'}"
+    return f"{ledger['planned']} planned: {', '.join(parts)}"
 
 
 def _post(post: dict[str, Any] | None) -> str:

@@ -70,7 +70,12 @@ def known_state(paths: Paths) -> dict[str, Any]:
 
 def headline(paths: Paths, state: dict[str, Any]) -> str:
     """One line: the reason, and what a person must know besides."""
-    parts = [state["reason"].get("text", "")]
+    return " | ".join(part for part in (state["reason"].get("text", ""), *concerns(paths, state)) if part)
+
+
+def concerns(paths: Paths, state: dict[str, Any]) -> list[str]:
+    """Return what a person must know besides the reason."""
+    parts: list[str] = []
     if state["phase"] not in TERMINAL and not live(paths)["watcher"]:
         parts.append(
             "NOBODY WATCHES: join with start-atvm-run-watcher.sh --attach --build-name " + paths.build_name
@@ -83,12 +88,13 @@ def headline(paths: Paths, state: dict[str, Any]) -> str:
         )
     if state.get("attention"):
         parts.append(f"attention: {state['attention']}")
-    return " | ".join(part for part in parts if part)
+    return parts
 
 
 def _page(paths: Paths, state: dict[str, Any]) -> str:
     alive = live(paths)
-    told = [text for text in headline(paths, state).split(" | ")[1:] if not text.startswith("attention: ")]
+    # The page itself has the reason and the attention.
+    told = [text for text in concerns(paths, state) if not text.startswith("attention: ")]
     lines = [page(state, title=paths.build_name), *(f"  {text}" for text in told)]
     lines.append(
         f"  watcher {'watching' if alive['watcher'] else 'gone'}, runner {'running' if alive['runner'] else 'gone'}, "

@@ -7,7 +7,8 @@ from msgspec.structs import replace
 
 from . import limits, outbox
 from .children import in_wrapper, put_subrun
-from .judging import Case, case_of, hosts_not_begun, result_of, run_ledger
+from .closing import closing_notes, closing_sentences
+from .judging import Case, case_of, result_of, run_ledger
 from .messages import run_payload, subrun_payload
 from .results import SubRunResult
 from .state import Phase, Run, Stage, SubRun, Verdict
@@ -138,40 +139,16 @@ def _alert(run: Run, verdict: Verdict) -> Run:
 
 
 def _closing_post(run: Run, verdict: Verdict, results: tuple[SubRunResult, ...]) -> Run:
-    """One post at the end of a categorized run, only for an end that no sub-run's post has told (contract §4)."""
+    """Ask for one post at the end of a categorized run, only for an end that no sub-run's post has reported."""
     if (
         not run.request.categorized
         or verdict.phase.value not in run.request.settings.post_phases
         or run.cancel is not None
     ):
         return run
-    if not _untold(run, verdict, results):
+    sentences = closing_sentences(run, verdict, results)
+    if not sentences:
         return run
     key = f"{run.request.run_id}/run"
-    return outbox.ask(run, key, "run", run_payload(run, verdict, results, key))
-
-
-def _untold(run: Run, verdict: Verdict, results: tuple[SubRunResult, ...]) -> bool:
-    """Whether the run's end says something that no sub-run's does: a host that never ran, a failing runner, a hang between groups."""
-    if verdict.phase is Phase.COMPLETED:
-        return False
-    if not any(result.phase == verdict.phase for result in results):
-        return True
-    if _told_otherwise(run, verdict, results):
-        return True
-    named = {host.host for result in results for host in result.hosts}
-    idle = any(host not in named for host in hosts_not_begun(run, results))
-    return verdict.phase is Phase.FAILED and (idle or _not_started(run))
-
-
-def _told_otherwise(run: Run, verdict: Verdict, results: tuple[SubRunResult, ...]) -> bool:
-    """Whether a sub-run that was told as COMPLETED is known to have failed since."""
-    return verdict.phase is Phase.FAILED and any(
-        result.phase == Phase.COMPLETED
-        and subrun_failure(case_of(run, run.subruns[result.index - 1])) is not None
-        for result in results
-    )
-
-
-def _not_started(run: Run) -> bool:
-    return run.exit is not None and run.exit.error is not None
+    payload = run_payload(run, verdict, results, key, sentence=" ".join(sentences), notes=closing_notes(run))
+    return outbox.ask(run, key, "run", payload)

@@ -202,15 +202,15 @@ def ledger_of(subrun: SubRun, specs: Sequence[SpecResult]) -> Ledger:
     return Ledger(planned=total, planned_source=planned.source, flaky=flaky, **counted)
 
 
-def add_ledgers(ledgers: Sequence[Ledger], hosts_not_begun: int) -> Ledger:
-    """The run's ledger: its sub-runs' sums, and one planned, not run, for each requested host without any begin."""
+def add_ledgers(ledgers: Sequence[Ledger], hosts_not_planned: int) -> Ledger:
+    """The run's ledger: its sub-runs' sums, and one planned, not run, for each requested host that they do not count."""
     sources = {ledger.planned_source for ledger in ledgers if ledger.planned_source != "none"}
     source = "none" if not sources else sources.pop() if len(sources) == 1 else "mixed"
     sums = {
         name: sum(getattr(ledger, name) for ledger in ledgers) for name in ("planned", *RESULT_WORDS, "flaky")
     }
-    sums["planned"] += hosts_not_begun
-    sums["not_run"] += hosts_not_begun
+    sums["planned"] += hosts_not_planned
+    sums["not_run"] += hosts_not_planned
     return Ledger(planned_source=source, **sums)
 
 

@@ -122,8 +122,8 @@ def _too_many(child: Child) -> Mix | None:
         return Mix(headers[-1].offset, headers[-1].text)
     last = {line.kind: line for line in child.unplaced}
     if summaries(child) > 1:
-        line = last.get("finish") or last["totals"]
-        return Mix(line.offset, line.text)
+        summary = last.get("finish") or last["totals"]
+        return Mix(summary.offset, summary.text)
     results = sum(1 for spec in child.specs if spec.box is not None)
     results += sum(1 for line in child.unplaced if line.kind in ("results", "box"))
     line = last.get("results") or last.get("box")

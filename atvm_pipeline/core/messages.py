@@ -11,6 +11,8 @@ import msgspec
 
 from .events import Metadata
 from .harmless import code, one_line
+from .judging import run_ledger
+from .reasons import no_spec
 from .results import FailedTest, HostResult, Ledger, SpecResult, SubRunResult
 from .state import Run, Verdict
 from .words import duration, gap_notes
@@ -41,26 +43,36 @@ def subrun_payload(run: Run, result: SubRunResult, key: str) -> str:
     head = f"**{result.phase}** {code(result.name)}"
     if run.request.categorized:
         head += f" (group {result.index} of {code(run.request.build_name or 'run')})"
-    lines = [head, code_free(result.reason["text"]), counts_line(result.ledger)]
+        ledger = result.ledger
+    else:
+        # The only post of such a run shows the run's counts.
+        ledger = run_ledger(run, (result,))
+    lines = [head, code_free(result.reason["text"]), counts_line(ledger, result.reason["code"])]
     lines += host_lines(result.hosts)
     lines += failure_lines(result.specs)
     # A gap in the log first: it speaks of everything else.
     notes = (*gap_notes(run), *result.notes, *run.request.notes)
-    lines += [f"Note: {code_free(note)}" for note in notes[:NOTES_SHOWN]]
+    lines += note_lines(notes)
     times = _times(run, result.started_at, result.finished_at)
     return _payload(run, result.phase, lines, times, key)
 
 
-def run_payload(run: Run, verdict: Verdict, results: tuple[SubRunResult, ...], key: str) -> str:
-    """The closing post of a categorized run: what no sub-run's post has told, as JSON text."""
+def run_payload(
+    run: Run,
+    verdict: Verdict,
+    results: tuple[SubRunResult, ...],
+    key: str,
+    *,
+    sentence: str,
+    notes: tuple[str, ...] = (),
+) -> str:
+    """The closing post of a categorized run, as JSON text; `sentence` and `notes`: what no sub-run's post has said."""
     head = f"**{verdict.phase}** {code(run.request.build_name or 'run')} (the whole run)"
-    lines = [head, code_free(verdict.reason.text), counts_line(verdict.ledger)]
-    lines += [
-        f"- {code(result.name)}: {result.phase}, {_counts(result.ledger)}" for result in results[:HOSTS_SHOWN]
-    ]
+    lines = [head, code_free(sentence), counts_line(verdict.ledger, verdict.reason.code)]
+    lines += [_subrun_line(result) for result in results[:HOSTS_SHOWN]]
     if len(results) > HOSTS_SHOWN:
         lines.append(f"- and {len(results) - HOSTS_SHOWN} more groups")
-    lines += [f"Note: {code_free(note)}" for note in (*gap_notes(run), *run.request.notes)[:NOTES_SHOWN]]
+    lines += note_lines(notes)
     started = results[0].started_at if results else None
     return _payload(run, verdict.phase, lines, _times(run, started, verdict.finished_at), key)
 
@@ -102,11 +114,18 @@ def code_free(text: str) -> str:
     return EMOJI.sub(":\u200b", safe)
 
 
-def counts_line(ledger: Ledger) -> str:
+def counts_line(ledger: Ledger, reason_code: str) -> str:
     """The ledger in words, adding up: what passed and what did not, then what never ran."""
+    if not ledger.planned:
+        return f"{no_spec(reason_code)}."
     return f"Specs: {ledger.planned} planned = {_counts(ledger)}" + (
         f"; {ledger.flaky} flaky" if ledger.flaky else ""
     )
+
+
+def _subrun_line(result: SubRunResult) -> str:
+    counts = _counts(result.ledger) if result.ledger.planned else no_spec(result.reason["code"]).lower()
+    return f"- {code(result.name)}: {result.phase}, {counts}"
 
 
 def _counts(ledger: Ledger) -> str:
@@ -147,17 +166,36 @@ def _host_line(host: HostResult) -> str:
 
 
 def failure_lines(specs: tuple[SpecResult, ...]) -> list[str]:
-    """At most ten failing tests by name, with the first line of the error."""
+    """At most ten failing tests by name, with the first line of the error, and the number of all others.
+
+    The number is that of the counts: not every name is kept, and not every failing test has one.
+    """
     failures: list[FailedTest] = [failure for spec in specs for failure in spec.failures]
+    failing = sum(max(spec.failing, len(spec.failures)) for spec in specs)
     if not failures:
         return []
     lines = ["Failing tests:"]
     for failure in failures[:FAILURES_SHOWN]:
         error = f" - {code(failure.error, 100)}" if failure.error else ""
         lines.append(f"- {code(failure.title, 110)}{error}")
-    if len(failures) > FAILURES_SHOWN:
-        lines.append(f"- and {len(failures) - FAILURES_SHOWN} more")
-    return lines
+    more = failing - min(len(failures), FAILURES_SHOWN)
+    return [*lines, f"- and {more} more"] if more else lines
+
+
+def note_lines(notes: tuple[str, ...]) -> list[str]:
+    """At most six notes, and the number of those left out."""
+    lines = [_note_line(note) for note in notes[:NOTES_SHOWN]]
+    more = len(notes) - len(lines)
+    return [*lines, f"Note: and {more} more"] if more else lines
+
+
+def has_note(payload: str, note: str) -> bool:
+    """Whether a post, as JSON text, shows this note."""
+    return _note_line(note) in str(msgspec.json.decode(payload)["text"]).splitlines()
+
+
+def _note_line(note: str) -> str:
+    return f"Note: {code_free(note)}"
 
 
 def _times(run: Run, started: datetime | None, finished: datetime | None) -> str:

@@ -61,3 +61,8 @@ REASONS: dict[str, str] = {
     "pending": "No runner has been seen yet.",
 }
 """Reason code to sentence.  The last two belong to the phases RUNNING and PENDING."""
+
+
+def no_spec(code: str) -> str:
+    """Say that a ledger is empty.  A failing totals row alone proves that specs ran, but names none."""
+    return "No spec is known by name" if code == "tests-failed" else "No spec ran"

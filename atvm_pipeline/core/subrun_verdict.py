@@ -7,14 +7,25 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from .children import early_ends
-from .facts import ErrorReported, LineUnplaced
+from .facts import ErrorReported, LineUnplaced, TotalsReported, WrapperTotals
 from .harmless import one_line
 from .judging import Case, real_hosts
 from .log_checks import find_contradiction, find_mix, has_second_run, unattributed
-from .results import SpecResult
+from .results import Ledger, SpecResult
 from .state import SPECS_MAX, Child, Phase, Reason, Run, SubRun
 from .transitions import EARLY_ENDS, SUBRUN_VERDICTS
-from .words import LINE_CHARS_MAX, NAMES_SHOWN, Evidence, and_text, hosts_named, log_at, names, plural, reason
+from .words import (
+    LINE_CHARS_MAX,
+    NAMES_SHOWN,
+    Evidence,
+    and_text,
+    hosts_named,
+    log_at,
+    names,
+    plural,
+    reason,
+    specs_named,
+)
 
 
 class Judged(NamedTuple):
@@ -107,18 +118,24 @@ def _failing_totals(case: Case) -> Reason | None:
     for child in case.subrun.children:
         totals = child.totals
         if totals is not None and (totals.verdict == "failed" or totals.counts.failing):
-            return _believed_totals(case, totals.offset, totals.failed or 1, "totals row")
+            return _believed_totals(case, totals, totals.failed or 1, totals.total or 0, "totals row")
     wrapper = case.subrun.wrapper
     said = wrapper.totals if wrapper is not None else None
     if said is not None and (said.failed or said.counts.failing):
-        return _believed_totals(case, said.offset, said.failed or 1, "wrapper's table")
+        return _believed_totals(case, said, said.failed or 1, said.total or 0, "wrapper's table")
     return None
 
 
-def _believed_totals(case: Case, offset: int, failed: int, source: str) -> Reason:
-    planned = max(case.ledger.planned, failed)
+def _believed_totals(
+    case: Case, totals: TotalsReported | WrapperTotals, failed: int, total: int, source: str
+) -> Reason:
     base = reason(
-        "tests-failed", log_at(case.run, offset), failed=failed, planned=planned, names="see the final table"
+        "tests-failed",
+        log_at(case.run, totals.offset),
+        failed=failed,
+        # The row may know of more specs than the rest of the log shows.
+        planned=max(case.ledger.planned, total, failed),
+        names="see the final table",
     )
     return and_text(base, f"Only the {source} says so; it was believed.")
 
@@ -145,10 +162,9 @@ def subrun_missing(case: Case) -> Reason | None:
     lacking = [spec for spec in case.specs if spec.detail in ("no_report", "not_run", "skipped")]
     missing = ledger.no_report + ledger.not_run + ledger.skipped
     if missing:
-        unnamed = missing - len(lacking)
-        listed = [spec.spec for spec in lacking] + ([f"{unnamed} that never began"] if unnamed else [])
+        listed = specs_named([spec.spec for spec in lacking], missing)
         told = _spec_evidence(run, lacking) or place
-        return reason("results-missing", told, missing=missing, planned=ledger.planned, names=names(listed))
+        return reason("results-missing", told, missing=missing, planned=ledger.planned, names=listed)
     if not finished:
         return Reason(code="results-missing", text=_no_summary(case), evidence=tuple(place))
     foreign = _foreign_hosts(case)
@@ -165,11 +181,10 @@ def subrun_missing(case: Case) -> Reason | None:
 
 def _no_summary(case: Case) -> str:
     """The sentence for a sub-run whose specs all have a result, and whose log lacks the lines that end it."""
-    had = (
-        "The planned spec has a result"
-        if case.ledger.planned == 1
-        else f"All {case.ledger.planned} planned specs have a result"
-    )
+    planned = case.ledger.planned
+    if not planned:
+        return "Cypress started, and the log ends before its first spec."
+    had = "The planned spec has a result" if planned == 1 else f"All {planned} planned specs have a result"
     wrapper = case.subrun.wrapper
     if wrapper is not None and wrapper.finished_offset is None:
         return f"{had}, but the log does not show the end line of {wrapper.name}: more may have been planned."
@@ -210,8 +225,15 @@ def subrun_passed(case: Case) -> Reason:
         case.run,
         next((c.totals.offset for c in reversed(case.subrun.children) if c.totals is not None), None),
     )
-    pending = f" ({case.ledger.pending} pending)" if case.ledger.pending else ""
-    return reason("all-passed", place, planned=case.ledger.planned, hosts=pending)
+    return passed_reason(case.ledger, place)
+
+
+def passed_reason(ledger: Ledger, evidence: Sequence[Evidence], hosts: str = "") -> Reason:
+    """Say that everything planned passed, or how many are pending: a pending spec has not passed."""
+    if not ledger.pending:
+        return reason("all-passed", evidence, planned=ledger.planned, hosts=hosts)
+    text = f"{ledger.passed} of {ledger.planned} planned specs passed{hosts}, {ledger.pending} pending."
+    return Reason(code="all-passed", text=text, evidence=tuple(evidence))
 
 
 SUBRUN_CONDITIONS: dict[str, Callable[[Case], Reason | None]] = {

@@ -10,7 +10,8 @@ from typing import NamedTuple
 from . import limits
 from .children import current_child
 from .events import RunnerExited
-from .judging import Case, case_of, hosts_not_begun, result_of
+from .failed_subruns import reason_of_subruns
+from .judging import Case, case_of, hosts_not_begun, hosts_without_spec, result_of, run_ledger
 from .naming import hosts_in_label
 from .results import SubRunResult
 from .state import Phase, Reason, Run
@@ -18,6 +19,7 @@ from .subrun_verdict import (
     Judged,
     failure_unattributed,
     judge_subrun,
+    passed_reason,
     subrun_failure,
     subrun_missing,
     unfinished,
@@ -41,6 +43,8 @@ OUTSIDE_RESULTS = frozenset({"signal", "core-dump", "watchdog", "timeout"})
 """systemd service results that mean an end from outside (systemd.exec(5), $SERVICE_RESULT)."""
 
 STOP_MARKER: Evidence = {"kind": "marker", "path": "stop.json"}
+MISSING_CODES = next(row.codes for row in RUN_VERDICTS if row.condition == "missing")
+"""A failed sub-run with another code meets the row "failure"."""
 EVIDENCE_MAX = 20
 """Places in the log that show that a run passed; each sub-run has its own besides."""
 
@@ -157,37 +161,18 @@ def _unfinished(case: RunCase) -> bool:
 
 def run_failure(case: RunCase) -> Reason | None:
     """A failure is certain in a sub-run, or a line in front of all of them reports one."""
-    found = _from_subruns(case, subrun_failure, "failure")
-    return found or failure_unattributed(case.run, [line for line in case.run.unplaced if line.failing])
+    # A code of a later release is in no table, and a failure must not get lost for that.
+    found = reason_of_subruns(*case, subrun_failure, lambda code: code not in MISSING_CODES)
+    found = found or failure_unattributed(case.run, [line for line in case.run.unplaced if line.failing])
+    return _and_idle(case, found)
 
 
-def _from_subruns(case: RunCase, condition: Callable[[Case], Reason | None], row: str) -> Reason | None:
-    codes = next(verdict.codes for verdict in RUN_VERDICTS if verdict.condition == row)
-    found: list[tuple[str, Reason]] = []
-    for sub, result in zip(case.cases, case.results, strict=True):
-        if sub is not None:
-            why = condition(sub)
-        elif result.phase == Phase.COMPLETED:
-            # What came after its verdict does not change it, but the run knows of it.
-            why = condition(case_of(case.run, case.run.subruns[result.index - 1]))
-        elif result.phase == Phase.FAILED and result.reason["code"] in codes:
-            why = Reason(
-                code=result.reason["code"],
-                text=result.reason["text"],
-                evidence=tuple(result.reason["evidence"]),
-            )
-        else:
-            why = None
-        if why is not None:
-            found.append((result.name, why))
-    if not found:
-        return None
-    first = found[0][1]
-    if not case.run.request.categorized:
-        return first
-    failed = names([name for name, _ in found])
-    text = f"{len(found)} of {len(case.results)} sub-runs failed: {failed}. {first.text}"
-    return Reason(code=first.code, text=text, evidence=first.evidence)
+def _and_idle(case: RunCase, found: Reason | None) -> Reason | None:
+    """Name the hosts that nothing was planned for: the ledger counts them, and no sub-run's reason does."""
+    idle = hosts_without_spec(case.run, case.results)
+    if found is None or not idle:
+        return found
+    return and_text(found, f"Nothing ran for {hosts_named(idle)}.")
 
 
 def run_cut(case: RunCase) -> Reason | None:
@@ -222,7 +207,8 @@ def run_missing(case: RunCase) -> Reason | None:
         lost = "the groups beyond those that are kept"
         return reason("results-missing", log_at(run, run.log.end), missing="Some", planned="the", names=lost)
     if any(subrun.children or subrun.wrapper is not None for subrun in run.subruns):
-        found = _from_subruns(case, subrun_missing, "missing")
+        found = reason_of_subruns(*case, subrun_missing, lambda code: code in MISSING_CODES)
+        found = _and_idle(case, found)
         if found is not None and found.code != "host-pending":
             return _wrong_hosts(case) or found
         return _wrong_hosts(case) or found or _hosts_pending(case) or _never_began(run)
@@ -330,10 +316,9 @@ def run_nothing(case: RunCase) -> Reason | None:
 def run_passed(case: RunCase) -> Reason:
     """Everything planned passed, on every requested host."""
     hosts = " on every requested host" if case.run.request.requested_hosts else ""
-    planned = sum(result.ledger.planned for result in case.results)
     evidence = [item for result in case.results for item in result.reason.get("evidence", ())][:EVIDENCE_MAX]
     evidence += exit_evidence(case.run.exit) if case.run.exit is not None else []
-    found = reason("all-passed", evidence, planned=planned, hosts=hosts)
+    found = passed_reason(run_ledger(case.run, case.results), evidence, hosts)
     if case.run.exit is not None and case.run.exit.assumed:
         return and_text(found, "The exit code was assumed.")
     if case.run.exit is None or case.run.exit.exit_code is None:

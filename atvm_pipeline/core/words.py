@@ -44,6 +44,15 @@ def plural(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def specs_named(named: Sequence[str], missing: int) -> str:
+    """The specs without a result, `missing` in all: by name, and the number of those that have no name."""
+    unnamed = missing - len(named)
+    if len(named) < NAMES_SHOWN and unnamed:
+        return ", ".join([*named, f"{unnamed} that never began"])
+    shown = ", ".join(named[:NAMES_SHOWN])
+    return shown if missing <= NAMES_SHOWN else f"{shown} and {missing - NAMES_SHOWN} more"
+
+
 def hosts_named(hosts: Sequence[str]) -> str:
     """`host a` or `hosts a, b`."""
     return f"host {hosts[0]}" if len(hosts) == 1 else f"hosts {names(hosts)}"

@@ -23,6 +23,7 @@ SPEC = {
     "detail": str,
     "sources": [str],
     "offset?": (int, None),
+    "failing?": int,
     "failures?": [{"title": str, "error": str}],
 }
 HOST = {"host": str, "kernel": (str, None), "result": str, "detail": str, "tests": int, "passing": int}

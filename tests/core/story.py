@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
+import msgspec
 from msgspec.structs import replace
 
 from atvm_pipeline.core import facts as f
@@ -209,3 +210,8 @@ class Story:
     @property
     def posts(self) -> list[PostMessage]:
         return [effect for effect in self.effects if isinstance(effect, PostMessage)]
+
+    def texts(self, kind: str) -> list[str]:
+        """The texts of the posts of one kind (`subrun`, `run`, `alert`), in order."""
+        posts = [post for post in self.run.outbox if post.kind == kind]
+        return [str(msgspec.json.decode(post.payload)["text"]) for post in posts]

@@ -13,6 +13,7 @@ from .facts import Fact
 from .recognise.console import ScannerState
 from .recognise.dialect import Dialect
 from .recognise.reports import Report
+from .requested_hosts import HostSource
 
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 """An aware datetime; a naive one is a decode error."""
@@ -100,6 +101,10 @@ class RunRequested(EventBase, frozen=True, kw_only=True, tag="run-requested"):
     settings: Settings = Settings()
     dialect: Dialect = Dialect()
     requested_hosts: tuple[str, ...] = ()
+    host_sources: dict[str, HostSource] = {}
+    """Requested host to how it was found; empty in journals of the first release."""
+    not_checked: tuple[str, ...] = ()
+    """Other parts of the build name that have a digit: no result is looked for."""
     inventory: dict[str, str | None] = {}
     """Host to kernel, as the inventory said at the start."""
     log_path: str

@@ -26,30 +26,6 @@ _EXTENSION = re.compile(r"\.(?:[cm]?[jt]sx?|cjsx|coffee|feature)$", re.IGNORECAS
 _SPEC_MARK = re.compile(r"\.(?:cy|spec|test)$", re.IGNORECASE)
 
 
-def requested_hosts(build_name: str, inventory_names: Collection[str], dialect: Dialect) -> tuple[str, ...]:
-    """The hosts that a build name asks for, in order and without repeats, in the inventory's spelling.
-
-    A host is one part between dashes, or several for an inventory name that holds dashes itself: the longest wins.
-    """
-    parts = build_name[:TEXT_CHARS_MAX].split("-")
-    known = _index(tuple(inventory_names))
-    longest = max((name.count("-") for name in known), default=0) + 1
-    hosts: dict[str, str] = {}
-    at = 0
-    while at < len(parts):
-        for count in range(min(longest, len(parts) - at), 0, -1):
-            host = known.get("-".join(parts[at : at + count]).casefold())
-            if host is not None:
-                hosts.setdefault(host.casefold(), host)
-                at += count
-                break
-        else:
-            if _fits_pattern(parts[at], dialect.host):
-                hosts.setdefault(parts[at].casefold(), parts[at])
-            at += 1
-    return tuple(hosts.values())
-
-
 def host_of_spec(spec_path: str, known: Collection[str], dialect: Dialect) -> str | None:
     """The host that a spec file stands for, None for one that stands for none (`check-xml-files.ts`).
 
@@ -58,7 +34,7 @@ def host_of_spec(spec_path: str, known: Collection[str], dialect: Dialect) -> st
     base = spec_path.replace("\\", "/").rsplit("/", 1)[-1][:TEXT_CHARS_MAX]
     stem = _EXTENSION.sub("", base)
     plain = re.sub(r"(?i)\.cy$", "", stem)
-    if not plain or _fits_pattern(plain, dialect.not_hosts):
+    if not plain or fits_pattern(plain, dialect.not_hosts):
         return None
     found = _find_hosts(_SPEC_MARK.sub("", stem), known, dialect)
     # The longest name is the most particular one; of equals the first.
@@ -80,15 +56,15 @@ def group_name(build_name: str, requested: tuple[str, ...], ran: tuple[str, ...]
     more = len(ran) - HOSTS_IN_NAME_MAX
     hosts = [*ran[:HOSTS_IN_NAME_MAX], *([f"and-{more}-more"] if more > 0 else [])]
     parts = build_name.split("-")
-    spans = _requested_spans([part.casefold() for part in parts], requested)
+    spans = spans_in_parts([part.casefold() for part in parts], requested)
     if not spans:
         return "-".join([build_name, *hosts])
     first, last = min(start for start, _ in spans), max(end for _, end in spans)
     return "-".join([*parts[:first], *hosts, *parts[last:]])
 
 
-def _requested_spans(parts: Sequence[str], requested: tuple[str, ...]) -> list[tuple[int, int]]:
-    """Where the requested hosts stand among a build name's parts."""
+def spans_in_parts(parts: Sequence[str], requested: tuple[str, ...]) -> list[tuple[int, int]]:
+    """Return the places (start, end) of the requested hosts among the folded parts of a build name."""
     spans = []
     for host in requested:
         own = host.casefold().split("-")
@@ -103,7 +79,7 @@ def _find_hosts(text: str, known: Collection[str], dialect: Dialect) -> tuple[st
 
 @lru_cache(maxsize=NAMES_CACHED_MAX)
 def _hosts_found(text: str, known: tuple[str, ...], pattern: str) -> tuple[str, ...]:
-    names = _index(known)
+    names = index_names(known)
     folded = text.casefold()
     if len(folded) != len(text):  # a letter that folds into two: positions would not agree
         folded = text.lower() if len(text.lower()) == len(text) else text
@@ -118,7 +94,7 @@ def _hosts_found(text: str, known: tuple[str, ...], pattern: str) -> tuple[str, 
     for start, end in spans:
         host = text[start:end]
         # As in a build name, the pattern never reaches across a dash: a greedy one would swallow everything.
-        if "-" not in host and 1 not in taken[start:end] and _fits_pattern(host, pattern):
+        if "-" not in host and 1 not in taken[start:end] and fits_pattern(host, pattern):
             taken[start:end] = b"\1" * (end - start)
             found.append((start, host))
     return tuple(host for _, host in sorted(found))
@@ -149,7 +125,7 @@ def _may_end(text: str, at: int) -> bool:
 
 
 @lru_cache(maxsize=INVENTORIES_CACHED_MAX)
-def _index(names: tuple[str, ...]) -> dict[str, str]:
+def index_names(names: tuple[str, ...]) -> dict[str, str]:
     """Folded name -> the name as it is spelled; of two spellings the first."""
     index: dict[str, str] = {}
     for name in names:
@@ -163,5 +139,6 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern, re.IGNORECASE)
 
 
-def _fits_pattern(text: str, pattern: str) -> bool:
+def fits_pattern(text: str, pattern: str) -> bool:
+    """Return whether a pattern of the dialect matches the complete text, without regard to case."""
     return bool(pattern) and bool(text) and _compiled(pattern).fullmatch(text) is not None

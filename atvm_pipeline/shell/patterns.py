@@ -26,7 +26,10 @@ AGAIN_LIMIT_S = 10.0
 PROBES_MAX = 200
 """Lines tried per pattern, one for each of its repeats."""
 _CATEGORY = {op.CATEGORY_DIGIT: "0", op.CATEGORY_SPACE: " ", op.CATEGORY_NOT_WORD: "-"}
-_PATTERNS = ("label", "host", "not_hosts", "artifact_files", "progress", "cypress_process", "browser_process")
+_PATTERNS = (
+    *("label", "host", "not_hosts", "not_requested"),
+    *("artifact_files", "progress", "cypress_process", "browser_process"),
+)
 
 
 class _TooLongError(Exception):
@@ -42,7 +45,7 @@ def check_patterns(dialect: Dialect, name: str, limit_s: float = PATTERN_LIMIT_S
         return
     for key in _PATTERNS:
         pattern = getattr(dialect, key)
-        if pattern != getattr(Dialect(), key) and not _ends(pattern, limit_s):
+        if pattern and pattern != getattr(Dialect(), key) and not _ends(pattern, limit_s):
             raise ConfigError(
                 f"{name}: {key} takes longer than {limit_s:.0f} s over a line of {PATTERN_INPUT_MAX} characters: "
                 "it repeats what repeats; write it with possessive quantifiers (*+, ++), or without a repeat in a repeat"

@@ -7,7 +7,6 @@ from atvm_pipeline.core.naming import (
     group_name,
     host_of_spec,
     hosts_in_label,
-    requested_hosts,
     valid_build_name,
 )
 from atvm_pipeline.core.recognise.dialect import Dialect
@@ -31,39 +30,6 @@ def test_a_build_name_may_hold_letters_digits_dots_dashes_and_underscores(name: 
 )
 def test_anything_else_is_no_build_name(name: str) -> None:
     assert not valid_build_name(name)
-
-
-def test_hosts_are_found_by_the_pattern_without_an_inventory() -> None:
-    assert requested_hosts(BUILD, (), PLAIN) == HOSTS
-
-
-@pytest.mark.parametrize(
-    "name", ["e2e-fc", "cmc-e2e-iscsi", "nightly-2026", "e2e-w-fc", "", "-", "e2e-redhat-fc"]
-)
-def test_a_build_name_without_hosts_asks_for_none(name: str) -> None:
-    assert requested_hosts(name, HOSTS, PLAIN) == ()
-
-
-def test_inventory_names_match_whole_parts_only() -> None:
-    assert requested_hosts("e2e-alpha10-fc", ("alpha1", "pha10", "alpha"), Dialect(host="")) == ()
-    assert requested_hosts("e2e-alpha1-fc", ("alpha1", "alpha10"), Dialect(host="")) == ("alpha1",)
-
-
-def test_an_inventory_name_with_dashes_matches_consecutive_parts_and_the_longest_wins() -> None:
-    inventory = ("redhat9.6", "redhat9.6-gold", "gold")
-
-    assert requested_hosts("e2e-redhat9.6-gold-fc", inventory, PLAIN) == ("redhat9.6-gold",)
-    assert requested_hosts("e2e-redhat9.6-fc-gold", inventory, PLAIN) == ("redhat9.6", "gold")
-
-
-def test_hosts_come_in_order_once_and_in_the_inventory_s_spelling() -> None:
-    found = requested_hosts("e2e-W2K25-RedHat9.6-w2k25-REDHAT9.6-fc", ("RedHat9.6", "w2k25"), PLAIN)
-
-    assert found == ("w2k25", "RedHat9.6")
-
-
-def test_a_pattern_never_reaches_across_a_dash() -> None:
-    assert requested_hosts("x1-y2-z", (), Dialect(host=r".*\d")) == ("x1", "y2")
 
 
 @pytest.mark.parametrize(
@@ -133,7 +99,6 @@ def test_what_a_build_name_is_made_of_is_found_again(hosts: list[str], before: s
     plain = Dialect(host="")
     build = "-".join([f"{before}_", *hosts, f"{after}_"])
 
-    assert requested_hosts(build, hosts, plain) == tuple(hosts)
     assert group_name(build, tuple(hosts), tuple(hosts)) == build
     assert hosts_in_label(build, hosts, plain) == tuple(hosts)
     for host in hosts:
@@ -148,14 +113,12 @@ def test_a_longer_name_is_never_taken_for_a_shorter_one(host: str, letter: str) 
 
     for longer in (host + letter, letter + host, f"{host}.{len(letter)}"):
         assert hosts_in_label(longer, (host,), plain) == ()
-        assert requested_hosts(longer, (host,), plain) == ()
         assert host_of_spec(f"{longer}.cy.ts", (host,), plain) == longer
 
 
 @settings(max_examples=200, deadline=None)
 @given(texts | st.text(max_size=40), st.lists(texts, max_size=4))
 def test_no_text_raises(text: str, known: list[str]) -> None:
-    requested_hosts(text, known, PLAIN)
     hosts_in_label(text, known, PLAIN)
     host_of_spec(text, known, PLAIN)
     group_name(text, tuple(known), tuple(known))
@@ -167,4 +130,3 @@ def test_a_hostile_name_costs_little() -> None:
     for text in ("a." * 500_000, "a-" * 500_000, "redhat9." * 100_000):
         hosts_in_label(text, HOSTS, PLAIN)
         host_of_spec(text, HOSTS, PLAIN)
-        requested_hosts(text, HOSTS, PLAIN)

@@ -28,6 +28,14 @@ def test_a_pattern_that_backtracks_without_end_is_refused_by_its_key(pattern: st
     assert "\n" not in str(refused.value)
 
 
+def test_what_is_not_requested_must_come_to_an_end_too() -> None:
+    check_patterns(Dialect(not_requested=r"lab\d+|pure\d+\.\d+"), "d.toml")
+    check_patterns(Dialect(not_requested=""), "d.toml")
+
+    with pytest.raises(ConfigError, match=r"^d\.toml: not_requested takes longer than 1 s"):
+        check_patterns(Dialect(not_requested=r"(x+x+)+y"), "d.toml")
+
+
 @pytest.mark.parametrize(
     "pattern",
     [

@@ -26,6 +26,24 @@ _NESTED = "{}:1: values are nested too deeply; every setting is one string"
 LABEL_GROUPS = frozenset({"label", "quoted", "single"})
 """Names of the groups of `label`; the one that matches is the raw label."""
 
+NOT_REQUESTED = (
+    # versions and counters: v2, run3, retry1, build_1.2, 3x, 1of3
+    r"(?:v|ver|version|rev|rel|release|rc|build|run|rerun|retry|try|attempt|pass|round|iter|iteration|take|part|loop)"
+    r"[._]?\d+(?:[._]\d+)*|\d+(?:x|st|nd|rd|th|of\d+)|"
+    # numbers, and dates: 20261127, 2026.11.27, 20261127T1030, 27nov2026, nov27, 2026w48, kw48, q4
+    r"\d+|\d{4}[._]\d\d[._]\d\d|\d{8}t?\d{4}(?:\d\d)?z?|"
+    r"\d{1,4}(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)(?:\d{2,4})?|"
+    r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)\d{1,4}|(?:\d{4})?(?:week|kw|cw)\d\d?|"
+    r"\d{4}w\d\d|(?:\d{4})?q[1-4]|"
+    # ticket ids: ticket42, bug_1234, pr17, inc0012345
+    r"(?:ticket|issue|bug|defect|story|task|jira|inc|chg|pr|mr|gh)_?\d+|"
+    # common protocols: nfs4.1, smbv3.1.1, tls1.3
+    r"(?:nfs|smb|cifs|tls|dtls|ssl|ssh|https?|s?ftps?|ldaps?|snmp|ntlm|kmip|g?rpc|rest|api|ip|tcp|udp|usb|pcie)"
+    r"v?\d+(?:\.\d+)*"
+)
+"""Parts of a build name that are never a requested host, whatever `not_requested` adds.  The words are few: the list must
+not hide a machine."""
+
 
 class Dialect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How this runner shows labels, hosts and artifacts.
@@ -46,6 +64,9 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """A whole host name, where it is not in the inventory; matched without regard to case.  Empty: none."""
     not_hosts: str = r"check-xml-files"
     """Spec base names (without .cy and extension) that stand for no host; matched whole.  Empty: none."""
+    not_requested: str | msgspec.UnsetType = msgspec.UNSET
+    """Parts of a build name that are not a host, in addition to `NOT_REQUESTED`; matched whole and without regard to case.
+    Unset and empty: none.  An unset value is not written, so that a journal without it is encoded as it was."""
     artifacts: str = "cmcReporter"
     """Folder of the XML reports, relative to the working directory."""
     artifact_files: str = r".*\.xml"
@@ -60,13 +81,14 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     def __post_init__(self) -> None:
         """Check every setting, also of a dialect that comes from a journal."""
         for name in self.__struct_fields__:
-            problem = _problem(name, getattr(self, name))
+            value = getattr(self, name)
+            problem = None if value is msgspec.UNSET else _problem(name, value)
             if problem is not None:
                 raise ValueError(f"{name} {problem}")
 
 
 _PATHS = frozenset({"artifacts"})
-_MAY_BE_EMPTY = frozenset({"host", "not_hosts", "progress"})
+_MAY_BE_EMPTY = frozenset({"host", "not_hosts", "not_requested", "progress"})
 _SEARCHED = frozenset({"label", "cypress_process", "browser_process"})
 """Patterns that are looked for: one that matches nothing at all would match everywhere."""
 

@@ -19,11 +19,26 @@ def test_a_setting_overrides_its_default_and_no_other() -> None:
     assert dialect == Dialect(host=r"vm\d+", progress="^STEP")
 
 
+def test_what_is_not_requested_is_added_and_written_only_where_it_is_set() -> None:
+    own = read_dialect(r"not_requested = 'lab\d+'", "d.toml")
+
+    assert own == Dialect(not_requested=r"lab\d+")
+    assert msgspec.json.decode(msgspec.json.encode(own), type=Dialect) == own
+    assert b"not_requested" not in msgspec.json.encode(Dialect())
+    assert read_dialect("not_requested = ''", "d.toml").not_requested == ""
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
         ("\n\nlable = 'x'\n", 'dialect.toml:3: "lable" is not a setting; did you mean "label"?'),
         ("not-hosts = 'x'", 'dialect.toml:1: "not-hosts" is not a setting; did you mean "not_hosts"?'),
+        (
+            "not_requestd = 'x'",
+            'dialect.toml:1: "not_requestd" is not a setting; did you mean "not_requested"?',
+        ),
+        ("not_requested = ['a']", "dialect.toml:1: not_requested must be one string in quotes, not an array"),
+        ("\nnot_requested = '['", "dialect.toml:2: not_requested is not a regular expression: "),
         ("zzz = 1", 'dialect.toml:1: "zzz" is not a setting; settings are label, host,'),
         ("[dialect]\nhost = 'x'", 'dialect.toml:1: "dialect" is not a setting; '),
         ("progress = ''\nhost = 3", "dialect.toml:2: host must be a string in quotes"),

@@ -9,9 +9,10 @@ from functools import cache
 import msgspec
 
 from atvm_pipeline.core.errors import DialectError
-from atvm_pipeline.core.naming import group_name, host_of_spec, hosts_in_label, requested_hosts
+from atvm_pipeline.core.naming import group_name, host_of_spec, hosts_in_label
 from atvm_pipeline.core.recognise.console import Scanner, ScannerState
 from atvm_pipeline.core.recognise.dialect import Dialect, read_dialect
+from atvm_pipeline.core.requested_hosts import hosts_note, requested_hosts
 from tests.fuzz import checks, seeding
 
 MAX_LEN = 4096
@@ -19,7 +20,15 @@ SHORT_RUNS = 1000
 LINE_CHARS = 24
 """A pattern may be as slow as its writer likes: here it gets little, so that the reader is what is tried."""
 WORDS = (
-    *(b"label = '", b"host = '", b"not_hosts = '", b"artifacts = '", b"artifact_files = '", b"progress = '"),
+    *(
+        b"label = '",
+        b"host = '",
+        b"not_hosts = '",
+        b"not_requested = '",
+        b"artifacts = '",
+        b"artifact_files = '",
+        b"progress = '",
+    ),
     *(
         b"cypress_process = '",
         b"browser_process = '",
@@ -86,13 +95,17 @@ def same_facts(dialect: Dialect, log: bytes) -> None:
 def named(text: str, dialect: Dialect) -> None:
     """Hosts are whole parts of the names they are found in."""
     known = ("redhat9.6", "w2k25", "db-alpha")
-    hosts = requested_hosts(text, known, dialect)
+    found = requested_hosts(text, known, dialect)
+    hosts = found.hosts
+    assert not set(hosts) & set(found.not_checked)
+    assert all(part in text.split("-") for part in found.not_checked)
+    assert hosts_note(found).startswith("hosts checked: " if hosts else "hosts not checked")
     assert all(host.casefold() in text.casefold() for host in hosts)
     assert len(set(hosts)) == len(hosts)
-    found = hosts_in_label(text, known, dialect)
-    assert len(set(found)) == len(found)
+    labelled = hosts_in_label(text, known, dialect)
+    assert len(set(labelled)) == len(labelled)
     host_of_spec(text, known, dialect)
-    group_name(text, hosts, found)
+    group_name(text, hosts, labelled)
 
 
 @cache
@@ -112,6 +125,7 @@ def seeds() -> Iterator[bytes]:
         b"(?:build|launch) (?P<quoted>.+)",
     ):
         yield b"label = '" + pattern + b"'\nprogress = 'step [0-9]+'\0build abc\nstep 12\naaabcdef\n"
+    yield b"not_requested = 'lab[0-9.]+|db-.*'\nhost = '[a-z]+[0-9]'\0e2e-lab9.6-redhta9.6-vsan8\ndb-alhpa-run3\n"
     for often in (b"*", b"?", b"{0,2}", b"*?", b"??", b"*+"):
         yield b"progress = 'launchx" + often + b"'\0launch\nlaunchx\nlaunchxx\n"
         yield b"progress = '(?:launch)" + often + b"step'\0step\nlaunchstep\n"

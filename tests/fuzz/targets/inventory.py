@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 from atvm_pipeline.core.inventory import HOSTS_MAX, KERNEL_CHARS_MAX, kernel_of, read_inventory
-from atvm_pipeline.core.naming import group_name, host_of_spec, hosts_in_label, requested_hosts
+from atvm_pipeline.core.naming import group_name, host_of_spec, hosts_in_label
 from atvm_pipeline.core.recognise.dialect import Dialect
+from atvm_pipeline.core.requested_hosts import requested_hosts
 from tests.fuzz import checks, seeding
 
 MAX_LEN = 16 * 1024
@@ -50,7 +51,7 @@ def target(data: bytes) -> None:
         assert kernel_of(inventory, host.swapcase()) == kernel
     known = tuple(inventory)
     name = "-".join(("e2e", *known[:3], "fc"))
-    hosts = requested_hosts(name, known, Dialect())
+    hosts = requested_hosts(name, known, Dialect()).hosts
     assert (
         set(known[:3]) <= set(hosts)
         or len(name) > 128

@@ -36,6 +36,8 @@ def run(args: argparse.Namespace) -> int:
     print(printable(" | ".join((f"{paths.build_name}: {state['phase']}", *_concerns(paths, state)))))
     begin = log_begin(paths)
     print_case(state, RUN_VERDICTS, begin)
+    if state.get("host_check_note"):
+        print(f"   {one_line(state['host_check_note'], 1000)}")
     for note in state.get("notes", ()):
         print(f"   note: {one_line(note, 300)}")
     for subrun in state["subruns"]:
@@ -108,6 +110,10 @@ def explanation(state: dict[str, Any]) -> dict[str, Any]:
     return {
         "build_name": state["build_name"],
         "run_id": state["run_id"],
+        "requested_hosts": state["requested_hosts"],
+        "host_sources": state.get("host_sources", {}),
+        "not_checked": state.get("not_checked", ()),
+        "host_check_note": state.get("host_check_note", ""),
         "cases": [
             {"name": name, "phase": case["phase"], "reason": case["reason"], "ledger": case["ledger"]}
             for name, case in cases

@@ -28,6 +28,7 @@ def page(state: dict[str, Any], *, title: str) -> str:
         lines.append(f"  attention: {state['attention']}")
     lines += [f"  note: {note}" for note in state.get("notes", ())]
     lines.append(f"  specs: {ledger_line(state)}")
+    lines += [f"  {state['host_check_note']}"] if state.get("host_check_note") else []
     for subrun in state["subruns"]:
         lines.append(
             f"  {subrun['index']:>3}  {subrun['phase']:<10} {subrun['name']}  {ledger_line(subrun)}{_post(subrun['post'])}"

@@ -15,7 +15,7 @@ from .judging import run_ledger
 from .reasons import no_spec
 from .results import FailedTest, HostResult, Ledger, SpecResult, SubRunResult
 from .state import Run, Verdict
-from .words import duration, gap_notes
+from .words import checked_hosts_note, duration, gap_notes
 
 TEXT_MAX_CHARS = 3_600
 """Servers with an old database split a text at 4000 characters; the mark of a repeat comes on top."""
@@ -48,6 +48,7 @@ def subrun_payload(run: Run, result: SubRunResult, key: str) -> str:
         # The only post of such a run shows the run's counts.
         ledger = run_ledger(run, (result,))
     lines = [head, code_free(result.reason["text"]), counts_line(ledger, result.reason["code"])]
+    lines.append(host_check_line(run, whole=not run.request.categorized))
     lines += host_lines(result.hosts)
     lines += failure_lines(result.specs)
     # A gap in the log first: it speaks of everything else.
@@ -69,6 +70,7 @@ def run_payload(
     """The closing post of a categorized run, as JSON text; `sentence` and `notes`: what no sub-run's post has said."""
     head = f"**{verdict.phase}** {code(run.request.build_name or 'run')} (the whole run)"
     lines = [head, code_free(sentence), counts_line(verdict.ledger, verdict.reason.code)]
+    lines.append(host_check_line(run, whole=True))
     lines += [_subrun_line(result) for result in results[:HOSTS_SHOWN]]
     if len(results) > HOSTS_SHOWN:
         lines.append(f"- and {len(results) - HOSTS_SHOWN} more groups")
@@ -139,6 +141,17 @@ def _counts(ledger: Ledger) -> str:
         "not run": ledger.not_run,
     }
     return " + ".join(f"{count} {word}" for word, count in parts.items() if count or word == "passed")
+
+
+def host_check_line(run: Run, *, whole: bool) -> str:
+    """Return the hosts that the run is checked for, and the parts of its name that are not; `whole`: of a message on the run."""
+    note = checked_hosts_note(run.request)
+    if not run.request.requested_hosts:
+        return code_free(f"Note: {note}")
+    # A group is not checked for the hosts of the others.
+    return code_free(
+        note.replace("hosts checked", "Hosts checked" if whole else "Hosts checked in the whole run", 1)
+    )
 
 
 def host_lines(hosts: tuple[HostResult, ...]) -> list[str]:

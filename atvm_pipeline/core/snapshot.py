@@ -15,7 +15,7 @@ from .reducer import phase_of
 from .results import HostResult, Ledger, SpecResult, SubRunResult
 from .state import Phase, Post, Run
 from .verdict import run_case
-from .words import gap_notes, reason
+from .words import checked_hosts_note, gap_notes, reason
 
 SCHEMA = 1
 """Raised only with an upgrade in `codec.py` and a golden file of the old form."""
@@ -64,7 +64,13 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     cancelled: dict[str, Any] | None
     requested_hosts: tuple[str, ...]
     host_check: bool
-    """False where the build name holds no known host: then nothing was held against the request."""
+    """False where no host is requested: then the results are not compared with the request."""
+    host_sources: dict[str, str] = {}
+    """Requested host to `inventory`, `pattern`, `looks-like` or `option` (--hosts)."""
+    not_checked: tuple[str, ...] = ()
+    """Other parts of the build name with a digit."""
+    host_check_note: str = ""
+    """The three above in one line, for people."""
     ledger: Ledger
     post: PostView | None
     alerts: tuple[PostView, ...] = ()
@@ -125,6 +131,9 @@ def _fields(run: Run) -> dict[str, Any]:
         else {"who": cancel.who, "why": cancel.why, "requested_at": cancel.requested_at},
         "requested_hosts": run.request.requested_hosts,
         "host_check": bool(run.request.requested_hosts),
+        "host_sources": run.request.host_sources,
+        "not_checked": run.request.not_checked,
+        "host_check_note": checked_hosts_note(run.request),
         "ledger": ledger,
         "post": _post_view([post for post in run.outbox if post.kind == "run"]),
         "alerts": tuple(view for post in run.outbox if post.kind == "alert" if (view := _post_view([post]))),

@@ -25,7 +25,7 @@ from .subrun_verdict import (
     unfinished,
 )
 from .transitions import RUN_VERDICTS
-from .words import Evidence, and_text, duration, hosts_named, log_at, names, reason
+from .words import Evidence, and_form, and_text, duration, hosts_named, log_at, names, reason
 
 SIGNAL_NAMES = {
     1: "SIGHUP",
@@ -251,7 +251,8 @@ def _hosts_pending(case: RunCase) -> Reason | None:
         return None
     found = reason("host-pending", log_at(case.run, case.run.log.end), hosts=hosts_named(lacking))
     idle = hosts_not_begun(case.run, case.results)
-    return _with_exit(case.run, and_text(found, f"Nothing ran for {hosts_named(idle)}.") if idle else found)
+    found = and_text(found, f"Nothing ran for {hosts_named(idle)}.") if idle else found
+    return _with_exit(case.run, and_form(found, case.run.request, idle))
 
 
 def _wrong_hosts(case: RunCase) -> Reason | None:
@@ -272,9 +273,10 @@ def _wrong_hosts(case: RunCase) -> Reason | None:
     )
     if not others:
         return None
-    return reason(
+    found = reason(
         "wrong-hosts", log_at(run, run.log.end), ran=hosts_named(list(others)), hosts=hosts_named(idle)
     )
+    return and_form(found, run.request, idle)
 
 
 def run_exit(case: RunCase) -> Reason | None:
@@ -315,7 +317,7 @@ def run_nothing(case: RunCase) -> Reason | None:
 
 def run_passed(case: RunCase) -> Reason:
     """Everything planned passed, on every requested host."""
-    hosts = " on every requested host" if case.run.request.requested_hosts else ""
+    hosts = " on every requested host" if case.run.request.requested_hosts else "; hosts not checked"
     evidence = [item for result in case.results for item in result.reason.get("evidence", ())][:EVIDENCE_MAX]
     evidence += exit_evidence(case.run.exit) if case.run.exit is not None else []
     found = passed_reason(run_ledger(case.run, case.results), evidence, hosts)

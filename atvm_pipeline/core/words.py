@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 
-from .events import LogReplaced
+from .events import LogReplaced, RunRequested
 from .reasons import REASONS
+from .requested_hosts import RequestedHosts, by_form_text, hosts_note
 from .state import ARTIFACTS_MAX, Reason, Run
 
 NAMES_SHOWN = 5
@@ -23,6 +24,18 @@ def reason(code: str, evidence: Iterable[Evidence] = (), **words: object) -> Rea
 def and_text(found: Reason, more: str) -> Reason:
     """The same reason with another sentence behind its own."""
     return Reason(code=found.code, text=f"{found.text} {more}", evidence=found.evidence)
+
+
+def and_form(found: Reason, request: RunRequested, idle: Sequence[str]) -> Reason:
+    """Add what to do about those of the `idle` hosts that only look like a host."""
+    by_form = [host for host in idle if request.host_sources.get(host) == "looks-like"]
+    if not by_form:
+        return found
+    it = "it is" if len(by_form) == 1 else "they are"
+    return and_text(
+        found,
+        f"{by_form_text(by_form)}: if {it} something else, use --hosts, or not_requested in the dialect file.",
+    )
 
 
 def log_at(run: Run, offset: int | None) -> list[Evidence]:
@@ -56,6 +69,12 @@ def specs_named(named: Sequence[str], missing: int) -> str:
 def hosts_named(hosts: Sequence[str]) -> str:
     """`host a` or `hosts a, b`."""
     return f"host {hosts[0]}" if len(hosts) == 1 else f"hosts {names(hosts)}"
+
+
+def checked_hosts_note(request: RunRequested) -> str:
+    """Return the line about the hosts that a run is checked for; it has `hosts not checked` where there are none."""
+    sources = {host: request.host_sources.get(host, "inventory") for host in request.requested_hosts}
+    return hosts_note(RequestedHosts(sources, request.not_checked))
 
 
 def duration(seconds: float) -> str:

@@ -53,6 +53,7 @@ class Story:
         hosts: tuple[str, ...] = HOSTS,
         offline: bool = False,
         notes: tuple[str, ...] = (),
+        asked: dict[str, Any] | None = None,
         **settings: Any,
     ) -> None:
         first = RunRequested(
@@ -67,6 +68,7 @@ class Story:
             log_path="runner.log",
             offline=offline,
             notes=notes,
+            **(asked or {}),
         )
         self.events: list[Event] = [first]
         self.run = begin(first).run

@@ -6,6 +6,7 @@ Whatever reaches a terminal from here is one harmless line, whoever wrote its pa
 import argparse
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,9 @@ from atvm_pipeline.shell.refusals import BAD_CONFIG, USAGE, Refused
 
 LINE_CHARS_MAX = 4000
 """A line for a person; a path alone may have 4096 bytes."""
+HOSTS_MAX = 200
+"""Hosts that one --hosts may name."""
+_HOST_NAME = re.compile(r"[0-9A-Za-z](?:[0-9A-Za-z._-]{0,126}[0-9A-Za-z])?")
 
 
 class Parser(argparse.ArgumentParser):
@@ -104,3 +108,32 @@ def checked_build_name(given: object) -> str:
         f"build name {one_line(name, 60)!r} is not valid: use 1 to 128 characters of A-Z a-z 0-9 . _ - "
         "and begin with a letter, a digit or _",
     )
+
+
+def add_hosts(parser: argparse.ArgumentParser) -> None:
+    """Declare `--hosts`."""
+    parser.add_argument(
+        "--hosts",
+        action="append",
+        metavar="H1,H2",
+        help="check these hosts and no others (default: the hosts that the build name has)",
+    )
+
+
+def checked_hosts(given: list[str] | None) -> tuple[str, ...]:
+    """Return the host names of every `--hosts`, () where there is none.  Raises Refused (64)."""
+    from atvm_pipeline.core.harmless import one_line
+
+    if given is None:
+        return ()
+    names = tuple(name.strip() for text in given for name in checked_text("--hosts", text).split(","))
+    wrong = next((name for name in names if not _HOST_NAME.fullmatch(name)), None)
+    if wrong is not None:
+        raise Refused(
+            USAGE,
+            f"--hosts has {one_line(wrong, 60)!r}, which is not a host name: separate names of letters, digits, '.', '_' "
+            "and '-' by commas, for example --hosts redhat9.6,w2k25",
+        )
+    if len(names) > HOSTS_MAX:
+        raise Refused(USAGE, f"--hosts has {len(names)} names: use at most {HOSTS_MAX}")
+    return names

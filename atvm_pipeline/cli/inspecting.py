@@ -16,7 +16,7 @@ from atvm_pipeline.shell.inventories import load_inventory
 from atvm_pipeline.shell.offline import Finished, inspect_log, since_from
 from atvm_pipeline.shell.refusals import DATA, DONE, USAGE, Refused
 
-from .common import checked_build_name, checked_text, environment, say
+from .common import add_hosts, checked_build_name, checked_hosts, checked_text, environment, say
 from .page import page, print_json
 
 PROGRESS_MIN_BYTES = 32 * 1024 * 1024
@@ -31,8 +31,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("log", metavar="LOG", help="the runner's log")
     parser.add_argument("--artifacts", metavar="DIR", help="folder of the XML reports")
     parser.add_argument(
-        "--build-name", metavar="B", help="holds the log against the hosts that were requested"
+        "--build-name", metavar="B", help="compare the log with the hosts that this name requests"
     )
+    add_hosts(parser)
     parser.add_argument("--categorize", action="store_true", help="one sub-run per group of hosts")
     end = parser.add_mutually_exclusive_group()
     end.add_argument(
@@ -66,6 +67,7 @@ def run(args: argparse.Namespace) -> int:
         log=log,
         artifacts=Path(args.artifacts) if args.artifacts else None,
         build_name=checked_build_name(args.build_name) if args.build_name else None,
+        hosts=checked_hosts(args.hosts),
         categorized=args.categorize,
         exit_code=args.exit_code,
         signal=_signal(args.signal),

@@ -1,11 +1,12 @@
 """Preflight as the command line has it: reads what the core judges, refuses or says what does not fit.  Starts nothing."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from atvm_pipeline.core.naming import requested_hosts
 from atvm_pipeline.core.preflight import Finding, check, read_spec_pattern
+from atvm_pipeline.core.requested_hosts import RequestedHosts, hosts_note, requested_hosts
 from atvm_pipeline.shell.files import read_small
 from atvm_pipeline.shell.inventories import load_inventory
 from atvm_pipeline.shell.refusals import PREFLIGHT_MISMATCH, Refused
@@ -32,37 +33,56 @@ class How(NamedTuple):
 
 
 def judge_preflight(wanted: Wanted, how: How, *, go_on: bool = False) -> None:
-    """Refuse a certain mismatch, or say it where the call wants to go on.  With --check, say that there is none."""
-    certain = preflight(wanted, template_to_come=how.check and how.only is None)
+    """Refuse a certain mismatch, or warn where the call wants to go on; then name the hosts that are checked.  Raises Refused.
+
+    With --check, say that there is no mismatch.
+    """
+    inventory = load_inventory(inventory_path(wanted.environ, wanted.workdir))
+    requested = requested_hosts(
+        wanted.paths.build_name,
+        inventory,
+        wanted.dialect,
+        template=wanted.metadata.template,
+        named=wanted.hosts,
+    )
+    certain = preflight(wanted, requested, inventory, template_to_come=how.check and how.only is None)
     if certain and not (how.no_preflight or go_on):
         raise Refused(PREFLIGHT_MISMATCH, f"preflight: {certain[0]}; nothing was started")
     for text in certain:
         say(f"warning: preflight: {text}")
     if how.check:
         print(f"{wanted.paths.build_name}: nothing speaks against this start")
+        print(hosts_note(requested))
+    else:
+        say(hosts_note(requested))
 
 
-def preflight(wanted: Wanted, *, template_to_come: bool = False) -> list[str]:
+def preflight(
+    wanted: Wanted,
+    requested: RequestedHosts,
+    inventory: Mapping[str, str | None],
+    *,
+    template_to_come: bool = False,
+) -> list[str]:
     """Certain mismatches, one line each; what is only worth knowing is said at once.
 
     `template_to_come`: the config file is judged as it lies there, and what is wrong in it may still be mended.
     """
-    inventory = load_inventory(inventory_path(wanted.environ, wanted.workdir))
-    hosts = requested_hosts(wanted.paths.build_name, inventory, wanted.dialect)
     findings = check(
         build_name=wanted.paths.build_name,
-        requested_hosts=hosts,
+        requested=requested,
         template_command=wanted.template_command,
         runner_command=wanted.runner_command,
         config_file=wanted.metadata.config_file,
         categorize=wanted.categorize,
         matched_specs=_matched_specs(config_path(wanted)),
-        known=(*hosts, *inventory),
+        known=tuple(inventory),
         dialect=wanted.dialect,
     )
     if template_to_come and wanted.template_command is not None:
         findings = tuple(
-            _not_yet(finding) if finding.code == "spec-pattern" else finding for finding in findings
+            _not_yet(finding) if finding.code in ("spec-pattern", "unknown-host") else finding
+            for finding in findings
         )
     findings = (*findings, *_places(wanted))
     for finding in findings:

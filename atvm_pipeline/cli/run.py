@@ -4,7 +4,7 @@ import argparse
 
 from atvm_pipeline.shell.refusals import DONE, USAGE, Refused
 
-from .common import add_state_root, checked_build_name, checked_text, environment, say, state_root
+from .common import add_hosts, add_state_root, checked_build_name, checked_text, environment, say, state_root
 
 HALVES = {
     "watcher": "Start the watcher of one request, which waits for its runner; with --attach, join a run that is there.",
@@ -27,6 +27,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--template-command", metavar="COMMAND", help="run to its end before anything starts")
     parser.add_argument("--runner-command", metavar="COMMAND", help="the runner; passed to bash unchanged")
+    add_hosts(parser)
     for name, about in TEXTS.items():
         parser.add_argument(f"--{name}", metavar="TEXT", help=about)
     parser.add_argument(

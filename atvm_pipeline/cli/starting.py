@@ -2,7 +2,7 @@
 
 import argparse
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import inf
 from pathlib import Path
 
@@ -35,7 +35,7 @@ from atvm_pipeline.shell.start import (
     start_watcher,
 )
 
-from .common import say
+from .common import checked_hosts, say
 from .preflight import How, judge_preflight
 
 CA_FILE = "ATVM_WATCHER_CA_FILE"
@@ -76,6 +76,7 @@ def wanted_from(args: argparse.Namespace, build_name: str, environ: Mapping[str,
         template_command=template_command,
         runner_command=runner_command,
         categorize=asked or held,
+        hosts=checked_hosts(args.hosts),
         notes=notes,
         share_config=args.share_config,
     )
@@ -159,6 +160,7 @@ def start_runner_only(wanted: Wanted, how: How) -> None:
     )
     if known is not None and waiting:
         _check_alike(known, new)
+        wanted = _with_request_of(known, wanted)
     # The watcher's request goes on: it gets the command, and the environment of this call.
     request = (
         replace(
@@ -198,6 +200,23 @@ def _check_alike(known: Request, new: Request) -> None:
             "the waiting watcher was started with another --categorize, --workdir or ATVM_RUNNER_LOG: "
             "start both halves alike",
         )
+    if new.hosts and _folded(new.hosts) != _folded(known.hosts):
+        theirs = _hosts_option(known.hosts)
+        raise Refused(USAGE, f"the waiting watcher was started with {theirs}: start both halves alike")
+
+
+def _hosts_option(hosts: tuple[str, ...]) -> str:
+    return f"--hosts {','.join(hosts)}" if hosts else "no --hosts"
+
+
+def _folded(names: Iterable[str]) -> set[str]:
+    return {name.casefold() for name in names}
+
+
+def _with_request_of(known: Request, wanted: Wanted) -> Wanted:
+    """Return the start with the hosts and the template that the waiting watcher goes by."""
+    template = known.metadata.template
+    return replace(wanted, hosts=known.hosts, metadata=replace(wanted.metadata, template=template))
 
 
 def _fresh(paths: Paths, request: Request) -> bool:
@@ -221,6 +240,12 @@ def attach(wanted: Wanted, how: How) -> bool:
         )
     if is_locked(paths.watcher_lock):
         raise Refused(IN_USE, f"build {paths.build_name} is being watched already")
+    if wanted.hosts and _folded(wanted.hosts) != _folded(request.hosts):
+        raise Refused(
+            USAGE,
+            f"build {paths.build_name} was started with {_hosts_option(request.hosts)}, which a watcher that joins it cannot change: "
+            "leave --hosts out",
+        )
     # The run goes on by the settings that it was started with.
     warning = check_webhook({**wanted.environ, CA_FILE: request.ca_file or ""}, request.settings)
     if warning is not None:

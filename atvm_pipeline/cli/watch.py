@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from atvm_pipeline.core.events import RunRequested
-from atvm_pipeline.core.naming import requested_hosts
+from atvm_pipeline.core.requested_hosts import requested_hosts
 from atvm_pipeline.shell.dialects import load_dialect
 from atvm_pipeline.shell.files import Busy, locked
 from atvm_pipeline.shell.inventories import load_inventory
@@ -50,7 +50,9 @@ def first_event(request: Request) -> RunRequested:
     """
     dialect = load_dialect(request.dialect_path, AGAIN_LIMIT_S)
     inventory = load_inventory(Path(request.inventory_path) if request.inventory_path else None)
-    hosts = requested_hosts(request.build_name, inventory, dialect)
+    found = requested_hosts(
+        request.build_name, inventory, dialect, template=request.metadata.template, named=request.hosts
+    )
     return RunRequested(
         seq=1,
         at=request.requested_at,
@@ -60,7 +62,9 @@ def first_event(request: Request) -> RunRequested:
         metadata=request.metadata,
         settings=request.settings,
         dialect=dialect,
-        requested_hosts=hosts,
+        requested_hosts=found.hosts,
+        host_sources=found.sources,
+        not_checked=found.not_checked,
         inventory=inventory,
         log_path=request.log_path,
         log_start=request.log_start,

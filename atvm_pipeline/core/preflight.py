@@ -11,10 +11,12 @@ from collections.abc import Collection, Iterable
 
 import msgspec
 
+from .edits import nearest_name
 from .globs import expand_braces, glob_regex, match_specs
 from .harmless import one_line
 from .naming import host_of_spec, hosts_in_label
 from .recognise.dialect import Dialect
+from .requested_hosts import RequestedHosts
 from .spec_pattern import read_spec_pattern
 
 COMMAND_CHARS_MAX = 64 * 1024
@@ -34,7 +36,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """One thing that does not fit."""
 
     code: str
-    """`build-name`, `config-file`, `spec-pattern`, `categorize` or `extra-hosts`."""
+    """`build-name`, `config-file`, `spec-pattern`, `unknown-host`, `categorize` or `extra-hosts`."""
     text: str
     """One line that says what to do."""
     certain: bool
@@ -84,7 +86,7 @@ def _words(command: str) -> list[str]:
 def check(
     *,
     build_name: str,
-    requested_hosts: tuple[str, ...],
+    requested: RequestedHosts,
     template_command: str | None,
     runner_command: str | None,
     config_file: str | None,
@@ -102,7 +104,7 @@ def check(
     findings = [
         *_check_build_name(build_name, runner),
         *_check_config_file(template, runner, config_file),
-        *_check_specs(requested_hosts, matched_specs, known, dialect),
+        *_check_specs(requested, matched_specs, known, dialect),
         *_check_categorize(runner, categorize=categorize),
     ]
     return tuple(sorted(findings, key=lambda finding: not finding.certain))
@@ -155,37 +157,63 @@ def _differ(one: str, other: str, *, moves: bool) -> bool:
 
 
 def _check_specs(
-    requested: tuple[str, ...], matched: tuple[str, ...] | None, known: Collection[str], dialect: Dialect
+    requested: RequestedHosts, matched: tuple[str, ...] | None, known: Collection[str], dialect: Dialect
 ) -> Iterable[Finding]:
     if matched is None:
         return
     again = "run the template command for this build (--template-command), or --no-preflight to go on"
     if not matched:
-        yield Finding(
-            code="spec-pattern", text=f"the config's specPattern matches no spec file: {again}", certain=True
-        )
+        text = f"the config's specPattern matches no spec file: {again}"
+        yield Finding(code="spec-pattern", text=text, certain=True)
         return
-    names = tuple(dict.fromkeys((*requested, *known)))
+    names = tuple(dict.fromkeys((*requested.hosts, *known)))
     by_host = {spec: host_of_spec(spec, names, dialect) for spec in matched}
-    planned = {host.casefold() for host in by_host.values() if host is not None}
-    missing = [host for host in requested if host.casefold() not in planned]
-    if missing:
+    planned = {host.casefold(): host for host in by_host.values() if host is not None}
+    missing = [host for host in requested.hosts if host.casefold() not in planned]
+    certain = [host for host in missing if host not in requested.by_form]
+    if certain:
         text = (
-            f"the config's specPattern matches no spec of {_list(missing)}; it matches "
+            f"the config's specPattern matches no spec of {_list(certain)}; it matches "
             f"{_list([posixpath.basename(spec) for spec in matched])}: {again}"
         )
         yield Finding(code="spec-pattern", text=text, certain=True)
-    wanted = {host.casefold() for host in requested}
-    extra = dict.fromkeys(
-        host
-        for host in by_host.values()
-        if host is not None
-        and host.casefold() not in wanted
-        and hosts_in_label(host, names, dialect) == (host,)
-    )
-    if requested and extra and not missing:
-        text = f"the config's specPattern also matches specs of {_list(list(extra))}, which the build name does not ask for: they will run too"
+    unknown = [host for host in missing if host in requested.by_form]
+    if unknown:
+        # The hosts of the specs too: an inventory need not be complete.
+        nearest_of = [name for name in (*known, *planned.values()) if name not in requested.by_form]
+        yield Finding(code="unknown-host", text=_unknown_text(unknown, nearest_of), certain=True)
+    extra = _extra_hosts(requested.hosts, by_host.values(), names, dialect)
+    if requested.hosts and extra and not missing:
+        text = f"the config's specPattern also matches specs of {_list(extra)}, which are not requested: they will run too"
         yield Finding(code="extra-hosts", text=text, certain=False)
+
+
+def _unknown_text(unknown: list[str], known: Collection[str]) -> str:
+    """Return the sentence about hosts that only look like one: they may be misspelt, or be something else."""
+    first, *rest = ((_show(host), nearest_name(host, known)) for host in unknown[:NAMES_SHOWN])
+    more = [f"{host} (nearest known: {_show(near or 'none')})" for host, near in rest]
+    more += [f"{len(unknown) - NAMES_SHOWN} more"] if len(unknown) > NAMES_SHOWN else []
+    also = f"; the same for {', '.join(more)}" if more else ""
+    return (
+        f"{first[0]} looks like a host but no spec matches it; nearest known: {_show(first[1] or 'none')}{also}; "
+        "use --hosts, or `not_requested` in the dialect file"
+    )
+
+
+def _extra_hosts(
+    requested: tuple[str, ...], planned: Iterable[str | None], names: tuple[str, ...], dialect: Dialect
+) -> list[str]:
+    """Return the hosts that are not requested and are hosts for sure."""
+    wanted = {host.casefold() for host in requested}
+    return list(
+        dict.fromkeys(
+            host
+            for host in planned
+            if host is not None
+            and host.casefold() not in wanted
+            and hosts_in_label(host, names, dialect) == (host,)
+        )
+    )
 
 
 def _check_categorize(runner: str, *, categorize: bool) -> Iterable[Finding]:

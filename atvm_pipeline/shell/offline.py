@@ -17,10 +17,10 @@ from atvm_pipeline.core.events import (
     Settings,
 )
 from atvm_pipeline.core.facts import Fact
-from atvm_pipeline.core.naming import requested_hosts
 from atvm_pipeline.core.recognise.console import Scan, Scanner, ScannerState
 from atvm_pipeline.core.recognise.dialect import Dialect
 from atvm_pipeline.core.reducer import begin, reduce
+from atvm_pipeline.core.requested_hosts import requested_hosts
 from atvm_pipeline.core.state import Run
 
 from .artifacts import Artifacts
@@ -39,6 +39,8 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
     log: Path
     artifacts: Path | None = None
     build_name: str | None = None
+    hosts: tuple[str, ...] = ()
+    """The names of --hosts, which alone are checked then."""
     categorized: bool = False
     exit_code: int | None = None
     signal: str | None = None
@@ -69,10 +71,8 @@ def inspect_log(
 
 
 def _request(finished: Finished) -> RunRequested:
-    hosts = (
-        requested_hosts(finished.build_name, finished.inventory, finished.dialect)
-        if finished.build_name
-        else ()
+    found = requested_hosts(
+        finished.build_name or "", finished.inventory, finished.dialect, named=finished.hosts
     )
     return RunRequested(
         seq=1,
@@ -82,7 +82,9 @@ def _request(finished: Finished) -> RunRequested:
         categorized=finished.categorized,
         settings=Settings(post_phases=()),
         dialect=finished.dialect,
-        requested_hosts=hosts,
+        requested_hosts=found.hosts,
+        host_sources=found.sources,
+        not_checked=found.not_checked,
         inventory=dict(finished.inventory),
         log_path=str(finished.log),
         artifacts_dir=str(finished.artifacts) if finished.artifacts is not None else None,

@@ -45,6 +45,8 @@ class Request(Record, frozen=True, kw_only=True):
 
     requested_at: Instant
     categorized: bool = False
+    hosts: tuple[str, ...] = ()
+    """The names of --hosts; () where the build name says which hosts are checked."""
     notes: tuple[str, ...] = ()
     metadata: Metadata = Metadata()
     settings: Settings = Settings()

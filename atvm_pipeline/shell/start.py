@@ -48,6 +48,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     template_command: str | None = None
     runner_command: str | None = None
     categorize: bool = False
+    hosts: tuple[str, ...] = ()
+    """The names of --hosts."""
     notes: tuple[str, ...] = ()
     share_config: bool = False
 
@@ -61,6 +63,7 @@ def build_request(wanted: Wanted, supervisor: str) -> Request:
         run_id=secrets.token_hex(8),
         requested_at=clock.now(),
         categorized=wanted.categorize,
+        hosts=wanted.hosts,
         notes=wanted.notes,
         metadata=wanted.metadata,
         settings=wanted.settings,

@@ -5,6 +5,7 @@ from hypothesis import given, settings, strategies as st
 
 from atvm_pipeline.core.preflight import Finding, check, has_option, option_values
 from atvm_pipeline.core.recognise.dialect import Dialect
+from atvm_pipeline.core.requested_hosts import HostSource, RequestedHosts
 
 BUILD = "e2e-redhat9.6-w2k25-fc"
 CONFIG = "cypress.atvm-config-gold.ts"
@@ -14,10 +15,15 @@ SPECS = ("cypress/e2e/redhat9.6.cy.ts", "cypress/e2e/w2k25.cy.ts", "cypress/e2e/
 NAMES = ("--build_name", "--build-name")
 
 
+def asked_for(*hosts: str, by_form: tuple[str, ...] = ()) -> RequestedHosts:
+    certain: dict[str, HostSource] = dict.fromkeys(hosts, "inventory")
+    return RequestedHosts(certain | dict.fromkeys(by_form, "looks-like"))
+
+
 def findings(**changes: Any) -> tuple[Finding, ...]:
     fitting: dict[str, Any] = {
         "build_name": BUILD,
-        "requested_hosts": ("redhat9.6", "w2k25"),
+        "requested": asked_for("redhat9.6", "w2k25"),
         "template_command": TEMPLATE,
         "runner_command": RUNNER,
         "config_file": CONFIG,
@@ -131,14 +137,51 @@ def test_a_stale_pattern_is_certain_and_names_what_it_matches_instead() -> None:
 
 
 def test_a_host_that_only_begins_alike_does_not_count() -> None:
-    assert codes(requested_hosts=("redhat9.6",), matched_specs=("redhat9.60.cy.ts",)) == [
+    assert codes(requested=asked_for("redhat9.6"), matched_specs=("redhat9.60.cy.ts",)) == [
         ("spec-pattern", True)
     ]
 
 
 def test_an_unknown_pattern_is_passed_in_silence() -> None:
     assert codes(matched_specs=None) == []
-    assert codes(requested_hosts=(), matched_specs=("login.cy.ts",)) == []
+    assert codes(requested=asked_for(), matched_specs=("login.cy.ts",)) == []
+
+
+def test_a_part_that_looks_like_a_host_and_has_no_spec_is_certain_and_names_the_nearest_known_host() -> None:
+    (found,) = findings(requested=asked_for("redhat9.6", "w2k25", by_form=("centso7.9",)))
+
+    assert (found.code, found.certain) == ("unknown-host", True)
+    assert found.text == (
+        "centso7.9 looks like a host but no spec matches it; nearest known: centos7.9; "
+        "use --hosts, or `not_requested` in the dialect file"
+    )
+
+
+def test_without_an_inventory_the_nearest_host_is_one_of_the_specs() -> None:
+    (found,) = findings(requested=asked_for("w2k25", by_form=("rehdat9.6",)), known=())
+
+    assert "rehdat9.6 looks like a host but no spec matches it; nearest known: redhat9.6;" in found.text
+
+
+def test_each_part_that_looks_like_a_host_is_named_once_up_to_a_limit() -> None:
+    (two,) = findings(requested=asked_for("w2k25", by_form=("rehdat9.6", "esxi8.0")))
+    (many,) = findings(requested=asked_for(by_form=tuple(f"esxi{n}.0" for n in range(40))))
+
+    assert "nearest known: redhat9.6; the same for esxi8.0 (nearest known: none); use --hosts" in two.text
+    assert "esxi4.0 (nearest known: none), 35 more; use --hosts" in many.text
+
+
+def test_a_host_that_is_known_for_sure_is_refused_by_the_specs_it_lacks_also_beside_one_that_is_not() -> None:
+    found = findings(requested=asked_for("redhat8.10", by_form=("esxi8.0",)))
+
+    assert [one.code for one in found] == ["spec-pattern", "unknown-host"]
+    assert "no spec of redhat8.10;" in found[0].text
+
+
+def test_a_part_that_looks_like_a_host_and_has_a_spec_is_a_host() -> None:
+    assert codes(requested=asked_for(by_form=("esxi8.0",)), matched_specs=("esxi8.0.cy.ts",)) == []
+    assert codes(requested=asked_for(by_form=("ESXi8.0",)), matched_specs=("esxi8.0.cy.ts",)) == []
+    assert codes(requested=asked_for(by_form=("esxi8.0",)), matched_specs=None) == []
 
 
 def test_hosts_beyond_the_request_are_a_notice() -> None:
@@ -177,5 +220,5 @@ def test_no_text_raises_or_leaves_its_line(name: str, command: str, specs: list[
         runner_command=f"y {command} --build_name {command}",
         config_file=command,
         matched_specs=tuple(specs),
-        requested_hosts=(name,),
+        requested=asked_for(name, by_form=(command,)),
     )

@@ -10,6 +10,7 @@ from functools import cache
 from atvm_pipeline.core.globs import EXPANSIONS_MAX, expand_braces, match_specs
 from atvm_pipeline.core.preflight import check
 from atvm_pipeline.core.recognise.dialect import Dialect
+from atvm_pipeline.core.requested_hosts import RequestedHosts
 from atvm_pipeline.core.spec_pattern import read_spec_pattern
 from tests.fuzz import checks, seeding
 
@@ -75,7 +76,7 @@ def target(data: bytes) -> None:
             found_alone(pattern, paths)
     findings = check(
         build_name="e2e-redhat9.6-fc",
-        requested_hosts=("redhat9.6",),
+        requested=RequestedHosts({"redhat9.6": "pattern", "esxi8.0": "looks-like"}),
         template_command=command,
         runner_command=command[::-1],
         config_file="a.ts",

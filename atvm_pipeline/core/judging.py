@@ -7,16 +7,14 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from .children import early_ends
-from .harmless import one_line
 from .ledger import add_ledgers, host_results, known_hosts, ledger_of, spec_results
-from .log_checks import printed_failures
+from .log_notes import log_notes
 from .matching import overwritten_group_report
 from .naming import group_name, hosts_in_label
 from .results import HostResult, Ledger, SpecResult, SubRunResult
 from .state import Phase, Reason, Run, SubRun
 from .summaries import adopted
-from .words import LINE_CHARS_MAX, names, plural
+from .words import names
 
 CONFLICTS_SHOWN = 15
 """Notes about specs of which two sources say different things; the rest is counted."""
@@ -100,26 +98,11 @@ def real_hosts(case: Case, *, began_only: bool) -> tuple[str, ...]:
 
 def notes_of(case: Case, name: Name) -> tuple[str, ...]:
     """Sentences about a mismatch, a conflict or a recovered result."""
-    run, subrun = case.run, case.subrun
     notes = []
     if name.trusted is False:
         ran = names(real_hosts(case, began_only=True))
         notes.append(
             f"The label {name.label} does not fit the hosts that ran ({ran}); it is reported as {name.name}."
-        )
-    errors = [
-        error.text for child in subrun.children for error in child.doubtful if error not in early_ends(child)
-    ]
-    if errors:
-        notes.append(
-            "An error was read while a spec was running; the spec may have printed it, because Cypress went on: "
-            f"{names([one_line(text, LINE_CHARS_MAX) for text in errors])}."
-        )
-    printed = printed_failures(run, subrun)
-    if printed:
-        notes.append(
-            f"{plural(len(printed), 'line')} of the log report a failure and fit no spec; the spec that was running may have "
-            f"printed them: {names([one_line(line.text, LINE_CHARS_MAX) for line in printed])}."
         )
     conflicts = [f"Sources differ: {spec.conflict}." for spec in case.specs if spec.conflict is not None]
     notes += conflicts[:CONFLICTS_SHOWN]
@@ -158,7 +141,7 @@ def result_of(case: Case, phase: Phase, reason: Reason, *, failing: bool) -> Sub
         ledger=case.ledger,
         specs=case.specs,
         hosts=case.hosts,
-        notes=notes_of(case, name),
+        notes=(*notes_of(case, name), *log_notes(case.run, subrun, reason.code)),
     )
 
 

@@ -25,13 +25,10 @@ class Mix(NamedTuple):
 
 
 def _unlisted(child: Child) -> Mix | None:
-    """A spec that ran and that the header, which lists all specs, does not name: the header is another run's."""
+    """A spec that started and that the header, which lists all specs, does not name: the header is another run's."""
     listed = child.described.spec_names if child.described is not None else ()
-    if not listed:
-        return None
-    spec = next(
-        (spec for spec in child.specs if not any(same_spec(spec.spec, name) for name in listed)), None
-    )
+    started = (spec for spec in child.specs if listed and spec.position is not None)
+    spec = next((spec for spec in started if not any(same_spec(spec.spec, name) for name in listed)), None)
     return None if spec is None else Mix(spec.offset, f"{spec.spec} is not in the header's list of specs")
 
 

@@ -11,6 +11,7 @@ from .facts import ErrorReported, LineUnplaced, TotalsReported, WrapperTotals
 from .harmless import one_line
 from .judging import Case, real_hosts
 from .log_checks import find_contradiction, find_mix, has_second_run, unattributed
+from .log_notes import quoted
 from .results import Ledger, SpecResult
 from .state import SPECS_MAX, Child, Phase, Reason, Run, SubRun
 from .transitions import EARLY_ENDS, SUBRUN_VERDICTS
@@ -68,8 +69,7 @@ def failure_unattributed(run: Run, lines: Sequence[LineUnplaced]) -> Reason | No
     if not lines:
         return None
     evidence = [item for line in lines[:NAMES_SHOWN] for item in log_at(run, line.offset)]
-    said = names([one_line(line.text, LINE_CHARS_MAX) for line in lines])
-    return reason("failure-unattributed", evidence, lines=plural(len(lines), "line"), names=said)
+    return reason("failure-unattributed", evidence, lines=plural(len(lines), "line"), names=quoted(lines))
 
 
 def _error_told(error: ErrorReported, told: Sequence[Evidence], *, names: str) -> Reason:

@@ -95,6 +95,19 @@ FALSE_GREENS: dict[str, tuple[Reading, str, str]] = {
     "an-unknown-operating-system": (BOTH, "FAILED", "host-pending"),
     "an-unknown-host-of-a-categorized-run": (BOTH, "FAILED", "host-pending"),
     "one-host-twice-under-two-labels": (BOTH, "FAILED", "host-pending"),
+    # two runs in one log, and lines that fit nowhere
+    "two-runs-line-by-line": (BOTH, "FAILED", "failure-unattributed"),
+    "a-second-run-whose-title-is-torn": (BOTH, "FAILED", "tests-failed"),
+    "two-green-runs-mixed": (BOTH, "FAILED", "log-mixed"),
+    "a-header-of-another-run": (BOTH, "FAILED", "log-mixed"),
+    "a-red-table-behind-the-end": (BOTH, "FAILED", "failure-unattributed"),
+    "a-failing-box-behind-the-end": (BOTH, "FAILED", "failure-unattributed"),
+    # numbers that contradict each other
+    "three-boxes-and-a-table-of-two": (BOTH, "FAILED", "totals-contradict"),
+    "the-totals-are-less-than-the-rows": (BOTH, "FAILED", "totals-contradict"),
+    "a-box-and-its-row-differ": (BOTH, "FAILED", "totals-contradict"),
+    "a-row-that-nothing-agrees-with": (BOTH, "FAILED", "results-missing"),
+    "the-wrappers-table-counts-a-failure": (BOTH, "FAILED", "tests-failed"),
     # somebody else's words
     "a-test-prints-a-summary": (BOTH, "FAILED", "results-missing"),
     "a-test-prints-its-own-box-and-summary": (BOTH, "FAILED", "tests-failed"),

@@ -121,6 +121,7 @@ def _header(story: Story, header: HeaderBox, text: str, offset: int) -> bool:
         if row.key and row.key in header.keys:
             # Cypress prints each row once: the box of a second process is mixed into this one.
             story.unplaced("header", text, offset, spec=box.listed_spec(row))
+            return True
         story.hold(box.header_row(header, row, offset))
         return True
     if box.is_border(text):
@@ -129,9 +130,11 @@ def _header(story: Story, header: HeaderBox, text: str, offset: int) -> bool:
         else:
             story.hold(replace(header, box_offset=offset))
         return True
-    if row is None and anchor_of(text) is Anchor.START and not header.key and header.found is None:
-        story.unplaced("header", text, offset)  # a second process prints its title, or the line was doubled
+    if header.adjacent and anchor_of(text) is Anchor.START:
         return True
+    if header.adjacent:
+        header = replace(header, adjacent=False)
+        story.hold(header)
     return _noise(story, header, text)
 
 

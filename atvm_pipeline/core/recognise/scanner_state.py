@@ -66,6 +66,8 @@ class HeaderBox(MemoryBase, frozen=True, kw_only=True, tag="header"):
     """`(Run Starting)` was read, its box not yet to the end."""
 
     offset: int
+    adjacent: bool = True
+    """Whether no line was read below the title yet: the same title there is the same line, doubled."""
     box_offset: int | None = None
     key: str = ""
     """The key of the row that was read last."""

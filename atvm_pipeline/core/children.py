@@ -3,7 +3,9 @@
 Says nothing about pass or fail.  What a line of the log does to them is `log_facts.py`'s.
 """
 
+from collections.abc import Callable
 from datetime import datetime
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -14,29 +16,58 @@ from .transitions import CHILD_TRANSITIONS
 _ENDED = Stage.ENDED
 
 
+class Place(NamedTuple):
+    """Where a child is: the index of its sub-run in the run, and its own in the sub-run."""
+
+    subrun: int
+    child: int
+
+
 def current_child(run: Run) -> Child | None:
-    """The child that the log spoke of last, ended or not."""
-    if not run.subruns or not run.subruns[-1].children:
-        return None
-    return run.subruns[-1].children[-1]
+    """Return the child that the log spoke of last, ended or not, in the stream that is being read."""
+    place = _current_place(run)
+    return None if place is None else run.subruns[place.subrun].children[place.child]
 
 
-def last_child(run: Run) -> Child | None:
-    """Return the child that began last, also where the newest sub-run has none yet."""
-    return next((subrun.children[-1] for subrun in reversed(run.subruns) if subrun.children), None)
+def _current_place(run: Run) -> Place | None:
+    """From the end, where it nearly always is."""
+    for subrun in range(len(run.subruns) - 1, -1, -1):
+        children = run.subruns[subrun].children
+        for child in range(len(children) - 1, -1, -1):
+            if children[child].stream == run.stream:
+                return Place(subrun, child)
+    return None
+
+
+def each_stream(run: Run, change: Callable[[Run], Run]) -> Run:
+    """Apply a change to every stream of the log in turn: what ends a run ends all of them."""
+    if len(run.streams) == 1 and run.stream == run.streams[0]:
+        return change(run)
+    current = run.stream
+    for stream in run.streams:
+        run = change(replace(run, stream=stream))
+    return replace(run, stream=current)
+
+
+def stream_children(run: Run) -> list[Child]:
+    """Return the child of each stream that the log spoke of last."""
+    children = (current_child(replace(run, stream=stream)) for stream in run.streams)
+    return [child for child in children if child is not None]
 
 
 def open_child(run: Run) -> Child | None:
-    """The child that has not ended, if there is one."""
+    """Return the child that has not ended, if there is one in the stream that is being read."""
     child = current_child(run)
     return child if child is not None and child.stage is not _ENDED else None
 
 
 def put_child(run: Run, child: Child) -> Run:
-    """`run` with its current child replaced."""
-    subrun = run.subruns[-1]
-    subrun = replace(subrun, children=(*subrun.children[:-1], child))
-    return put_subrun(run, subrun)
+    """Return `run` with its current child replaced."""
+    place = _current_place(run)
+    assert place is not None
+    subrun = run.subruns[place.subrun]
+    children = (*subrun.children[: place.child], child, *subrun.children[place.child + 1 :])
+    return put_subrun(run, replace(subrun, children=children))
 
 
 def put_subrun(run: Run, subrun: SubRun) -> Run:
@@ -64,13 +95,19 @@ def reopen(run: Run) -> Run:
     """Take back that the run was over: a Cypress process of it lives."""
     if run.over_watched_s is None:
         return run
-    run = replace(run, over_watched_s=None, over_at=None)
-    child = current_child(run)
-    if child is None or child.ended_by != "runner-over" or run.subruns[-1].result is not None:
+    return each_stream(replace(run, over_watched_s=None, over_at=None), _reopen_child)
+
+
+def _reopen_child(run: Run) -> Run:
+    child, place = current_child(run), _current_place(run)
+    if child is None or place is None or child.ended_by != "runner-over":
+        return run
+    # The verdict of a sub-run is final, whatever its child prints after it.
+    if run.subruns[place.subrun].result is not None:
         return run
     stage = Stage.OPEN if child.finished_offset is None else Stage.SUMMARISED
     run = put_child(run, replace(child, stage=stage, ended_at=None, ended_watched_s=None, ended_by=None))
-    return put_subrun(run, replace(run.subruns[-1], ended_at=None, ended_watched_s=None))
+    return put_subrun(run, replace(run.subruns[place.subrun], ended_at=None, ended_watched_s=None))
 
 
 def spec_runs(run: Run) -> bool:

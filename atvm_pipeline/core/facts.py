@@ -21,6 +21,8 @@ class FactBase(
 
     offset: int
     """Byte offset in the log of the line where the fact begins."""
+    stream: int = 0
+    """Which of several outputs in one log the line is of, where each has a prefix of its own."""
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -197,6 +199,15 @@ class WrapperTotals(FactBase, frozen=True, kw_only=True, tag="wrapper-totals"):
     counts: Counts
 
 
+class FormLearnt(FactBase, frozen=True, kw_only=True, tag="form-learnt"):
+    """The lines of the log have a form of their own: a prefix, no indentation, or Python's repr."""
+
+    prefix: str = ""
+    """What precedes the line that it was learnt from."""
+    stripped: bool = False
+    quoted: bool = False
+
+
 class RunnerProgressed(FactBase, frozen=True, kw_only=True, tag="runner-progressed"):
     """A progress line of a private runner, as the dialect names them."""
 
@@ -221,6 +232,7 @@ Fact = (
     | WrapperStarted
     | WrapperFinished
     | WrapperTotals
+    | FormLearnt
     | RunnerProgressed
 )
 """Everything that the scanner can find."""

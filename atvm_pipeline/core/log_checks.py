@@ -46,37 +46,43 @@ def find_mix(run: Run, subrun: SubRun) -> Mix | None:
 
 
 def _overlaps(run: Run, subrun: SubRun) -> Iterator[tuple[list[Child], Child]]:
-    """Yield each child that began beside unfinished ones, with those, where one of them is of this sub-run."""
+    """Yield each child that began beside unfinished ones, with those, where one of them is of this sub-run.
+
+    Lines under two labels are two streams: a child is only compared with children of its own.
+    """
     own = {id(child) for child in subrun.children}
-    chain = _unfinished_before(run, subrun)
-    for child in (*subrun.children, *_overlapping_after(run, subrun)):
-        chain = [*chain, child] if child.overlaps else [child]
-        if len(chain) > 1 and any(id(one) in own for one in chain):
-            yield chain[:-1], child
-        elif id(child) in own and _has_two_headers(child):
-            yield [child], child
+    for stream in dict.fromkeys(child.stream for child in subrun.children):
+        mine = [child for child in subrun.children if child.stream == stream]
+        chain = _unfinished_before(run, subrun, mine[0])
+        for child in (*mine, *_overlapping_after(run, subrun, stream)):
+            chain = [*chain, child] if child.overlaps else [child]
+            if len(chain) > 1 and any(id(one) in own for one in chain):
+                yield chain[:-1], child
+            elif id(child) in own and _has_two_headers(child):
+                yield [child], child
 
 
-def _unfinished_before(run: Run, subrun: SubRun) -> list[Child]:
-    """The children of earlier sub-runs that were unfinished, one after another, when this sub-run began."""
+def _unfinished_before(run: Run, subrun: SubRun, following: Child) -> list[Child]:
+    """The children of earlier sub-runs that were unfinished, one after another, when `following` began."""
     chain: list[Child] = []
-    following = subrun.children[0] if subrun.children else None
     for earlier in reversed(run.subruns[: subrun.index - 1]):
         for child in reversed(earlier.children):
-            if following is None or not following.overlaps:
+            if not following.overlaps:
                 return chain[::-1]
-            chain.append(child)
-            following = child
+            if child.stream == following.stream:
+                chain.append(child)
+                following = child
     return chain[::-1]
 
 
-def _overlapping_after(run: Run, subrun: SubRun) -> Iterator[Child]:
+def _overlapping_after(run: Run, subrun: SubRun, stream: int) -> Iterator[Child]:
     """The children of later sub-runs that began while a chain of unfinished ones lasted."""
     for later in run.subruns[subrun.index :]:
         for child in later.children:
-            if not child.overlaps:
-                return
-            yield child
+            if child.stream == stream:
+                if not child.overlaps:
+                    return
+                yield child
 
 
 def _has_two_headers(child: Child) -> bool:

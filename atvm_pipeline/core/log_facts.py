@@ -11,7 +11,6 @@ from . import facts as f
 from .children import (
     current_child,
     in_wrapper,
-    last_child,
     open_child,
     put_child,
     put_subrun,
@@ -49,6 +48,8 @@ from .summaries import totals_reported, with_unplaced
 
 def apply_fact(run: Run, fact: f.Fact, event: LogRead) -> Run:
     """Fold one fact of the log."""
+    if fact.stream != run.stream:
+        run = replace(run, stream=fact.stream)
     match fact:
         case f.ChildLaunched():
             return _launched(run, fact)
@@ -85,6 +86,8 @@ def apply_fact(run: Run, fact: f.Fact, event: LogRead) -> Run:
             return _wrapper_finished(run, fact, event)
         case f.WrapperTotals():
             return _wrapper_totals(run, fact)
+        case f.FormLearnt():
+            return run
         case f.RunnerProgressed():
             return replace(run, last_progress_text=fact.text)
         case _:
@@ -93,7 +96,7 @@ def apply_fact(run: Run, fact: f.Fact, event: LogRead) -> Run:
 
 def _begin_child(run: Run, offset: int, event: LogRead, *, started: bool, headless: bool = False) -> Run:
     run = trigger(run, "next-child", event.at, event.watched_s)
-    before = last_child(run)
+    before = current_child(run)
     run = _subrun_for_next_child(run, event)
     subrun = run.subruns[-1]
     if len(run.subruns) > SUBRUNS_MAX or len(subrun.children) >= SUBRUNS_MAX:
@@ -106,6 +109,7 @@ def _begin_child(run: Run, offset: int, event: LogRead, *, started: bool, headle
         watched_s=event.watched_s,
         label=label,
         started=started,
+        stream=run.stream,
         headless=headless,
         overlaps=_overlaps(before, headless=headless),
     )
@@ -116,6 +120,7 @@ def _begin_child(run: Run, offset: int, event: LogRead, *, started: bool, headle
     mine = tuple(browser for browser in living if browser not in past)
     return replace(
         put_subrun(run, subrun),
+        streams=run.streams if run.stream in run.streams else (*run.streams, run.stream),
         launched=run.launched[1:],
         had_browser=bool(mine),
         browsers=mine,
@@ -161,10 +166,15 @@ def _described(run: Run, fact: f.ChildDescribed) -> Run:
 def _subrun_for_next_child(run: Run, event: LogRead) -> Run:
     """The last sub-run is the one that the next child joins: the open wrapper's, the only one, or a new one."""
     last = run.subruns[-1] if run.subruns else None
-    if last is not None and (not run.request.categorized or in_wrapper(last)):
+    if last is not None and (not run.request.categorized or _continues(last, run.stream)):
         return run
     subrun = SubRun(index=len(run.subruns) + 1, started_at=event.at)
     return replace(run, subruns=(*run.subruns, subrun))
+
+
+def _continues(subrun: SubRun, stream: int) -> bool:
+    """Whether the next child is one more of an open wrapper's."""
+    return in_wrapper(subrun) and (not subrun.children or subrun.children[-1].stream == stream)
 
 
 def _run_finished(run: Run, fact: f.RunFinished, event: LogRead) -> Run:

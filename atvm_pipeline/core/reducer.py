@@ -10,7 +10,15 @@ from typing import NamedTuple, assert_never
 from msgspec.structs import replace
 
 from . import limits, outbox
-from .children import current_child, open_child, put_child, reopen, trigger
+from .children import (
+    current_child,
+    each_stream,
+    open_child,
+    put_child,
+    reopen,
+    stream_children,
+    trigger,
+)
 from .effects import Effect, EndWatching, PostMessage
 from .endings import close_subruns, judge_if_over
 from .events import (
@@ -102,9 +110,11 @@ def next_deadline(run: Run) -> float | None:
             moments += [at for at in limits.deadlines(run, phase_of(run)) if at > run.watched_s]
         else:
             moments.append(run.over_watched_s + settle)
-        child = open_child(run)
-        if child is not None and child.stage is Stage.SUMMARISED and child.finished_watched_s is not None:
-            moments.append(child.finished_watched_s + SUMMARY_WAIT_S)
+        moments += [
+            child.finished_watched_s + SUMMARY_WAIT_S
+            for child in stream_children(run)
+            if child.stage is Stage.SUMMARISED and child.finished_watched_s is not None
+        ]
         moments += [
             subrun.ended_watched_s + settle
             for subrun in run.subruns
@@ -179,12 +189,16 @@ def _processes_seen(run: Run, event: ProcessesSeen) -> Run:
     if run.verdict is None and limits.cypress_lives(run):
         # It was not over after all: a child goes on that nobody had seen.
         run = reopen(run)
+    return each_stream(run, _child_process_seen)
+
+
+def _child_process_seen(run: Run) -> Run:
     child = open_child(run)
     if child is None:
         return run
     if limits.cypress_lives(run):
         return run if child.process_seen else put_child(run, replace(child, process_seen=True))
-    return trigger(run, "child-gone", event.at, run.watched_s) if child.process_seen else run
+    return trigger(run, "child-gone", run.at, run.watched_s) if child.process_seen else run
 
 
 def _runner_exited(run: Run, event: RunnerExited) -> Run:
@@ -277,12 +291,17 @@ def _settle_time(run: Run) -> Run:
 def _judge(run: Run) -> Run:
     if run.verdict is not None:
         return run
-    child = current_child(run)
-    if child is not None and child.finished_watched_s is not None:
-        waited = run.watched_s - child.finished_watched_s >= SUMMARY_WAIT_S
-        run = trigger(run, "summary-wait-passed", run.at, run.watched_s) if waited else run
+    run = each_stream(run, _summary_awaited)
     run = judge_if_over(close_subruns(_over(run)), phase_of(run))
     return outbox.drop_unbegun(run) if run.cancel is not None else run
+
+
+def _summary_awaited(run: Run) -> Run:
+    child = current_child(run)
+    if child is None or child.finished_watched_s is None:
+        return run
+    waited = run.watched_s - child.finished_watched_s >= SUMMARY_WAIT_S
+    return trigger(run, "summary-wait-passed", run.at, run.watched_s) if waited else run
 
 
 def _over(run: Run) -> Run:
@@ -291,7 +310,7 @@ def _over(run: Run) -> Run:
     if run.over_watched_s is not None or not ended or limits.cypress_lives(run):
         return run
     run = replace(run, over_watched_s=run.watched_s, over_at=run.at)
-    return trigger(run, "runner-over", run.at, run.watched_s)
+    return each_stream(run, lambda run: trigger(run, "runner-over", run.at, run.watched_s))
 
 
 def _effects(before: Run, after: Run) -> tuple[Effect, ...]:

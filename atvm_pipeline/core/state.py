@@ -141,6 +141,8 @@ class Child(StateBase, frozen=True, kw_only=True):
     """Error blocks that ended this child early."""
     doubtful: tuple[ErrorReported, ...] = ()
     """Error blocks printed while a spec ran: a test may have printed them, unless the child ends without its summary."""
+    stream: int = 0
+    """Which of several outputs in one log it is of."""
     headless: bool = False
     """Whether its first line was a spec's: no header was read."""
     overlaps: bool = False
@@ -296,6 +298,10 @@ class Run(StateBase, frozen=True, kw_only=True):
     launched: tuple[Launch, ...] = ()
     """Children whose command line was printed and who have not printed anything yet, in order."""
     subruns: tuple[SubRun, ...] = ()
+    stream: int = 0
+    """The stream of the log that is being read: the same label before each line, or none."""
+    streams: tuple[int, ...] = (0,)
+    """All streams in which a child began."""
     too_many: bool = False
     """More children or sub-runs were seen than are kept."""
     unplaced: tuple[LineUnplaced, ...] = ()

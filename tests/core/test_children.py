@@ -307,6 +307,14 @@ def test_a_child_that_nobody_had_seen_takes_back_that_the_run_was_over() -> None
     assert story.ending == ("COMPLETED", "all-passed")
 
 
+def test_a_process_that_shows_itself_after_the_verdict_of_its_sub_run_changes_nothing() -> None:
+    story = Story(hosts=()).started().begin_child(1).exit(0).tick(30)
+    before = story.ending
+    story.processes(CYPRESS).tick(30)
+
+    assert story.ending == before
+
+
 def test_a_summary_without_totals_is_waited_for_again_when_its_process_shows_itself() -> None:
     story = (
         Story(hosts=())

@@ -93,27 +93,34 @@ _STARTS = (
     "Tags: ",
     *ERROR_STARTS,
 )
-_LEAD = rb"[ \t]*+(?:" + ANSI + rb"[ \t]*+)*+"
-_BODY = (
-    _LEAD
-    + rb"(?:\((?:"
-    + ANSI
-    + rb")*+(?:R(?:un (?:Starting|Finished)|esults)|Attempt [0-9])|[0-9]++(?:\) | passing| pending| failing)|"
-    + "│".encode()
-    + rb"|[\x80-\xff]{1,12}+(?:"
-    + ANSI
-    + rb")*+(?:\(Attempt [0-9]|  (?:"
-    + ANSI
-    + rb")*+(?:All specs passed!|[0-9]++ of [0-9]++ failed|The run was canceled))|"
-    + rb"-  (?:"
-    + ANSI
-    + rb")*+The run was canceled|"
-    + _literals(_STARTS)
-    + rb")"
+
+
+def _body(ansi: bytes, high: bytes, border: bytes) -> bytes:
+    """What a line that may be an anchor begins with; `high` matches up to four characters that are not ASCII."""
+    colours = b"(?:" + ansi + b")*+"
+    lead = rb"[ \t]*+(?:" + ansi + rb"[ \t]*+)*+"
+    totals = b"(?:All specs passed!|[0-9]++ of [0-9]++ failed|The run was canceled)"
+    branches = (
+        rb"\(" + colours + rb"(?:R(?:un (?:Starting|Finished)|esults)|Attempt [0-9])",
+        rb"[0-9]++(?:\) | passing| pending| failing)",
+        border,
+        high + colours + rb"(?:\(Attempt [0-9]|  " + colours + totals + b")",
+        rb"-  " + colours + b"The run was canceled",
+        _literals(_STARTS),
+    )
+    return lead + b"(?:" + b"|".join(branches) + b")"
+
+
+BODY = _body(ANSI, rb"[\x80-\xff]{1,12}+", "│".encode())
+QUOTED_BODY = _body(
+    rb"\\x1b\[[0-9;:?]*+[A-Za-z]",
+    rb"(?:\\x[89a-f][0-9a-f]|[\x80-\xff]){1,12}+",
+    rb"(?:\\xe2\\x94\\x82|\xe2\x94\x82)",
 )
-CANDIDATE_FIRST = re.compile(_BODY)
+"""The same in Python's repr of bytes or text."""
+CANDIDATE_FIRST = re.compile(BODY)
 """Matches at the start of a line that may be an anchor."""
-CANDIDATE = re.compile(rb"\n" + _BODY)
+CANDIDATE = re.compile(rb"\n" + BODY)
 """Finds the line feed in front of such a line.  Anchored on it, the search runs at the speed of memchr."""
 
 

@@ -4,20 +4,23 @@ Pure, linear in time, bounded in memory, never an exception from what it reads. 
 decoded; how a line is understood is `grammar.py`'s business.  What the facts mean for a run is nobody's here.
 """
 
+import re
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from atvm_pipeline.core.facts import ChildLaunched, Fact
 
-from .anchors import CANDIDATE, CANDIDATE_FIRST
+from .anchors import BODY, CANDIDATE, CANDIDATE_FIRST, QUOTED_BODY
 from .box import totals_row
 from .dialect import Dialect
+from .forms import TITLE_WORDS, candidates, indented, undone
 from .grammar import launched, progressed, read_line
+from .learning import learn
 from .lines import LINE_BYTES_MAX, clean, code_page_in
 from .pending import Next, settle
 from .phrases import Phrases
-from .scanner_state import HeaderBox, ScannerState
+from .scanner_state import HeaderBox, LineForm, ScannerState
 from .story import Story
 
 __all__ = ["Scan", "Scanner", "ScannerState"]
@@ -55,7 +58,7 @@ class Scanner:
         if len(tail) >= LINE_BYTES_MAX:
             self._line(story, tail, base + end)
             tail, skipping = b"", True
-        story.take_marks()
+        story.stamp()
         return Scan(replace(story.state, tail=tail, skipping=skipping), tuple(story.facts))
 
     def finish(self, state: ScannerState) -> Scan:
@@ -63,20 +66,30 @@ class Scanner:
         story = Story(replace(state, tail=b"", skipping=False))
         if state.tail and not _cut_in_a_number(state.tail):
             self._line(story, state.tail, state.offset - len(state.tail))
-        settle(story, Next.END)
-        story.leave_spec()
-        return Scan(story.state, tuple(story.facts))
+        for stream in (state.stream, *map(int, state.parked)):
+            story.switch(stream)
+            settle(story, Next.END)
+            story.leave_spec()
+        story.switch(state.stream)
+        story.stamp()
+        return Scan(replace(story.state, learners=()), tuple(story.facts))
 
     def _lines(self, story: Story, block: bytes, begin: int, end: int, base: int) -> None:
         """Read the whole lines of `block` between `begin` and `end` that may matter."""
         marked = self._marked(block, begin, end)
         at, mark, candidate = begin, 0, -1
+        forms: tuple[LineForm, ...] | None = None
+        first, following = CANDIDATE_FIRST, CANDIDATE
         while at < end:
             read = at
-            if story.state.pending is None and marked is not None:
+            if marked is not None and not story.is_busy:
+                if story.state.forms is not forms:
+                    forms, candidate = story.state.forms, -1
+                    if forms:
+                        first, following = candidates(forms, BODY, QUOTED_BODY)
                 # Searched again only behind the last hit: many marked lines must not cost many searches.
                 if candidate < at:
-                    candidate = _next_candidate(block, at, end)
+                    candidate = _next_candidate(first, following, block, at, end)
                 while mark < len(marked) and marked[mark] < at:
                     mark += 1
                 at = min(candidate, marked[mark]) if mark < len(marked) else candidate
@@ -89,27 +102,40 @@ class Scanner:
 
     def _line(self, story: Story, raw: bytes, offset: int) -> None:
         raw = raw[:LINE_BYTES_MAX]
-        text = clean(raw, story.state.code_page)
-        if isinstance(story.state.pending, HeaderBox):
-            story.learn(code_page_in(raw))
-        if read_line(story, text, offset):
+        form, body = _form_of(story.state, raw)
+        if form is not None:
+            story.switch(form)
+        if body is not None and self._read(story, body, offset):
             return
-        story.count_marks(raw, 0, len(raw), offset)
+        learn(story, raw, offset, self._read)
         literals = self._phrases.literals
         if literals is not None and not any(literal in raw for literal in literals):
             return
-        fact = self._phrases.fact_in(text, offset)
+        fact = self._phrases.fact_in(clean(raw if body is None else body, story.state.code_page), offset)
         if isinstance(fact, ChildLaunched):
             launched(story, fact)
         elif fact is not None:
             progressed(story, fact)
 
+    def _read(self, story: Story, raw: bytes, offset: int) -> bool:
+        """Read a line as Cypress wrote it; True if it was one of Cypress's or its wrapper's."""
+        text = clean(raw, story.state.code_page)
+        if isinstance(story.state.pending, HeaderBox):
+            story.learn(code_page_in(raw))
+        forms = story.state.forms
+        if forms and forms[story.state.stream].stripped:
+            text = indented(text, story.state.pending)
+        if read_line(story, text, offset):
+            return True
+        story.count_marks(raw, 0, len(raw), offset)
+        return False
+
     def _marked(self, block: bytes, begin: int, end: int) -> list[int] | None:
-        """Where the lines begin that hold a literal of the dialect; None: every line has to be read."""
+        """Where the lines begin that hold a literal of the dialect or a title in a form of its own; None: every line has to be read."""
         if self._phrases.literals is None:
             return None
         starts: set[int] = set()
-        for literal in self._phrases.literals:
+        for literal in (*self._phrases.literals, TITLE_WORDS):
             at = block.find(literal, begin, end)
             while at >= 0:
                 starts.add(block.rfind(b"\n", begin, at) + 1 or begin)
@@ -118,14 +144,28 @@ class Scanner:
         return sorted(starts)
 
 
+def _form_of(state: ScannerState, raw: bytes) -> tuple[int | None, bytes | None]:
+    """The form of a line, and the line as Cypress wrote it; a form without a prefix fits every line, so it comes last."""
+    forms = state.forms
+    if not forms:
+        return None, raw
+    for index in sorted(range(len(forms)), key=lambda index: (not forms[index].prefix, index)):
+        body = undone(forms[index], raw)
+        if body is not None:
+            return index, body
+    return None, None
+
+
 def _cut_in_a_number(tail: bytes) -> bool:
     """Whether a last line without line feed is a totals row that ends in a count: more digits may be missing."""
     return tail[-1:].isdigit() and totals_row(clean(tail[:LINE_BYTES_MAX]), 0) is not None
 
 
-def _next_candidate(block: bytes, at: int, end: int) -> int:
+def _next_candidate(
+    first: re.Pattern[bytes], following: re.Pattern[bytes], block: bytes, at: int, end: int
+) -> int:
     """Where the next line begins, from the line at `at` on, that may be an anchor; `end` if there is none."""
-    if CANDIDATE_FIRST.match(block, at, end):
+    if first.match(block, at, end):
         return at
-    found = CANDIDATE.search(block, at, end)
+    found = following.search(block, at, end)
     return end if found is None else found.start() + 1

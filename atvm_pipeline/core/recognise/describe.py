@@ -53,6 +53,8 @@ def _sentence(fact: f.Fact) -> str:
             return f"the wrapper {fact.wrapper} ends"
         case f.WrapperTotals():
             return f"the wrapper's totals: {fact.failed} specs failed, {_counts(fact.counts)}"
+        case f.FormLearnt():
+            return _form(fact)
         case f.RunnerProgressed():
             return f"the runner says: {fact.text}"
         case _:
@@ -76,6 +78,13 @@ def _counted(fact: f.TestsCounted) -> str:
     marks = f"{fact.passed} passed, {fact.pending} pending by their marks"
     epilogue = f", epilogue {_counts(fact.epilogue)}" if fact.epilogue is not None else ""
     return f"no box for {_name(fact.spec)}: {marks}{epilogue}"
+
+
+def _form(fact: f.FormLearnt) -> str:
+    parts = [f"after {_name(fact.prefix)!r}"] if fact.prefix else []
+    parts += ["without indentation"] if fact.stripped else []
+    parts += ["in Python's repr"] if fact.quoted else []
+    return f"from here on lines are read {', '.join(parts) or 'with less indentation'}"
 
 
 def _counts(counts: f.Counts) -> str:

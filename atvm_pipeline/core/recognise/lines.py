@@ -13,10 +13,12 @@ LINES_CACHED_MAX = 128
 KEPT_BYTES_MAX = 2 * 1024
 """An edge of a box with all its colour codes has 1.2 KiB."""
 
-ANSI = rb"\x1b\[[0-9;]*+[A-Za-z]"
-"""One colour code.  Possessive: a greedy one takes quadratic time over a line of nothing but colour codes."""
+ANSI = rb"\x1b(?:\[[0-9;:?]*+[A-Za-z]|\([0-9A-Z]|\][^\x07\x1b\n]*+(?:\x07|\x1b\\))"
+"""One control sequence: colours and cursor (CSI), a character set (`ESC ( B`, which `tput sgr0` prints), a title or link (OSC).
 
-_ANSI_TEXT = re.compile(r"\x1b\[[0-9;:?]*+[A-Za-z]")
+Possessive: a greedy one takes quadratic time over a line of nothing but colour codes."""
+
+_ANSI_TEXT = re.compile(ANSI.decode("latin-1"))
 _BETWEEN_BOXED = "\x1b[39m\x1b[90m"
 """What stands between two characters of a box, each of which Cypress colours by itself: a hundred times in an edge."""
 

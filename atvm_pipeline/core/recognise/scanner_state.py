@@ -145,6 +145,38 @@ Pending = HeldName | HeaderBox | ResultsBox | Table | FailureBlock | Attempt | S
 """What is being put together from several lines; one thing at a time."""
 
 
+class RawLine(MemoryBase, frozen=True, kw_only=True):
+    """A line of the log as it was read."""
+
+    offset: int
+    raw: bytes
+
+
+class LineForm(MemoryBase, frozen=True, kw_only=True):
+    """How each line of a log differs from what Cypress wrote."""
+
+    prefix: str
+    """A regular expression for what precedes each line, one character per byte; "" for nothing."""
+    shown: str = ""
+    """The prefix of the line that it was learnt from, for people."""
+    stripped: bool = False
+    """Whether the lines lost their indentation."""
+    quoted: bool = False
+    """Whether the lines are Python's repr of bytes or text."""
+
+
+class Learner(MemoryBase, frozen=True, kw_only=True):
+    """A title in an unknown form was read; rows of its box have to follow under the same prefix."""
+
+    title: RawLine
+    form: LineForm
+    counted: str = ""
+    """The prefix with its whole numbers taken for counters; "" if it has none."""
+    rows: tuple[RawLine, ...] = ()
+    counted_rows: tuple[RawLine, ...] = ()
+    lines: int = 0
+
+
 class ScannerState(MemoryBase, frozen=True, kw_only=True):
     """Everything that the scanner remembers.  The default is the beginning of a log."""
 
@@ -184,3 +216,10 @@ class ScannerState(MemoryBase, frozen=True, kw_only=True):
     """The spec whose box was the last, until the next one begins."""
     boxed_counts: Counts | None = None
     pending: Pending | None = None
+    learners: tuple[Learner, ...] = ()
+    forms: tuple[LineForm, ...] = ()
+    """The forms that were learnt; without one, lines are read as they are."""
+    stream: int = 0
+    """The form whose lines the fields above speak of: an index into `forms`."""
+    parked: dict[str, "ScannerState"] = {}
+    """The same for other forms, by their index as text."""

@@ -46,7 +46,7 @@ PENDING_MARK = b"  - "
 class Story:
     """The scanner's memory while it works on one block, and the facts found in it."""
 
-    __slots__ = ("_marked_at", "_passed", "_pending", "facts", "state")
+    __slots__ = ("_marked_at", "_passed", "_pending", "_stamped", "facts", "state")
 
     def __init__(self, state: ScannerState) -> None:
         self.state = state
@@ -54,6 +54,45 @@ class Story:
         self._passed = 0
         self._pending = 0
         self._marked_at: int | None = None
+        self._stamped = 0
+
+    # --- streams ---
+
+    def switch(self, stream: int) -> None:
+        """Continue with the lines of another form: what is known of this one's waits."""
+        state = self.state
+        if stream == state.stream:
+            return
+        self.stamp()
+        parked = {**state.parked, str(state.stream): bare(state)}
+        other = parked.pop(str(stream), ScannerState())
+        self.state = replace(
+            other,
+            offset=state.offset,
+            tail=state.tail,
+            skipping=state.skipping,
+            learners=state.learners,
+            forms=state.forms,
+            stream=stream,
+            parked=parked,
+        )
+
+    def stamp(self) -> None:
+        """Name the stream in the facts that were found since the last switch."""
+        self.take_marks()
+        stream = self.state.stream
+        if stream:
+            at = self._stamped
+            self.facts[at:] = [replace(fact, stream=stream) for fact in self.facts[at:]]
+        self._stamped = len(self.facts)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is being put together, so that every line has to be read."""
+        state = self.state
+        if state.pending is not None or state.learners:
+            return True
+        return any(parked.pending is not None for parked in state.parked.values())
 
     def hold(self, pending: Pending | None) -> None:
         """Put `pending` in the place of what was being put together."""
@@ -282,8 +321,21 @@ class Story:
 def fresh(state: ScannerState) -> ScannerState:
     """The memory at the beginning of a child."""
     return ScannerState(
-        offset=state.offset, tail=state.tail, skipping=state.skipping, wrapped=state.wrapped, child="open"
+        offset=state.offset,
+        tail=state.tail,
+        skipping=state.skipping,
+        wrapped=state.wrapped,
+        child="open",
+        learners=state.learners,
+        forms=state.forms,
+        stream=state.stream,
+        parked=state.parked,
     )
+
+
+def bare(state: ScannerState) -> ScannerState:
+    """The part of the memory that is of one stream."""
+    return replace(state, offset=0, tail=b"", skipping=False, learners=(), forms=(), stream=0, parked={})
 
 
 def counted_of(spec: OpenSpec) -> TestsCounted | None:

@@ -429,6 +429,7 @@ def test_every_fact_has_a_line_for_a_person() -> None:
         f.TestsCounted(offset=1, spec="a.cy.ts", passed=1, epilogue=f.Counts(tests=1, passing=1)),
         f.LineUnplaced(offset=1, kind="totals", text="1 of 2 failed", failing=True),
         f.WrapperTotals(offset=1, counts=f.Counts(tests=1, passing=1)),
+        f.FormLearnt(offset=1, prefix="[label]", stripped=True, quoted=True),
     ]
 
     assert {type(fact) for fact in facts} == set(f.Fact.__args__)

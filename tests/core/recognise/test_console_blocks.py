@@ -67,7 +67,16 @@ POOL = sorted(
     }
 )
 
+FORMS = (
+    [f"[x] {line}" for line in _RUNS[0]],
+    [repr(line.encode()) for line in _RUNS[0]],
+    [line.strip() for line in _RUNS[0]],
+)
+
 documents = st.one_of(
+    st.lists(st.sampled_from([*FORMS, _RUNS[0]]), max_size=2).map(
+        lambda runs: [line for run in runs for line in run]
+    ),
     st.lists(st.sampled_from(POOL), max_size=60),
     st.lists(st.sampled_from([*_RUNS, *FAKES.values()]), max_size=3).map(
         lambda runs: [line for run in runs for line in run]

@@ -58,9 +58,9 @@ SHAPES: dict[str, Callable[[int, str], str]] = {
     "stripped and logged": lambda _, line: f"INFO:root:{line.strip()}",
     "stripped and labelled": lambda _, line: f"[e2e-redhat9.6-fc] {line.strip()}",
     "four more blanks": lambda _, line: f"    {line}",
-    "bytes": lambda n, line: repr(f"{line}\n".encode()),
+    "bytes": lambda _, line: repr(f"{line}\n".encode()),
     "logged bytes": lambda _, line: f"INFO:root:{line.encode()!r}",
-    "repr": lambda n, line: repr(f"{line}\n"),
+    "repr": lambda _, line: repr(f"{line}\n"),
     "ESC ( B": lambda _, line: f"\x1b(B{line}\x1b(B\x1b[m",
     "OSC": lambda _, line: f"\x1b]0;cypress\x07{line}\x1b]8;;http://x/\x1b\\",
 }

@@ -1,8 +1,11 @@
 """What all tests share: the option that rewrites golden files, and where the recorded runs lie."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests import descriptors
 
 PROJECT = Path(__file__).resolve().parents[1]
 REPLAY = PROJECT / "fixtures" / "replay"
@@ -19,6 +22,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture
 def rewrite(request: pytest.FixtureRequest) -> bool:
     return bool(request.config.getoption("--rewrite"))
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    """Fail a test that leaves a descriptor open: a thousand of them end the tests of an ordinary user."""
+    before = descriptors.names()
+    yield
+    assert descriptors.left_open(before) == {}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -15,6 +15,7 @@ from atvm_pipeline.shell.files import Unreadable, read_small
 from tests.controller import Controller
 from tests.core.recognise import cypress_prints as prints
 from tests.hostile import laid
+from tests.waiting import DEADLINE_S
 
 
 @pytest.fixture
@@ -78,7 +79,7 @@ REPORTS: dict[str, Callable[[Path], object]] = {
     "device": lambda path: path.symlink_to("/dev/zero"),
     "fifo": os.mkfifo,
     "folder": Path.mkdir,
-    "sparse": lambda path: os.truncate(os.open(path, os.O_CREAT | os.O_RDWR), 10 * 1024**3),
+    "sparse": lambda path: (path.touch(), os.truncate(path, 10 * 1024**3)),
 }
 
 
@@ -134,7 +135,7 @@ def test_a_log_of_nothing_but_nuls_is_read_in_bounded_memory_and_says_nothing(tm
         "--json",
     ]
     answer = subprocess.run(
-        words, capture_output=True, text=True, timeout=120, check=False, cwd=Path(__file__).parents[1]
+        words, capture_output=True, text=True, timeout=DEADLINE_S, check=False, cwd=Path(__file__).parents[1]
     )
 
     assert answer.returncode == 0, answer.stderr

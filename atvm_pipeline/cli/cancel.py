@@ -130,20 +130,17 @@ def _cancel_unwatched(paths: Paths, request: Request, marker: MarkerRecord) -> N
     loaded = load(paths, request.run_id)
     if loaded.run is not None and loaded.run.verdict is not None:
         return
-    store = Store(paths, loaded.journal_bytes)
-    run = begin(first_event(request)).run if loaded.run is None else loaded.run
-    if loaded.journal_bytes == 0:
-        store.append([run.request])
-    loop = Loop(run, store, _never, on_save=lambda _snapshot: None)
-    loop.feed(
-        [
-            CancelRequested(at=clock.now(), who=marker.who, why=marker.why, requested_at=marker.requested_at),
-            # After it: once cancelled, what settles begins nothing more.
-            *crashed_deliveries(run),
-        ]
-    )
-    loop.save()
-    store.close()
+    with Store(paths, loaded.journal_bytes) as store:
+        run = begin(first_event(request)).run if loaded.run is None else loaded.run
+        if loaded.journal_bytes == 0:
+            store.append([run.request])
+        loop = Loop(run, store, _never, on_save=lambda _snapshot: None)
+        cancelled = CancelRequested(
+            at=clock.now(), who=marker.who, why=marker.why, requested_at=marker.requested_at
+        )
+        # The cancel first: after it, a settled delivery starts no other one.
+        loop.feed([cancelled, *crashed_deliveries(run)])
+        loop.save()
 
 
 def _never(effect: object) -> DeliverySettled:

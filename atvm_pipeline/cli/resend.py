@@ -57,10 +57,9 @@ def run(args: argparse.Namespace) -> int:
                     f"--attach --build-name {paths.build_name}, which delivers what waits",
                 )
             keys = chosen(loaded.run, args.subrun)
-            loop = Loop(
-                loaded.run, Store(paths, loaded.journal_bytes), deliver, on_save=lambda _snapshot: None
-            )
-            return _resend(loop, keys)
+            with Store(paths, loaded.journal_bytes) as store:
+                loop = Loop(loaded.run, store, deliver, on_save=lambda _snapshot: None)
+                return _resend(loop, keys)
     except Busy:
         raise Refused(
             IN_USE,

@@ -16,6 +16,7 @@ from atvm_pipeline.core.recognise.dialect import Dialect
 from atvm_pipeline.core.recognise.reports import REPORT_BYTES_MAX, Refusal, Report, parse_report
 
 from . import clock
+from .files import open_regular
 from .log import log
 
 Version = tuple[int, int, int]
@@ -228,16 +229,14 @@ def _read(path: str, version: Version) -> Report | Refusal | None:
     if version[1] > REPORT_BYTES_MAX:
         return Refusal(reason=f"larger than {REPORT_BYTES_MAX} bytes")
     try:
-        # O_NONBLOCK: a FIFO that takes the file's place must not stop us for ever.
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        opened = open_regular(path)
+        if opened is None:
+            return None
+        with opened, opened.reader() as file:
+            data = file.read(version[1] + 1)
+            status = os.fstat(opened.number)
     except FileNotFoundError:
         return None
-    except OSError as error:
-        return Refusal(reason=f"cannot be read: {error.strerror}", retry=True)
-    try:
-        with os.fdopen(descriptor, "rb") as file:
-            data = file.read(version[1] + 1)
-            status = os.fstat(descriptor)
     except OSError as error:
         return Refusal(reason=f"cannot be read: {error.strerror}", retry=True)
     if (status.st_ino, status.st_size, status.st_mtime_ns) != version or len(data) != version[1]:

@@ -9,8 +9,10 @@ import fcntl
 import os
 import stat
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO, Self
 
 FILE_MODE = 0o600
 FOLDER_MODE = 0o700
@@ -104,6 +106,56 @@ def free_name(path: Path) -> Path:
     return candidate
 
 
+class OpenFile:
+    """A file descriptor with an owner, which closes it; `with OpenFile(...):` closes it after the block.
+
+    `os.open` returns a bare number, which nothing closes and nothing misses.  One that its owner forgot is closed with
+    the object and reported as Python reports its own files: a ResourceWarning, which the tests turn into an error.
+    """
+
+    def __init__(self, number: int, name: object) -> None:
+        """Take over the open descriptor `number`; `name` is for the warning."""
+        self.number = number
+        """-1 once it is closed, so that no call reaches a file that got the number later."""
+        self._name = name
+
+    def close(self) -> None:
+        """Close it; a second call does nothing."""
+        number, self.number = self.number, -1
+        if number >= 0:
+            os.close(number)
+
+    def reader(self) -> BinaryIO:
+        """A buffered reader of it, which does not close it."""
+        return open(self.number, "rb", closefd=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if self.number < 0:
+            return
+        try:
+            warnings.warn(f"unclosed file {self._name}", ResourceWarning, stacklevel=2, source=self)
+        finally:
+            self.close()
+
+
+def open_regular(path: str | Path) -> OpenFile | None:
+    """Open a regular file for reading; None if `path` is something else.  Raises OSError, also if nothing is there."""
+    # O_NONBLOCK: opening a FIFO in the place of a file must not block.
+    file = OpenFile(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), path)
+    with contextlib.ExitStack() as on_error:
+        on_error.callback(file.close)
+        if stat.S_ISREG(os.fstat(file.number).st_mode):
+            on_error.pop_all()
+            return file
+    return None
+
+
 class Unreadable(OSError):  # noqa: N818 - says what the file is
     """A file or folder that is there and cannot be read; the text is one line."""
 
@@ -121,21 +173,26 @@ def read_small(path: Path, max_bytes: int = SMALL_FILE_MAX_BYTES) -> bytes | Non
     Raises Unreadable for what is not about absence (permissions, I/O).
     """
     try:
-        # O_NONBLOCK: a FIFO in the place of a file must not stop us for ever.
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        opened = open_regular(path)
+        if opened is None:
+            return None
+        with opened, opened.reader() as file:
+            data = file.read(max_bytes + 1)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise Unreadable(path, error) from None
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        return None
-    with os.fdopen(descriptor, "rb") as file:
-        try:
-            data = file.read(max_bytes + 1)
-        except OSError as error:
-            raise Unreadable(path, error) from None
     return None if len(data) > max_bytes else data
+
+
+def user_name(uid: int) -> str:
+    """The name of a user, else the number."""
+    import pwd  # noqa: PLC0415 - seldom needed
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"uid {uid}"
 
 
 class Busy(Exception):  # noqa: N818 - a state of the world, not an error of anyone

@@ -4,14 +4,16 @@ A name says nothing about a file, and an inode number is used again after a dele
 by its first bytes and by those just before the offset, and looked at again with every read.
 """
 
+import contextlib
 import hashlib
 import os
-import stat
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
 from atvm_pipeline.core.events import LogIdentity
 
+from .files import OpenFile, open_regular
 from .rotation import SIBLINGS_MAX
 
 HEAD_BYTES_MAX = 1024
@@ -24,10 +26,11 @@ COPY_BLOCK_BYTES = 1024 * 1024
 class LogFile:
     """One open log.  Every method but `open` and `close` raises OSError if the file cannot be read."""
 
-    def __init__(self, descriptor: int) -> None:
-        """Take over `descriptor`, which is open for reading on a regular file."""
-        status = os.fstat(descriptor)
-        self._descriptor = descriptor
+    def __init__(self, file: OpenFile) -> None:
+        """Take over `file`, which is open for reading on a regular file."""
+        self._file = file
+        with closed_on_error(self):
+            status = os.fstat(file.number)
         self.device = status.st_dev
         self.inode = status.st_ino
         self._head = b""
@@ -38,40 +41,33 @@ class LogFile:
     def open(cls, path: Path) -> "LogFile | None":
         """The file at `path`; None if there is none, it is no regular file, or it may not be read just now."""
         try:
-            # O_NONBLOCK: a FIFO in the place of a log must not stop us for ever.
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            file = open_regular(path)
+            return cls(file) if file is not None else None
         except (OSError, ValueError):
             return None
-        try:
-            if stat.S_ISREG(os.fstat(descriptor).st_mode):
-                return cls(descriptor)
-        except OSError:
-            pass
-        os.close(descriptor)
-        return None
 
     def close(self) -> None:
-        """Let the file go."""
-        os.close(self._descriptor)
+        """Close the file; a second call does nothing."""
+        self._file.close()
 
     def size(self) -> int:
         """Its size in bytes, as of now."""
-        return os.fstat(self._descriptor).st_size
+        return os.fstat(self._file.number).st_size
 
     def unlinked(self) -> bool:
         """Whether no name is left for it."""
-        return os.fstat(self._descriptor).st_nlink == 0
+        return os.fstat(self._file.number).st_nlink == 0
 
     def modified_ns(self) -> int:
         """When it was written to last."""
-        return os.fstat(self._descriptor).st_mtime_ns
+        return os.fstat(self._file.number).st_mtime_ns
 
     def path(self) -> Path | None:
         """Where it lies by now, under whatever name (proc(5), `fd`); None once no name is left for it."""
         if self.unlinked():
             return None
         try:
-            return Path(os.readlink(f"/proc/self/fd/{self._descriptor}"))  # noqa: PTH115 - a link of the kernel
+            return Path(os.readlink(f"/proc/self/fd/{self._file.number}"))  # noqa: PTH115 - a link of the kernel
         except OSError:
             return None
 
@@ -125,8 +121,8 @@ class LogFile:
         None if the file no longer holds what was read before `offset`: it was cut, perhaps filled again.  That is
         looked at after the read, so that no byte of another content passes for a continuation.
         """
-        data = os.pread(self._descriptor, bytes_max, offset)
-        status = os.fstat(self._descriptor)
+        data = os.pread(self._file.number, bytes_max, offset)
+        status = os.fstat(self._file.number)
         look = (status.st_size, status.st_mtime_ns)
         if not data and look == self._look:
             return data
@@ -143,7 +139,7 @@ class LogFile:
 
     def peek(self, offset: int, length: int) -> bytes:
         """At most `length` bytes from `offset`, whatever they are."""
-        return os.pread(self._descriptor, length, offset)
+        return os.pread(self._file.number, length, offset)
 
     def is_begin_of(self, other: "LogFile") -> bool:
         """Whether everything in it stands at the begin of `other` too: a copy, as `copytruncate` makes one."""
@@ -161,6 +157,16 @@ class LogFile:
         head = self.peek(0, len(self._head))
         last = self.peek(offset - len(self._last), len(self._last))
         return head == self._head and last == self._last
+
+
+@contextlib.contextmanager
+def closed_on_error(file: LogFile) -> Iterator[None]:
+    """Close `file` if the block raises; else it stays open, in the hands of whatever the block gave it to."""
+    try:
+        yield
+    except BaseException:
+        file.close()
+        raise
 
 
 def find_renamed(path: Path, identity: LogIdentity) -> LogFile | None:
@@ -182,10 +188,8 @@ def _open_known(path: Path, identity: LogIdentity) -> LogFile | None:
     file = LogFile.open(path)
     if file is None:
         return None
-    try:
+    with contextlib.suppress(OSError), closed_on_error(file):
         if file.matches(identity):
             return file
-    except OSError:
-        pass
     file.close()
     return None

@@ -6,6 +6,7 @@ end.  Decides nothing about runs.
 
 from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import Self
 
 from atvm_pipeline.core.events import (
     CancelRequested,
@@ -21,7 +22,7 @@ from atvm_pipeline.core.state import Run
 
 from . import clock
 from .artifacts import Artifacts, version_of
-from .exits import wait_for_exit
+from .exits import ExitWatch
 from .files import is_locked
 from .processes import find_runner, is_alive
 from .programs import systemctl
@@ -38,7 +39,7 @@ VANISH_LOOKS = 2
 
 
 class Sources:
-    """Log, artifacts, processes and markers of one run."""
+    """Log, artifacts, processes and markers of one run; `with Sources(...):` closes what is open after the block."""
 
     def __init__(self, paths: Paths, request: Request, run: Run, hint: Hint) -> None:
         """Go on from where `run` stands.  Raises OSError if the baseline is there and cannot be read."""
@@ -70,6 +71,7 @@ class Sources:
         )
         known = (*run.processes, *(run.exit.survivors if run.exit is not None else ()))
         self._tree = Tree(dialect, known)
+        self._exit_watch: ExitWatch | None = None
         self._runner = run.runner
         if run.runner is not None:
             self._follow(run.runner)
@@ -79,6 +81,18 @@ class Sources:
         # Also where a flush was told before: the log may have gone on, or the watcher died between flush and end.
         self._final = False
         self._misses = 0
+
+    def close(self) -> None:
+        """Close the log, and wait for the runner's end no longer."""
+        self._tail.close()
+        if self._exit_watch is not None:
+            self._exit_watch.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
 
     def gather(self, hinted: Collection[Path] | None) -> Iterator[Event]:
         """Everything new since the last call; `hinted` are report files that may have changed, None: look everywhere."""
@@ -164,7 +178,9 @@ class Sources:
         """From now on its tree is looked at, and its end is told at once."""
         self._tree.root(runner.pid, runner.create_time)
         # Of the files, only the record can have come of it: the reports are all looked at once the run is over.
-        wait_for_exit(runner.pid, runner.create_time, lambda _: self._hint(self._paths.runner_exit))
+        self._exit_watch = ExitWatch(
+            runner.pid, runner.create_time, lambda _: self._hint(self._paths.runner_exit)
+        )
 
     def _vanished(self) -> Iterator[Event]:
         runner = self._runner

@@ -9,7 +9,7 @@ import os
 import stat
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import msgspec
 
@@ -28,7 +28,17 @@ from atvm_pipeline.core.reducer import begin, reduce
 from atvm_pipeline.core.snapshot import StateFile, state_file, subrun_files
 from atvm_pipeline.core.state import Post, Run
 
-from .files import FILE_MODE, free_name, make_folder, read_small, replace_files, sync_folder, write_all
+from .files import (
+    FILE_MODE,
+    OpenFile,
+    free_name,
+    make_folder,
+    open_regular,
+    read_small,
+    replace_files,
+    sync_folder,
+    write_all,
+)
 from .log import log
 from .records import Paths
 
@@ -55,7 +65,7 @@ class PostFile(Post, frozen=True, kw_only=True):
 
 
 class Store:
-    """The journal, open for appending, and the snapshots beside it."""
+    """The journal, open for appending, and the snapshots beside it; `with Store(...):` closes it after the block."""
 
     def __init__(self, paths: Paths, journal_bytes: int) -> None:
         """Open the journal and cut it to its readable part.  Raises OSError."""
@@ -70,23 +80,23 @@ class Store:
             paths.journal.replace(kept)
             log(f"{paths.journal} could not be read and is kept as {kept.name}")
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        self._journal = os.open(paths.journal, flags, FILE_MODE)
+        self._journal = OpenFile(os.open(paths.journal, flags, FILE_MODE), paths.journal)
         self._length = journal_bytes
         # Written, and perhaps not synced; only the last batch can be, and an earlier watcher's may have been refused.
         self._unsynced = b""
         self._doubtful = True
         try:
             self._cut(journal_bytes)
-        except OSError:
+        except BaseException:
             self.close()
             raise
         self._saved_posts: dict[str, Post] = {}
         self._saved_subruns: dict[int, bytes] = {}
 
     def _cut(self, length: int) -> None:
-        os.ftruncate(self._journal, length)
+        os.ftruncate(self._journal.number, length)
         start = max(0, length - REWRITTEN_MAX_BYTES)
-        self._unsynced = os.pread(self._journal, REWRITTEN_MAX_BYTES, start)
+        self._unsynced = os.pread(self._journal.number, REWRITTEN_MAX_BYTES, start)
         if len(self._unsynced) < length - start:
             # Written once more from here, it would stand in the wrong place.
             raise OSError(errno.EIO, os.strerror(errno.EIO), str(self._paths.journal))
@@ -94,18 +104,24 @@ class Store:
         sync_folder(self._paths.folder)
 
     def close(self) -> None:
-        """Close the journal."""
-        os.close(self._journal)
+        """Close the journal; a second call does nothing."""
+        self._journal.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
 
     def append(self, events: Iterable[Event]) -> None:
         """Append events to the journal, all or none; not yet synced.  Raises OSError and leaves the journal as it was."""
         data = b"".join(encode_event(event) for event in events)
-        os.lseek(self._journal, self._length, os.SEEK_SET)
+        os.lseek(self._journal.number, self._length, os.SEEK_SET)
         try:
-            write_all(self._journal, data)
+            write_all(self._journal.number, data)
         except OSError:
             with contextlib.suppress(OSError):
-                os.ftruncate(self._journal, self._length)
+                os.ftruncate(self._journal.number, self._length)
             raise
         self._length += len(data)
         self._unsynced += data
@@ -117,10 +133,10 @@ class Store:
         it: only what is written once more is certain (fsync(2), NOTES; LWN 752063).
         """
         if self._doubtful:
-            os.lseek(self._journal, self._length - len(self._unsynced), os.SEEK_SET)
-            write_all(self._journal, self._unsynced)
+            os.lseek(self._journal.number, self._length - len(self._unsynced), os.SEEK_SET)
+            write_all(self._journal.number, self._unsynced)
         self._doubtful = True
-        os.fdatasync(self._journal)
+        os.fdatasync(self._journal.number)
         self._doubtful = False
         self._unsynced = b""
 
@@ -185,16 +201,13 @@ def read_journal(path: Path) -> Journal:
     length = position = number = 0
     broken: DataError | None = None
     damaged: DataError | None = None
-    with contextlib.ExitStack() as stack:
-        try:
-            # O_NONBLOCK: a FIFO in the place of the file must not stop us for ever.
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        except FileNotFoundError:
-            return Journal(events, length, damaged)
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            os.close(descriptor)
-            raise DataError(f"{path} is no regular file")
-        file = stack.enter_context(os.fdopen(descriptor, "rb"))
+    try:
+        opened = open_regular(path)
+    except FileNotFoundError:
+        return Journal(events, length, damaged)
+    if opened is None:
+        raise DataError(f"{path} is no regular file")
+    with opened, opened.reader() as file:
         while line := file.readline(LINE_MAX_BYTES + 2):
             number += 1
             position += len(line)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from atvm_pipeline.core.events import LogIdentity
 
-from .logfile import LogFile
+from .logfile import LogFile, closed_on_error
 from .rotation import SIBLINGS_MAX, Beside, is_file, rotated
 
 LEFT_MAX = 64
@@ -101,10 +101,13 @@ class Succession:
     def _open_log(self, current: LogFile) -> LogFile | None:
         """The file under the log's name, if it is another one and there is something in it."""
         log = LogFile.open(self._path)
-        if log is not None and (log.inode == current.inode or not log.size()):
-            log.close()
+        if log is None:
             return None
-        return log
+        with closed_on_error(log):
+            if log.inode != current.inode and log.size():
+                return log
+        log.close()
+        return None
 
     def _oldest(self, current: LogFile, log: LogFile | None) -> Successor | None:
         """The first of all files that follow; None if they were renamed under our hands."""
@@ -118,8 +121,9 @@ class Succession:
                 continue
             if file is None:
                 return None
-            if file.inode == beside.inode and not self._is_known(file, current):
-                return Successor(file, readable and self._is_whole(current, beside.number))
+            with closed_on_error(file):
+                if file.inode == beside.inode and not self._is_known(file, current):
+                    return Successor(file, readable and self._is_whole(current, beside.number))
             file.close()
             if file.inode != beside.inode:
                 return None

@@ -5,6 +5,7 @@ read, and what was lost is said in a `LogReplaced`.  A rotation without a loss c
 line or a spec that began in the old file goes on in the new one.
 """
 
+import contextlib
 from collections.abc import Generator, Iterator
 from datetime import datetime
 from math import inf
@@ -148,10 +149,10 @@ class Tail:
             if successor is None:
                 self._behind = end == "behind"
                 return
-            why: Why = "deleted" if file.unlinked() else "replaced"
-            yield from self._replace(successor.file, why, unread_bytes=0 if successor.whole else None)
-            file.close()
-            self._succession.leave(file.identity(), successor.file)
+            with self._closed_unless_followed(successor.file):
+                why: Why = "deleted" if file.unlinked() else "replaced"
+                yield from self._replace(successor.file, why, unread_bytes=0 if successor.whole else None)
+                self._succession.leave(file.identity(), successor.file)
         self._behind = True
 
     def _drain(self, file: LogFile, budget: float, *, final: bool) -> Generator[LogRead, None, End]:
@@ -175,19 +176,22 @@ class Tail:
     def _open(self) -> Iterator[LogReplaced | LogRead]:
         """Open the log for the first time, or again after it could not be read."""
         file = LogFile.open(self._path)
-        if file is not None and self._continues(file):
-            self._adopt(file)
-            return
-        renamed = self._find_renamed()
-        if renamed is not None:
-            self._adopt(renamed)
-        elif file is not None and (self._was_cut(file) or file.size() > 0):
-            why: Why = "truncated" if self._was_cut(file) else "replaced"
-            yield from self._replace(file, why, unread_bytes=None)
-            self._succession.begin(file)
-            return
-        if file is not None:
-            file.close()
+        with self._closed_unless_followed(file):
+            if file is not None and self._continues(file):
+                self._adopt(file)
+            elif not self._adopt_renamed() and file is not None and (self._was_cut(file) or file.size() > 0):
+                why: Why = "truncated" if self._was_cut(file) else "replaced"
+                yield from self._replace(file, why, unread_bytes=None)
+                self._succession.begin(file)
+
+    @contextlib.contextmanager
+    def _closed_unless_followed(self, file: LogFile | None) -> Iterator[None]:
+        """Close `file` after the block, however that ends, unless it is the followed one by then."""
+        try:
+            yield
+        finally:
+            if file is not None and file is not self._file:
+                file.close()
 
     def _continues(self, file: LogFile) -> bool:
         """Whether `file` is the one that was read up to the scanner's offset."""
@@ -200,16 +204,17 @@ class Tail:
     def _was_cut(self, file: LogFile) -> bool:
         return self._identity is None or self._identity.inode == file.inode
 
-    def _find_renamed(self) -> LogFile | None:
-        """The file that was followed before, under another name.  Looked for once: a rotation leaves it beside."""
+    def _adopt_renamed(self) -> bool:
+        """Follow the file that was followed before, under another name, if it is there; searched for only once."""
         if self._searched or self._identity is None:
-            return None
+            return False
         found = find_renamed(self._path, self._identity)
         self._searched = True
-        if found is not None and not self._continues(found):
-            found.close()
-            return None
-        return found
+        with self._closed_unless_followed(found):
+            if found is None or not self._continues(found):
+                return False
+            self._adopt(found)
+        return True
 
     def _adopt(self, file: LogFile) -> None:
         file.remember(self._state.offset - self._begin)
@@ -220,7 +225,10 @@ class Tail:
     def _replace(
         self, file: LogFile | None, why: Why, *, unread_bytes: int | None
     ) -> Iterator[LogRead | LogReplaced]:
-        """Begin a new generation with `file`; after a loss what the scanner holds is told and put aside first."""
+        """Start a new generation with `file`; after a loss what the scanner holds is emitted and put aside first.
+
+        The file that was followed before is closed.
+        """
         if file is not None:
             file.remember(0)
         if unread_bytes != 0:
@@ -233,7 +241,9 @@ class Tail:
             self._state = ScannerState(offset=self._begin)
         self._identity = None
         self._final = False
-        self._file = file
+        former, self._file = self._file, file
+        if former is not None and former is not file:
+            former.close()
         yield LogReplaced(
             at=clock.now(),
             generation=self._generation,

@@ -52,44 +52,50 @@ def watch_run(
         # A signal needs no heed: until the loop wants to know of it, it ends the process at once.
         return insist(attempt, what, on_round=notify.watchdog, on_refused=on_refused, gives_up=does_not_pass)
 
-    store = begin_with(lambda: Store(paths, loaded.journal_bytes), "open the journal")
-    fresh = loaded.run is None
-    # What the verdict depends on was read at the first start: its files may be gone by now.
-    known = begin(first_event(request)).run if loaded.run is None else loaded.run
-    loop = Loop(
-        known,
-        store,
-        deliver,
-        on_save=_Saved().tell,
-        on_round=notify.watchdog,
-        on_refused=on_refused,
-    )
-    if loaded.journal_bytes == 0:
-        begin_with(lambda: store.append([known.request]), "append to the journal")
-    pid, create_time = self_identity()
-    record = WatcherRecord(
-        build_name=request.build_name,
-        run_id=request.run_id,
-        pid=pid,
-        create_time=create_time,
-        started_at=clock.now(),
-    )
-    begin_with(lambda: write_record(paths.watcher, record), "write watcher.json")
-    _stop_on_signals(loop)
-    loop.feed([WatcherStarted(at=clock.now(), pid=pid, resumed=not fresh, utc_offset_s=clock.utc_offset_s())])
-    loop.feed(crashed_deliveries(known))
+    with begin_with(lambda: Store(paths, loaded.journal_bytes), "open the journal") as store:
+        fresh = loaded.run is None
+        # What the verdict depends on was read at the first start: its files may be gone by now.
+        known = begin(first_event(request)).run if loaded.run is None else loaded.run
+        loop = Loop(
+            known,
+            store,
+            deliver,
+            on_save=_Saved().tell,
+            on_round=notify.watchdog,
+            on_refused=on_refused,
+        )
+        if loaded.journal_bytes == 0:
+            begin_with(lambda: store.append([known.request]), "append to the journal")
+        pid, create_time = self_identity()
+        record = WatcherRecord(
+            build_name=request.build_name,
+            run_id=request.run_id,
+            pid=pid,
+            create_time=create_time,
+            started_at=clock.now(),
+        )
+        begin_with(lambda: write_record(paths.watcher, record), "write watcher.json")
+        _stop_on_signals(loop)
+        loop.feed(
+            [WatcherStarted(at=clock.now(), pid=pid, resumed=not fresh, utc_offset_s=clock.utc_offset_s())]
+        )
+        loop.feed(crashed_deliveries(known))
+        _follow(loop, paths, request, record)
+    return loop.run
+
+
+def _follow(loop: Loop, paths: Paths, request: Request, record: WatcherRecord) -> None:
+    """Watch files and processes to the end, and leave none of them open."""
     watch = Watch(paths.folder, Path(request.log_path), Path(request.artifacts_dir), loop.hint)
     watch.start()
-    loop.degraded = watch.degraded is not None
-    if watch.degraded is not None:
-        log(f"watching by looking every second: {watch.degraded}")
     try:
-        sources = Sources(paths, request, loop.run, loop.hint)
-        loop.follow(sources, on_ready=lambda: _ready(loop, paths, record))
+        loop.degraded = watch.degraded is not None
+        if watch.degraded is not None:
+            log(f"watching by looking every second: {watch.degraded}")
+        with Sources(paths, request, loop.run, loop.hint) as sources:
+            loop.follow(sources, on_ready=lambda: _ready(loop, paths, record))
     finally:
         watch.stop()
-        store.close()
-    return loop.run
 
 
 def crashed_deliveries(run: Run) -> list[DeliverySettled]:

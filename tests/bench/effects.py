@@ -12,7 +12,7 @@ from pathlib import Path
 IN_MODIFY = 0x02
 IN_MOVED_TO = 0x80
 """inotify(7): a file was written; something was renamed into the folder."""
-DEADLINE_S = 20.0
+DEADLINE_S = 120.0
 HEADER = struct.Struct("iIII")
 
 Shows = Callable[[bytes], bool]
@@ -56,6 +56,14 @@ class Inotify:
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._descriptor = self._libc.inotify_init1(os.O_CLOEXEC)
 
+    def close(self) -> None:
+        """Close it; no thread may be reading."""
+        os.close(self._descriptor)
+
+    def wake(self) -> None:
+        """Let the thread that reads return: the end of a watch is news."""
+        self._libc.inotify_rm_watch(self._descriptor, self.add(Path("/"), IN_MOVED_TO))
+
     def add(self, path: Path, mask: int) -> int:
         """Watch `path`, which must be there; gives the watch's number."""
         watch: int = self._libc.inotify_add_watch(self._descriptor, os.fsencode(path), mask)
@@ -84,14 +92,23 @@ class Replacements:
         self._board = board
         self._inotify = Inotify()
         self._files: dict[tuple[int, bytes], Path] = {}
-        threading.Thread(target=self._follow, daemon=True).start()
+        self._closed = False
+        self._thread = threading.Thread(target=self._follow, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Follow no longer."""
+        self._closed = True
+        self._inotify.wake()
+        self._thread.join()
+        self._inotify.close()
 
     def follow(self, path: Path) -> None:
         """Tell each new content of `path`, whose folder must be there."""
         self._files[self._inotify.add(path.parent, IN_MOVED_TO), os.fsencode(path.name)] = path
 
     def _follow(self) -> None:
-        while True:
+        while not self._closed:
             for happened in self._inotify.read():
                 path = self._files.get(happened)
                 if path is not None:
@@ -109,11 +126,22 @@ class Receiver:
         self._board = board
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/hooks/abcdefghijklmnopqrstuvwxyz"
-        threading.Thread(target=self._serve, daemon=True).start()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Serve no longer."""
+        # The thread that accepts is woken by the shutdown, not by the close.
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
+        self._listener.close()
 
     def _serve(self) -> None:
         while True:
-            connection, _ = self._listener.accept()
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
             at_s = time.perf_counter()
             with connection:
                 connection.settimeout(DEADLINE_S)

@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -61,8 +61,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ours: Found = {}
     polled: Found = {}
     board = Board()
-    eyes = Eyes(board, Replacements(board), Receiver(board))
-    with _burners(busy=given.busy):
+    with (
+        closing(Replacements(board)) as files,
+        closing(Receiver(board)) as receiver,
+        _burners(busy=given.busy),
+    ):
+        eyes = Eyes(board, files, receiver)
         for number in range(given.rounds):
             with tempfile.TemporaryDirectory(prefix="atvm-bench-") as folder, ExitStack() as stack:
                 settings = Settings(settle_s=0.0)

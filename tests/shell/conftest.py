@@ -2,18 +2,28 @@
 
 import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 
+from atvm_pipeline.shell.tail import Tail
 from tests.delivering import PROXY_VARIABLES
 from tests.mattermost_model import MattermostModel, make_certificate
+from tests.shell.tailing import SCANNER, Follow
 
 
 @pytest.fixture(autouse=True)
 def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in PROXY_VARIABLES:
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def follow() -> Iterator[Follow]:
+    """Make followers of a log, by the arguments of `Tail` without the scanner; each is closed after the test."""
+    with ExitStack() as followers:
+        yield lambda log, **more: followers.enter_context(closing(Tail(log, SCANNER, **more)))
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import shutil
 import sys
 import tempfile
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 from tests.shell.follow_files import Files
@@ -45,12 +46,12 @@ def play(actions: list[str], *, restart_always: bool = False) -> Counter[str]:
     """One sequence, from an empty folder to the last look.  Raises AssertionError if something is missing."""
     folder = Path(tempfile.mkdtemp(prefix="follow-"))
     try:
-        world = World(folder, restart_always=restart_always)
-        for action in actions:
-            world.act(action)
-        world.check()
-        if all(action in LOSSLESS for action in actions):
-            assert not world.told["gaps said"]
+        with closing(World(folder, restart_always=restart_always)) as world:
+            for action in actions:
+                world.act(action)
+            world.check()
+            if all(action in LOSSLESS for action in actions):
+                assert not world.told["gaps said"]
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return world.told

@@ -32,6 +32,12 @@ class World(Files):
         self.tail = self.follower()
         self.told: Counter[str] = Counter()
 
+    def close(self) -> None:
+        """Close what the follower and the writer have open; a second call does nothing."""
+        self.tail.close()
+        if self.held is not None:
+            self.held.close()
+
     # --- the follower ---
 
     def follower(self) -> Tail:

@@ -11,6 +11,7 @@ import resource
 import sys
 import tempfile
 import time
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 from atvm_pipeline.core.facts import ChildLaunched
@@ -32,10 +33,10 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--limit", type=int, default=400, help="of the address space, in megabytes")
     args = parser.parse_args(argv)
     resource.setrlimit(resource.RLIMIT_AS, (args.limit * MEGABYTE, args.limit * MEGABYTE))
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as files:
         log = Path(folder) / "runner.log"
         log.write_bytes(b"cypress run --record --ci-build-id before\n")
-        tail = Tail(log, Scanner(Dialect()), progress_every_s=0)
+        tail = files.enter_context(closing(Tail(log, Scanner(Dialect()), progress_every_s=0)))
         found = [fact for event in tail.read() for fact in event.facts]  # type: ignore[union-attr]
         before, began, size = peak_kib(), time.perf_counter(), 0
         kept = []

@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from atvm_pipeline.core.events import LogIdentity, LogRead, LogReplaced
@@ -12,6 +12,8 @@ from atvm_pipeline.core.recognise.dialect import Dialect
 from atvm_pipeline.shell.tail import Tail
 
 SCANNER = Scanner(Dialect())
+Follow = Callable[..., Tail]
+"""The fixture `follow`."""
 
 
 def line(name: str) -> bytes:
@@ -51,7 +53,9 @@ def no_access(path: Path) -> Iterator[None]:
         path.chmod(mode)
 
 
-def resumed(tail: Tail, events: list[LogRead | LogReplaced], *, identity: LogIdentity | None) -> Tail:
+def resumed(
+    follow: Follow, tail: Tail, events: list[LogRead | LogReplaced], *, identity: LogIdentity | None
+) -> Tail:
     """A tail as a restarted watcher makes it, from the events alone and the identity that was kept."""
     state, generation = ScannerState(), 0
     for event in events:
@@ -59,7 +63,7 @@ def resumed(tail: Tail, events: list[LogRead | LogReplaced], *, identity: LogIde
         state = event.scanner if isinstance(event, LogRead) else ScannerState()
     path = tail._path
     tail.close()
-    return Tail(path, SCANNER, generation=generation, state=state, identity=identity)
+    return follow(path, generation=generation, state=state, identity=identity)
 
 
 def rotate(log: Path) -> None:

@@ -68,7 +68,7 @@ def facts() -> Iterator[f.Fact]:
 
 
 @pytest.fixture
-def loop(tmp_path: Path) -> Loop:
+def loop(tmp_path: Path) -> Iterator[Loop]:
     paths = Paths(tmp_path, "e2e")
     paths.folder.mkdir()
     request = RunRequested(
@@ -81,9 +81,9 @@ def loop(tmp_path: Path) -> Loop:
         requested_hosts=HOSTS,
         log_path="/l",
     )
-    store = Store(paths, 0)
-    store.append([request])
-    return Loop(begin(request).run, store, sent, on_save=lambda _snapshot: None)
+    with Store(paths, 0) as store:
+        store.append([request])
+        yield Loop(begin(request).run, store, sent, on_save=lambda _snapshot: None)
 
 
 def sent(effect: PostMessage) -> DeliverySettled:

@@ -1,6 +1,7 @@
 """The order of the loop's steps: the cause of an effect is synced, and no effect waits for the snapshots."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -50,8 +51,9 @@ class Nothing:
         return ()
 
 
-def begun(tmp_path: Path, steps: list[str], spawn: Callable[[Callable[[], None]], None]) -> Loop:
-    """The loop of a run whose runner lives."""
+@contextmanager
+def started(tmp_path: Path, steps: list[str], spawn: Callable[[Callable[[], None]], None]) -> Iterator[Loop]:
+    """The loop of a run whose runner is alive."""
     at = datetime.now(UTC)
     paths = Paths(tmp_path, "e2e")
     paths.folder.mkdir()
@@ -64,21 +66,20 @@ def begun(tmp_path: Path, steps: list[str], spawn: Callable[[Callable[[], None]]
         settings=Settings(settle_s=0, post_phases=("COMPLETED", "FAILED", "TERMINATED", "UNKNOWN")),
         log_path="/l",
     )
-    store = Noted(paths, steps)
-    store.append([request])
-    loop = Loop(begin(request).run, store, sent, on_save=lambda _snapshot: None, spawn=spawn)
-    loop.feed([RunnerStarted(at=at, pid=1, create_time=1.0)])
-    steps.clear()
-    return loop
+    with Noted(paths, steps) as store:
+        store.append([request])
+        loop = Loop(begin(request).run, store, sent, on_save=lambda _snapshot: None, spawn=spawn)
+        loop.feed([RunnerStarted(at=at, pid=1, create_time=1.0)])
+        steps.clear()
+        yield loop
 
 
 def test_a_message_goes_out_after_the_journal_is_synced_and_before_the_snapshots_are_written(
     tmp_path: Path,
 ) -> None:
     steps: list[str] = []
-    loop = begun(tmp_path, steps, lambda _work: steps.append("performed"))
-
-    loop.feed([RunnerExited(at=datetime.now(UTC), exit_code=1)])
+    with started(tmp_path, steps, lambda _work: steps.append("performed")) as loop:
+        loop.feed([RunnerExited(at=datetime.now(UTC), exit_code=1)])
 
     assert steps == ["synced", "performed", "saved"]
 
@@ -87,9 +88,9 @@ def test_a_message_waits_where_no_thread_is_left_to_send_it(tmp_path: Path) -> N
     def spawn(_work: Callable[[], None]) -> None:
         raise RuntimeError("can't start new thread")
 
-    loop = begun(tmp_path, [], spawn)
-    loop.feed([RunnerExited(at=datetime.now(UTC), exit_code=1)])
-    loop.follow(Nothing(), on_ready=lambda: None, until=lambda run: not run.outbox[0].in_flight)
+    with started(tmp_path, [], spawn) as loop:
+        loop.feed([RunnerExited(at=datetime.now(UTC), exit_code=1)])
+        loop.follow(Nothing(), on_ready=lambda: None, until=lambda run: not run.outbox[0].in_flight)
 
     (post,) = loop.run.outbox
     assert (post.outcome, post.attempts, post.detail) == ("pending", 1, NO_THREAD)

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from atvm_pipeline.core.events import LogRead
-from atvm_pipeline.shell.tail import BLOCK_BYTES, Tail
+from atvm_pipeline.shell.tail import BLOCK_BYTES
 from tests.controller import PROJECT
-from tests.shell.tailing import SCANNER, append, labels, line, no_access, replaced, rotate
+from tests.shell.tailing import Follow, append, labels, line, no_access, replaced, rotate
 
 
 @pytest.fixture
@@ -20,8 +20,8 @@ def log(tmp_path: Path) -> Path:
     return tmp_path / "runner.log"
 
 
-def test_a_log_that_comes_late_is_read_from_its_begin(log: Path) -> None:
-    tail = Tail(log, SCANNER)
+def test_a_log_that_comes_late_is_read_from_its_begin(log: Path, follow: Follow) -> None:
+    tail = follow(log)
 
     assert list(tail.read()) == []
 
@@ -32,8 +32,8 @@ def test_a_log_that_comes_late_is_read_from_its_begin(log: Path) -> None:
     assert tail.generation == 0
 
 
-def test_a_half_line_waits_for_its_end(log: Path) -> None:
-    tail = Tail(log, SCANNER)
+def test_a_half_line_waits_for_its_end(log: Path, follow: Follow) -> None:
+    tail = follow(log)
     log.write_bytes(line("a") + line("b")[:30])
 
     assert labels(list(tail.read())) == ["a"]
@@ -43,8 +43,8 @@ def test_a_half_line_waits_for_its_end(log: Path) -> None:
     assert labels(list(tail.read())) == ["b"]
 
 
-def test_the_last_line_needs_no_newline(log: Path) -> None:
-    tail = Tail(log, SCANNER)
+def test_the_last_line_needs_no_newline(log: Path, follow: Follow) -> None:
+    tail = follow(log)
     log.write_bytes(line("a") + line("b").rstrip())
 
     events = list(tail.read(final=True))
@@ -56,8 +56,8 @@ def test_the_last_line_needs_no_newline(log: Path) -> None:
     assert last.end == log.stat().st_size
 
 
-def test_a_final_read_without_any_log_says_so_once(log: Path) -> None:
-    tail = Tail(log, SCANNER)
+def test_a_final_read_without_any_log_says_so_once(log: Path, follow: Follow) -> None:
+    tail = follow(log)
 
     events = list(tail.read(final=True))
 
@@ -65,8 +65,8 @@ def test_a_final_read_without_any_log_says_so_once(log: Path) -> None:
     assert list(tail.read(final=True)) == []
 
 
-def test_what_is_written_after_the_final_read_is_still_read(log: Path) -> None:
-    tail = Tail(log, SCANNER)
+def test_what_is_written_after_the_final_read_is_still_read(log: Path, follow: Follow) -> None:
+    tail = follow(log)
     log.write_bytes(line("a"))
     list(tail.read(final=True))
     append(log, line("b"))
@@ -77,8 +77,8 @@ def test_what_is_written_after_the_final_read_is_still_read(log: Path) -> None:
     assert [event.final for event in events if isinstance(event, LogRead)][-1]
 
 
-def test_the_ranges_of_the_events_touch(log: Path) -> None:
-    tail = Tail(log, SCANNER)
+def test_the_ranges_of_the_events_touch(log: Path, follow: Follow) -> None:
+    tail = follow(log)
     log.write_bytes(b"".join(line(f"n{number}") + b"." * 100_000 + b"\n" for number in range(20)))
 
     events = [event for event in tail.read(final=True) if isinstance(event, LogRead)]
@@ -89,8 +89,8 @@ def test_the_ranges_of_the_events_touch(log: Path) -> None:
     assert events[-1].end == log.stat().st_size
 
 
-def test_noise_alone_is_told_rarely_and_not_forgotten(log: Path) -> None:
-    tail = Tail(log, SCANNER, progress_every_s=3600)
+def test_noise_alone_is_told_rarely_and_not_forgotten(log: Path, follow: Follow) -> None:
+    tail = follow(log, progress_every_s=3600)
     log.write_bytes(b"noise\n")
 
     assert len(list(tail.read())) == 1
@@ -105,8 +105,8 @@ def test_noise_alone_is_told_rarely_and_not_forgotten(log: Path) -> None:
     assert [event.end for event in events if isinstance(event, LogRead)] == [len(b"noise\nmore noise\n")]
 
 
-def test_untold_noise_is_told_when_it_is_due_though_nothing_new_comes(log: Path) -> None:
-    tail = Tail(log, SCANNER, progress_every_s=0)
+def test_untold_noise_is_told_when_it_is_due_though_nothing_new_comes(log: Path, follow: Follow) -> None:
+    tail = follow(log, progress_every_s=0)
     log.write_bytes(b"noise\n")
     list(tail.read())
 
@@ -117,9 +117,9 @@ def test_untold_noise_is_told_when_it_is_due_though_nothing_new_comes(log: Path)
     assert [event.end for event in tail.read() if isinstance(event, LogRead)] == [7]
 
 
-def test_a_large_log_is_caught_up_with_in_portions(log: Path) -> None:
+def test_a_large_log_is_caught_up_with_in_portions(log: Path, follow: Follow) -> None:
     log.write_bytes((b"." * 99 + b"\n") * 20_000 + line("end"))
-    tail = Tail(log, SCANNER)
+    tail = follow(log)
 
     events = list(tail.read(max_bytes=BLOCK_BYTES))
 
@@ -132,8 +132,8 @@ def test_a_large_log_is_caught_up_with_in_portions(log: Path) -> None:
     assert labels(events) == ["end"]
 
 
-def test_a_renamed_log_is_read_to_its_end_before_the_new_one(log: Path) -> None:
-    tail = Tail(log, SCANNER)
+def test_a_renamed_log_is_read_to_its_end_before_the_new_one(log: Path, follow: Follow) -> None:
+    tail = follow(log)
     log.write_bytes(line("a"))
     list(tail.read())
     append(log, line("b"))
@@ -146,8 +146,10 @@ def test_a_renamed_log_is_read_to_its_end_before_the_new_one(log: Path) -> None:
     assert replaced(events) == [(1, "replaced", 0)]
 
 
-def test_a_writer_whose_log_was_renamed_is_followed_while_the_new_file_is_empty(log: Path) -> None:
-    tail = Tail(log, SCANNER)
+def test_a_writer_whose_log_was_renamed_is_followed_while_the_new_file_is_empty(
+    log: Path, follow: Follow
+) -> None:
+    tail = follow(log)
     log.write_bytes(line("a"))
     list(tail.read())
     log.rename(log.with_name("runner.log.1"))
@@ -160,8 +162,8 @@ def test_a_writer_whose_log_was_renamed_is_followed_while_the_new_file_is_empty(
     assert replaced(events) == []
 
 
-def test_a_deleted_log_is_read_to_its_end_and_its_successor_from_its_begin(log: Path) -> None:
-    tail = Tail(log, SCANNER)
+def test_a_deleted_log_is_read_to_its_end_and_its_successor_from_its_begin(log: Path, follow: Follow) -> None:
+    tail = follow(log)
     log.write_bytes(line("a"))
     list(tail.read())
     with log.open("ab") as writer:
@@ -178,8 +180,8 @@ def test_a_deleted_log_is_read_to_its_end_and_its_successor_from_its_begin(log: 
     assert replaced(events) == [(1, "deleted", None)]
 
 
-def test_a_truncated_log_is_read_again_from_its_begin(log: Path) -> None:
-    tail = Tail(log, SCANNER)
+def test_a_truncated_log_is_read_again_from_its_begin(log: Path, follow: Follow) -> None:
+    tail = follow(log)
     log.write_bytes(line("aaaaaaaaaaaaaaaa"))
     list(tail.read())
     log.write_bytes(line("b"))
@@ -190,8 +192,10 @@ def test_a_truncated_log_is_read_again_from_its_begin(log: Path) -> None:
     assert replaced(events) == [(1, "truncated", None)]
 
 
-def test_a_log_cut_and_grown_past_the_old_offset_between_two_looks_is_noticed(log: Path) -> None:
-    tail = Tail(log, SCANNER)
+def test_a_log_cut_and_grown_past_the_old_offset_between_two_looks_is_noticed(
+    log: Path, follow: Follow
+) -> None:
+    tail = follow(log)
     log.write_bytes(line("a"))
     list(tail.read())
     log.write_bytes(line("b") + line("c") + line("d"))
@@ -202,9 +206,9 @@ def test_a_log_cut_and_grown_past_the_old_offset_between_two_looks_is_noticed(lo
     assert replaced(events) == [(1, "truncated", None)]
 
 
-def test_a_regrown_log_with_the_same_first_kilobyte_is_noticed(log: Path) -> None:
+def test_a_regrown_log_with_the_same_first_kilobyte_is_noticed(log: Path, follow: Follow) -> None:
     banner = b"= banner =\n" * 200
-    tail = Tail(log, SCANNER)
+    tail = follow(log)
     log.write_bytes(banner + line("a"))
     list(tail.read())
     log.write_bytes(banner + line("b") + line("c"))
@@ -215,8 +219,8 @@ def test_a_regrown_log_with_the_same_first_kilobyte_is_noticed(log: Path) -> Non
     assert replaced(events) == [(1, "truncated", None)]
 
 
-def test_a_copytruncated_writer_without_append_leaves_nuls_and_is_followed(log: Path) -> None:
-    tail = Tail(log, SCANNER)
+def test_a_copytruncated_writer_without_append_leaves_nuls_and_is_followed(log: Path, follow: Follow) -> None:
+    tail = follow(log)
     with log.open("wb", buffering=0) as writer:
         writer.write(line("a"))
         list(tail.read())
@@ -229,15 +233,15 @@ def test_a_copytruncated_writer_without_append_leaves_nuls_and_is_followed(log: 
     assert replaced(events) == [(1, "truncated", None)]
 
 
-def test_nuls_and_bad_utf8_are_only_bytes(log: Path) -> None:
-    tail = Tail(log, SCANNER)
+def test_nuls_and_bad_utf8_are_only_bytes(log: Path, follow: Follow) -> None:
+    tail = follow(log)
     log.write_bytes(b"\0\0\xff\xfe\n" + line("a") + b"\xc3\n" + line("b"))
 
     assert labels(list(tail.read(final=True))) == ["a", "b"]
 
 
-def test_a_log_that_may_not_be_read_for_a_while_is_read_later(log: Path) -> None:
-    tail = Tail(log, SCANNER)
+def test_a_log_that_may_not_be_read_for_a_while_is_read_later(log: Path, follow: Follow) -> None:
+    tail = follow(log)
     log.write_bytes(line("a"))
     with no_access(log):
         assert list(tail.read()) == []
@@ -245,12 +249,12 @@ def test_a_log_that_may_not_be_read_for_a_while_is_read_later(log: Path) -> None
     assert labels(list(tail.read())) == ["a"]
 
 
-def test_losing_the_folder_does_not_lose_the_open_log(tmp_path: Path) -> None:
+def test_losing_the_folder_does_not_lose_the_open_log(tmp_path: Path, follow: Follow) -> None:
     folder = tmp_path / "logs"
     folder.mkdir()
     log = folder / "runner.log"
     log.write_bytes(line("a"))
-    tail = Tail(log, SCANNER)
+    tail = follow(log)
     list(tail.read())
     append(log, line("b"))
     with no_access(folder):
@@ -262,15 +266,15 @@ def test_losing_the_folder_does_not_lose_the_open_log(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir], ids=["fifo", "folder"])
-def test_what_is_no_regular_file_is_no_log(log: Path, make: object) -> None:
+def test_what_is_no_regular_file_is_no_log(log: Path, make: object, follow: Follow) -> None:
     assert callable(make)
     make(log)
 
-    assert list(Tail(log, SCANNER).read()) == []
+    assert list(follow(log).read()) == []
 
 
-def test_no_descriptor_is_left_behind_by_many_rotations(log: Path) -> None:
-    tail = Tail(log, SCANNER)
+def test_no_descriptor_is_left_behind_by_many_rotations(log: Path, follow: Follow) -> None:
+    tail = follow(log)
     log.write_bytes(line("a"))
     list(tail.read())
     before = len(os.listdir("/proc/self/fd"))

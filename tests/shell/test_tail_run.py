@@ -3,6 +3,8 @@
 import argparse
 import json
 import random
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +28,10 @@ RUNS = ("completed", "failed-demo", "failed-wrapped-names", "completed-cypress-c
 ROTATIONS = 12
 
 
-def followed(run: Run, log: Path) -> Tail:
+@contextmanager
+def followed(run: Run, log: Path) -> Iterator[Tail]:
     """A follower as a new process makes it."""
-    return Tail(
+    follower = Tail(
         log,
         Scanner(run.request.dialect),
         generation=run.log.generation,
@@ -38,6 +41,8 @@ def followed(run: Run, log: Path) -> Tail:
         final=run.log.final,
         progress_every_s=0,
     )
+    with closing(follower):
+        yield follower
 
 
 def fold(run: Run, events: list[LogRead | LogReplaced]) -> Run:
@@ -70,23 +75,26 @@ def test_a_run_whose_log_is_rotated_at_any_byte_is_judged_as_if_it_had_not_been(
     data = (REPLAY / name / "runner.log").read_bytes()
     (tmp_path / "whole.log").write_bytes(data)
     started = begin(first).run
-    whole = fold(started, list(followed(started, tmp_path / "whole.log").read(final=True)))
+    with followed(started, tmp_path / "whole.log") as tail:
+        whole = fold(started, list(tail.read(final=True)))
     dice = random.Random(f"{name}/{looks}")  # noqa: S311 - to be repeated
     cuts = sorted(dice.sample(range(1, len(data)), ROTATIONS))
     log = tmp_path / "runner.log"
-    run, tail = started, followed(started, log)
-    for number, (start, stop) in enumerate(zip([0, *cuts], [*cuts, len(data)], strict=True)):
-        if number:
-            for old in range(number - 1, 0, -1):
-                (tmp_path / f"runner.log.{old}").rename(tmp_path / f"runner.log.{old + 1}")
-            log.rename(tmp_path / "runner.log.1")
-        log.write_bytes(data[start:stop])
-        if number == 0 or looks == "after each" or (looks == "after three" and number % 3 == 0):
-            run = fold(run, list(tail.read()))
-        elif looks.startswith("none"):
-            tail.close()
-            tail = followed(run, log)
-    run = fold(run, list(tail.read(final=True)))
+    run = started
+    with ExitStack() as stack:
+        tail = stack.enter_context(followed(started, log))
+        for number, (start, stop) in enumerate(zip([0, *cuts], [*cuts, len(data)], strict=True)):
+            if number:
+                for old in range(number - 1, 0, -1):
+                    (tmp_path / f"runner.log.{old}").rename(tmp_path / f"runner.log.{old + 1}")
+                log.rename(tmp_path / "runner.log.1")
+            log.write_bytes(data[start:stop])
+            if number == 0 or looks == "after each" or (looks == "after three" and number % 3 == 0):
+                run = fold(run, list(tail.read()))
+            elif looks.startswith("none"):
+                tail.close()
+                tail = stack.enter_context(followed(run, log))
+        run = fold(run, list(tail.read(final=True)))
     gaps = [gap.unread_bytes for gap in run.log.replaced]
 
     assert gaps == [0] * ROTATIONS

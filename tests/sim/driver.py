@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from contextlib import closing
 from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
@@ -77,6 +78,10 @@ class History:
         self.death = "kill"
         self.synced_seq = 0
         self.errors = 0
+
+    def close(self) -> None:
+        """Close what the history still has open; a second call does nothing."""
+        self.outside.close()
 
     # --- from the begin to the end ---
 
@@ -257,20 +262,28 @@ class History:
 
 def play(plan: Plan, coverage: Coverage) -> Told:
     """Play one history and hold its end against the undisturbed one.  Raises Failed."""
-    with tempfile.TemporaryDirectory(prefix="atvm-sim-", dir=MEMORY) as name:
-        history = History(plan, Path(name), coverage)
-        try:
-            told = history.play()
-            if plan != Plan(story=plan.story):
-                why = explained(plan, told, undisturbed(plan.story))
-                if why is not None:
-                    coverage.add("explained", why)
-            elif told.ending != history.story.ending:
-                raise Broken(f"undisturbed, it ends as {told.ending}")
-        except (AssertionError, Endless) as error:
-            tail = "\n".join(history.world.trace[-TRACE_LINES:])
-            raise Failed(f"{tail}\n{type(error).__name__}: {error}\nrepeat: {plan.command}") from error
-        return told
+    with (
+        tempfile.TemporaryDirectory(prefix="atvm-sim-", dir=MEMORY) as name,
+        closing(History(plan, Path(name), coverage)) as history,
+    ):
+        return _checked(history)
+
+
+def _checked(history: History) -> Told:
+    """Play a history and check how it ends.  Raises Failed."""
+    plan, coverage = history.plan, history.coverage
+    try:
+        told = history.play()
+        if plan != Plan(story=plan.story):
+            why = explained(plan, told, undisturbed(plan.story))
+            if why is not None:
+                coverage.add("explained", why)
+        elif told.ending != history.story.ending:
+            raise Broken(f"undisturbed, it ends as {told.ending}")
+    except (AssertionError, Endless) as error:
+        tail = "\n".join(history.world.trace[-TRACE_LINES:])
+        raise Failed(f"{tail}\n{type(error).__name__}: {error}\nrepeat: {plan.command}") from error
+    return told
 
 
 @cache

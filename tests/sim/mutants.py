@@ -39,7 +39,7 @@ def _save_first(loop: Loop, batch: list[Event], effects: Iterable[Effect] = ()) 
 
 
 def _only_again(store: Store) -> None:
-    os.fdatasync(store._journal)
+    os.fdatasync(store._journal.number)
 
 
 def _without_outbox(paths: Any, run_id: str) -> Loaded:

@@ -135,6 +135,10 @@ class Outside:
             REAL["close"](self._lock)
             self._lock = None
 
+    def close(self) -> None:
+        """Close what the outside has open: the lock of a runner that outlives the history."""
+        self.release()
+
     def exit(self, code: int | None = 0, **more: Any) -> None:
         """The runner command ends, the wrapper leaves its record and ends too."""
         self.end_cypress()

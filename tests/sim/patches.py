@@ -95,7 +95,7 @@ def simulated(
             (processes, name, getattr(outside.table, name))
             for name in ("read_row", "table", "pids", "newest_pid", "command_line")
         ),
-        (sources, "wait_for_exit", outside.table.wait_for_exit),
+        (sources, "ExitWatch", outside.table.wait_for_exit),
         (watching, "Loop", partial(Loop, inbox=watcher.inbox, spawn=spawn)),
         (watching, "Watch", watcher.watch),
         (watching, "_stop_on_signals", listen),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 from atvm_pipeline.shell.processes import Row
 
@@ -63,9 +64,13 @@ class Table:
     def table(self) -> dict[int, Row]:
         return dict(sorted(self.rows.items()))
 
-    def wait_for_exit(self, pid: int, create_time: float, hint: Callable[[Path | None], None]) -> None:
+    def wait_for_exit(
+        self, pid: int, create_time: float, hint: Callable[[Path | None], None]
+    ) -> SimpleNamespace:
+        """In the place of `ExitWatch`."""
         self._waiting.append((pid, create_time, hint))
         self._tell()
+        return SimpleNamespace(close=lambda: None)
 
     def pids(self) -> list[int]:
         return sorted(self.rows)

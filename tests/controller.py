@@ -8,14 +8,14 @@ import os
 import shutil
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
 from atvm_pipeline.shell.files import is_locked
 from atvm_pipeline.shell.records import Paths
 from tests.mattermost_model import MattermostModel
+from tests.waiting import DEADLINE_S, wait_for
 
 PROJECT = Path(__file__).resolve().parents[1]
 BIN = PROJECT / "bin"
@@ -24,18 +24,6 @@ BUILD = "e2e-redhat9.6-ubuntu24.04-w2k25-fc"
 CONFIG = "cypress.atvm-config-gold.ts"
 TEMPLATE = f"python3 ./cmc-templates.py --template_name cmc-e2e --config_file {CONFIG}"
 RUNNER = f"python3 ./run-sorry-cypress.py --config_file {CONFIG} --build_name {BUILD}"
-DEADLINE_S = 60.0
-
-
-def wait_for(condition: Callable[[], object], what: str, deadline_s: float = DEADLINE_S) -> Any:
-    """The first true value of `condition`; an AssertionError that says what did not come."""
-    end = time.monotonic() + deadline_s
-    while time.monotonic() < end:
-        value = condition()
-        if value:
-            return value
-        time.sleep(0.02)
-    raise AssertionError(f"waited {deadline_s:.0f} s for {what}")
 
 
 class Controller:
@@ -47,6 +35,7 @@ class Controller:
         self.folder = folder
         self.workdir = folder / "automation-root"
         self.state_root = folder / "state"
+        self.gate = folder / "gate"
         shutil.copytree(ROOT, self.workdir, ignore=shutil.ignore_patterns("__pycache__", "cmcReporter"))
         self.webhook = MattermostModel()
         kept = {
@@ -58,10 +47,12 @@ class Controller:
             "MATTERMOST_ATVM_WEBHOOK": self.webhook.url,
             "MATTERMOST_ATVM_CHANNEL": "atvm-results",
             "ATVM_WATCHER_STATE_ROOT": str(self.state_root),
+            "ATVM_WATCHER_LAUNCH_LOG_DIR": str(folder),
             "ATVM_WATCHER_SETTLE_S": "0.5",
             "ATVM_STAND_IN_SCENARIO": scenario,
             "ATVM_STAND_IN_SPEED": str(speed),
-            "ATVM_RUNNER_PASS": "ATVM_STAND_IN_SCENARIO ATVM_STAND_IN_SPEED",
+            "ATVM_STAND_IN_GATE": str(self.gate),
+            "ATVM_RUNNER_PASS": "ATVM_STAND_IN_SCENARIO ATVM_STAND_IN_SPEED ATVM_STAND_IN_GATE",
             **settings,
         }
 
@@ -83,6 +74,17 @@ class Controller:
             os.kill(self.record("watcher.json", build)["pid"], signal.SIGKILL)
             wait_for(lambda: not is_locked(paths.watcher_lock), "the watcher's end")
 
+    def hold(self, *hosts: str) -> None:
+        """Let the run wait before the spec of each host: it goes no further until `let_go`, on any machine."""
+        self.gate.mkdir(exist_ok=True)
+        for host in hosts:
+            (self.gate / host).touch()
+
+    def let_go(self, *hosts: str) -> None:
+        """Let the specs of these hosts run."""
+        for host in hosts:
+            (self.gate / host).unlink()
+
     def lay_old_reports(self) -> None:
         """Yesterday's reports, before anything takes a listing."""
         subprocess.run(["python3", "stand-in/prepare.py"], cwd=self.workdir, env=self.environ, check=True)
@@ -102,7 +104,7 @@ class Controller:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=DEADLINE_S,
             check=False,
         )
 
@@ -137,7 +139,7 @@ class Controller:
         return self.state(build)
 
     def wait(self, build: str = BUILD) -> int:
-        waited = self.call("atvm-pipeline", "wait", build, "--timeout", "60")
+        waited = self.call("atvm-pipeline", "wait", build, "--timeout", f"{DEADLINE_S:.0f}")
         assert waited.returncode in (0, 1), waited.stderr
         return waited.returncode
 

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.controller import BUILD, CONFIG, RUNNER, TEMPLATE, Controller, wait_for
+from tests.controller import BUILD, CONFIG, RUNNER, TEMPLATE, Controller
 from tests.mattermost_model import rate_limited
+from tests.waiting import wait_for
 
 C, F, T, H = "COMPLETED", "FAILED", "TERMINATED", "HUNG"
 
@@ -140,7 +141,7 @@ def test_the_seeds_one_shot_example_leaves_state_sub_runs_posts_and_nobody_behin
         posts = [json.loads((folder / "posts" / f"{n:03d}.json").read_text()) for n in (1, 2, 3)]
         status = json.loads(host.call("atvm-pipeline", "status", BUILD, "--json").stdout)
         texts = host.texts()
-        log = (Path("/tmp") / f"{BUILD}.launch.log").stat()
+        log = (host.folder / f"{BUILD}.launch.log").stat()
         modes = {path: stat.S_IMODE(path.lstat().st_mode) for path in (folder, *folder.rglob("*"))}
 
     assert state["phase"] == F
@@ -268,9 +269,10 @@ def test_a_pipe_cannot_hide_the_exit_code_of_the_runner(host: Controller) -> Non
 
 
 def test_a_cancelled_run_is_told_nowhere_and_never_changes_again(tmp_path: Path) -> None:
-    with Controller(tmp_path, speed=3) as host:
+    with Controller(tmp_path) as host:
+        host.hold("ubuntu24.04")
         assert host.start().returncode == 0
-        wait_for(lambda: host.state()["subruns"], "the first group")
+        wait_for(lambda: len(host.state()["subruns"]) == 2, "the second group")
         cancelled = host.call("cancel-atvm-run-watcher.sh", "--build-name", BUILD)
         told = len(host.webhook.posts)
         state = host.state()
@@ -289,7 +291,8 @@ def test_a_cancelled_run_is_told_nowhere_and_never_changes_again(tmp_path: Path)
 
 
 def test_a_cancel_without_a_living_watcher_writes_the_state_itself(tmp_path: Path) -> None:
-    with Controller(tmp_path, speed=3) as host:
+    with Controller(tmp_path) as host:
+        host.hold("redhat9.6")
         host.start()
         pid = json.loads((host.state_root / BUILD / "watcher.json").read_text())["pid"]
         os.kill(pid, 9)
@@ -301,7 +304,8 @@ def test_a_cancel_without_a_living_watcher_writes_the_state_itself(tmp_path: Pat
 
 
 def test_a_living_runner_refuses_another_start_of_its_build_and_of_its_config(tmp_path: Path) -> None:
-    with Controller(tmp_path, speed=2) as host:
+    with Controller(tmp_path) as host:
+        host.hold("redhat9.6")
         host.start()
         again = host.start()
         sibling = "e2e-redhat9.6-ubuntu24.04-w2k25-iscsi"
@@ -328,14 +332,17 @@ def test_a_second_run_of_a_build_sees_nothing_of_the_first(host: Controller) -> 
 
 
 def test_a_watcher_that_is_killed_goes_on_where_it_was_and_tells_each_group_once(tmp_path: Path) -> None:
-    with Controller(tmp_path, speed=4) as host:
+    with Controller(tmp_path) as host:
+        later = ("ubuntu24.04", "w2k25")
+        host.hold(*later)
         host.start()
-        for count in (1, 2):
+        for count, following in enumerate(later, 1):
             wait_for(lambda count=count: len(host.webhook.posts) >= count, f"message {count}")
             pid = json.loads((host.state_root / BUILD / "watcher.json").read_text())["pid"]
             os.kill(pid, 9)
             joined = host.call("start-atvm-run-watcher.sh", "--attach", "--build-name", BUILD)
             assert joined.returncode == 0, joined.stderr
+            host.let_go(following)
         host.wait()
         texts = host.texts()
         state = host.state()
@@ -352,8 +359,8 @@ def test_a_watcher_that_is_killed_goes_on_where_it_was_and_tells_each_group_once
     ("scenario", "code", "speed", "stall_s"),
     [
         # Slow enough that a look at the process table meets the browser before it dies, on a busy machine too.
-        ("hang-with-cause", "quiet-with-cause", 0.4, "30"),
-        ("hang-without-cause", "stalled", 5, "7"),
+        ("hang-with-cause", "quiet-with-cause", 0.4, "200"),
+        ("hang-without-cause", "stalled", 5, "12"),
     ],
 )
 def test_a_run_that_hangs_is_hung_while_its_processes_live(

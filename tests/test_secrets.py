@@ -13,9 +13,10 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.controller import BUILD, RUNNER, TEMPLATE, Controller, wait_for
+from tests.controller import BUILD, RUNNER, TEMPLATE, Controller
 from tests.leaks import files, leaks, malformed, processes
 from tests.mattermost_model import Behaviour, drop_after_accept, error, ok, page, posted_500, redirect, slow
+from tests.waiting import DEADLINE_S, wait_for
 
 WEBHOOK = "qzkwhq0secret1hookq2id3xy4"
 CHANNEL = "qzk-channel-never-shown"
@@ -108,13 +109,12 @@ class Kept:
         found = [
             f"{shown.command}: {leak}" for shown in self.shown for leak in leaks(shown.text.encode(), SECRETS)
         ]
-        launch_log = Path("/tmp") / f"{BUILD}.launch.log"
-        for path, content in files(folder, *([launch_log] if launch_log.exists() else [])):
+        for path, content in files(folder):
             given = path.name in (
                 "request.json",
                 "runner-environment.txt",
                 "sitecustomize.py",
-                launch_log.name,
+                f"{BUILD}.launch.log",
             )
             secrets = {**SECRETS, "password": "-" * 20} if given else SECRETS
             found += [f"{path}: {leak}" for leak in leaks(content, secrets)]
@@ -185,7 +185,7 @@ def test_no_command_shows_a_secret_and_no_archive_keeps_one(kept: Kept) -> None:
     kept.host.webhook.script(error(404))
     for _ in range(2):
         assert kept.start().code == 0
-        kept.call("atvm-pipeline", "wait", BUILD, "--timeout", "60")
+        kept.call("atvm-pipeline", "wait", BUILD, "--timeout", f"{DEADLINE_S:.0f}")
     kept.ask_everything()
 
     assert list((kept.host.state_root / ".archive").glob("*/*/state.json"))
@@ -199,7 +199,8 @@ def test_a_watcher_that_dies_with_a_message_under_way_shows_nothing_and_no_proce
 ) -> None:
     """SIGABRT prints every thread's frames (faulthandler), into the watcher's log; the runner lives meanwhile."""
     kept.host.webhook.script(slow(60))
-    assert kept.start(categorize=True, ATVM_STAND_IN_SPEED="4").code == 0
+    kept.host.hold("ubuntu24.04")
+    assert kept.start(categorize=True).code == 0
     wait_for(lambda: kept.host.webhook.requests, "a message under way")
     pid = kept.host.record("watcher.json")["pid"]
     everyone = list(processes())
@@ -230,7 +231,7 @@ def test_neither_template_nor_runner_is_given_anything_of_the_webhook(kept: Kept
         ).code
         == 0
     )
-    kept.call("atvm-pipeline", "wait", BUILD, "--timeout", "60")
+    kept.call("atvm-pipeline", "wait", BUILD, "--timeout", f"{DEADLINE_S:.0f}")
     given = (kept.host.workdir / "runner-environment.txt").read_text()
 
     assert "MATTERMOST" not in given

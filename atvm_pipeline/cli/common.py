@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from atvm_pipeline.shell.environment import is_text
+from atvm_pipeline.shell.files import user_name
 from atvm_pipeline.shell.refusals import BAD_CONFIG, USAGE, Refused
 
 LINE_CHARS_MAX = 4000
@@ -53,12 +54,7 @@ def who() -> str:
     named = os.environ.get("SUDO_USER", "")
     if named and is_text(named):
         return named
-    import pwd
-
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return f"uid {os.getuid()}"
+    return user_name(os.getuid())
 
 
 def environment() -> Mapping[str, str]:

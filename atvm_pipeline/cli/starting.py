@@ -34,6 +34,7 @@ from atvm_pipeline.shell.start import (
     start_runner,
     start_watcher,
 )
+from atvm_pipeline.shell.template import check_launch_log
 
 from .common import checked_hosts, say
 from .preflight import How, judge_preflight
@@ -95,11 +96,13 @@ def start(wanted: Wanted, how: How) -> None:
     keep, keep_builds = env.keep(environ), env.keep_builds(environ)
     request = build_request(wanted, how.supervisor.name)
     check_log(Path(request.log_path))
+    has_template = how.only is None and wanted.template_command is not None
+    if has_template:
+        check_launch_log(paths.build_name, env.launch_log_dir(environ))
     _say_left_out(environ)
     baseline = baseline_of(wanted, began_s)
-    if how.only is None and not how.check:
-        if wanted.template_command is not None:
-            say(f"template: {shlex.quote(wanted.template_command)}")
+    if has_template and not how.check:
+        say(f"template: {shlex.quote(wanted.template_command or '')}")
         run_template_step(wanted)
     # What is there cannot be refused any more.
     judge_preflight(wanted, how, go_on=foreign is not None)

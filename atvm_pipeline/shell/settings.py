@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 ENV_FILE = Path("/etc/atvm-run-watcher.env")
 SYSTEM_STATE_ROOT = Path("/var/lib/atvm-run-watcher")
 AUTOMATION_ROOT = Path("/root/cdc-e2e-cyp-12.17.4")
+LAUNCH_LOG_DIR = Path("/tmp")  # noqa: S108 - people look there; `template.py` writes through nothing that is there
 PREFIX = "ATVM_WATCHER_"
 KEEP_DEFAULT = 5
 """Earlier runs kept per build name."""
@@ -76,6 +77,12 @@ def workdir(option: str | None, environ: Mapping[str, str]) -> Path:
         return AUTOMATION_ROOT if AUTOMATION_ROOT.is_dir() else Path.cwd()
     except OSError:
         return Path.cwd()
+
+
+def launch_log_dir(environ: Mapping[str, str]) -> Path:
+    """Where the output of the template command is written."""
+    named = environ.get(PREFIX + "LAUNCH_LOG_DIR")
+    return Path(named).absolute() if named else LAUNCH_LOG_DIR
 
 
 def settings(environ: Mapping[str, str]) -> "Settings":

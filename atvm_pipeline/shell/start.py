@@ -150,11 +150,15 @@ def _check_ca_file(path: str | None) -> None:
 
 
 def run_template_step(wanted: Wanted) -> None:
-    """Run the template command to its end.  Raises Refused (10) with the last lines of its output."""
+    """Run the template command to its end.  Raises Refused: 10 with the last lines of its output, 73 without a log."""
     if wanted.template_command is None:
         return
     result = run_template(
-        wanted.template_command, wanted.workdir, runner_environment(wanted.environ), wanted.paths.build_name
+        wanted.template_command,
+        wanted.workdir,
+        runner_environment(wanted.environ),
+        wanted.paths.build_name,
+        env.launch_log_dir(wanted.environ),
     )
     if result.exit_code != 0:
         how = f"signal {result.signal}" if result.signal else f"exit code {result.exit_code}"

@@ -8,7 +8,8 @@ import sys
 import pytest
 
 from atvm_pipeline.shell.template import run_template
-from tests.running import BUILD, PROJECT, wait_for
+from tests.running import BUILD, PROJECT
+from tests.waiting import DEADLINE_S, wait_for
 
 ENVIRONMENT = {"PATH": os.environ["PATH"]}
 
@@ -58,15 +59,6 @@ def test_a_link_laid_in_the_way_is_replaced_and_not_written_through(tmp_path):
     assert result.log_path.read_text() == "mine\n"
 
 
-def test_a_folder_in_the_way_is_an_error_and_leaves_nothing_behind(tmp_path):
-    (tmp_path / f"{BUILD}.launch.log").mkdir()
-
-    with pytest.raises(IsADirectoryError):
-        run_template("echo never", tmp_path, ENVIRONMENT, BUILD, tmp_path)
-
-    assert os.listdir(tmp_path) == [f"{BUILD}.launch.log"]
-
-
 def test_the_tail_is_twenty_lines_that_cannot_control_a_terminal(tmp_path):
     command = "seq 1 100; printf '\\033[31mred\\033[0m \\033]0;title\\007\\r\\b\\xff \\u202e end\\n\\n'; printf 'x%.0s' {1..9000}"
 
@@ -102,7 +94,7 @@ def test_an_interrupted_start_ends_its_template_command(tmp_path, name):
         pid = tmp_path / "pid"
         wait_for(lambda: pid.exists() and pid.read_text().strip(), "the template command")
         starter.send_signal(signal.Signals[name])
-        starter.wait(20)
+        starter.wait(DEADLINE_S)
 
     assert starter.returncode == 130
     with pytest.raises(ProcessLookupError):
@@ -125,6 +117,6 @@ def test_a_start_under_nohup_outlives_the_terminal(tmp_path):
         wait_for(lambda: pid.exists() and pid.read_text().strip(), "the template command")
         starter.send_signal(signal.SIGHUP)
         (tmp_path / "go").touch()
-        starter.wait(20)
+        starter.wait(DEADLINE_S)
 
     assert starter.returncode == 0

@@ -24,6 +24,17 @@ def test_an_error_that_does_not_come_within_a_few_lines_is_not_waited_for() -> N
     assert (told.title, told.error) == ("Suite > title", "")
 
 
+@pytest.mark.parametrize("gap", [[], [""]], ids=["at once", "after an empty line"])
+def test_a_failure_block_without_an_error_ends_at_the_next_one(gap: list[str]) -> None:
+    """A line that is indented by less than five is not an error: it is read for what it is."""
+    first, other = ["  1) Suite", "       one:"], ["  2) Suite", "       other:", "     Error: no"]
+    lines = [*SPEC, "  0 passing (3s)", "  2 failing", "", *first, *gap, *other]
+
+    failed = [(fact.title, fact.error) for fact in found(lines) if isinstance(fact, f.TestFailed)]
+
+    assert failed == [("Suite > one", ""), ("Suite > other", "Error: no")]
+
+
 @pytest.mark.parametrize(("noise", "flaky"), [(50, True), (51, False)])
 def test_a_retry_is_forgotten_when_its_test_does_not_end_for_long(noise: int, flaky: bool) -> None:
     lines = [*SPEC, "    (Attempt 1 of 2) opens", *["a line of other origin"] * noise, "    ✓ opens"]

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from atvm_pipeline.shell.mattermost import Attempt, deliver
 from atvm_pipeline.shell.webhook import Webhook
+from tests.waiting import DEADLINE_S
 
 BODY = json.dumps({"text": "e2e-redhat9.6-fc FAILED", "props": {"atvm_delivery_id": "d1"}}).encode()
 PROXY_VARIABLES = (
@@ -97,7 +98,7 @@ class _ProxyHandler(socketserver.BaseRequestHandler):
                 if self.server.closing.wait(0.005):
                     return
             return
-        with socket.create_connection(("127.0.0.1", self.server.upstream), timeout=10) as upstream:
+        with socket.create_connection(("127.0.0.1", self.server.upstream), timeout=DEADLINE_S) as upstream:
             if head.startswith(b"CONNECT"):
                 self.request.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
             else:
@@ -129,4 +130,4 @@ def proxy_to(
         finally:
             proxy.closing.set()
             proxy.shutdown()
-            thread.join(timeout=10)
+            thread.join(timeout=DEADLINE_S)

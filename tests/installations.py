@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import DEADLINE_S
+
 PROJECT = Path(__file__).resolve().parents[1]
 INSTALLER = "install-atvm-watcher-service.sh"
 PARTS = (
@@ -33,7 +35,7 @@ def call(program: Path, *words: object, **more: str) -> subprocess.CompletedProc
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=DEADLINE_S,
         check=False,
     )
 

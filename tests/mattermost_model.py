@@ -23,6 +23,8 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import parse_qs
 
+from tests.waiting import DEADLINE_S
+
 BODY_MAX_BYTES = 300_000 + 512
 """`ServiceSettings.MaximumPayloadSizeBytes`, and the slack that the server adds; what is beyond is cut off."""
 URL_MAX_BYTES = 2_048
@@ -103,7 +105,7 @@ class MattermostModel:
         self.closing.set()
         self._server.shutdown()
         self._server.server_close()
-        self._thread.join(timeout=10)
+        self._thread.join(timeout=DEADLINE_S)
 
     def next_behaviour(self) -> Behaviour:
         with self._lock:
@@ -307,6 +309,17 @@ def slow(seconds: float, then: Behaviour | None = None) -> Behaviour:
     return behave
 
 
+def held(gate: threading.Event, then: Behaviour | None = None) -> Behaviour:
+    """Wait until the test opens the gate, no longer than the server lives."""
+
+    def behave(call: Call) -> None:
+        while not (gate.wait(0.01) or call.model.closing.is_set()):
+            pass
+        (then or ok())(call)
+
+    return behave
+
+
 def drip(pause_s: float, *, headers: bool = False) -> Behaviour:
     """Take the post, then answer for ever, a byte at a time: in the body, or already in the headers."""
 
@@ -419,6 +432,6 @@ def make_certificate(folder: Path, *names: str) -> tuple[Path, Path]:
     command += ["-days", "2", "-subj", "/CN=model", "-addext", f"subjectAltName={alternatives}"]
     command += ["-addext", "keyUsage=critical,digitalSignature,keyCertSign"]
     subprocess.run(
-        [*command, "-keyout", key, "-out", certificate], check=True, capture_output=True, timeout=60
+        [*command, "-keyout", key, "-out", certificate], check=True, capture_output=True, timeout=DEADLINE_S
     )
     return certificate, key

@@ -38,8 +38,9 @@ from atvm_pipeline.shell.records import (
     RunnerRecord,
     write_record,
 )
-from tests.controller import PROJECT, wait_for
+from tests.controller import PROJECT
 from tests.mattermost_model import MattermostModel
+from tests.waiting import DEADLINE_S, wait_for
 
 SETTLE_S = 0.4
 
@@ -76,10 +77,10 @@ class Player:
                     self.wait_for_phases([subrun.phase for subrun in snapshot(run).subruns])
                 self.step(event)
                 run = reduce(run, event).run
-            assert watcher.wait(timeout=60) == 0
+            assert watcher.wait(timeout=DEADLINE_S) == 0
         finally:
             watcher.kill()
-            watcher.wait(timeout=60)
+            watcher.wait(timeout=DEADLINE_S)
             self.kill()
         state: dict[str, Any] = json.loads(self.paths.state.read_text())
         return state
@@ -221,7 +222,7 @@ class Player:
     def roles_seen(self) -> set[str]:
         """Roles of the living processes as the watcher knows them."""
         return {
-            process["role"]
+            process.get("role", "other")
             for process in json.loads(self.paths.state.read_text())["facts"].get("processes", ())
         }
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tests.conftest import REPLAY
-from tests.controller import BUILD, RUNNER, Controller, wait_for
+from tests.controller import BUILD, RUNNER, Controller
+from tests.waiting import wait_for
 
 WORKDIR = "/srv/automation"
 STATE_ROOT = "/srv/state"

@@ -7,7 +7,8 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
-from tests.controller import BIN, BUILD, Controller, wait_for
+from tests.controller import BIN, BUILD, Controller
+from tests.waiting import DEADLINE_S, wait_for
 
 RAW = b"caf\xe9"
 """No UTF-8."""
@@ -21,7 +22,7 @@ def raw(host: Controller, *words: bytes | str, environ: dict[bytes, bytes] | Non
         cwd=host.workdir,
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        timeout=60,
+        timeout=DEADLINE_S,
         check=False,
         **options,
     )

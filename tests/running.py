@@ -3,18 +3,16 @@
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 from atvm_pipeline.shell.files import make_folder
 from atvm_pipeline.shell.records import ExitRecord, Paths, Request, read_record, write_record
+from tests.waiting import DEADLINE_S
 
 PROJECT = Path(__file__).resolve().parents[1]
 BUILD = "e2e-redhat9.6-fc"
 RUN_ID = "0123456789abcdef"
-DEADLINE_S = 20.0
 
 
 def make_request(root: Path, command: str | None, **fields: object) -> Paths:
@@ -32,7 +30,7 @@ def make_request(root: Path, command: str | None, **fields: object) -> Paths:
         "log_path": str(paths.runner_log),
         "artifacts_dir": str(workdir / "cmcReporter"),
         "environment": {"PATH": os.environ["PATH"]},
-        "orphan_limit_s": 10.0,
+        "orphan_limit_s": DEADLINE_S,
         **fields,
     }
     write_record(paths.request, Request(**given))  # type: ignore[arg-type]
@@ -62,11 +60,3 @@ def exit_record(paths: Paths) -> ExitRecord:
 
     assert record is not None
     return record
-
-
-def wait_for(condition: Callable[[], object], what: str, deadline_s: float = DEADLINE_S) -> None:
-    """Wait until `condition` holds; fail with `what` after the deadline."""
-    end = time.monotonic() + deadline_s
-    while not condition():
-        assert time.monotonic() < end, f"not within {deadline_s:.0f} s: {what}"
-        time.sleep(0.02)

@@ -17,8 +17,9 @@ from atvm_pipeline.shell import artifacts, tree as tree_module
 from atvm_pipeline.shell.artifacts import Artifacts
 from atvm_pipeline.shell.processes import identity
 from atvm_pipeline.shell.tree import Tree
-from tests.controller import Controller, wait_for
+from tests.controller import Controller
 from tests.mattermost_model import slow
+from tests.waiting import wait_for
 
 PROJECT = Path(__file__).resolve().parents[1]
 PACKAGE = PROJECT / "atvm_pipeline"

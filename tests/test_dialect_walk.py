@@ -17,6 +17,7 @@ import pytest
 from atvm_pipeline.core.recognise.dialect import Dialect, read_dialect
 from tests.conftest import PROJECT
 from tests.test_docs import block
+from tests.waiting import DEADLINE_S
 
 WALK = PROJECT / "docs" / "dialect.md"
 FILES = PROJECT / "fixtures" / "dialect"
@@ -37,7 +38,7 @@ def printed(command: str, folder: Path) -> str:
         env=OUTPUT_ONLY | {"PYTHONPATH": str(PROJECT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        timeout=60,
+        timeout=DEADLINE_S,
         check=False,
     )
     return done.stdout.decode()

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.controller import BUILD, Controller, wait_for
+from tests.controller import BUILD, Controller
 from tests.core.test_purity import imports
 from tests.installations import (
     INSTALLER,
@@ -27,6 +27,7 @@ from tests.installations import (
     install,
     make_ground,
 )
+from tests.waiting import DEADLINE_S, wait_for
 
 pytestmark = pytest.mark.timeout(300)
 """The first of them makes environments and collects wheels."""
@@ -265,7 +266,7 @@ def test_a_run_finishes_on_the_release_that_it_began_with_restarts_included(
         wait_for(lambda: watcher() == second.pid, "the second watcher")
         commands = Path(f"/proc/{second.pid}/cmdline").read_text().split("\0")
         host.call("cancel-atvm-runner.sh", "--build-name", BUILD)
-        second.wait(60)
+        second.wait(DEADLINE_S)
 
         assert host.record("request.json")["release"] == str(one)
         assert target(root, "current").startswith("2.0-")

@@ -17,9 +17,10 @@ from atvm_pipeline.core.codec import decode_event, encode_state
 from atvm_pipeline.core.events import DeliverySettled, LogRead, WatcherStarted
 from atvm_pipeline.core.reducer import replay
 from atvm_pipeline.core.snapshot import state_file
-from tests.controller import BUILD, Controller, wait_for
+from tests.controller import BUILD, Controller
 from tests.mattermost_model import MattermostModel, slow
 from tests.running import pipeline
+from tests.waiting import DEADLINE_S, wait_for
 
 
 class Pattern(NamedTuple):
@@ -75,7 +76,7 @@ def environ(server: MattermostModel) -> dict[str, str]:
 def watch(folder: Path, server: MattermostModel) -> tuple[int, str]:
     """A real watcher, to its end."""
     watcher = pipeline("watch", BUILD, "--state-root", str(folder.parent), env=environ(server))
-    _, said = watcher.communicate(timeout=90)
+    _, said = watcher.communicate(timeout=DEADLINE_S)
     return watcher.returncode, said
 
 
@@ -258,7 +259,7 @@ def test_what_cannot_be_gone_on_with_is_refused_in_one_line_and_nothing_is_chang
     damage(pattern, laid)
     before = {path: path.read_bytes() for path in laid.rglob("*") if path.is_file()}
     process = pipeline(command, BUILD, "--state-root", str(laid.parent), env=environ(server))
-    answer, said = process.communicate(timeout=60)
+    answer, said = process.communicate(timeout=DEADLINE_S)
 
     assert process.returncode == 65, said
     assert (answer, said.count("\n")) == ("", 1), said

@@ -9,6 +9,7 @@ import pytest
 
 from tests.controller import BIN, BUILD, CONFIG, RUNNER, Controller
 from tests.refusing import RAW, one_line, raw
+from tests.waiting import DEADLINE_S
 
 
 @pytest.fixture
@@ -77,7 +78,13 @@ def test_a_start_does_not_take_its_own_ancestors_for_a_runner(
         *("--build-name", BUILD, "--runner-command", RUNNER, "--supervisor", "local", "--check"),
     ]
     checked = subprocess.run(
-        words, cwd=host.workdir, env=host.environ, capture_output=True, text=True, timeout=60, check=False
+        words,
+        cwd=host.workdir,
+        env=host.environ,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
     )
 
     assert checked.returncode == 0, checked.stderr
@@ -102,7 +109,7 @@ def test_a_cancel_does_not_kill_who_called_it(host: Controller) -> None:
         env=host.environ,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=DEADLINE_S,
         check=False,
     )
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from atvm_pipeline.shell.files import make_folder
-from tests.controller import BIN, BUILD, Controller, wait_for
+from tests.controller import BIN, BUILD, Controller
 from tests.refusing import one_line, raw
+from tests.waiting import DEADLINE_S, wait_for
 
 
 @pytest.fixture
@@ -124,7 +125,7 @@ def test_no_home_folder_is_a_clear_refusal(host: Controller) -> None:
         env={**environ, "PYTHONPATH": str(BIN.parent)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=DEADLINE_S,
         check=False,
     )
 
@@ -160,7 +161,7 @@ def test_a_start_goes_on_where_nobody_reads_its_answer(closed: str, host: Contro
         env=host.environ,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
-        timeout=60,
+        timeout=DEADLINE_S,
         check=False,
     )
     wait_for((host.state_root / "b" / "runner-exit.json").exists, "the runner's end")
@@ -177,9 +178,14 @@ def test_a_bug_is_one_line_without_what_it_was_about(host: Controller) -> None:
     )
     call = [sys.executable, "-c", code]
     environ = {**host.environ, "PYTHONPATH": str(BIN.parent)}
-    plain = subprocess.run(call, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    plain = subprocess.run(call, env=environ, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
     asked = subprocess.run(
-        call, env={**environ, "ATVM_DEBUG": "1"}, capture_output=True, text=True, timeout=60, check=False
+        call,
+        env={**environ, "ATVM_DEBUG": "1"},
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
     )
 
     one_line(plain, 70, "bug: LookupError")

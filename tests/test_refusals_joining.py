@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.controller import BUILD, RUNNER, TEMPLATE, Controller, wait_for
+from tests.controller import BUILD, RUNNER, TEMPLATE, Controller
 from tests.refusing import foreign_runner, one_line
+from tests.waiting import wait_for
 
 
 @pytest.fixture
@@ -78,7 +79,7 @@ def test_a_runner_started_by_hand_is_followed(attach: tuple[str, ...], host: Con
 
 
 def test_a_runner_of_ours_is_not_followed_by_a_second_watcher(host: Controller) -> None:
-    words = ["--build-name", "b", "--runner-command", "sleep 60", "--supervisor", "local"]
+    words = ["--build-name", "b", "--runner-command", "sleep 300", "--supervisor", "local"]
     assert host.call("start-atvm-run.sh", *words).returncode == 0
 
     one_line(host.call("start-atvm-run-watcher.sh", "--build-name", "b"), 75, "a runner of build b is alive")

@@ -14,6 +14,7 @@ from atvm_pipeline.shell.records import Paths, Request, write_record
 from atvm_pipeline.shell.store import load
 from tests.mattermost_model import MattermostModel, error, ok, posted_500
 from tests.running import PROJECT, pipeline
+from tests.waiting import DEADLINE_S
 
 LINES = (PROJECT / "fixtures" / "schema-1" / "journal.jsonl").read_bytes().splitlines(keepends=True)
 RUN_ID = decode_event(LINES[0]).run_id
@@ -60,7 +61,7 @@ def resend(paths: Paths, server: MattermostModel, *words: str, **environ: str) -
         "MATTERMOST_ATVM_WEBHOOK": server.url,
     }
     process = pipeline("resend", "b", *words, "--state-root", str(paths.state_root), env={**given, **environ})
-    answer, said = process.communicate(timeout=60)
+    answer, said = process.communicate(timeout=DEADLINE_S)
     assert answer == ""
     return process.returncode, said
 

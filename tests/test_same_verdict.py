@@ -18,10 +18,11 @@ import pytest
 from atvm_pipeline.core.events import ArtifactWritten, CancelRequested, Event, RunnerExited, RunnerVanished
 from atvm_pipeline.core.reducer import begin, reduce
 from tests.conftest import REPLAY
-from tests.controller import PROJECT, wait_for
+from tests.controller import PROJECT
 from tests.core.test_replay import read
 from tests.mattermost_model import MattermostModel
 from tests.player import Player
+from tests.waiting import wait_for
 from tests.watch_modes import MODES
 
 RUNS = (

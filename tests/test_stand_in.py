@@ -17,6 +17,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.waiting import DEADLINE_S, wait_for
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 ROOT = REPOSITORY / "fixtures" / "automation-root"
 CONFIG = "cypress.atvm-config-gold.ts"
@@ -123,7 +125,13 @@ def template(root: Path, scenario: str, *options: str) -> subprocess.CompletedPr
         *options,
     ]
     return subprocess.run(
-        command, cwd=root, env=environment(scenario), capture_output=True, text=True, timeout=30, check=False
+        command,
+        cwd=root,
+        env=environment(scenario),
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
     )
 
 
@@ -142,7 +150,7 @@ def play(folder: Path, scenario: str, *options: str, **more: str) -> Ended:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     ) as process:
-        output, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=DEADLINE_S)
     return Ended(root, process.returncode, output.decode())
 
 
@@ -157,13 +165,6 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ended]:
                 strict=True,
             )
         )
-
-
-def wait_until(condition: Callable[[], bool], limit_s: float = 20.0) -> None:
-    deadline = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
 
 
 def report(root: Path, name: str) -> ET.Element:
@@ -341,7 +342,12 @@ def test_the_seed_command_lines_run_word_for_word(tmp_path: Path) -> None:
     for command in (TEMPLATE_COMMAND, RUNNER_COMMAND):
         shell = ["bash", "-c", command]
         result = subprocess.run(
-            shell, cwd=root, env=environment("all-green"), capture_output=True, timeout=60, check=False
+            shell,
+            cwd=root,
+            env=environment("all-green"),
+            capture_output=True,
+            timeout=DEADLINE_S,
+            check=False,
         )
         assert result.returncode == 0, result.stderr.decode()
 
@@ -379,18 +385,18 @@ def started(tmp_path: Path) -> Iterator[Callable[[str, str], tuple[Path, Path, p
                     one.kill()
             except (psutil.Error, OSError):
                 continue
-        process.wait(10)
+        process.wait(DEADLINE_S)
 
 
 @pytest.mark.parametrize(("scenario", "browsers"), [("hang-with-cause", 0), ("hang-without-cause", 1)])
 def test_a_hang_keeps_its_processes(scenario: str, browsers: int, started: Callable[..., tuple]) -> None:
     root, log, process = started(scenario, "100")
-    wait_until(lambda: log.read_text().count("✓ starts the migration session") == 2)
+    wait_for(lambda: log.read_text().count("✓ starts the migration session") == 2, "the second session")
 
     def tree() -> list[str]:
         return [" ".join(child.cmdline()) for child in process.children(recursive=True)]
 
-    wait_until(lambda: sum("electron --type=renderer" in line for line in tree()) == browsers)
+    wait_for(lambda: sum("electron --type=renderer" in line for line in tree()) == browsers, "the browsers")
     assert sum("stand-in/cypress run" in line for line in tree()) == 1
     assert log.read_text().count(FINISHED) == 1
     # The reporter took away what lay there when the spec began, and has written nothing yet.
@@ -399,18 +405,18 @@ def test_a_hang_keeps_its_processes(scenario: str, browsers: int, started: Calla
 
 def test_the_browser_dies_with_a_killed_cypress(started: Callable[..., tuple]) -> None:
     _, log, process = started("hang-without-cause", "100")
-    wait_until(lambda: log.read_text().count("✓ starts the migration session") == 2)
+    wait_for(lambda: log.read_text().count("✓ starts the migration session") == 2, "the second session")
     [cypress] = process.children()
     [browser] = cypress.children()
 
     cypress.kill()
 
-    wait_until(lambda: not browser.is_running())
+    wait_for(lambda: not browser.is_running(), "the end of the browser")
 
 
 def test_a_child_outlives_a_runner_that_does_not_wait(started: Callable[..., tuple]) -> None:
     _, log, process = started("child-outlives-parent", "8")
 
-    assert process.wait(30) == 0
+    assert process.wait(DEADLINE_S) == 0
     assert log.read_text().count(FINISHED) == 2
-    wait_until(lambda: log.read_text().count(FINISHED) == 3)
+    wait_for(lambda: log.read_text().count(FINISHED) == 3, "the third summary")

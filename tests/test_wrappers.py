@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.running import PROJECT, wait_for
+from tests.running import PROJECT
+from tests.waiting import DEADLINE_S, wait_for
 
 BIN = PROJECT / "bin"
 WRAPPERS = {
@@ -76,7 +77,7 @@ def call(program, *words, environ=None, cwd=None):
         cwd=cwd,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=DEADLINE_S,
         check=False,
     )
 
@@ -204,7 +205,7 @@ def test_two_first_calls_at_once_make_one_environment(project, tmp_path, environ
         wait_for(lambda: "waiting" in notes(tmp_path), "the first to install")
         with subprocess.Popen([launcher, "b"], **options) as two:
             gate.write_text("go\n")
-            outputs = [process.communicate(timeout=30)[0] for process in (one, two)]
+            outputs = [process.communicate(timeout=DEADLINE_S)[0] for process in (one, two)]
 
     assert [output.split("\0")[3] for output in outputs] == ["a", "b"]
     assert notes(tmp_path).count("pip") == 1

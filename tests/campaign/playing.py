@@ -19,13 +19,14 @@ from tests.campaign.judging import Told, judge
 from tests.campaign.plan import Kill, Moment, Plan
 from tests.campaign.reader import Reader
 from tests.campaign.watching import Death, Watcher, autopsy, processes_of, recorded, watch
-from tests.controller import BUILD, wait_for
+from tests.controller import BUILD
+from tests.waiting import DEADLINE_S, wait_for
 
 MOMENT_S = {"stage": 6.0, "file": 2.0, "operation": 4.0}
 """A moment that has not come by then is replaced by this one; a repeated message comes after 5 s."""
-RUN_S = 180.0
+RUN_S = 2 * DEADLINE_S
 """A run that takes longer has lost its way."""
-GONE_S = 30.0
+GONE_S = DEADLINE_S
 OVER = (0, 69)
 """Exit codes of a watcher that has done its work."""
 IN_USE = 75

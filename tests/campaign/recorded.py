@@ -10,10 +10,10 @@ from random import Random
 from typing import Any
 
 from tests.campaign.watching import autopsy, recorded as recorded_watcher
-from tests.controller import wait_for
 from tests.core.test_replay import read
 from tests.mattermost_model import MattermostModel
 from tests.player import Player
+from tests.waiting import wait_for
 
 PAUSE_S = 0.5
 

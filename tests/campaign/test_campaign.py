@@ -33,7 +33,7 @@ RECORDED = {
     "runner-fails-after-last-group": "failed-runner",
 }
 """Scenario -> the recorded run that tells how it ends undisturbed."""
-TIMEOUT_S = 300
+TIMEOUT_S = 1200
 
 
 def golden(scenario: str) -> dict[str, Any]:

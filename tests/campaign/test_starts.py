@@ -14,7 +14,8 @@ import pytest
 from atvm_pipeline.shell.files import is_locked
 from atvm_pipeline.shell.records import Paths
 from tests.campaign.watching import leftovers, processes_of
-from tests.controller import BIN, BUILD, CONFIG, PROJECT, RUNNER, TEMPLATE, Controller, wait_for
+from tests.controller import BIN, BUILD, CONFIG, PROJECT, RUNNER, TEMPLATE, Controller
+from tests.waiting import DEADLINE_S, wait_for
 
 START = (
     *(
@@ -102,7 +103,7 @@ def killed_start(host: Controller, kind: str, number: int) -> str:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=DEADLINE_S,
         check=False,
     )
     assert died.returncode == -signal.SIGKILL, died.stderr
@@ -151,7 +152,8 @@ def test_a_start_that_is_killed_before_its_runner_runs_leaves_the_way_free_for_t
 
 def test_a_start_that_is_killed_when_its_runner_runs_is_the_runs_no_more(tmp_path: Path) -> None:
     """What it had started goes on to the end; another start meanwhile is refused."""
-    with Controller(tmp_path, speed=3) as host:
+    with Controller(tmp_path) as host:
+        host.hold("redhat9.6")
         starting = subprocess.Popen(
             [str(BIN / "start-atvm-run.sh"), *START],
             cwd=host.workdir,
@@ -163,6 +165,7 @@ def test_a_start_that_is_killed_when_its_runner_runs_is_the_runs_no_more(tmp_pat
         starting.kill()
         starting.wait()
         again = host.start()
+        host.let_go("redhat9.6")
         host.wait()
 
         assert again.returncode == IN_USE

@@ -14,9 +14,8 @@ from atvm_pipeline.core.reducer import replay
 from atvm_pipeline.core.state import Run
 from atvm_pipeline.shell.records import Paths, WatcherRecord, read_record
 from atvm_pipeline.shell.store import load, read_journal
-from tests.controller import BUILD, PROJECT, Controller, wait_for
-
-DEATH_S = 30.0
+from tests.controller import BUILD, PROJECT, Controller
+from tests.waiting import wait_for
 
 
 class Watcher:
@@ -46,7 +45,7 @@ class Watcher:
             return self.was_killed()
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
-        wait_for(lambda: not self.lives(), "the death of a watcher", DEATH_S)
+        wait_for(lambda: not self.lives(), "the death of a watcher")
         return self.child is None or self.was_killed()
 
     def was_killed(self) -> bool:

@@ -16,7 +16,8 @@ from atvm_pipeline.shell.files import locked
 from atvm_pipeline.shell.records import ExitRecord, Paths, WatcherRecord, read_record, write_record
 from tests.campaign import disk
 from tests.controller import PROJECT
-from tests.running import BUILD, RUN_ID, make_request, wait_for
+from tests.running import BUILD, RUN_ID, make_request
+from tests.waiting import wait_for
 
 
 def main(root: Path, what: str, which: str, channel: str) -> None:

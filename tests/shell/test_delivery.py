@@ -17,8 +17,9 @@ from atvm_pipeline.shell.delivery import attempt_once, deliverer, with_channel
 from atvm_pipeline.shell.mattermost import NOT_LOADED, Attempt
 from atvm_pipeline.shell.records import Request
 from atvm_pipeline.shell.webhook import Webhook
-from tests.controller import BUILD, Controller, wait_for
-from tests.mattermost_model import MattermostModel, error, ok, slow
+from tests.controller import BUILD, Controller
+from tests.mattermost_model import MattermostModel, error, held, ok, slow
+from tests.waiting import wait_for
 
 WEBHOOK = Webhook.parse("http://127.0.0.1:9/hooks/s3cr3ts3cr3t")
 EFFECT = PostMessage(key="r1/001", attempt=2, kind="main", payload='{"text": "told"}')
@@ -137,11 +138,13 @@ def test_a_rejected_message_is_attention_an_alert_and_the_watchers_exit_code(tmp
 
 def test_a_stop_while_a_message_hangs_leaves_it_to_the_next_watcher_which_marks_it(tmp_path: Path) -> None:
     with Controller(tmp_path, speed=50) as host:
-        host.webhook.script(slow(1.5), ok())
+        answer = threading.Event()
+        host.webhook.script(held(answer), ok())
         assert host.start(categorize=False).returncode == 0
         wait_for(lambda: host.webhook.requests, "the message at the receiver")
         os.kill(host.record("watcher.json")["pid"], 9)
-        wait_for(lambda: host.webhook.posts, "the answer that nobody reads")
+        answer.set()
+        wait_for(lambda: host.webhook.posts, "the answer that no watcher reads")
         joined = host.call("start-atvm-run-watcher.sh", "--attach", "--build-name", BUILD)
         assert host.wait() == 0, joined.stderr
         texts = host.texts()

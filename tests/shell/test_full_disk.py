@@ -17,9 +17,10 @@ from atvm_pipeline.shell.insisting import PASSING, does_not_pass, insist
 from atvm_pipeline.shell.records import Paths
 from atvm_pipeline.shell.store import Store
 from tests.campaign import disk
-from tests.controller import PROJECT, wait_for
+from tests.controller import PROJECT
 from tests.mattermost_model import MattermostModel
 from tests.privileges import needs
+from tests.waiting import DEADLINE_S, wait_for
 
 needs_disk = needs(disk.missing())
 
@@ -70,7 +71,7 @@ class Waiting:
 
     def end(self) -> None:
         self.socket.close()
-        self.process.communicate(timeout=60)
+        self.process.communicate(timeout=DEADLINE_S)
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ from atvm_pipeline.shell.processes import find_runner
 from atvm_pipeline.shell.records import ExitRecord, Paths, Request, write_record
 from atvm_pipeline.shell.refusals import IN_USE, Refused
 from atvm_pipeline.shell.start import Wanted
-from tests.running import wait_for
+from tests.waiting import wait_for
 
 RUN_ID = "0123456789abcdef"
 STATE = (

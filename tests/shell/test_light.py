@@ -13,7 +13,8 @@ from atvm_pipeline.shell import delivery, files
 from atvm_pipeline.shell.files import replace_files
 from atvm_pipeline.shell.paths import Paths
 from atvm_pipeline.shell.reading import STATE, misfit, read_state
-from tests.running import PROJECT, wait_for
+from tests.running import PROJECT
+from tests.waiting import wait_for
 
 HEAVY = ("msgspec", "psutil", "urllib3", "watchdog", "ssl", "subprocess", "atvm_pipeline.core.events")
 

@@ -20,6 +20,7 @@ from tests.mattermost_model import (
     posted_in_part,
     rate_limited,
 )
+from tests.waiting import DEADLINE_S
 
 
 def test_the_model_splits_a_long_text_as_readers_would_see_it() -> None:
@@ -74,7 +75,7 @@ def asked(
     server: MattermostModel, method: str, path: str, **headers: str
 ) -> tuple[int, dict[str, str], bytes]:
     """Any request, by the standard library's client."""
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=DEADLINE_S)
     connection.request(method, path, b'{"text": "x"}' if method == "POST" else None, headers)
     answer = connection.getresponse()
     body = answer.read()

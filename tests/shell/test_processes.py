@@ -6,8 +6,8 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,22 +15,15 @@ import pytest
 from atvm_pipeline.core.events import Process, ProcessesSeen
 from atvm_pipeline.core.recognise.dialect import Dialect
 from atvm_pipeline.shell import processes
-from atvm_pipeline.shell.exits import wait_for_exit
+from atvm_pipeline.shell.exits import ExitWatch
 from atvm_pipeline.shell.processes import find_runner, identity, is_alive, self_identity, stop_tree
 from atvm_pipeline.shell.roles import Roles, is_ours
 from atvm_pipeline.shell.tree import STUCK_LOOKS, Tree
+from tests.waiting import DEADLINE_S, wait_for
 
-DEADLINE_S = 15.0
 SLEEP = "import time; time.sleep(60)"
 BUILD = f"test-build-{os.getpid()}"
 """Of this test run alone: another one on the same machine has its own."""
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
 
 
 @contextlib.contextmanager
@@ -100,7 +93,7 @@ def tree_of(process: subprocess.Popen[bytes]) -> Tree:
         tree.look()
         return roles(tree) == {"runner": 3, "cypress": 1, "browser": 1, "other": 0}
 
-    wait_until(whole)
+    wait_for(whole, "the whole tree")
     return tree
 
 
@@ -123,7 +116,7 @@ def test_no_process_has_no_identity() -> None:
 
 def test_a_zombie_does_not_live() -> None:
     process = subprocess.Popen(["true"])
-    wait_until(lambda: processes.read_row(process.pid).state == "Z")  # type: ignore[union-attr]
+    wait_for(lambda: processes.read_row(process.pid).state == "Z", "a zombie")  # type: ignore[union-attr]
     row = processes.read_row(process.pid)
     assert row is not None
 
@@ -135,7 +128,7 @@ def test_a_zombie_does_not_live() -> None:
 
 def test_a_name_with_brackets_and_spaces_is_read_whole(tmp_path: Path) -> None:
     with running(program(tmp_path / "a) (b c", "sleep 60")) as process:
-        wait_until(lambda: known(process.pid).name == "a) (b c")
+        wait_for(lambda: known(process.pid).name == "a) (b c", "its name")
 
         assert known(process.pid).state in ("S", "R", "D")
 
@@ -156,7 +149,7 @@ def test_a_browser_that_dies_is_seen(runner: subprocess.Popen[bytes]) -> None:
         seen.extend(event for event in [tree.look()] if event is not None)
         return bool(seen) and all(process.role != "browser" for process in seen[-1].processes)
 
-    wait_until(gone)
+    wait_for(gone, "the end of the browser")
 
     assert [process.role for process in seen[-1].processes] == ["runner", "runner", "runner", "cypress"]
 
@@ -172,7 +165,7 @@ def test_orphans_are_still_of_the_tree_and_keep_their_roles(runner: subprocess.P
         tree.look()
         return roles(tree)["runner"] == 0
 
-    wait_until(runners_gone)
+    wait_for(runners_gone, "the end of the runners")
 
     assert roles(tree) == {"runner": 0, "cypress": 1, "browser": 1, "other": 0}
     assert tree.alive()
@@ -185,7 +178,7 @@ def test_a_restarted_watcher_knows_orphans_from_its_state(runner: subprocess.Pop
         if member.role == "runner":
             os.kill(member.pid, signal.SIGKILL)
     runner.wait()
-    wait_until(lambda: sum(is_alive(m.pid, m.create_time) for m in members) == 2)
+    wait_for(lambda: sum(is_alive(m.pid, m.create_time) for m in members) == 2, "two living members")
 
     seen = Tree(Dialect(), members).look()
 
@@ -197,7 +190,7 @@ def test_the_end_of_all_is_told_once(runner: subprocess.Popen[bytes]) -> None:
     tree = tree_of(runner)
     os.killpg(runner.pid, signal.SIGKILL)
     runner.wait()
-    wait_until(lambda: not tree.alive())
+    wait_for(lambda: not tree.alive(), "the end of the tree")
 
     seen = tree.look()
 
@@ -211,7 +204,7 @@ def test_a_stopped_cypress_tree_is_stuck_only_after_several_looks(runner: subpro
     stopped = [pid_of(tree, "cypress"), pid_of(tree, "browser")]
     for pid in stopped:
         os.kill(pid, signal.SIGSTOP)
-    wait_until(lambda: all(known(pid).state == "T" for pid in stopped))
+    wait_for(lambda: all(known(pid).state == "T" for pid in stopped), "all stopped")
 
     assert [tree.look() for _ in range(STUCK_LOOKS - 1)] == [None] * (STUCK_LOOKS - 1)
 
@@ -221,7 +214,7 @@ def test_a_stopped_cypress_tree_is_stuck_only_after_several_looks(runner: subpro
     assert seen.stuck
 
     os.kill(stopped[0], signal.SIGCONT)
-    wait_until(lambda: known(stopped[0]).state != "T")
+    wait_for(lambda: known(stopped[0]).state != "T", "one goes on")
     seen = tree.look()
 
     assert seen is not None
@@ -234,7 +227,7 @@ def test_looks_that_come_fast_do_not_make_a_tree_stuck(runner: subprocess.Popen[
     stopped = [pid_of(tree, "cypress"), pid_of(tree, "browser")]
     for pid in stopped:
         os.kill(pid, signal.SIGSTOP)
-    wait_until(lambda: all(known(pid).state == "T" for pid in stopped))
+    wait_for(lambda: all(known(pid).state == "T" for pid in stopped), "all stopped")
 
     assert [tree.look() for _ in range(10)] == [None] * 10
 
@@ -244,7 +237,7 @@ def test_a_fast_look_still_sees_who_has_ended(runner: subprocess.Popen[bytes]) -
     tree._apart_s = 3600.0
     browser = pid_of(tree, "browser")
     os.kill(browser, signal.SIGKILL)
-    wait_until(lambda: identity(browser) is None)
+    wait_for(lambda: identity(browser) is None, "the end of the browser")
 
     seen = tree.look()
 
@@ -387,9 +380,10 @@ def test_the_end_of_a_process_that_is_no_child_hints(pidfd: bool, monkeypatch: p
         hints.append(path)
         ended.set()
 
-    with running("sleep", "60") as process:
-        wait_for_exit(process.pid, known(process.pid).create_time, hint)
-
+    with (
+        running("sleep", "60") as process,
+        closing(ExitWatch(process.pid, known(process.pid).create_time, hint)),
+    ):
         assert not ended.wait(0.2)
 
         process.kill()
@@ -402,6 +396,5 @@ def test_the_end_of_a_process_that_is_no_child_hints(pidfd: bool, monkeypatch: p
 def test_the_end_of_a_process_that_has_ended_before_hints_at_once() -> None:
     ended = threading.Event()
     pid, create_time = self_identity()
-    wait_for_exit(pid, create_time - 5, lambda _path: ended.set())
-
-    assert ended.wait(DEADLINE_S)
+    with closing(ExitWatch(pid, create_time - 5, lambda _path: ended.set())):
+        assert ended.wait(DEADLINE_S)

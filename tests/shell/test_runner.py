@@ -13,7 +13,8 @@ from atvm_pipeline.shell.processes import identity, is_alive
 from atvm_pipeline.shell.records import ExitRecord, MarkerRecord, RunnerRecord, read_record, write_record
 from atvm_pipeline.shell.refusals import Refused
 from atvm_pipeline.shell.runner import note_service_result, run_runner, stop_runner
-from tests.running import BUILD, RUN_ID, exit_record, make_request, runner, wait_for
+from tests.running import BUILD, RUN_ID, exit_record, make_request, runner
+from tests.waiting import DEADLINE_S, wait_for
 
 PRINT_CALL = """\
 import os, sys
@@ -25,7 +26,7 @@ for word in sys.argv[1:]:
 
 def run(paths, **options):
     with runner(paths, **options) as wrapper:
-        _out, err = wrapper.communicate(timeout=60)
+        _out, err = wrapper.communicate(timeout=DEADLINE_S)
     return wrapper.returncode, err
 
 
@@ -152,7 +153,7 @@ def test_the_wrapper_waits_for_an_orphan_that_left_the_session(tmp_path):
         assert is_alive(record.pid, record.create_time)
         assert not paths.runner_exit.exists()
         gate.write_text("go\n")
-        wrapper.communicate(timeout=20)
+        wrapper.communicate(timeout=DEADLINE_S)
 
     assert wrapper.returncode == 3
     assert exit_record(paths).survivors == ()
@@ -160,7 +161,8 @@ def test_the_wrapper_waits_for_an_orphan_that_left_the_session(tmp_path):
 
 
 def test_an_orphan_that_outlives_the_limit_is_named_in_the_record(tmp_path):
-    paths = make_request(tmp_path, "setsid sleep 300 & exit 0", orphan_limit_s=0.3)
+    until_it_sleeps = "until [[ $(cat /proc/$!/comm) == sleep ]]; do sleep 0.05; done"
+    paths = make_request(tmp_path, f"setsid sleep 300 & {until_it_sleeps}; exit 0", orphan_limit_s=0.3)
 
     code, _err = run(paths)
 
@@ -178,7 +180,7 @@ def test_an_orphan_that_outlives_the_limit_is_named_in_the_record(tmp_path):
 def test_zombies_are_reaped_and_are_not_alive(tmp_path):
     """A process that ended below a parent which never asks for it must not hold the run open after that parent."""
     paths = make_request(
-        tmp_path, "bash -c 'for i in 1 2 3; do (exit 0) & done; exec sleep 0.2'", orphan_limit_s=5.0
+        tmp_path, "bash -c 'for i in 1 2 3; do (exit 0) & done; exec sleep 0.2'", orphan_limit_s=DEADLINE_S
     )
 
     assert run(paths)[0] == 0
@@ -192,7 +194,7 @@ def test_sigterm_to_the_wrapper_reaches_the_tree_and_is_remembered_as_a_stop(tmp
     with runner(paths) as wrapper:
         wait_for(lambda: paths.runner_log.exists() and paths.runner_log.read_text(), "the command")
         wrapper.send_signal(signal.SIGTERM)
-        wrapper.communicate(timeout=20)
+        wrapper.communicate(timeout=DEADLINE_S)
 
     stop = read_record(paths.stop, MarkerRecord, RUN_ID)
     assert wrapper.returncode == 0
@@ -210,7 +212,7 @@ def test_a_lost_terminal_does_not_end_the_run(tmp_path):
         wait_for(paths.runner.exists, "the runner's record")
         wrapper.send_signal(signal.SIGHUP)
         gate.write_text("go\n")
-        wrapper.communicate(timeout=20)
+        wrapper.communicate(timeout=DEADLINE_S)
 
     assert wrapper.returncode == 5
 
@@ -263,7 +265,7 @@ def test_stopping_ends_the_whole_tree_and_leaves_the_wrappers_record(tmp_path):
     with runner(paths) as wrapper:
         wait_for(lambda: paths.runner_log.exists() and paths.runner_log.read_text(), "the command")
         result = stop_runner(paths, who="somebody", why="enough", grace_s=0.5)
-        wrapper.communicate(timeout=20)
+        wrapper.communicate(timeout=DEADLINE_S)
 
     stop = read_record(paths.stop, MarkerRecord, RUN_ID)
     assert result == (True, "runner stopped")
@@ -280,7 +282,7 @@ def test_a_tree_whose_wrapper_was_killed_can_still_be_stopped(tmp_path):
         wait_for(lambda: paths.runner_log.exists() and paths.runner_log.read_text(), "the command")
         wait_for(paths.runner.exists, "the runner's record")
         wrapper.kill()
-        wrapper.communicate(timeout=20)
+        wrapper.communicate(timeout=DEADLINE_S)
     record = read_record(paths.runner, RunnerRecord, RUN_ID)
     assert record is not None
     assert record.command_pid is not None

@@ -9,7 +9,7 @@ import pytest
 
 from atvm_pipeline.shell import strays
 from atvm_pipeline.shell.strays import find_cypress
-from tests.running import wait_for
+from tests.waiting import wait_for
 
 
 def test_a_process_that_ends_while_it_is_looked_at_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:

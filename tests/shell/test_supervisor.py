@@ -19,7 +19,8 @@ from atvm_pipeline.shell.refusals import Refused
 from atvm_pipeline.shell.runner import stop_runner
 from atvm_pipeline.shell.supervisor import Local, Systemd, choose, systemd
 from tests.privileges import needs
-from tests.running import BUILD, RUN_ID, exit_record, make_request, pipeline, wait_for
+from tests.running import BUILD, RUN_ID, exit_record, make_request, pipeline
+from tests.waiting import DEADLINE_S, SOON_S, wait_for
 
 WEBHOOK = "http://127.0.0.1:9/hooks/abcdefghijklmnopqrstuvwxyz"
 
@@ -47,11 +48,11 @@ def watched(tmp_path):
     paths = make_request(tmp_path, "echo up; sleep 300")
     local = Local()
     local.start_watcher(paths, environment(ATVM_PROG="start-atvm-run.sh"))
-    reason = local.wait_until_watching(paths, RUN_ID, 30)
+    reason = local.wait_until_watching(paths, RUN_ID, DEADLINE_S)
     assert reason is None, paths.watcher_log.read_text()
     yield local, paths
     stop_runner(paths, who="test", why="over", grace_s=1)
-    local.stop_watcher(paths, 10)
+    local.stop_watcher(paths, DEADLINE_S)
     assert not is_locked(paths.watcher_lock)
 
 
@@ -85,7 +86,7 @@ def test_the_runners_wrapper_gets_no_secret_and_is_its_own_session(watched, monk
 
     local.start_runner(paths)
 
-    assert local.wait_until_running(paths, RUN_ID, 30) is None
+    assert local.wait_until_running(paths, RUN_ID, DEADLINE_S) is None
     record = read_record(paths.runner, RunnerRecord, RUN_ID)
     assert record is not None
     assert record.command_pid is not None
@@ -98,7 +99,7 @@ def test_a_watcher_is_stopped_by_sigterm_and_the_lock_is_free_afterwards(watched
     local, paths = watched
     record = watcher_of(paths)
 
-    local.stop_watcher(paths, 20)
+    local.stop_watcher(paths, DEADLINE_S)
 
     assert not is_locked(paths.watcher_lock)
     assert not is_alive(record.pid, record.create_time)
@@ -124,10 +125,10 @@ def test_stopping_a_watcher_that_is_not_there_is_done_at_once(tmp_path):
     )
     begin = time.monotonic()
 
-    Local().stop_watcher(paths, 30)
+    Local().stop_watcher(paths, DEADLINE_S)
 
     # That we are still here shows that a record without a held lock gets no signal.
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < SOON_S
 
 
 def test_a_watcher_that_cannot_start_is_told_early_and_with_its_end(tmp_path):
@@ -135,7 +136,7 @@ def test_a_watcher_that_cannot_start_is_told_early_and_with_its_end(tmp_path):
     local = Local()
 
     local.start_watcher(paths, environment())
-    reason = local.wait_until_watching(paths, RUN_ID, 30)
+    reason = local.wait_until_watching(paths, RUN_ID, DEADLINE_S)
 
     assert reason == "it ended with exit code 78"
     assert "dialect" in paths.watcher_log.read_text()
@@ -147,7 +148,7 @@ def test_a_runner_that_cannot_start_is_told_with_its_own_reason(tmp_path):
 
     local.start_runner(paths)
 
-    assert "/no/such/folder" in str(local.wait_until_running(paths, RUN_ID, 30))
+    assert "/no/such/folder" in str(local.wait_until_running(paths, RUN_ID, DEADLINE_S))
     assert exit_record(paths).error is not None
 
 
@@ -157,13 +158,13 @@ def test_a_runner_that_has_ended_already_did_run(tmp_path):
     local.start_runner(paths)
     wait_for(paths.runner_exit.exists, "the exit record")
 
-    assert local.wait_until_running(paths, RUN_ID, 30) is None
+    assert local.wait_until_running(paths, RUN_ID, DEADLINE_S) is None
 
 
 def test_what_was_never_started_is_not_waited_for(tmp_path):
     paths = make_request(tmp_path, "true")
 
-    assert Local().wait_until_running(paths, RUN_ID, 30) == "it was not started"
+    assert Local().wait_until_running(paths, RUN_ID, DEADLINE_S) == "it was not started"
 
 
 def test_both_outlive_the_one_who_started_them(tmp_path):
@@ -173,9 +174,11 @@ def test_both_outlive_the_one_who_started_them(tmp_path):
         "import sys, os; from pathlib import Path\n"
         "from atvm_pipeline.shell.records import Paths; from atvm_pipeline.shell.supervisor import Local\n"
         f"paths = Paths(Path({str(paths.state_root)!r}), {BUILD!r}); local = Local(); local.start_runner(paths)\n"
-        f"sys.exit(local.wait_until_running(paths, {RUN_ID!r}, 30))\n"
+        f"sys.exit(local.wait_until_running(paths, {RUN_ID!r}, {DEADLINE_S}))\n"
     )
-    starter = pipeline.__globals__["subprocess"].run([sys.executable, "-c", program], check=False, timeout=60)
+    starter = pipeline.__globals__["subprocess"].run(
+        [sys.executable, "-c", program], check=False, timeout=DEADLINE_S
+    )
 
     record = read_record(paths.runner, RunnerRecord, RUN_ID)
     assert starter.returncode == 0
@@ -234,7 +237,7 @@ def test_a_unit_that_failed_is_told_early(tmp_path, systemctl):
     paths = make_request(tmp_path, "true")
     (systemctl / "answer").write_text("ActiveState=failed\nResult=exit-code\nExecMainStatus=78\n")
 
-    reason = Systemd().wait_until_watching(paths, RUN_ID, 30)
+    reason = Systemd().wait_until_watching(paths, RUN_ID, DEADLINE_S)
 
     assert reason is not None
     assert "exit-code, status 78" in reason
@@ -284,7 +287,7 @@ def test_a_local_start_stops_a_watcher_of_systemd_by_its_unit(watched, systemctl
     local, paths = watched
     make_request(paths.state_root.parent, "true", supervisor="systemd")
 
-    local.stop_watcher(paths, 10)
+    local.stop_watcher(paths, DEADLINE_S)
 
     assert f"stop atvm-run-watcher@{BUILD}.service" in calls(systemctl)
     assert not is_locked(paths.watcher_lock)

@@ -14,7 +14,7 @@ from atvm_pipeline.core.recognise.dialect import Dialect
 from atvm_pipeline.shell import processes, tree
 from atvm_pipeline.shell.processes import identity
 from atvm_pipeline.shell.tree import Newcomers, Tree
-from tests.running import wait_for
+from tests.waiting import wait_for
 
 
 @pytest.fixture
@@ -179,6 +179,9 @@ def test_a_look_at_a_quiet_tree_reads_its_members_and_nobody_else(
 ) -> None:
     below = {one_more(sleeper) for _ in range(3)}
     seen = tree_of(sleeper)
+    # No other process of this machine starts meanwhile.
+    listed = processes.pids()
+    monkeypatch.setattr(processes, "pids", lambda: listed)
     monkeypatch.setattr(processes, "newest_pid", lambda: 7)
     for _ in range(2):
         seen.look()

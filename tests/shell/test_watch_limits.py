@@ -15,7 +15,8 @@ from atvm_pipeline.shell import artifacts as artifacts_source, watch as watching
 from atvm_pipeline.shell.artifacts import Artifacts
 from tests.controller import PROJECT
 from tests.privileges import needs
-from tests.shell.watched import DEADLINE_S, Place, has_been_told
+from tests.shell.watched import Place, has_been_told
+from tests.waiting import DEADLINE_S, wait_for
 
 
 @pytest.fixture
@@ -67,10 +68,7 @@ class Child:
             self.lines.append(text.strip())
 
     def wait_until(self, condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + DEADLINE_S
-        while not condition():
-            assert time.monotonic() < deadline, f"not so: {self.lines[-20:]}"
-            time.sleep(0.01)
+        wait_for(condition, "a word of the watching process")
 
     def told(self, word: str) -> bool:
         return any(word in text for text in self.lines)

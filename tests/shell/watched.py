@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from atvm_pipeline.shell.watch import Watch
-
-DEADLINE_S = 15.0
+from tests.waiting import wait_for
 
 
 class Hints:
@@ -29,11 +28,8 @@ class Hints:
     def wait_for(self, *paths: Path | None) -> None:
         self.wait_until(lambda: any(path in self.paths for path in paths))
 
-    def wait_until(self, condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + DEADLINE_S
-        while not condition():
-            assert time.monotonic() < deadline, f"no such hint among {self.paths}"
-            time.sleep(0.01)
+    def wait_until(self, condition: Callable[[], object]) -> None:
+        wait_for(condition, "a hint")
 
 
 class Place:

@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from tests.controller import BUILD, CONFIG, ROOT, RUNNER, TEMPLATE
-from tests.running import PROJECT, wait_for
+from tests.running import PROJECT
 from tests.systemd.host import Host
+from tests.waiting import wait_for
 
 PACKAGE = "/opt/atvm-watcher-service"
 AUTOMATION = "/root/cdc-e2e-cyp-12.17.4"
 STATE = "/var/lib/atvm-run-watcher"
 POSTS = "/srv/posts.jsonl"
+GATE = "/srv/gate"
 PORT = 8065
 SECRET = "d34dsecretd34dsecretd34dse"
 ENV_FILE = f"""\
@@ -92,6 +94,20 @@ class ControllerHost(Host):
 
     # --- a run ---
 
+    def hold(self, *hosts: str) -> None:
+        """Let each run of the stand-in wait before the spec of each host, until `let_go`."""
+        self.run("mkdir", "-p", GATE)
+        self.run("touch", *(f"{GATE}/{host}" for host in hosts))
+
+    def let_go(self, *hosts: str) -> None:
+        """Let the specs of these hosts run, and the runner commands that `held` made with these names."""
+        self.run("rm", *(f"{GATE}/{host}" for host in hosts))
+
+    def held(self, name: str, then: str) -> str:
+        """A runner command that waits until `let_go(name)` before it does `then`."""
+        self.hold(name)
+        return f"while test -e {GATE}/{name}; do sleep 0.1; done; {then}"
+
     def start(
         self,
         build: str = BUILD,
@@ -113,7 +129,7 @@ class ControllerHost(Host):
             *args,
             *more,
             cwd=AUTOMATION,
-            environ={"ATVM_STAND_IN_SPEED": "50", **environ},
+            environ={"ATVM_STAND_IN_SPEED": "50", "ATVM_STAND_IN_GATE": GATE, **environ},
             check=check,
         )
 
@@ -131,7 +147,7 @@ class ControllerHost(Host):
         text = self.run("cat", f"{STATE}/{build}/{name}", check=False).stdout
         return json.loads(text) if text else {}
 
-    def await_end(self, build: str = BUILD, deadline_s: float = 40) -> dict[str, Any]:
+    def await_end(self, build: str = BUILD) -> dict[str, Any]:
         """The state once the run has ended and nothing of it is active."""
         units = [WATCHER.format(build), RUNNER_UNIT.format(build)]
 
@@ -139,7 +155,7 @@ class ControllerHost(Host):
             states = [self.unit(unit)["ActiveState"] for unit in units]
             return all(state in ("inactive", "failed") for state in states)
 
-        wait_for(ended, f"{build} has ended", deadline_s)
+        wait_for(ended, f"{build} has ended")
         return self.state(build)
 
     def watcher_pid(self, build: str = BUILD) -> int:

@@ -16,13 +16,12 @@ import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.running import PROJECT, wait_for
+from tests.running import PROJECT
+from tests.waiting import DEADLINE_S, wait_for
 
 BOOT = Path(__file__).with_name("boot.sh")
 SYSTEMD = Path("/usr/lib/systemd/systemd")
 PROGRAMS = ("unshare", "nsenter", "setpriv", "mount", "pivot_root", "systemctl")
-BOOT_S = 30.0
-COMMAND_S = 60.0
 MASKED = (
     "console-getty.service",
     "getty@.service",
@@ -94,7 +93,7 @@ class Host:
                 stderr=console,
                 start_new_session=True,
             )
-        wait_for(self._up, f"the host is up; {self.console()}", BOOT_S)
+        wait_for(self._up, f"the host is up; {self.console()}")
 
     def _up(self) -> bool:
         assert self._starter is not None
@@ -114,7 +113,7 @@ class Host:
         check: bool = True,
         cwd: str = "/root",
         environ: Mapping[str, str] | None = None,
-        timeout_s: float = COMMAND_S,
+        timeout_s: float = DEADLINE_S,
     ) -> "subprocess.CompletedProcess[str]":
         """Run a command in the host, to its end; as root, in root's environment."""
         done = subprocess.run(
@@ -161,7 +160,7 @@ class Host:
         starter, self._starter = self._starter, None
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid or starter.pid, signal.SIGKILL)
-        starter.wait(BOOT_S)
+        starter.wait(DEADLINE_S)
         self.pid = 0
         self._forget_cgroup()
 
@@ -170,7 +169,7 @@ class Host:
         assert self._starter is not None
         self.run("systemctl", "poweroff", "--no-block", check=False)
         starter, self._starter = self._starter, None
-        starter.wait(100)
+        starter.wait(DEADLINE_S)
         self.pid = 0
         self._forget_cgroup()
 
@@ -198,7 +197,7 @@ class Host:
 
     def _forget_cgroup(self) -> None:
         assert self._cgroup is not None
-        end = time.monotonic() + BOOT_S
+        end = time.monotonic() + DEADLINE_S
         while self._cgroup.exists() and time.monotonic() < end:
             for folder, _, _ in os.walk(self._cgroup, topdown=False):
                 with contextlib.suppress(OSError):

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.installations import INSTALLER, make_ground
-from tests.running import wait_for
 from tests.systemd.host import Host
+from tests.waiting import DEADLINE_S, wait_for
 
 BUILD = "e2e-redhat9.6-fc"
 WATCHER = f"atvm-run-watcher@{BUILD}.service"
@@ -37,7 +37,7 @@ def bare(bootable: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[H
 
 def install(host: Host, version: str, *words: str) -> str:
     call = (f"/srv/{version}/bin/{INSTALLER}", "--python", sys.executable, *words)
-    return host.run(*call, timeout_s=110).stdout
+    return host.run(*call, timeout_s=DEADLINE_S).stdout
 
 
 def ours(host: Host) -> list[str]:
@@ -60,7 +60,6 @@ def command_of(host: Host) -> str:
     return host.run("cat", f"/proc/{pid}/cmdline", check=False).stdout.split("\0")[0]
 
 
-@pytest.mark.timeout(400)
 def test_install_upgrade_roll_back_and_remove_on_a_real_systemd(bare: Host) -> None:
     said = install(bare, "1.0", "--wheelhouse", "/srv/wheels")
     assert "systemd: units loaded" in said
@@ -78,16 +77,16 @@ def test_install_upgrade_roll_back_and_remove_on_a_real_systemd(bare: Host) -> N
     assert current(bare).startswith("2.0-")
     before = bare.unit(WATCHER)["MainPID"]
     bare.run("systemctl", "kill", "--signal=KILL", WATCHER)
-    wait_for(lambda: bare.unit(WATCHER)["MainPID"] not in ("0", before), "the watcher is started again", 30)
-    wait_for(lambda: "/releases/" in command_of(bare), "it runs from a release", 30)
-    wait_for(lambda: bare.unit(WATCHER)["ActiveState"] == "active", "it watches", 30)
+    wait_for(lambda: bare.unit(WATCHER)["MainPID"] not in ("0", before), "the watcher is started again")
+    wait_for(lambda: "/releases/" in command_of(bare), "it runs from a release")
+    wait_for(lambda: bare.unit(WATCHER)["ActiveState"] == "active", "it watches")
     assert command_of(bare) == f"{PACKAGE}/releases/{first}/.venv/bin/python"
 
     # Nothing is taken away under a run.
     refused = bare.run(f"{PACKAGE}/{INSTALLER}", "--uninstall", check=False)
     assert (refused.returncode, f"run {BUILD}" in refused.stderr) == (75, True)
     bare.run(f"{PACKAGE}/cancel-atvm-runner.sh", "--build-name", BUILD)
-    wait_for(lambda: bare.unit(WATCHER)["ActiveState"] == "inactive", "the run has ended", 30)
+    wait_for(lambda: bare.unit(WATCHER)["ActiveState"] == "inactive", "the run has ended")
     assert '"phase": "TERMINATED"' in bare.read(f"/var/lib/atvm-run-watcher/{BUILD}/state.json").replace(
         ':"', ': "'
     )

@@ -9,6 +9,7 @@ from tests.controller import BUILD, CONFIG
 from tests.installations import INSTALLER, make_ground
 from tests.systemd.controller_host import (
     AUTOMATION,
+    GATE,
     PACKAGE,
     RUNNER_UNIT,
     WATCHER,
@@ -16,6 +17,7 @@ from tests.systemd.controller_host import (
     one_shot,
     python,
 )
+from tests.waiting import DEADLINE_S
 
 
 @pytest.fixture
@@ -33,21 +35,23 @@ def bare_host(bootable: None, tmp_path_factory: pytest.TempPathFactory) -> Itera
         machine.end()
 
 
-@pytest.mark.timeout(400)
 def test_a_fresh_install_runs_the_one_shot_example(bare_host: ControllerHost) -> None:
     host = bare_host
     host.run(
-        *(f"/srv/1.0/bin/{INSTALLER}", "--python", python(), "--wheelhouse", "/srv/wheels"), timeout_s=110
+        *(f"/srv/1.0/bin/{INSTALLER}", "--python", python(), "--wheelhouse", "/srv/wheels"),
+        timeout_s=DEADLINE_S,
     )
     command = one_shot()
+    host.hold("redhat9.6")
     host.run(
         *("./start-atvm-run.sh", "--build-name", BUILD, "--runner-command", command["runner"]),
         *("--template", "cmc-e2e", "--template-command", command["template"], "--workdir", AUTOMATION),
         *("--config-family", "gold", "--config-file", CONFIG, "--categorize"),
         cwd=PACKAGE,
-        environ={"ATVM_STAND_IN_SPEED": "20"},
+        environ={"ATVM_STAND_IN_SPEED": "20", "ATVM_STAND_IN_GATE": GATE},
     )
     units = [host.unit(WATCHER.format(BUILD)), host.unit(RUNNER_UNIT.format(BUILD))]
+    host.let_go("redhat9.6")
     state = host.await_end()
     left = host.run("systemctl", "is-active", WATCHER.format(BUILD), RUNNER_UNIT.format(BUILD), check=False)
 

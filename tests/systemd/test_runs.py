@@ -15,6 +15,7 @@ from tests.systemd.controller_host import (
     ControllerHost,
     one_shot,
 )
+from tests.waiting import wait_for
 
 DESCRIPTION = ("--template", "cmc-e2e", "--config-family", "gold", "--config-file", CONFIG)
 DESCRIPTION += ("--migration-style", "ATVM end-to-end migration validation")
@@ -22,8 +23,10 @@ DESCRIPTION += ("--integration-plugin", "pure with fc", "--categorize")
 
 
 def test_the_one_shot_example_runs_in_order_is_told_and_leaves_nothing_behind(host: ControllerHost) -> None:
+    host.hold("redhat9.6")
     began = host.start(BUILD, *DESCRIPTION, **one_shot())
     watcher, runner = host.unit(WATCHER.format(BUILD)), host.unit(RUNNER_UNIT.format(BUILD))
+    host.let_go("redhat9.6")
     state = host.await_end()
 
     assert began.stdout.strip() == f"{STATE}/{BUILD}"
@@ -42,10 +45,10 @@ def test_the_one_shot_example_runs_in_order_is_told_and_leaves_nothing_behind(ho
 def test_systemctl_status_says_what_the_watcher_sees(host: ControllerHost) -> None:
     build = "status-fc"
     host.start(build, runner="sleep 300")
-    status = host.unit(WATCHER.format(build))["StatusText"]
+    wait_for(
+        lambda: host.unit(WATCHER.format(build))["StatusText"].startswith("RUNNING: 0 of "), "the status"
+    )
     host.pipeline("cancel", "--runner", build, check=True)
-
-    assert status.startswith("RUNNING: 0 of ")
 
 
 def test_a_second_start_is_refused_while_the_runner_lives_and_changes_nothing(host: ControllerHost) -> None:
@@ -166,10 +169,12 @@ def test_ten_runs_at_once_in_one_automation_root_are_each_judged_by_their_own(
             ATVM_STAND_IN_SPEED="0.6",
         )
 
+    host.hold("redhat9.6")
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(start, builds))
     active = [host.unit(WATCHER.format(build))["ActiveState"] for build in builds]
-    states = {build: host.await_end(build, 90) for build in builds}
+    host.let_go("redhat9.6")
+    states = {build: host.await_end(build) for build in builds}
 
     assert active == ["active"] * 10
     for build, scenario in builds.items():

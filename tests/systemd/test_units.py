@@ -4,7 +4,6 @@ import re
 
 import pytest
 
-from tests.running import wait_for
 from tests.systemd.controller_host import (
     ENV_FILE,
     RUNNER_UNIT,
@@ -14,6 +13,7 @@ from tests.systemd.controller_host import (
     WATCHER,
     ControllerHost,
 )
+from tests.waiting import wait_for
 
 UNITS = (
     "atvm-run-watcher@e2e-redhat9.6-fc.service",
@@ -109,8 +109,9 @@ def test_a_credential_takes_the_place_of_the_secret_in_the_file(own_host: Contro
     webhook, *others = ENV_FILE.splitlines()
     host.write("/etc/credstore/mattermost-atvm-webhook", webhook.partition("=")[2] + "\n", 0o600)
     host.write("/etc/atvm-run-watcher.env", "\n".join(others) + "\n", 0o600)
-    host.start(build, runner="sleep 2; exit 1")
+    host.start(build, runner=host.held(build, "exit 1"))
     environ = host.run("bash", "-c", f"cat /proc/{host.watcher_pid(build)}/environ").stdout
+    host.let_go(build)
     state = host.await_end(build)
 
     assert SECRET not in environ

@@ -1,11 +1,14 @@
 """What all tests share: the option that rewrites golden files, and where the recorded runs lie."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests import descriptors
+from tests.corpus import REFERENCE
 
 PROJECT = Path(__file__).resolve().parents[1]
 REPLAY = PROJECT / "fixtures" / "replay"
@@ -17,6 +20,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="write golden files anew; read the diff, and commit only what you understand and want",
     )
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("corpus") is not None and not REFERENCE.is_dir():
+        pytest.skip("the reference corpus is not here (ATVM_CORPUS)")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[Any]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let no check be skipped in CI: what it needs must be there.  The corpus alone may be missing."""
+    report = yield
+    if report.skipped and os.environ.get("CI") == "true" and item.get_closest_marker("corpus") is None:
+        report.outcome = "failed"
+        report.longrepr = f"skipped, which is a failure in CI: {report.longrepr}"
+    return report
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.corpus import CONSOLE
 from tests.waiting import DEADLINE_S, wait_for
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -213,11 +214,9 @@ def test_long_names_are_cut_hard_in_every_box(ended: dict[str, Ended]) -> None:
     assert [name[:35], name[35:70], name[70:]] == [lines[row + number][7:42].rstrip() for number in range(3)]
 
 
+@pytest.mark.corpus
 def test_the_layout_is_that_of_the_reference(ended: dict[str, Ended]) -> None:
-    corpus = Path(os.environ.get("ATVM_CORPUS", REPOSITORY / "../shared/reference")) / "cypress-console"
-    reference = corpus / "rendered-v12.17.4__sequence-of-categories__plain.txt"
-    if not reference.is_file():
-        pytest.skip("the reference corpus is not here (ATVM_CORPUS)")
+    reference = CONSOLE / "rendered-v12.17.4__sequence-of-categories__plain.txt"
 
     theirs, ours = layout(reference.read_text()), layout(ended["failing-test"].output)
 

@@ -1,9 +1,8 @@
 """Every console output of the corpus as the product judges it, against its final tables, which are read here by other means.
 
-The corpus is not part of the project: `ATVM_CORPUS` names its folder.  With `-s` a table is printed.
+With `-s` a table is printed.
 """
 
-import os
 import re
 from functools import cache
 from pathlib import Path
@@ -15,13 +14,11 @@ from atvm_pipeline.core.results import SubRunResult
 from atvm_pipeline.core.snapshot import Snapshot, snapshot
 from atvm_pipeline.core.transitions import EARLY_ENDS
 from atvm_pipeline.shell.offline import Finished, inspect_log
+from tests.corpus import CONSOLE
 
-CORPUS = (
-    Path(os.environ.get("ATVM_CORPUS", Path(__file__).parents[3] / "shared/reference")) / "cypress-console"
-)
-FILES = sorted(CORPUS.glob("*.txt")) if CORPUS.is_dir() else []
+FILES = sorted(CONSOLE.glob("*.txt"))
 
-pytestmark = pytest.mark.skipif(not FILES, reason=f"no corpus of console outputs in {CORPUS} (ATVM_CORPUS)")
+pytestmark = pytest.mark.corpus
 each_file = pytest.mark.parametrize("path", FILES, ids=lambda path: path.name[:120])
 
 Row = tuple[int, ...]

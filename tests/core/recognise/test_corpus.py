@@ -1,9 +1,8 @@
 """Every console output of the corpus: what the boxes say, the final table says, the totals row says.
 
-The corpus is not part of the project: `ATVM_CORPUS` names its folder.  With `-s` a table is printed.
+With `-s` a table is printed.
 """
 
-import os
 import re
 from collections import Counter
 from pathlib import Path
@@ -14,11 +13,9 @@ from atvm_pipeline.core import facts as f
 from atvm_pipeline.core.reasons import REASONS
 from atvm_pipeline.core.recognise.console import Scanner, ScannerState
 from atvm_pipeline.core.recognise.dialect import Dialect
+from tests.corpus import CONSOLE
 
-CORPUS = (
-    Path(os.environ.get("ATVM_CORPUS", Path(__file__).parents[4] / "shared/reference")) / "cypress-console"
-)
-FILES = sorted(CORPUS.glob("*.txt")) if CORPUS.is_dir() else []
+FILES = sorted(CONSOLE.glob("*.txt"))
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 _CUT = "Cypress's own snapshot is damaged: its table row and totals row were cut in the middle"
@@ -28,7 +25,7 @@ EXPLAINED: dict[str, str] = {
 }
 """File name's start -> why its sources differ."""
 
-pytestmark = pytest.mark.skipif(not FILES, reason=f"no corpus of console outputs in {CORPUS} (ATVM_CORPUS)")
+pytestmark = pytest.mark.corpus
 
 
 def facts_of(data: bytes) -> list[f.Fact]:

@@ -1,6 +1,4 @@
 import json
-import os
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -9,14 +7,7 @@ from hypothesis import given, settings, strategies as st
 from atvm_pipeline.core.facts import Counts
 from atvm_pipeline.core.recognise import reports
 from atvm_pipeline.core.recognise.reports import Refusal, Report, ReportedSpec, parse_report
-
-CORPUS = (
-    Path(os.environ.get("ATVM_CORPUS") or Path(__file__).resolve().parents[4] / "shared" / "reference")
-    / "junit"
-)
-needs_corpus = pytest.mark.skipif(
-    not CORPUS.is_dir(), reason="ATVM_CORPUS names no folder with recorded reports"
-)
+from tests.corpus import JUNIT
 
 FAILING = """<?xml version="1.0" encoding="UTF-8"?>
 <testsuites name="Mocha Tests" time="30.2" tests="4" failures="2" skipped="1">
@@ -287,9 +278,9 @@ def test_no_nesting_of_known_elements_raises(names: list[str], data: st.DataObje
     assert isinstance(parse_report(text.encode()), Report)
 
 
-@needs_corpus
+@pytest.mark.corpus
 def test_every_recorded_report_is_read_and_its_sums_are_the_declared_ones() -> None:
-    files = sorted(CORPUS.glob("*.xml"))
+    files = sorted(JUNIT.glob("*.xml"))
     assert len(files) >= 50
     for path in files:
         report = read(path.read_bytes())
@@ -309,9 +300,9 @@ def test_every_recorded_report_is_read_and_its_sums_are_the_declared_ones() -> N
             assert len(spec.failed) == min(counts.failing, 10), path.name
 
 
-@needs_corpus
+@pytest.mark.corpus
 def test_a_grouped_report_may_hold_only_the_check() -> None:
-    spec = only((CORPUS / "gen-check-xml-files.xml").read_bytes())
+    spec = only((JUNIT / "gen-check-xml-files.xml").read_bytes())
 
     assert spec.spec.endswith("/check-xml-files.spec.js")
     assert spec.counts == Counts(tests=1, passing=1)

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -12,6 +13,8 @@ from tests.fuzz.registry import PROJECT, found, load
 
 RSS_MAX_MB = 1024
 """Memory of one process, instrumentation included."""
+SCRATCH = "scratch"
+"""In the session's folder: temporary files of the engines."""
 INPUT_MAX_S = 60
 """One input that takes longer is a finding: in proportion none takes a second, however busy the machine."""
 
@@ -69,6 +72,7 @@ def session(
     for number, engine in enumerate(engines):
         code = engine.wait()
         _read(outcome, code, (folder / f"engine-{number}.log").read_text("utf-8", "replace"))
+    shutil.rmtree(folder / SCRATCH)
     outcome.findings = sorted(path for path in folder.glob("found-*") if path.is_file())
     return outcome
 
@@ -90,13 +94,16 @@ def _quoted(word: bytes) -> str:
 
 
 def _start(name: str, folder: Path, number: int, options: list[str]) -> subprocess.Popen[bytes]:
+    # The engine ends without its exit handlers: what it leaves is removed by the session.
+    scratch = folder / SCRATCH / str(number)
+    scratch.mkdir(parents=True, exist_ok=True)
     always = [f"-rss_limit_mb={RSS_MAX_MB}", f"-timeout={INPUT_MAX_S}", "-len_control=0", "-reload=10"]
     always.append(f"-artifact_prefix={folder}/found-")
     with (folder / f"engine-{number}.log").open("wb") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "tests.fuzz.engine", name, *always, *options],
             cwd=PROJECT,
-            env={**os.environ, "PYTHONHASHSEED": "0"},
+            env={**os.environ, "PYTHONHASHSEED": "0", "TMPDIR": str(scratch)},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

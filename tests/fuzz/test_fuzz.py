@@ -44,6 +44,7 @@ def test_a_short_guided_run_finds_nothing(name: str, tmp_path: Path) -> None:
     assert outcome.findings == []
     assert outcome.executions >= runs
     assert outcome.edges > 50  # the package was instrumented
+    assert not (tmp_path / running.SCRATCH).exists()
 
 
 def test_a_finding_is_made_small_and_keeps_its_place() -> None:

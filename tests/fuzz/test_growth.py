@@ -3,6 +3,9 @@
 In proportion eight times the input takes eight times as long, quadratic time sixty-four times.
 """
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -22,7 +25,7 @@ from atvm_pipeline.core.spec_pattern import read_spec_pattern
 from atvm_pipeline.shell.environment import read_env_file
 from atvm_pipeline.shell.webhook import Webhook
 from tests.fuzz import scratch
-from tests.fuzz.registry import load
+from tests.fuzz.registry import PROJECT, load
 
 SMALL, LARGE = 4 * 1024, 32 * 1024
 GROWTH_MAX = 32
@@ -177,5 +180,10 @@ def test_quadratic_time_would_be_seen() -> None:
 
 
 def test_a_scratch_folder_is_gone_with_its_process(tmp_path: Path) -> None:
-    assert scratch.paths().folder.is_dir()
-    assert not scratch.paths().folder.is_relative_to(tmp_path)
+    code = "from tests.fuzz import scratch; print(scratch.paths().folder.is_dir())"
+    environ = {**os.environ, "TMPDIR": str(tmp_path)}
+    call = [sys.executable, "-c", code]
+    done = subprocess.run(call, cwd=PROJECT, env=environ, capture_output=True, text=True, check=True)
+
+    assert done.stdout == "True\n"
+    assert list(tmp_path.iterdir()) == []

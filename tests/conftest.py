@@ -6,12 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests import descriptors
 from tests.corpus import REFERENCE
 
 PROJECT = Path(__file__).resolve().parents[1]
 REPLAY = PROJECT / "fixtures" / "replay"
+
+# How long an example takes is a matter of the machine.  What hypothesis changes for CI stays.
+settings.register_profile(
+    "any machine", parent=settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any machine")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -212,6 +212,7 @@ def test_a_stale_spec_pattern_is_refused_before_anything_starts(tmp_path: Path) 
         ({"MATTERMOST_ATVM_WEBHOOK": ""}, 78, "MATTERMOST_ATVM_WEBHOOK"),
         ({"MATTERMOST_ATVM_WEBHOOK": "not a webhook s3cret"}, 78, "webhook"),
         ({"ATVM_WATCHER_STATE_ROOT": "/proc/nowhere"}, 73, "state root"),
+        ({"ATVM_WATCHER_LAUNCH_LOG_DIR": "/proc/nowhere"}, 73, "launch log"),
         ({"ATVM_WATCHER_QUIET_LIMIT_S": "soon"}, 78, "QUIET_LIMIT"),
         ({"ATVM_WATCHER_POST_PHASES": "GREEN"}, 78, "POST_PHASES"),
     ],

@@ -358,11 +358,11 @@ def test_the_seed_command_lines_run_word_for_word(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def started(tmp_path: Path) -> Iterator[Callable[[str, str], tuple[Path, Path, psutil.Process]]]:
+def started(tmp_path: Path) -> Iterator[Callable[..., tuple[Path, Path, psutil.Process]]]:
     """Start a run that may not end by itself; what is left of its tree is killed afterwards."""
     trees: list[psutil.Process] = []
 
-    def start(scenario: str, speed: str) -> tuple[Path, Path, psutil.Process]:
+    def start(scenario: str, speed: str, **more: str) -> tuple[Path, Path, psutil.Process]:
         root, log = copy_of_root(tmp_path), tmp_path / "runner.log"
         (root / "cmcReporter").mkdir()
         (root / "cmcReporter/ubuntu24.04.xml").write_text("of an earlier run")
@@ -370,7 +370,7 @@ def started(tmp_path: Path) -> Iterator[Callable[[str, str], tuple[Path, Path, p
             process = psutil.Popen(
                 runner("--categorize"),
                 cwd=root,
-                env=environment(scenario, speed=speed),
+                env=environment(scenario, speed=speed, **more),
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
@@ -402,6 +402,22 @@ def test_a_hang_keeps_its_processes(scenario: str, browsers: int, started: Calla
     assert log.read_text().count(FINISHED) == 1
     # The reporter took away what lay there when the spec began, and has written nothing yet.
     assert not (root / "cmcReporter/ubuntu24.04.xml").exists()
+
+
+def test_a_spec_waits_at_its_gate(started: Callable[..., tuple], tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    gate.mkdir()
+    (gate / "ubuntu24.04").touch()
+    _, log, process = started("all-green", "100", ATVM_STAND_IN_GATE=str(gate))
+    wait_for(lambda: "Running:  ubuntu24.04.cy.ts" in log.read_text(), "the held spec")
+
+    assert process.poll() is None
+    assert log.read_text().count("✓ starts the migration session") == 1
+
+    (gate / "ubuntu24.04").unlink()
+
+    assert process.wait(DEADLINE_S) == 0
+    assert log.read_text().count(FINISHED) == 3
 
 
 def test_the_browser_dies_with_a_killed_cypress(started: Callable[..., tuple]) -> None:

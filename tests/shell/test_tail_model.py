@@ -1,5 +1,6 @@
 """The follower against its model (follow_model.py), and the model against followers that are known to be wrong."""
 
+import contextlib
 import itertools
 import random
 from collections import Counter
@@ -13,6 +14,7 @@ from atvm_pipeline.core.recognise.console import ScannerState
 from atvm_pipeline.shell.logfile import LogFile
 from atvm_pipeline.shell.succession import Succession, Successor
 from atvm_pipeline.shell.tail import Tail
+from tests import descriptors
 from tests.shell.follow_model import ACTIONS, LOSSLESS, main, play, sequence
 
 CAUGHT_WITHIN = 1500
@@ -46,6 +48,19 @@ def test_a_number_of_sequences_is_played_by_command(capsys: pytest.CaptureFixtur
     print(said)
     assert f"{SEQUENCES} sequences" in said
     assert " gaps said" in said
+
+
+@pytest.mark.parametrize("follower", ["right", "wrong"])
+def test_no_sequence_leaves_a_file_open(follower: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if follower == "wrong":
+        compare_size_only(monkeypatch)
+    before = descriptors.names()
+    for number in range(60):
+        dice = random.Random(f"descriptors/{number}")  # noqa: S311 - to be repeated
+        with contextlib.suppress(AssertionError):
+            play(sequence(dice, 20), restart_always=dice.random() < 0.3)
+
+    assert descriptors.names() - before == Counter()
 
 
 def is_never_renewed(*_args: object) -> bool:

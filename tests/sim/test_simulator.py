@@ -7,6 +7,7 @@ import itertools
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 
 from atvm_pipeline.core.codec import decode_event
 from atvm_pipeline.core.reasons import REASONS
+from tests import descriptors
 from tests.sim import campaign, plans
 from tests.sim.coverage import Coverage
 from tests.sim.driver import Failed, play, undisturbed
@@ -74,6 +76,16 @@ def test_a_small_run_survives_every_death_at_every_point(story: str, part: int) 
 @pytest.mark.parametrize("part", range(SLICES))
 def test_long_histories_of_many_disturbances_keep_every_promise(part: int) -> None:
     played(drawn(seed) for seed in range(part, SEEDS, SLICES))
+
+
+def test_no_history_leaves_a_file_open() -> None:
+    """Neither one that ends, nor one that breaks a promise midway."""
+    before = descriptors.names()
+    played(drawn(seed) for seed in range(SEEDS, SEEDS + 20))
+    with mutated("syncs nothing"), pytest.raises(Failed):
+        play(Plan(story="tiny", seed=1), Coverage())
+
+    assert descriptors.names() - before == Counter()
 
 
 def test_the_same_seed_is_the_same_history() -> None:

@@ -2,9 +2,10 @@
 
 import contextlib
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 SIZE = "3m"
@@ -13,11 +14,21 @@ PRIVATE = "ATVM_CAMPAIGN_PRIVATE"
 """Set in the environment of a process that has its own mounts."""
 
 
+OWN_PROCESSES = ("--pid", "--fork", "--kill-child", "--mount-proc")
+"""A process table of its own.  In a user namespace the folder of a process outside cannot be read: a run of the same build
+name anywhere on the machine would be taken for one in this folder."""
+
+
 def missing() -> str | None:
-    """Why no private disk can be had here; None if one can."""
-    tried = subprocess.run(
-        [*_unshare(), "mount", "-t", "tmpfs", "tmpfs", "/mnt"], capture_output=True, check=False
-    )
+    """Why no private disk is possible here; None if it is."""
+    return _refusal("mount", "-t", "tmpfs", "tmpfs", "/mnt")
+
+
+def _refusal(*more: str) -> str | None:
+    """What is said if `more` fails with mounts of its own."""
+    if shutil.which("unshare") is None:
+        return "unshare is not installed"
+    tried = subprocess.run([*_unshare(), *more], capture_output=True, check=False)
     if tried.returncode == 0:
         return None
     return f"no private mount is allowed: {tried.stderr.decode(errors='replace').strip()}"
@@ -29,15 +40,16 @@ def _unshare() -> list[str]:
     return alone if os.geteuid() == 0 else [*alone, "--user", "--map-root-user"]
 
 
-def private_command(*argv: str) -> list[str]:
-    """The command that runs `argv` with mounts of its own, which end with it."""
-    return [*_unshare(), "env", f"{PRIVATE}=1", *argv]
+def private_command(*argv: str, more: Sequence[str] = ()) -> list[str]:
+    """The command that runs `argv` with mounts of its own, which end with it, and with what `more` options give."""
+    return [*_unshare(), *more, "env", f"{PRIVATE}=1", *argv]
 
 
 def enter_private(argv: list[str]) -> None:
-    """Become this module's program again, with mounts of its own; returns if it has them."""
+    """Become this module's program again, with mounts and where possible processes of its own; returns if it has them."""
     if os.environ.get(PRIVATE) != "1":
-        command = private_command(sys.executable, *argv)
+        more = OWN_PROCESSES if _refusal(*OWN_PROCESSES, "true") is None else ()
+        command = private_command(sys.executable, *argv, more=more)
         os.execvp(command[0], command)  # noqa: S606 - no shell is wanted
 
 

@@ -1,5 +1,6 @@
 """The hints at the limits of the kernel, with real limits, losses and file systems."""
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -86,6 +87,8 @@ class Child:
 
 def can_limit() -> bool:
     """Whether a user namespace of our own is to be had, in which a limit of inotify may be set."""
+    if shutil.which("unshare") is None:
+        return False
     script = "echo 100 > /proc/sys/user/max_inotify_watches"
     done = subprocess.run(["unshare", "-U", "-r", "sh", "-c", script], capture_output=True, check=False)
     return done.returncode == 0

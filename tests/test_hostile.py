@@ -5,6 +5,7 @@ put there.  Then everything that a person or a chat reads about it is looked thr
 """
 
 import json
+import os
 import re
 import shlex
 import socket
@@ -24,7 +25,9 @@ CHAT = (
     "@all @channel @here @admin <!channel> <https://evil.test|click> [x](https://evil.test) ![i](https://evil.test/i) "
     "`code` ```block``` **bold** ~~gone~~ ||spoiler|| :smile: www.evil.test https://evil.test #town-square ~town"
 )
-EVIL = f"{CHAT} {CONTROLS} $(touch /tmp/owned) '; touch /tmp/owned; ' %n %s {{0}} ../../etc/passwd --help"
+OWNED = Path(f"/tmp/atvm-owned-{os.getpid()}")
+"""Made only by a command that runs; a file of another user cannot have the name."""
+EVIL = f"{CHAT} {CONTROLS} $(touch {OWNED}) '; touch {OWNED}; ' %n %s {{0}} ../../etc/passwd --help"
 HUGE = "x" * 1_000_000
 
 OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
@@ -227,7 +230,7 @@ def test_the_watchers_own_log_and_status_line_are_harmless(host: Controller, tmp
 
 
 def test_nothing_of_it_was_executed_or_written_elsewhere(host: Controller) -> None:
-    assert not Path("/tmp/owned").exists()
+    assert not OWNED.exists()
     below = {path.name for path in host.state_root.iterdir()}
     assert below <= {BUILD, ".locks", ".archive"}
     for path in (host.state_root / BUILD).rglob("*"):

@@ -35,8 +35,8 @@ SCENARIOS = PROJECT / "fixtures" / "automation-root" / "scenarios"
 DOCS = [README, PROJECT / "CHANGELOG.md", *sorted((PROJECT / "docs").glob("*.md"))]
 
 VARIABLE = re.compile(r"(?:ATVM|MATTERMOST)_[A-Z_]*[A-Z]")
-OURS_ALONE = {"ATVM_PROG"}
-"""Set by our wrappers for our program: nobody else's business."""
+OURS_ALONE = {"ATVM_PROG", "ATVM_CORPUS"}
+"""Set by our wrappers for our program, or for our tests alone."""
 FOREIGN_OPTIONS = {
     *(
         "--template_name",

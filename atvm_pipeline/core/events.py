@@ -107,6 +107,8 @@ class RunRequested(EventBase, frozen=True, kw_only=True, tag="run-requested"):
     """Other parts of the build name that have a digit: no result is looked for."""
     inventory: dict[str, str | None] = {}
     """Host to kernel, as the inventory said at the start."""
+    planned_specs: tuple[str, ...] | None = None
+    """The spec files that the config's specPattern certainly matches after the template; None where that is not known."""
     log_path: str
     log_start: int = 0
     """Length of the log when the run was requested: what is before it is of an earlier run."""

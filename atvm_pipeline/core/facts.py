@@ -199,6 +199,20 @@ class WrapperTotals(FactBase, frozen=True, kw_only=True, tag="wrapper-totals"):
     counts: Counts
 
 
+class EpilogueRead(FactBase, frozen=True, kw_only=True, tag="epilogue-read"):
+    """`N passing` or `N failing` where no line of a Cypress run was read: `cypress run --quiet` prints no more than that."""
+
+    passing: int = 0
+    failing: int = 0
+
+
+class WordsUnread(FactBase, frozen=True, kw_only=True, tag="words-unread"):
+    """Cypress's own words occur in the log, and not one of its lines could be read."""
+
+    text: str
+    """The first line that holds them, at most 300 characters."""
+
+
 class FormLearnt(FactBase, frozen=True, kw_only=True, tag="form-learnt"):
     """The lines of the log have a form of their own: a prefix, no indentation, or Python's repr."""
 
@@ -233,6 +247,8 @@ Fact = (
     | WrapperFinished
     | WrapperTotals
     | FormLearnt
+    | EpilogueRead
+    | WordsUnread
     | RunnerProgressed
 )
 """Everything that the scanner can find."""

@@ -11,6 +11,7 @@ from .ledger import add_ledgers, host_results, known_hosts, ledger_of, spec_resu
 from .log_notes import log_notes
 from .matching import overwritten_group_report
 from .naming import group_name, hosts_in_label
+from .quiet_log import log_kind, reports_ledger
 from .results import HostResult, Ledger, SpecResult, SubRunResult
 from .state import Phase, Reason, Run, SubRun
 from .summaries import adopted
@@ -152,6 +153,11 @@ def reason_dict(reason: Reason) -> dict[str, object]:
 
 def run_ledger(run: Run, results: tuple[SubRunResult, ...]) -> Ledger:
     """The run's sums over its sub-runs and the requested hosts that none of them has planned a spec for."""
+    proven = reports_ledger(run)
+    if proven is not None:
+        return proven
+    if log_kind(run) is not None:
+        return add_ledgers([result.ledger for result in results], 0)
     return add_ledgers([result.ledger for result in results], _hosts_not_planned(run, results))
 
 

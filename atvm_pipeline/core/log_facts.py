@@ -88,6 +88,13 @@ def apply_fact(run: Run, fact: f.Fact, event: LogRead) -> Run:
             return _wrapper_totals(run, fact)
         case f.FormLearnt():
             return run
+        case f.EpilogueRead():
+            failing = run.epilogue_failing + fact.failing
+            return replace(
+                run, epilogue_passing=run.epilogue_passing + fact.passing, epilogue_failing=failing
+            )
+        case f.WordsUnread():
+            return replace(run, words_unread=run.words_unread or fact)
         case f.RunnerProgressed():
             return replace(run, last_progress_text=fact.text)
         case _:

@@ -54,6 +54,8 @@ REASONS: dict[str, str] = {
     "stalled": "Nothing moved for {quiet}.",
     "total-limit": "The run passed its total limit of {limit}.",
     # UNKNOWN
+    "no-summary": "The log has no summary of Cypress (cypress run --quiet prints none), and the reports alone do not prove a pass.",
+    "log-unreadable": "Cypress's words occur in the log, and none of its lines can be read. The first looks like this: {line}. Let the runner write the lines as Cypress does, or with one prefix before each.",
     "no-evidence": "There is nothing to judge by: {detail}.",
     "runner-never-started": "No runner was seen within {limit}.",
     # while running

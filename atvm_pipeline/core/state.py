@@ -29,6 +29,7 @@ from .facts import (
     SpecSummarised,
     TestsCounted,
     TotalsReported,
+    WordsUnread,
     WrapperTotals,
 )
 from .recognise.console import ScannerState
@@ -306,6 +307,11 @@ class Run(StateBase, frozen=True, kw_only=True):
     """More children or sub-runs were seen than are kept."""
     unplaced: tuple[LineUnplaced, ...] = ()
     """Lines of Cypress's own form in front of the first child."""
+    epilogue_passing: int = 0
+    """Tests that passed by the epilogues in front of the first child."""
+    epilogue_failing: int = 0
+    words_unread: WordsUnread | None = None
+    """Cypress's words, where none of its lines could be read."""
     artifacts: tuple[ArtifactWritten, ...] = ()
     artifacts_forgotten: int = 0
     """Artifact versions that gave way to newer ones."""

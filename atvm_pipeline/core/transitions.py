@@ -132,6 +132,13 @@ RUN_VERDICTS: tuple[VerdictRow, ...] = (
     ),
     VerdictRow("6", "exit", "the exit code is not 0", Phase.FAILED, ("runner-failed",)),
     VerdictRow(
+        "6a",
+        "unproven",
+        "the log has no summary or cannot be read, and the reports do not suffice",
+        Phase.UNKNOWN,
+        ("no-summary", "log-unreadable"),
+    ),
+    VerdictRow(
         "7",
         "nothing",
         "no Cypress line and no artifact",

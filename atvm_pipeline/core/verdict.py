@@ -13,6 +13,7 @@ from .events import RunnerExited
 from .failed_subruns import reason_of_subruns
 from .judging import Case, case_of, hosts_not_begun, hosts_without_spec, result_of, run_ledger
 from .naming import hosts_in_label
+from .quiet_log import log_kind, quiet_failure, quiet_unproven
 from .results import SubRunResult
 from .state import Phase, Reason, Run
 from .subrun_verdict import (
@@ -164,7 +165,7 @@ def run_failure(case: RunCase) -> Reason | None:
     # A code of a later release is in no table, and a failure must not get lost for that.
     found = reason_of_subruns(*case, subrun_failure, lambda code: code not in MISSING_CODES)
     found = found or failure_unattributed(case.run, [line for line in case.run.unplaced if line.failing])
-    return _and_idle(case, found)
+    return quiet_failure(case.run) or _and_idle(case, found)
 
 
 def _and_idle(case: RunCase, found: Reason | None) -> Reason | None:
@@ -206,6 +207,8 @@ def run_missing(case: RunCase) -> Reason | None:
     if run.too_many:
         lost = "the groups beyond those that are kept"
         return reason("results-missing", log_at(run, run.log.end), missing="Some", planned="the", names=lost)
+    if log_kind(run) is not None:
+        return None
     if any(subrun.children or subrun.wrapper is not None for subrun in run.subruns):
         found = reason_of_subruns(*case, subrun_missing, lambda code: code in MISSING_CODES)
         found = _and_idle(case, found)
@@ -291,6 +294,8 @@ def run_exit(case: RunCase) -> Reason | None:
         return None
     passed = any(result.ledger.passed for result in case.results)
     ran = "though everything that ran had passed" if passed else "before anything of Cypress had run"
+    if log_kind(case.run) is not None:
+        ran = "and the log does not show how its specs ended"
     return reason("runner-failed", exit_evidence(exit_), exit=code, ran=ran)
 
 
@@ -303,15 +308,9 @@ def run_nothing(case: RunCase) -> Reason | None:
             [{"kind": "clock", "watched_s": round(run.watched_s, 3)}],
             limit=duration(run.request.settings.start_limit_s),
         )
-    if any(subrun.children for subrun in run.subruns):
+    if any(subrun.children for subrun in run.subruns) or log_kind(run) is not None:
         return None
-    if any(
-        not artifact.stale and artifact.report is not None and not artifact.rivals
-        for artifact in run.artifacts
-    ):
-        detail = "reports were written, but the log does not show one line of Cypress"
-    else:
-        detail = "the log does not show one line of Cypress, and no report was written"
+    detail = "the log does not show one line of Cypress, and no report was written"
     return reason("no-evidence", log_at(run, run.log.end), detail=detail)
 
 
@@ -336,6 +335,7 @@ RUN_CONDITIONS: dict[str, Callable[[RunCase], Reason | None]] = {
     "cut": run_cut,
     "missing": run_missing,
     "exit": run_exit,
+    "unproven": lambda case: quiet_unproven(case.run),
     "nothing": run_nothing,
     "passed": run_passed,
 }

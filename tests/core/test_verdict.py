@@ -364,12 +364,12 @@ def test_row_7_nothing_to_judge_by_is_unknown_and_not_posted() -> None:
     assert story.posts == []
 
 
-def test_row_7_reports_without_a_line_of_cypress_prove_nothing() -> None:
+def test_row_6a_reports_without_a_line_of_cypress_prove_nothing() -> None:
     story = Story(hosts=(), categorized=False).started().report("redhat9.6.cy.ts", GREEN).end(0)
 
-    assert story.ending == ("UNKNOWN", "no-evidence")
-    assert "reports were written" in story.view.reason["text"]
-    assert story.subruns == [("UNKNOWN", "no-evidence")]
+    assert story.ending == ("UNKNOWN", "no-summary")
+    assert "1 fresh report" in story.view.reason["text"]
+    assert story.subruns == [("UNKNOWN", "no-summary")]
 
 
 @pytest.mark.parametrize("categorized", [True, False])

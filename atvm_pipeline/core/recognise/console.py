@@ -16,7 +16,7 @@ from .box import totals_row
 from .dialect import Dialect
 from .forms import TITLE_WORDS, candidates, indented, undone
 from .grammar import launched, progressed, read_line
-from .learning import learn
+from .learning import WORDS, is_unread, learn, report_unread
 from .lines import LINE_BYTES_MAX, clean, code_page_in
 from .pending import Next, settle
 from .phrases import Phrases
@@ -66,6 +66,7 @@ class Scanner:
         story = Story(replace(state, tail=b"", skipping=False))
         if state.tail and not _cut_in_a_number(state.tail):
             self._line(story, state.tail, state.offset - len(state.tail))
+        report_unread(story)
         for stream in (state.stream, *map(int, state.parked)):
             story.switch(stream)
             settle(story, Next.END)
@@ -76,13 +77,15 @@ class Scanner:
 
     def _lines(self, story: Story, block: bytes, begin: int, end: int, base: int) -> None:
         """Read the whole lines of `block` between `begin` and `end` that may matter."""
-        marked = self._marked(block, begin, end)
-        at, mark, candidate = begin, 0, -1
+        literals = self._phrases.literals
+        marked = Marks(block, begin, end, (*literals, TITLE_WORDS) if literals is not None else ())
+        words = Marks(block, begin, end, WORDS if is_unread(story.state) else ())
+        at, candidate = begin, -1
         forms: tuple[LineForm, ...] | None = None
         first, following = CANDIDATE_FIRST, CANDIDATE
         while at < end:
             read = at
-            if marked is not None and not story.is_busy:
+            if literals is not None and not story.is_busy:
                 if story.state.forms is not forms:
                     forms, candidate = story.state.forms, -1
                     if forms:
@@ -90,10 +93,9 @@ class Scanner:
                 # Searched again only behind the last hit: many marked lines must not cost many searches.
                 if candidate < at:
                     candidate = _next_candidate(first, following, block, at, end)
-                while mark < len(marked) and marked[mark] < at:
-                    mark += 1
-                at = min(candidate, marked[mark]) if mark < len(marked) else candidate
-                story.count_marks(block, read, min(at, end), base)
+                unread = words.next(at) if is_unread(story.state) else end
+                at = min(candidate, marked.next(at), unread)
+                story.count_marks(block, read, at, base)
                 if at >= end:
                     return
             stop = block.find(b"\n", at, end)
@@ -130,18 +132,29 @@ class Scanner:
         story.count_marks(raw, 0, len(raw), offset)
         return False
 
-    def _marked(self, block: bytes, begin: int, end: int) -> list[int] | None:
-        """Where the lines begin that hold a literal of the dialect or a title in a form of its own; None: every line has to be read."""
-        if self._phrases.literals is None:
-            return None
+
+class Marks:
+    """Where the lines of a block begin that hold one of some literals, from front to back."""
+
+    __slots__ = ("_at", "_end", "_starts")
+
+    def __init__(self, block: bytes, begin: int, end: int, literals: tuple[bytes, ...]) -> None:
         starts: set[int] = set()
-        for literal in (*self._phrases.literals, TITLE_WORDS):
+        for literal in literals:
             at = block.find(literal, begin, end)
             while at >= 0:
                 starts.add(block.rfind(b"\n", begin, at) + 1 or begin)
                 stop = block.find(b"\n", at, end)
                 at = block.find(literal, stop, end)
-        return sorted(starts)
+        self._starts = sorted(starts)
+        self._at = 0
+        self._end = end
+
+    def next(self, at: int) -> int:
+        """Return the first of them from `at` on, the block's end without one; `at` never goes back."""
+        while self._at < len(self._starts) and self._starts[self._at] < at:
+            self._at += 1
+        return self._starts[self._at] if self._at < len(self._starts) else self._end
 
 
 def _form_of(state: ScannerState, raw: bytes) -> tuple[int | None, bytes | None]:

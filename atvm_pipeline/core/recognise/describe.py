@@ -53,6 +53,10 @@ def _sentence(fact: f.Fact) -> str:
             return f"the wrapper {fact.wrapper} ends"
         case f.WrapperTotals():
             return f"the wrapper's totals: {fact.failed} specs failed, {_counts(fact.counts)}"
+        case f.EpilogueRead():
+            return f"an epilogue outside of a run: {fact.passing} passing, {fact.failing} failing"
+        case f.WordsUnread():
+            return f"Cypress's words, and no line of its run that can be read: {_name(fact.text)}"
         case f.FormLearnt():
             return _form(fact)
         case f.RunnerProgressed():

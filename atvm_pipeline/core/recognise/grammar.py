@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from atvm_pipeline.core.facts import (
     ChildLaunched,
+    EpilogueRead,
     RunnerProgressed,
     RunRecorded,
     WrapperFinished,
@@ -149,6 +150,7 @@ def _passing(story: Story, text: str, offset: int) -> None:
     """An epilogue begins: what an earlier one counted was a test's own output, or another process's."""
     spec = story.state.spec
     if spec is None:
+        story.epilogue_read(EpilogueRead(offset=offset, passing=counted_in(text)))
         return
     if spec.failing:
         story.unplaced("epilogue", f"{spec.failing} failing", spec.failing_at, failing=True)
@@ -172,6 +174,8 @@ def _failing(story: Story, text: str, offset: int) -> None:
         )
     elif story.state.child == "open" and failing:
         story.unplaced("epilogue", text.strip(), offset, failing=True)
+    else:
+        story.epilogue_read(EpilogueRead(offset=offset, failing=failing))
 
 
 def _failure(story: Story, text: str, offset: int) -> None:

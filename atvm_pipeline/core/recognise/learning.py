@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from atvm_pipeline.core.facts import FormLearnt
+from atvm_pipeline.core.facts import FormLearnt, WordsUnread
+from atvm_pipeline.core.harmless import one_line
 
 from .forms import (
     FORMS_MAX,
@@ -16,9 +17,18 @@ from .forms import (
     learnt,
     undone,
 )
-from .scanner_state import Learner, LineForm, ScannerState
+from .scanner_state import Learner, LineForm, RawLine, ScannerState
 from .story import Story
+from .tests_told import TEXT_CHARS_MAX
 
+_WORDS = ("Run Starting", "Run Finished", "Spec Ran:")
+
+STRANGE_BYTES_MAX = 600
+WORDS = (
+    *(word.encode() for word in _WORDS),
+    *(word.encode("utf-16-le") for word in _WORDS),
+)
+"""Cypress's own words, also in a log that a PowerShell redirected: no other program prints them."""
 AS_IT_IS = LineForm(prefix="")
 """The form of lines that nothing was changed in."""
 
@@ -31,6 +41,8 @@ def learn(story: Story, raw: bytes, offset: int, read: Callable[[Story, bytes, i
             learners = (*story.state.learners, learner)[-LEARNERS_MAX:]
             story.state = replace(story.state, learners=learners)
             return
+    if story.state.strange is None and is_unread(story.state) and any(word in raw for word in WORDS):
+        story.state = replace(story.state, strange=RawLine(offset=offset, raw=raw[:STRANGE_BYTES_MAX]))
     if not story.state.learners:
         return
     kept: list[Learner] = []
@@ -42,6 +54,19 @@ def learn(story: Story, raw: bytes, offset: int, read: Callable[[Story, bytes, i
         elif more is not None:
             kept.append(more)
     story.state = replace(story.state, learners=tuple(kept))
+
+
+def is_unread(state: ScannerState) -> bool:
+    """Whether no line of a Cypress run was read so far."""
+    return state.child == "none" and not state.forms
+
+
+def report_unread(story: Story) -> None:
+    """At the log's end: report Cypress's words if they occur and nothing of its run was read."""
+    strange = story.state.strange
+    if strange is not None and is_unread(story.state):
+        text = one_line(strange.raw.replace(b"\0", b"").decode("utf-8", "replace"), TEXT_CHARS_MAX)
+        story.facts.append(WordsUnread(offset=strange.offset, text=text))
 
 
 def _may_learn(state: ScannerState, raw: bytes) -> bool:

@@ -216,6 +216,10 @@ class ScannerState(MemoryBase, frozen=True, kw_only=True):
     """The spec whose box was the last, until the next one begins."""
     boxed_counts: Counts | None = None
     pending: Pending | None = None
+    epilogues: int = 0
+    """Epilogues reported in front of the first child."""
+    strange: RawLine | None = None
+    """The first line with Cypress's words that could not be read, before any line of Cypress was."""
     learners: tuple[Learner, ...] = ()
     forms: tuple[LineForm, ...] = ()
     """The forms that were learnt; without one, lines are read as they are."""

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from atvm_pipeline.core.facts import (
     ChildStarted,
     Counts,
+    EpilogueRead,
     ErrorReported,
     Fact,
     LineUnplaced,
@@ -37,6 +38,8 @@ from .tests_told import TEXT_CHARS_MAX
 
 UNPLACED_MAX = 50
 """Unplaced lines reported per child, and as many more that report a failure."""
+EPILOGUES_MAX = 1000
+"""Epilogues reported of a log in which no line of a Cypress run was read."""
 HEADER_BYTES_MAX = 64 * 1024
 """A row of the header box follows its `(Run Starting)` within so many bytes, also where another process writes between them."""
 PASSED_MARKS = ("✓".encode(), "√".encode())
@@ -237,6 +240,12 @@ class Story:
             spec = replace(spec, passed=passed, pending=pending, marked_at=marked_at)
             self.state = replace(self.state, spec=spec)
         self._passed, self._pending, self._marked_at = 0, 0, None
+
+    def epilogue_read(self, fact: EpilogueRead) -> None:
+        """Report an epilogue in front of the first child; with `--quiet` there is nothing else."""
+        if self.state.child == "none" and self.state.epilogues < EPILOGUES_MAX:
+            self.facts.append(fact)
+            self.state = replace(self.state, epilogues=self.state.epilogues + 1)
 
     # --- boxes ---
 

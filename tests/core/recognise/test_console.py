@@ -108,8 +108,11 @@ def test_a_line_that_only_looks_misread_is_left_as_it_is() -> None:
     assert only(found(prints.whole_run(name)), f.SpecStarted).spec == name
 
 
-def test_utf_16_gives_nothing_rather_than_something_wrong() -> None:
-    assert read("\n".join(prints.whole_run("a.cy.ts")).encode("utf-16")) == []
+def test_of_utf_16_only_cypresss_words_are_found() -> None:
+    (fact,) = read("\n".join(prints.whole_run("a.cy.ts")).encode("utf-16"))
+
+    assert isinstance(fact, f.WordsUnread)
+    assert "(Run Starting)" in fact.text
 
 
 @pytest.mark.parametrize("length", [30, 34, 35, 36, 66, 67, 68, 69, 70, 78, 79, 80, 81, 136, 137, 161, 250])
@@ -429,6 +432,8 @@ def test_every_fact_has_a_line_for_a_person() -> None:
         f.TestsCounted(offset=1, spec="a.cy.ts", passed=1, epilogue=f.Counts(tests=1, passing=1)),
         f.LineUnplaced(offset=1, kind="totals", text="1 of 2 failed", failing=True),
         f.WrapperTotals(offset=1, counts=f.Counts(tests=1, passing=1)),
+        f.EpilogueRead(offset=1, passing=1),
+        f.WordsUnread(offset=1, text="(Run Starting)"),
         f.FormLearnt(offset=1, prefix="[label]", stripped=True, quoted=True),
     ]
 

@@ -49,6 +49,13 @@ class Post:
     """The request's headers, names in lower case."""
 
 
+@dataclass(frozen=True)
+class Ping:
+    """One request to the health check."""
+
+    headers: dict[str, str]
+
+
 class MattermostModel:
     """The server, on 127.0.0.1 and a free port while the `with` block runs; `certificate` makes it speak TLS."""
 
@@ -58,11 +65,16 @@ class MattermostModel:
         certificate: tuple[Path, Path] | None = None,
         text_max: int = TEXT_MAX_RUNES,
         channels: frozenset[str] | None = None,
+        subpath: str = "",
     ) -> None:
         self.secret = "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(26))
         self.text_max = text_max
         self.channels = channels
         """Channels that exist besides the hook's own; None: every channel does."""
+        self.subpath = subpath
+        """Path below which the server is installed, for example "/mm"."""
+        self.pings: list[Ping] = []
+        """Requests to the health check."""
         self.posts: list[Post] = []
         self.requests = 0
         """Requests that reached the webhook's path, with or without an answer."""
@@ -70,6 +82,7 @@ class MattermostModel:
         """Method and path of every other request: a followed redirect, a guessed address."""
         self.closing = threading.Event()
         self._behaviours = list(behaviours)
+        self._ping_behaviours: list[Behaviour] = []
         self._lock = threading.Lock()
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.model = self
@@ -86,7 +99,11 @@ class MattermostModel:
 
     @property
     def path(self) -> str:
-        return f"/hooks/{self.secret}"
+        return f"{self.subpath}/hooks/{self.secret}"
+
+    @property
+    def ping_path(self) -> str:
+        return f"{self.subpath}/api/v4/system/ping"
 
     @property
     def url(self) -> str:
@@ -96,6 +113,18 @@ class MattermostModel:
         """From the next request on, one behaviour a request; the last one repeats.  None left: `ok()`."""
         with self._lock:
             self._behaviours = list(behaviours)
+
+    def script_pings(self, *behaviours: Behaviour) -> None:
+        """From the next ping on, one behaviour a ping; the last one repeats.  None left: `healthy()`."""
+        with self._lock:
+            self._ping_behaviours = list(behaviours)
+
+    def next_ping(self, headers: dict[str, str]) -> Behaviour:
+        with self._lock:
+            self.pings.append(Ping(headers))
+            if len(self._ping_behaviours) > 1:
+                return self._ping_behaviours.pop(0)
+            return self._ping_behaviours[0] if self._ping_behaviours else healthy()
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -265,6 +294,37 @@ def hardened_500() -> Behaviour:
     return behave
 
 
+def passed_on(status: int) -> Behaviour:
+    """A gateway passes the post on and answers itself: the server was stopped before its answer came."""
+
+    def behave(call: Call) -> None:
+        if call.accept() is not None:
+            call.answer(status, b"<html>Bad Gateway</html>", "text/html")
+
+    return behave
+
+
+def away(status: int = 502, retry_after: str | None = None) -> Behaviour:
+    """A gateway without its server: nothing is passed on."""
+
+    def behave(call: Call) -> None:
+        call.read()
+        headers = {} if retry_after is None else {"Retry_After": retry_after}
+        call.answer(status, b"<html>Bad Gateway</html>", "text/html", **headers)
+
+    return behave
+
+
+def healthy() -> Behaviour:
+    """The health check of a server that runs."""
+
+    def behave(call: Call) -> None:
+        body = {"AndroidLatestVersion": "", "status": "OK", "ActiveSearchBackend": "database"}
+        call.answer(200, json.dumps(body).encode(), "application/json", X_Request_Id=REQUEST_ID)
+
+    return behave
+
+
 def rate_limited(retry_after: str | None = "1") -> Behaviour:
     """The limiter's plain text, before anything looked at the post."""
 
@@ -407,7 +467,12 @@ class _Handler(BaseHTTPRequestHandler):
             call.answer(404, b"<!doctype html>", "text/html")
 
     def do_GET(self) -> None:
-        """Any GET gives the web client's page, which looks like success to who turned a POST into it."""
+        """Any GET but a ping gives the web client's page, which looks like success to who turned a POST into it."""
+        if self.path == self.server.model.ping_path:
+            self.close_connection = True
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            self.server.model.next_ping(headers)(Call(self.server.model, self, headers))
+            return
         self.server.model.strays.append(f"GET {self.path}")
         Call(self.server.model, self, {}).answer(200, b"<!doctype html>", "text/html")
 

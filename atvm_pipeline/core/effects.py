@@ -28,9 +28,18 @@ class PostMessage(EffectBase, frozen=True, kw_only=True, tag="post-message"):
     """The webhook body as JSON text, without the channel."""
 
 
+class PingServer(EffectBase, frozen=True, kw_only=True, tag="ping-server"):
+    """Ask the server, without the secret, whether it is back.  The answer returns as `ServerPinged`.
+
+    Idempotent: a ping that a crash cut off is repeated.
+    """
+
+    ping: int
+
+
 class EndWatching(EffectBase, frozen=True, kw_only=True, tag="end-watching"):
     """The run is over and every post is settled: the watcher's work is done."""
 
 
-Effect = PostMessage | EndWatching
+Effect = PostMessage | PingServer | EndWatching
 """Everything that can be asked for."""

@@ -246,12 +246,27 @@ class DeliverySettled(EventBase, frozen=True, kw_only=True, tag="delivery-settle
 
     key: str
     attempt: int
-    outcome: Literal["sent", "not-arrived", "rejected", "uncertain"]
+    outcome: Literal["sent", "not-arrived", "probably-not-arrived", "rejected", "uncertain"]
     status: int | None = None
     detail: str = ""
     retry_after_s: float | None = None
     certificate: bool = False
     request_id: str | None = None
+    crashed: bool = False
+    """The watcher that began the attempt ended before it knew the outcome."""
+
+
+class ServerPinged(EventBase, frozen=True, kw_only=True, tag="server-pinged"):
+    """The server was asked whether it is back, before a message that it probably does not have is repeated."""
+
+    key: str
+    """Key of the post that waits for it."""
+    ping: int
+    up: bool
+    """Whether the answer permits a repeat."""
+    status: int | None = None
+    detail: str = ""
+    retry_after_s: float | None = None
 
 
 class ResendRequested(EventBase, frozen=True, kw_only=True, tag="resend-requested"):
@@ -275,6 +290,7 @@ Event = (
     | CancelRequested
     | ClockTicked
     | DeliverySettled
+    | ServerPinged
     | ResendRequested
 )
 """Everything that can be observed."""

@@ -1,15 +1,14 @@
-"""The outbox: posts asked for, and the state machine of their delivery (contract §8).
+"""The outbox: messages to deliver, when their next attempt is due, and the notices for a person.
 
 pending -> sent | rejected | uncertain | expired | dropped.  Times are watched seconds.  At most one attempt is in
-flight, so that a crash leaves at most one delivery uncertain.
+flight, so that a crash leaves at most one delivery uncertain.  `attempts.py` decides what the outcome of an attempt means.
 """
 
-from typing import Literal, assert_never
+from typing import Literal
 
 from msgspec.structs import replace
 
 from . import messages
-from .events import DeliverySettled, Instant
 from .state import Notice, Post, Run
 
 FIRST_DELAY_S = 5.0
@@ -41,46 +40,72 @@ def ask(
 
 
 def ask_alert(run: Run, code: str, text: str) -> Run:
-    """Ask for one line to the alert channel, once per code, if there is such a channel."""
-    if not run.request.settings.alerts:
+    """Ask for one line to the alert channel, once per code, if there is such a channel and the run is not cancelled."""
+    if not run.request.settings.alerts or run.cancel is not None:
         return run
     key = f"{run.request.run_id}/alert/{code}"
     return ask(run, key, "alert", messages.alert_payload(run, text, key))
 
 
 def begin_due(run: Run) -> Run:
-    """Begin the next attempt that is due, if none is in flight; expire what has waited too long."""
-    run = _expire(run)
-    if any(post.in_flight for post in run.outbox):
+    """Begin the next attempt or ping that is due, if none is under way."""
+    if busy(run):
         return run
     for at, post in enumerate(run.outbox):
         if post.outcome == "pending" and post.due_watched_s <= run.watched_s:
-            begun = replace(post, in_flight=True, attempts=post.attempts + 1)
-            return _put(run, at, begun)
+            return put(run, at, _pinging(post) if post.ping_first else attempted(post))
     return run
 
 
-def _put(run: Run, at: int, post: Post) -> Run:
+def _pinging(post: Post) -> Post:
+    return replace(post, pinging=True, pings=post.pings + 1)
+
+
+def attempted(post: Post) -> Post:
+    """Begin an attempt."""
+    return replace(
+        post,
+        pinging=False,
+        pings_down=0,
+        in_flight=True,
+        attempts=post.attempts + 1,
+        repeats=post.repeats + post.marked,
+    )
+
+
+def forget_pings(run: Run) -> Run:
+    """Forget pings of an earlier watcher, which will not be answered; they are begun again."""
+    if not any(post.pinging for post in run.outbox):
+        return run
+    return replace(run, outbox=tuple(replace(post, pinging=False) for post in run.outbox))
+
+
+def busy(run: Run) -> bool:
+    """Whether an attempt or a ping is under way."""
+    return any(post.in_flight or post.pinging for post in run.outbox)
+
+
+def put(run: Run, at: int, post: Post) -> Run:
+    """Replace the post at that position."""
     return replace(run, outbox=(*run.outbox[:at], post, *run.outbox[at + 1 :]))
 
 
-def _expire(run: Run) -> Run:
+def may_have_arrived(post: Post) -> bool:
+    """Whether an attempt ended without certainty that the server does not have the post."""
+    return post.uncertain > 0 or post.probable > 0
+
+
+def expire(run: Run) -> Run:
+    """End the posts that have waited for too long."""
     for at, post in enumerate(run.outbox):
         if (
             post.outcome == "pending"
             and not post.in_flight
             and run.watched_s - post.asked_watched_s >= EXPIRES_S
         ):
-            # An attempt that may have arrived is uncertain, not expired.
-            outcome: Literal["uncertain", "expired"] = "uncertain" if post.uncertain else "expired"
-            run = _put(run, at, replace(post, outcome=outcome, settled_at=run.at))
-            if post.kind != "alert":
-                hours = round(EXPIRES_S / 3600)
-                run = notice(
-                    run,
-                    "message-expired",
-                    f"A message could not be delivered for {hours} hours and was given up.",
-                )
+            # A post that may have arrived is uncertain, not expired.
+            outcome: Literal["uncertain", "expired"] = "uncertain" if may_have_arrived(post) else "expired"
+            run = put(run, at, replace(post, outcome=outcome, settled_at=run.at, pinging=False))
     return run
 
 
@@ -89,72 +114,16 @@ def payload_to_send(post: Post) -> str:
     return messages.marked(post.payload) if post.marked else post.payload
 
 
-def settle(run: Run, event: DeliverySettled) -> Run:
-    """Fold the outcome of one attempt.  An outcome of another attempt than the one in flight changes nothing."""
-    for at, post in enumerate(run.outbox):
-        if post.key == event.key and post.in_flight and post.attempts == event.attempt:
-            after = replace(post, in_flight=False, detail=event.detail, status=event.status)
-            return _notices(_put(run, at, _settled(run, after, event)), post, event)
-    return replace(run, ignored=run.ignored + 1)
-
-
-def _settled(run: Run, post: Post, event: DeliverySettled) -> Post:
-    match event.outcome:
-        case "sent" | "rejected":
-            return _final(post, event.outcome, event.at)
-        case "uncertain":
-            return _uncertain(run, replace(post, uncertain=post.uncertain + 1), event)
-        case "not-arrived":
-            if run.cancel is not None:
-                return _final(post, "uncertain" if post.uncertain else "dropped", event.at)
-            return replace(post, due_watched_s=run.watched_s + _delay_s(post.attempts, event.retry_after_s))
-        case _:
-            assert_never(event.outcome)
-
-
-def _uncertain(run: Run, post: Post, event: DeliverySettled) -> Post:
-    repeat = run.request.settings.post_uncertain == "repeat-marked"
-    # A repeat that was marked from the start (`resend`) is repeated no further; nor is anything after a cancel.
-    if not repeat or post.marked or run.cancel is not None:
-        return _final(post, "uncertain", event.at)
-    return replace(post, marked=True, due_watched_s=run.watched_s + _delay_s(1, None))
-
-
-def _final(post: Post, outcome: Literal["sent", "rejected", "uncertain", "dropped"], at: Instant) -> Post:
-    return replace(post, outcome=outcome, settled_at=at)
-
-
-def _delay_s(attempts: int, retry_after_s: float | None) -> float:
-    """Seconds until the next attempt: doubling from 5 s to 15 min; a server's own wish, up to 1 h, comes first."""
-    doubled = min(LAST_DELAY_S, FIRST_DELAY_S * 2.0 ** min(attempts - 1, 20))
-    return doubled if retry_after_s is None else min(RETRY_AFTER_MAX_S, max(retry_after_s, FIRST_DELAY_S))
-
-
-def _notices(run: Run, post: Post, event: DeliverySettled) -> Run:
-    if post.kind == "alert":
-        # An alert about an undelivered alert would go nowhere, and for ever.
+def notice(run: Run, code: str, text: str, *, alert: bool = True) -> Run:
+    """Say that a person should look; the same code replaces its sentence in its place and alerts once."""
+    new = Notice(code=code, text=text)
+    at = next((at for at, old in enumerate(run.notices) if old.code == code), None)
+    if at is None:
+        run = replace(run, notices=(*run.notices, new))
+        return ask_alert(run, f"attention-{code}", f"attention: {text}") if alert else run
+    if run.notices[at] == new:
         return run
-    if event.certificate:
-        return notice(
-            run, "certificate", "The webhook's TLS certificate was not accepted; messages wait until it is."
-        )
-    if event.outcome == "rejected":
-        status = f" with status {event.status}" if event.status is not None else ""
-        return notice(
-            run, "webhook-rejected", f"The webhook rejected a message{status}; it was not delivered."
-        )
-    if event.outcome == "sent":
-        return clear_notice(run, "certificate")
-    return run
-
-
-def notice(run: Run, code: str, text: str) -> Run:
-    """Say that a person should look; the same code replaces its sentence and alerts once."""
-    kept = tuple(item for item in run.notices if item.code != code)
-    if len(kept) < len(run.notices):
-        return replace(run, notices=(*kept, Notice(code=code, text=text)))
-    run = replace(run, notices=(*kept, Notice(code=code, text=text)))
-    return ask_alert(run, f"attention-{code}", f"attention: {text}")
+    return replace(run, notices=(*run.notices[:at], new, *run.notices[at + 1 :]))
 
 
 def clear_notice(run: Run, code: str) -> Run:
@@ -166,7 +135,12 @@ def clear_notice(run: Run, code: str) -> Run:
 def drop_unbegun(run: Run) -> Run:
     """After a cancel: nothing more is sent; what is in flight settles by itself."""
     outbox = tuple(
-        replace(post, outcome="uncertain" if post.uncertain else "dropped", settled_at=run.at)
+        replace(
+            post,
+            outcome="uncertain" if may_have_arrived(post) else "dropped",
+            settled_at=run.at,
+            pinging=False,
+        )
         if post.outcome == "pending" and not post.in_flight
         else post
         for post in run.outbox
@@ -183,22 +157,23 @@ def resend(run: Run, key: str) -> Run:
         None,
     )
     if waiting is not None:
-        return _put(run, waiting, replace(run.outbox[waiting], marked=True, due_watched_s=run.watched_s))
+        # A person decides here, so no ping comes before this attempt.
+        now = replace(
+            run.outbox[waiting], marked=True, due_watched_s=run.watched_s, ping_first=False, pinging=False
+        )
+        return put(run, waiting, now)
     if first is None or len(repeats) >= RESENDS_MAX:
         return replace(run, ignored=run.ignored + 1)
-    again = replace(
-        first,
+    again = Post(
         key=f"{key}/resend-{len(repeats) + 1}",
-        outcome="pending",
+        kind=first.kind,
+        subrun=first.subrun,
+        payload=first.payload,
+        delivery_id=first.delivery_id,
         asked_at=run.at,
         asked_watched_s=run.watched_s,
         due_watched_s=run.watched_s,
-        attempts=0,
-        uncertain=0,
         marked=True,
-        settled_at=None,
-        detail="",
-        status=None,
     )
     return replace(run, outbox=(*run.outbox, again))
 
@@ -209,8 +184,8 @@ def pending(run: Run) -> bool:
 
 
 def deadlines(run: Run) -> list[float]:
-    """Points on the watched axis at which an attempt is due or a post expires."""
-    if any(post.in_flight for post in run.outbox):
+    """Points on the watched axis at which an attempt or a ping is due or a post expires."""
+    if busy(run):
         return []
     waiting = [post for post in run.outbox if post.outcome == "pending"]
     return [min(post.due_watched_s, post.asked_watched_s + EXPIRES_S) for post in waiting]

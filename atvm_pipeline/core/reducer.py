@@ -9,7 +9,7 @@ from typing import NamedTuple, assert_never
 
 from msgspec.structs import replace
 
-from . import limits, outbox
+from . import attempts, limits, outbox, undelivered
 from .children import (
     current_child,
     each_stream,
@@ -19,7 +19,7 @@ from .children import (
     stream_children,
     trigger,
 )
-from .effects import Effect, EndWatching, PostMessage
+from .effects import Effect, EndWatching, PingServer, PostMessage
 from .endings import close_subruns, judge_if_over
 from .events import (
     ArtifactWritten,
@@ -35,6 +35,7 @@ from .events import (
     RunnerStarted,
     RunnerVanished,
     RunRequested,
+    ServerPinged,
     WatcherStarted,
     WatcherStopped,
 )
@@ -70,7 +71,7 @@ def reduce(run: Run, event: Event) -> Step:
     before = run
     # The watched axis never runs backwards, whatever a source says.
     run = replace(run, seq=event.seq, at=event.at, watched_s=max(run.watched_s, event.watched_s))
-    run = _settle_time(_apply(run, event))
+    run = _settle_time(before, _apply(run, event))
     return Step(run, _effects(before, run))
 
 
@@ -103,7 +104,7 @@ def is_finished(run: Run) -> bool:
 
 def next_deadline(run: Run) -> float | None:
     """The point on the watched axis at which a `ClockTicked` matters next; None if time alone changes nothing."""
-    moments = outbox.deadlines(run)
+    moments = outbox.deadlines(run) + undelivered.deadlines(run)
     if run.verdict is None:
         settle = run.request.settings.settle_s
         if run.over_watched_s is None:
@@ -128,7 +129,8 @@ def _apply(run: Run, event: Event) -> Run:
         case RunRequested() | ClockTicked():
             return run
         case WatcherStarted():
-            return replace(run, watcher_pid=event.pid, utc_offset_s=event.utc_offset_s, stopping=False)
+            run = replace(run, watcher_pid=event.pid, utc_offset_s=event.utc_offset_s, stopping=False)
+            return outbox.forget_pings(run)
         case WatcherStopped():
             return replace(run, stopping=True)
         case RunnerStarted():
@@ -152,7 +154,9 @@ def _apply(run: Run, event: Event) -> Run:
                 return _ignored(run)
             return replace(run, cancel=event)
         case DeliverySettled():
-            return outbox.settle(run, event)
+            return attempts.settle(run, event)
+        case ServerPinged():
+            return attempts.pinged(run, event)
         case ResendRequested():
             return outbox.resend(run, event.key)
         case _:
@@ -282,9 +286,13 @@ def _version(artifact: ArtifactWritten) -> tuple[object, ...]:
     return artifact.inode, artifact.size, artifact.mtime, artifact.stale, artifact.refusal, artifact.report
 
 
-def _settle_time(run: Run) -> Run:
+def _settle_time(before: Run, run: Run) -> Run:
     """Everything that follows from the state and the time alone, however it came about."""
     run = _judge(run)
+    run = run if run.stopping else outbox.expire(run)
+    if run.outbox is not before.outbox:
+        run = undelivered.note_lost(run)
+    run = undelivered.note_late(run)
     return run if run.stopping else outbox.begin_due(run)
 
 
@@ -314,7 +322,7 @@ def _over(run: Run) -> Run:
 
 
 def _effects(before: Run, after: Run) -> tuple[Effect, ...]:
-    """What the change asks for: attempts that were begun by it, and the end of watching."""
+    """What the change asks for: attempts and pings that were begun by it, and the end of watching."""
     begun = {post.key: post.attempts for post in before.outbox if post.in_flight}
     effects: list[Effect] = [
         PostMessage(
@@ -325,6 +333,12 @@ def _effects(before: Run, after: Run) -> tuple[Effect, ...]:
         )
         for post in after.outbox
         if post.in_flight and begun.get(post.key) != post.attempts
+    ]
+    asked = {post.key: post.pings for post in before.outbox}
+    effects += [
+        PingServer(key=post.key, ping=post.pings)
+        for post in after.outbox
+        if post.pinging and asked.get(post.key) != post.pings
     ]
     if is_finished(after) and not is_finished(before):
         effects.append(EndWatching(key=f"{after.request.run_id}/end"))

@@ -57,6 +57,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     phase: Phase
     failing: bool
     attention: str | None
+    attentions: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+    """Every sentence for a person who should look, where there are several; `attention` is the first."""
     reason: dict[str, Any]
     started_at: Instant
     updated_at: Instant
@@ -122,6 +124,7 @@ def _fields(run: Run) -> dict[str, Any]:
         "phase": phase,
         "failing": phase is Phase.FAILED or any(result.failing for result in results),
         "attention": run.notices[0].text if run.notices else None,
+        "attentions": tuple(item.text for item in run.notices) if len(run.notices) > 1 else msgspec.UNSET,
         "reason": reason_dict(why),
         "started_at": run.request.at,
         "updated_at": run.at,

@@ -224,6 +224,17 @@ class Post(StateBase, frozen=True, kw_only=True):
     due_watched_s: float = 0.0
     uncertain: int = 0
     """Attempts that ended uncertain."""
+    probable: int = 0
+    """Attempts that ended probably-not-arrived."""
+    repeats: int = 0
+    """Marked attempts that may have reached the server."""
+    ping_first: bool = False
+    """Whether the server is asked before the next attempt."""
+    pinging: bool = False
+    """A ping was begun and not answered yet: a crash now loses nothing."""
+    pings: int = 0
+    pings_down: int = 0
+    """Pings in a row that found the server away."""
     marked: bool = False
     """Whether the next attempt bears the mark of a possible duplicate."""
     settled_at: datetime | None = None

@@ -15,14 +15,14 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
-from atvm_pipeline.core.effects import Effect, EndWatching, PostMessage
-from atvm_pipeline.core.events import ClockTicked, DeliverySettled, Event, WatcherStopped
+from atvm_pipeline.core.effects import Effect, EndWatching, PingServer, PostMessage
+from atvm_pipeline.core.events import ClockTicked, DeliverySettled, Event, ServerPinged, WatcherStopped
 from atvm_pipeline.core.reducer import is_finished, next_deadline, reduce
 from atvm_pipeline.core.snapshot import Snapshot
 from atvm_pipeline.core.state import Run
 
 from . import clock
-from .delivery import NO_THREAD
+from .delivery import unbegun
 from .insisting import insist
 from .store import Store
 
@@ -40,7 +40,7 @@ LAZY_SAVE_S = 1.0
 URGENT = ("seen", "verdict", "cancel", "outbox", "notices", "subruns", "artifacts")
 """Fields of the run whose change is saved at once: everything that phase, ledger and posts are made of."""
 
-Deliver = Callable[[PostMessage], DeliverySettled]
+Deliver = Callable[[PostMessage | PingServer], DeliverySettled | ServerPinged]
 Item = Event | Path | None
 """What waits in the queue: an outcome, or a hint (a path; None: anything may have changed)."""
 
@@ -266,25 +266,17 @@ class Loop:
 
     def _perform(self, effect: Effect) -> None:
         match effect:
-            case PostMessage():
+            case PostMessage() | PingServer():
                 try:
                     self._spawn(partial(self._post, effect))
                 except RuntimeError:
                     # No thread is to be had, so nothing of it was sent.
-                    self._unbegun.append(
-                        DeliverySettled(
-                            at=clock.now(),
-                            key=effect.key,
-                            attempt=effect.attempt,
-                            outcome="not-arrived",
-                            detail=NO_THREAD,
-                        )
-                    )
+                    self._unbegun.append(unbegun(effect))
                     self.hint()
             case EndWatching():
                 self.hint()
 
-    def _post(self, effect: PostMessage) -> None:
+    def _post(self, effect: PostMessage | PingServer) -> None:
         self._queue.put(self._deliver(effect))
 
     def _wind_down(self, why: str) -> None:

@@ -25,22 +25,37 @@ _REQUEST_ID = re.compile(r"[a-z0-9]{26}")
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """What one attempt to deliver came to."""
 
-    outcome: Literal["sent", "not-arrived", "rejected", "uncertain"]
+    outcome: Literal["sent", "not-arrived", "probably-not-arrived", "rejected", "uncertain"]
     status: int | None = None
     """The answer's status, None if there was no answer."""
     detail: str = ""
     """One of the sentences of this module, never foreign text."""
     retry_after_s: float | None = None
-    """With status 429: how long the server asks to be left alone, at most an hour."""
+    """With status 429, 502 and 503: how long the server asks to be left alone, at most an hour."""
     certificate: bool = False
     """The certificate is the trouble, which no waiting repairs."""
     request_id: str | None = None
     """The server's own name of the request, for its log; None if it is not in Mattermost's form."""
 
 
+class Ping(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether the server is back."""
+
+    up: bool
+    """False without an answer in time, and where a proxy answers in its place."""
+    status: int | None = None
+    detail: str = ""
+    """One of the sentences of this module and its transport."""
+    retry_after_s: float | None = None
+
+
 SENT = "the server stored the post"
 NOT_LOADED = "what sends the post could not be loaded from the disk"
 NOT_OK = "the server answered 200, but not the word ok: something else may have answered in its place"
+AWAY = "a proxy answered that the server behind it is away: the post has probably not arrived"
+IS_BACK = "the server answers again"
+IS_AWAY = "the server is not back yet"
+AWAY_STATUS = (HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE)
 SERVER_FAILED = "the answer leaves open whether the server has the post, which may be visible"
 RATE_LIMITED = "the server asks to wait, and did not take the post"
 REDIRECTED = "the server redirects, which is not followed: set the webhook to the final address"
@@ -94,6 +109,41 @@ def deliver(
     return msgspec.structs.replace(attempt, request_id=None) if echoed else attempt
 
 
+def ping(
+    webhook: Webhook,
+    *,
+    ca_file: Path | None,
+    connect_timeout_s: float = 10,
+    read_timeout_s: float = 10,
+    total_timeout_s: float = 20,
+) -> Ping:
+    """Ask the server, without the secret, whether it is back.  Never raises.
+
+    Any answer counts but those of a proxy without its server (502, 503, 504): `GET /api/v4/system/ping` is 200 on a
+    healthy server, and something else where a proxy lets only `/hooks/` through.
+    """
+    try:
+        from . import transport  # noqa: PLC0415 - as in `deliver`
+    except Exception:  # noqa: BLE001
+        return Ping(up=False, detail=NOT_LOADED)
+    try:
+        answer = transport.ping(
+            webhook,
+            ca_file=ca_file,
+            connect_s=connect_timeout_s,
+            read_s=read_timeout_s,
+            total_s=total_timeout_s,
+        )
+    except NotArrivedError as failure:
+        return Ping(up=False, detail=failure.detail)
+    except transport.UncertainError:
+        return Ping(up=False, detail=IS_AWAY)
+    if answer.status not in (*AWAY_STATUS, HTTPStatus.GATEWAY_TIMEOUT):
+        return Ping(up=True, status=answer.status, detail=IS_BACK)
+    wait_s = _retry_after(answer.headers.get("Retry-After", ""))
+    return Ping(up=False, status=answer.status, detail=IS_AWAY, retry_after_s=wait_s)
+
+
 class _Answered(Protocol):
     """What of an answer is looked at besides its `ok`."""
 
@@ -119,6 +169,9 @@ def _classify(response: _Answered, *, said_ok: bool) -> Attempt:
         # The limiter stands before everything else in the server, so the post was not looked at.
         wait_s = _retry_after(response.headers.get("Retry-After", ""))
         return answer(outcome="not-arrived", detail=RATE_LIMITED, retry_after_s=wait_s)
+    if status in AWAY_STATUS:
+        wait_s = _retry_after(response.headers.get("Retry-After", ""))
+        return answer(outcome="probably-not-arrived", detail=AWAY, retry_after_s=wait_s)
     if status in range(300, 400):
         return answer(outcome="rejected", detail=REDIRECTED)
     if status == HTTPStatus.NOT_IMPLEMENTED or (

@@ -1,4 +1,4 @@
-"""One POST on a fresh connection, every step within its limit: no retry, no redirect, no reuse.
+"""One request on a fresh connection, every step within its limit: no retry, no redirect, no reuse.
 
 Only this module imports urllib3.
 Nothing of the address, of a proxy's password or of a foreign exception leaves it, but an answer's own bytes do: they may hold
@@ -69,37 +69,69 @@ def post(
     `ca_file` takes the place of the system's store.  Proxies are those of `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`, in
     either case; a loopback address is always reached directly.
     """
-    _silence_loggers()
+    headers = {"Content-Type": "application/json"}
     limits = Limits(step_s=connect_s, total_s=total_s)
+    return _request(webhook, _Request("POST", webhook.path, body, headers), ca_file, limits, read_s)
+
+
+def ping(
+    webhook: Webhook, *, ca_file: Path | None, connect_s: float, read_s: float, total_s: float
+) -> Answer:
+    """GET the server's health check and return the answer without its body; the limits are those of `post`.
+
+    Raises NotArrivedError, UncertainError, and nothing else.  Sends nothing of the secret.
+    """
+    limits = Limits(step_s=connect_s, total_s=total_s)
+    return _request(webhook, _Request("GET", webhook.ping_path, None, {}), ca_file, limits, read_s)
+
+
+class _Request(NamedTuple):
+    """One request, apart from the connection that it takes."""
+
+    method: str
+    path: str
+    body: bytes | None
+    headers: dict[str, str]
+
+
+def _request(
+    webhook: Webhook, request: _Request, ca_file: Path | None, limits: Limits, read_s: float
+) -> Answer:
+    """Connect, send and read.  Raises NotArrivedError, UncertainError."""
+    _silence_loggers()
     try:
-        connection, target, headers = _connect(webhook, ca_file, limits)
+        connection, request = _connect(webhook, request, ca_file, limits)
     except NotArrivedError as failure:
         # A new one: the one that was raised has frames behind it that know the address.
         raise NotArrivedError(failure.detail, certificate=failure.certificate) from None
-    except Exception:  # noqa: BLE001 - no byte of the post was sent, whatever went wrong
+    except Exception:  # noqa: BLE001 - no byte of the request was sent, whatever went wrong
         raise NotArrivedError(NOT_SENT) from None
     limits.step_s = read_s
     try:
         with _closed(connection):
-            return _exchange(connection, target, headers, body)
+            return _exchange(connection, request)
     except (TimeoutError, ReadTimeoutError):
         raise UncertainError(NO_ANSWER) from None
     except Exception:  # noqa: BLE001 - sending had begun, and no answer was understood
         raise UncertainError(BROKEN_OFF) from None
 
 
-def _exchange(connection: HTTPConnection, target: str, headers: dict[str, str], body: bytes) -> Answer:
-    """Send the post and read the answer, its body only where it can matter."""
+def _exchange(connection: HTTPConnection, request: _Request) -> Answer:
+    """Send the request and read the answer, its body only where it can matter: of a post."""
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
         # A server may answer and close before it has read everything; the answer is there to be read.
         connection.request(
-            "POST", target, body=body, headers=headers, preload_content=False, decode_content=False
+            request.method,
+            request.path,
+            body=request.body,
+            headers=request.headers,
+            preload_content=False,
+            decode_content=False,
         )
     response = connection.getresponse()
     with _closed(response):
-        return Answer(
-            response.status, response.headers, _body(response) if response.status == HTTPStatus.OK else b""
-        )
+        matters = request.method == "POST" and response.status == HTTPStatus.OK
+        return Answer(response.status, response.headers, _body(response) if matters else b"")
 
 
 @contextlib.contextmanager
@@ -124,14 +156,14 @@ def _body(response: HTTPResponse) -> bytes:
 
 
 def _connect(
-    webhook: Webhook, ca_file: Path | None, limits: Limits
-) -> tuple[HTTPConnection, str, dict[str, str]]:
-    """A connection that is ready for the post, with the request's target and headers.
+    webhook: Webhook, request: _Request, ca_file: Path | None, limits: Limits
+) -> tuple[HTTPConnection, _Request]:
+    """Return a connection that is ready for the request, and the request with its target and headers for it.
 
     Raises NotArrivedError, or anything else, with nothing left open.
     """
     headers = {
-        "Content-Type": "application/json",
+        **request.headers,
         "User-Agent": f"atvm-pipeline/{__version__}",
         "Connection": "close",
         "Accept-Encoding": SKIP_HEADER,
@@ -140,7 +172,7 @@ def _connect(
     plain = webhook.scheme == "http" and webhook.loopback and ca_file is None
     tls = None if plain else _trust(ca_file)
     proxy = _proxy_for(webhook, tls)
-    target = webhook.path
+    target = request.path
     if proxy is None or proxy.proxy is None:
         connection = _new(webhook.scheme, webhook.host, webhook.port, tls, limits)
     else:
@@ -154,7 +186,7 @@ def _connect(
             )
         else:
             headers.update(proxy.proxy_headers)
-            target = webhook.place + webhook.path
+            target = webhook.place + request.path
     try:
         with _translated():
             connection.connect()
@@ -162,7 +194,7 @@ def _connect(
         with contextlib.suppress(Exception):
             connection.close()
         raise
-    return connection, target, headers
+    return connection, request._replace(path=target, headers=headers)
 
 
 @contextlib.contextmanager

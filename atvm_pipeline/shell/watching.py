@@ -107,6 +107,7 @@ def crashed_deliveries(run: Run) -> list[DeliverySettled]:
             attempt=post.attempts,
             outcome="uncertain",
             detail="the watcher ended while sending",
+            crashed=True,
         )
         for post in run.outbox
         if post.in_flight

@@ -31,6 +31,11 @@ class Webhook:
     path: str = field(repr=False)
     """The secret."""
 
+    @property
+    def ping_path(self) -> str:
+        """Path of the same server's health check, also below a subpath; no part of the secret."""
+        return f"{self.path.rpartition('/hooks/')[0]}/api/v4/system/ping"
+
     def __str__(self) -> str:
         return self.place
 

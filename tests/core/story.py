@@ -7,7 +7,7 @@ import msgspec
 from msgspec.structs import replace
 
 from atvm_pipeline.core import facts as f
-from atvm_pipeline.core.effects import Effect, PostMessage
+from atvm_pipeline.core.effects import Effect, PingServer, PostMessage
 from atvm_pipeline.core.events import (
     ArtifactWritten,
     CancelRequested,
@@ -21,6 +21,7 @@ from atvm_pipeline.core.events import (
     RunnerStarted,
     RunnerVanished,
     RunRequested,
+    ServerPinged,
     Settings,
 )
 from atvm_pipeline.core.facts import Counts
@@ -154,6 +155,11 @@ class Story:
             DeliverySettled(at=self.at, key=post.key, attempt=post.attempts, outcome=outcome, **more)  # type: ignore[arg-type]
         )
 
+    def ping(self, *, up: bool = True, **more: Any) -> Self:
+        """Answer the ping that is under way."""
+        post = next(post for post in self.run.outbox if post.pinging)
+        return self.feed(ServerPinged(at=self.at, key=post.key, ping=post.pings, up=up, **more))
+
     # --- larger pieces ---
 
     def child(self, *specs: tuple[str, Counts], label: str | None = None, total: int | None = None) -> Self:
@@ -212,6 +218,10 @@ class Story:
     @property
     def posts(self) -> list[PostMessage]:
         return [effect for effect in self.effects if isinstance(effect, PostMessage)]
+
+    @property
+    def pings(self) -> list[PingServer]:
+        return [effect for effect in self.effects if isinstance(effect, PingServer)]
 
     def texts(self, kind: str) -> list[str]:
         """The texts of the posts of one kind (`subrun`, `run`, `alert`), in order."""

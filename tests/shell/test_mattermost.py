@@ -20,6 +20,7 @@ from tests.mattermost_model import (
     error,
     half_answer,
     page,
+    passed_on,
     posted_500,
     rate_limited,
     raw,
@@ -80,7 +81,7 @@ def test_a_body_of_many_records_arrives_whole(server: MattermostModel) -> None:
         pytest.param(posted_500(), "uncertain", 500, 1, id="500 after the post was stored"),
         *[
             pytest.param(page(status), "uncertain", status, 0, id=str(status))
-            for status in (201, 204, 408, 502, 503, 504, 999)
+            for status in (201, 204, 408, 504, 505, 599, 999)
         ],
         *[
             pytest.param(redirect(status), "rejected", status, 0, id=str(status))
@@ -98,6 +99,13 @@ def test_a_body_of_many_records_arrives_whole(server: MattermostModel) -> None:
             id="404, whose body breaks off",
         ),
         pytest.param(rate_limited(), "not-arrived", 429, 0, id="429"),
+        *(
+            pytest.param(page(status), "probably-not-arrived", status, 0, id=f"{status} of a gateway")
+            for status in (502, 503)
+        ),
+        pytest.param(
+            passed_on(502), "probably-not-arrived", 502, 1, id="502 after the gateway passed the post on"
+        ),
         pytest.param(drop_after_accept(), "uncertain", None, 1, id="dropped after the post was stored"),
         pytest.param(drop_before_read(), "uncertain", None, 0, id="dropped before the body was read"),
         pytest.param(half_answer(b"o"), "uncertain", None, 1, id="half an answer"),

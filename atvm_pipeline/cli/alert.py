@@ -1,4 +1,4 @@
-"""Tell the alert channel that the watcher of a run died (what atvm-run-watcher-failed@.service executes)."""
+"""Report to the alert channel that the watcher of a run died or lost messages (atvm-run-watcher-failed@.service)."""
 
 import argparse
 import contextlib
@@ -10,7 +10,7 @@ from atvm_pipeline.core.errors import DataError
 from atvm_pipeline.shell.alerting import PATIENCE_S, tell
 from atvm_pipeline.shell.files import is_locked
 from atvm_pipeline.shell.programs import systemctl
-from atvm_pipeline.shell.reading import TERMINAL, posts_pending, read_state
+from atvm_pipeline.shell.reading import LOST, TERMINAL, counted, posts_pending, read_state, undelivered
 from atvm_pipeline.shell.records import Paths, Request, read_record
 from atvm_pipeline.shell.refusals import DONE, UNAVAILABLE
 from atvm_pipeline.shell.supervisor.base import WATCHER_UNIT
@@ -34,18 +34,21 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Tell.  0 told, or nothing to tell or nobody to tell it to; 69 the alert did not arrive."""
+    """Report.  0 reported, or nothing to report or no channel for it; 69 the alert did not arrive."""
     environ = environment()
     paths = Paths(state_root(args, environ), checked_build_name(args.build))
     if is_locked(paths.watcher_lock):
-        say(f"{paths.build_name} is being watched: nothing to tell")
+        say(f"{paths.build_name} is being watched: nothing to report")
         return DONE
     request, state = _known(paths)
-    text = _text(paths, request, state, _how(paths, os.environ))
-    if text is None:
-        say(f"{paths.build_name} has ended and all is told")
-        return DONE
-    say(f"{paths.build_name}: {text}")
+    if state is not None and _is_over(state):
+        say(_ended(paths, state))
+        if not undelivered(state) or _was_alerted(state):
+            return DONE
+        text = _ended(paths, state)
+    else:
+        text = _died(paths, request, state, _how(paths, os.environ))
+        say(f"{paths.build_name}: {text}")
     run_id = request.run_id if request is not None else ""
     key = f"{run_id}/alert/watcher-died/{os.environ.get('MONITOR_INVOCATION_ID', '')[:WORD_CHARS_MAX]}"
     outcome = tell(
@@ -88,21 +91,35 @@ def _how(paths: Paths, environ: Mapping[str, str]) -> str:
     return ", ".join(words) or "systemd does not say how"
 
 
-def _text(paths: Paths, request: Request | None, state: dict[str, Any] | None, how: str) -> str | None:
-    """What is told; None if the watcher had done all that it could."""
+def _is_over(state: dict[str, Any]) -> bool:
+    """Whether the watcher had done all that it could."""
+    return state["phase"] in TERMINAL and not posts_pending(state)
+
+
+def _ended(paths: Paths, state: dict[str, Any]) -> str:
+    """One line about a run whose watcher has done all that it could."""
+    lost = undelivered(state)
+    begin = f"{paths.build_name} has ended ({state['phase']}); "
+    if not lost:
+        return f"{begin}no message is left to deliver."
+    by_hand = any(owner != "an alert" for owner, _ in lost)
+    help_ = f" Deliver with: atvm-pipeline resend {paths.build_name}" if by_hand else ""
+    return f"{begin}{counted(lost)}.{help_}"
+
+
+def _was_alerted(state: dict[str, Any]) -> bool:
+    """Whether the watcher's own alert about the lost messages has arrived."""
+    about = tuple(f"/alert/attention-message-{outcome}" for outcome in LOST)
+    sent = [str(post.get("key")) for post in state.get("alerts", ()) if post["outcome"] == "sent"]
+    return any(key.endswith(about) for key in sent)
+
+
+def _died(paths: Paths, request: Request | None, state: dict[str, Any] | None, how: str) -> str:
+    """One line about a run that is not watched any more."""
     if request is None:
         return (
-            f"the watcher died ({how}) and its state is gone from {paths.folder}: nobody will say how the run ends; "
+            f"the watcher died ({how}) and its state is gone from {paths.folder}: the end of the run will not be reported; "
             "look at the runner itself"
-        )
-    if state is not None and state["phase"] in TERMINAL and not posts_pending(state):
-        expired = _count(state, "expired")
-        if expired == 0:
-            # A rejected message was told by the watcher, as far as the webhook takes anything.
-            return None
-        return (
-            f"ended as {state['phase']}, but {expired} of its message(s) could not be delivered; "
-            f"deliver them with: atvm-pipeline resend {paths.build_name}"
         )
     known = "nothing is known yet"
     if state is not None:
@@ -115,8 +132,3 @@ def _text(paths: Paths, request: Request | None, state: dict[str, Any] | None, h
         f"the watcher died ({how}) and is not started again; {known}; {runner}. "
         f"Go on with: start-atvm-run-watcher.sh --attach --build-name {paths.build_name}"
     )
-
-
-def _count(state: dict[str, Any], outcome: str) -> int:
-    posts = [state.get("post"), *(subrun.get("post") for subrun in state["subruns"])]
-    return sum(1 for post in posts if post is not None and post.get("outcome") == outcome)

@@ -24,8 +24,7 @@ GOING_ON = {"no_report": "running", "not_run": "to come"}
 def page(state: dict[str, Any], *, title: str) -> str:
     """One run: its end, its specs, its sub-runs and their hosts."""
     lines = [f"{title}: {state['phase']}", f"  {state['reason']['code']}: {state['reason']['text']}"]
-    if state.get("attention"):
-        lines.append(f"  attention: {state['attention']}")
+    lines += [f"  attention: {text}" for text in attentions(state)]
     lines += [f"  note: {note}" for note in state.get("notes", ())]
     lines.append(f"  specs: {ledger_line(state)}")
     lines += [f"  {state['host_check_note']}"] if state.get("host_check_note") else []
@@ -38,6 +37,11 @@ def page(state: dict[str, Any], *, title: str) -> str:
     if state["post"] is not None:
         lines.append(f"  closing message: {state['post']['outcome']}")
     return "\n".join(printable(line) for line in lines)
+
+
+def attentions(state: dict[str, Any]) -> list[str]:
+    """Return every sentence for a person who should look."""
+    return state.get("attentions") or ([state["attention"]] if state.get("attention") else [])
 
 
 def _goes_on(case: dict[str, Any]) -> bool:

@@ -11,7 +11,7 @@ from atvm_pipeline.shell.reading import TERMINAL, builds, live, posts_pending, r
 from atvm_pipeline.shell.refusals import DATA, DONE, Refused
 
 from .common import add_state_root, checked_build_name, environment, state_root
-from .page import page, print_json
+from .page import attentions, page, print_json
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -86,9 +86,7 @@ def concerns(paths: Paths, state: dict[str, Any]) -> list[str]:
             if live(paths)["watcher"]
             else "a message was not delivered, and nobody watches"
         )
-    if state.get("attention"):
-        parts.append(f"attention: {state['attention']}")
-    return parts
+    return [*parts, *(f"attention: {text}" for text in attentions(state))]
 
 
 def _page(paths: Paths, state: dict[str, Any]) -> str:

@@ -1,14 +1,20 @@
-"""Wait until a run has ended and its messages are settled: 0 if it is COMPLETED, 1 if not, 69 if nobody watches."""
+"""Wait until a run has ended and its messages are settled.
+
+0 if it is COMPLETED, 1 if not; 69, before both, if no watcher lives or a message was not delivered.
+"""
 
 import argparse
 import time
+from typing import Any
 
-from atvm_pipeline.shell.reading import TERMINAL, live, posts_pending, read_state
+from atvm_pipeline.shell.reading import TERMINAL, counted, live, posts_pending, read_state, undelivered
 from atvm_pipeline.shell.records import Paths
 from atvm_pipeline.shell.refusals import DATA, DONE, NO, UNAVAILABLE, USAGE, Refused
 
 from .common import add_state_root, checked_build_name, environment, say, state_root
 
+NAMED_MAX = 5
+"""Messages named in the line about those that were not delivered."""
 LOOK_S = 0.2
 UNWATCHED_S = 3.0
 """A watcher that is being restarted holds no lock for a moment."""
@@ -34,6 +40,7 @@ def run(args: argparse.Namespace) -> int:
         state = read_state(paths)
         if state is not None and state["phase"] in TERMINAL and not posts_pending(state):
             say(f"{paths.build_name}: {state['phase']}: {state['reason']['text']}")
+            _check_messages(paths.build_name, state)
             return DONE if state["phase"] == "COMPLETED" else NO
         now = time.monotonic()
         watched = now if live(paths)["watcher"] else watched
@@ -47,3 +54,17 @@ def run(args: argparse.Namespace) -> int:
             phase = state["phase"] if state is not None else "not begun"
             raise Refused(UNAVAILABLE, f"{paths.build_name} is still {phase} after {args.timeout:.0f} s")
         time.sleep(LOOK_S)
+
+
+def _check_messages(build_name: str, state: dict[str, Any]) -> None:
+    """Raise Refused (69) if a message of the run was not delivered, with one line that names it."""
+    lost = undelivered(state)
+    if not lost:
+        return
+    names = ", ".join(f"{owner}: {post['outcome']}" for owner, post in lost[:NAMED_MAX])
+    more = f" and {len(lost) - NAMED_MAX} more" if len(lost) > NAMED_MAX else ""
+    why = next((f"; {post['detail']}" for _, post in lost if post.get("detail")), "")
+    text = f"{build_name} has ended ({state['phase']}); {counted(lost)} ({names}{more}){why}"
+    if any(owner != "an alert" for owner, _ in lost):
+        text += f"; deliver with: atvm-pipeline resend {build_name}"
+    raise Refused(UNAVAILABLE, text)

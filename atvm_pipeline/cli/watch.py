@@ -5,6 +5,7 @@ from pathlib import Path
 
 from atvm_pipeline.core.events import RunRequested
 from atvm_pipeline.core.requested_hosts import requested_hosts
+from atvm_pipeline.core.undelivered import LOST, last_outcomes
 from atvm_pipeline.shell.dialects import load_dialect
 from atvm_pipeline.shell.files import Busy, locked
 from atvm_pipeline.shell.inventories import load_inventory
@@ -24,7 +25,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Watch.  0 in every phase once its posts are settled, 69 if one was rejected or expired."""
+    """Watch.  0 in every phase once its posts are settled, 69 if one ended as rejected, uncertain or expired."""
     environ = environment()
     paths = Paths(state_root(args, environ), checked_build_name(args.build))
     follow_release(paths, ["watch", args.build, *given_state_root(args)])
@@ -39,8 +40,7 @@ def run(args: argparse.Namespace) -> int:
             watched = watch_run(paths, request, environ, first_event)
     except Busy:
         raise Refused(IN_USE, f"build {paths.build_name} is being watched already") from None
-    bad = [post for post in watched.outbox if post.outcome in ("rejected", "expired")]
-    return UNAVAILABLE if bad else DONE
+    return UNAVAILABLE if any(post.outcome in LOST for post in last_outcomes(watched)) else DONE
 
 
 def first_event(request: Request) -> RunRequested:

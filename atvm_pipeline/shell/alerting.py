@@ -1,16 +1,19 @@
 """An alert that does not go through a run's outbox: because the watcher is dead, or its disk takes nothing.
 
-It is not recorded, so it may come twice; the delivery id is then the same.  Nothing here decides what is told.
+It is not recorded, so it may come twice; the delivery id is then the same.  Repeats, pings and waits follow the rules
+of `core/attempts.py`.
 """
 
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import assert_never
 
+from atvm_pipeline.core.attempts import REPEAT_DELAYS_S, UNCERTAIN_DELAY_S
 from atvm_pipeline.core.messages import alert_line, marked
 
 from . import clock
-from .delivery import attempt_once, with_channel
+from .delivery import attempt_once, ping_once, with_channel
 from .log import log
 from .records import Request
 from .webhook import Webhook
@@ -52,20 +55,73 @@ def tell(
     webhook = Webhook.parse(address)
     ca_file = request.ca_file if request is not None else environ.get("ATVM_WATCHER_CA_FILE")
     payload = alert_line(build_name, request.run_id if request is not None else "", text, key)
-    deadline_s, delay_s, doubted = clock.monotonic() + patience_s, FIRST_DELAY_S, False
+    sender = _Sender(webhook, channel, Path(ca_file) if ca_file else None, payload)
+    deadline_s = clock.monotonic() + patience_s
     while True:
-        body = with_channel(marked(payload) if doubted else payload, channel)
-        attempt = attempt_once(webhook, body, Path(ca_file) if ca_file else None)
-        if attempt.outcome in ("sent", "rejected") or (attempt.outcome == "uncertain" and doubted):
-            return attempt.outcome
-        doubted = doubted or attempt.outcome == "uncertain"
-        log(f"the alert has not arrived ({attempt.detail}); trying again in {delay_s:.0f} s")
+        outcome = sender.attempt()
+        if outcome is not None:
+            return outcome
+        delay_s = sender.delay_s
+        log(f"the alert has not arrived ({sender.detail}); trying again in {delay_s:.0f} s")
         if clock.monotonic() + delay_s > deadline_s:
-            return "uncertain" if doubted else "expired"
+            return "uncertain" if sender.doubted else "expired"
         clock.sleep(delay_s)
-        delay_s = min(LAST_DELAY_S, delay_s * 2)
         if obsolete():
             return "obsolete"
+
+
+class _Sender:
+    """Attempts at one alert, by the rules of a run's messages."""
+
+    def __init__(self, webhook: Webhook, channel: str, ca_file: Path | None, payload: str) -> None:
+        self._webhook, self._channel, self._ca_file, self._payload = webhook, channel, ca_file, payload
+        self._pause_s = FIRST_DELAY_S
+        self._repeats = 0
+        self._uncertain = False
+        self._ping_first = False
+        self.doubted = False
+        """An attempt may have arrived."""
+        self.detail = ""
+        self.delay_s = 0.0
+        """Seconds until the next attempt."""
+
+    def attempt(self) -> Outcome | None:
+        """Attempt once; None where another attempt may follow."""
+        if self._ping_first:
+            found = ping_once(self._webhook, self._ca_file)
+            if not found.up:
+                return self._wait(found.detail, self._backed_off(found.retry_after_s))
+        body = with_channel(marked(self._payload) if self.doubted else self._payload, self._channel)
+        attempt = attempt_once(self._webhook, body, self._ca_file)
+        repeats, self._repeats = self._repeats, self._repeats + self.doubted
+        match attempt.outcome:
+            case "sent" | "rejected":
+                return attempt.outcome
+            case "not-arrived":
+                self._repeats = repeats
+                return self._wait(attempt.detail, self._backed_off(attempt.retry_after_s))
+            case "uncertain":
+                if self._uncertain or self._repeats >= len(REPEAT_DELAYS_S):
+                    return "uncertain"
+                self._uncertain = self.doubted = True
+                return self._wait(attempt.detail, UNCERTAIN_DELAY_S)
+            case "probably-not-arrived":
+                if self._repeats >= len(REPEAT_DELAYS_S):
+                    return "uncertain"
+                self._ping_first = self.doubted = True
+                wait_s = max(REPEAT_DELAYS_S[self._repeats], attempt.retry_after_s or 0.0)
+                self._pause_s = FIRST_DELAY_S
+                return self._wait(attempt.detail, wait_s)
+            case _:
+                assert_never(attempt.outcome)
+
+    def _wait(self, detail: str, delay_s: float) -> Outcome | None:
+        self.detail, self.delay_s = detail, delay_s
+        return None
+
+    def _backed_off(self, retry_after_s: float | None) -> float:
+        delay_s, self._pause_s = self._pause_s, min(LAST_DELAY_S, self._pause_s * 2)
+        return delay_s if retry_after_s is None else max(retry_after_s, FIRST_DELAY_S)
 
 
 def tell_apart(

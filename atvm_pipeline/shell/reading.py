@@ -16,7 +16,7 @@ STATE_MAX_BYTES = 256 * 1024 * 1024
 
 Shape = Any
 """What a value must be: a type, None, one of several (a tuple), a list of one shape, an object with keys (`key?` may lack)."""
-POST = {"outcome": str}
+POST = {"outcome": str, "detail?": str}
 SPEC = {
     "spec": str,
     "result": str,
@@ -41,6 +41,7 @@ STATE = {
     "run_id": str,
     "subruns": [SUBRUN],
     "attention?": (str, None),
+    "attentions?": [str],
     "alerts?": [POST],
 }
 """What every command that looks may count on."""
@@ -137,13 +138,39 @@ def builds(state_root: Path) -> list[str]:
 
 def posts_pending(state: dict[str, Any]) -> bool:
     """Whether any message of the run is not settled."""
-    posts = [
-        state.get("post"),
-        *state.get("alerts", ()),
-        *(subrun.get("post") for subrun in state.get("subruns", ())),
+    return any(post["outcome"] == "pending" for _, post in posts_of(state))
+
+
+def posts_of(state: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Return the messages of the run, each with whose it is: a sub-run's, the run's own, an alert."""
+    named = [
+        *((f"sub-run {subrun['index']}", subrun.get("post")) for subrun in state["subruns"]),
+        ("the run", state.get("post")),
+        *(("an alert", post) for post in state.get("alerts", ())),
     ]
-    return any(post is not None and post.get("outcome") == "pending" for post in posts)
+    return [(owner, post) for owner, post in named if post is not None]
 
 
+def undelivered(state: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Return the messages that ended without being sent, as `posts_of`."""
+    return [(owner, post) for owner, post in posts_of(state) if post["outcome"] in LOST]
+
+
+def counted(lost: list[tuple[str, dict[str, Any]]]) -> str:
+    """Say how many messages ended how: `3 messages were rejected`."""
+    parts = []
+    for outcome, words in LOST.items():
+        count = sum(1 for _, post in lost if post["outcome"] == outcome)
+        if count:
+            parts.append(f"{count} message{'s were' if count > 1 else ' was'} {words}")
+    return ", ".join(parts)
+
+
+LOST = {
+    "rejected": "rejected",
+    "uncertain": "sent without certainty",
+    "expired": "given up after 72 hours",
+}
+"""The outcomes that a person should know of, in words; a test compares them with `core.undelivered`."""
 TERMINAL = frozenset({"COMPLETED", "FAILED", "CANCELLED", "TERMINATED", "HUNG", "UNKNOWN"})
 """Spelled here as well, so that a look at the state does not import the core; a test holds it to `core.state`."""

@@ -10,8 +10,9 @@ from msgspec.structs import replace
 
 from atvm_pipeline.core.events import DeliverySettled, RunRequested, WatcherStarted
 from atvm_pipeline.core.reducer import begin
-from atvm_pipeline.core.snapshot import Snapshot
+from atvm_pipeline.core.snapshot import PostView, Snapshot
 from atvm_pipeline.core.state import TERMINAL_PHASES, Run
+from atvm_pipeline.core.undelivered import LOST
 
 from . import clock, notify
 from .alerting import tell_apart
@@ -140,6 +141,8 @@ class _Saved:
 
     def __init__(self) -> None:
         self._warm = False
+        self._logged: set[str] = set()
+        """Keys of the messages whose loss this watcher has logged."""
 
     def tell(self, snapshot: Snapshot) -> None:
         """One line for systemd; and once a spec has ended, a message may come at any time."""
@@ -147,7 +150,25 @@ class _Saved:
         if not self._warm and ledger.planned > ledger.not_run + ledger.no_report:
             self._warm = True
             warm_up()
+        self._log_lost(snapshot)
         _tell(snapshot)
+
+    def _log_lost(self, snapshot: Snapshot) -> None:
+        """Log each message that ended without being sent; one of an earlier watcher too, which may have died before."""
+        for owner, post in _posts(snapshot):
+            if post.outcome in LOST and post.key not in self._logged:
+                self._logged.add(post.key)
+                why = f": {post.detail}" if post.detail else ""
+                log(f"message of {owner}: {post.outcome} (delivery {post.delivery_id}){why}")
+
+
+def _posts(snapshot: Snapshot) -> list[tuple[str, PostView]]:
+    named = [
+        *((f"sub-run {subrun.index}", subrun.post) for subrun in snapshot.subruns),
+        ("the run", snapshot.post),
+        *(("an alert", post) for post in snapshot.alerts),
+    ]
+    return [(owner, post) for owner, post in named if post is not None]
 
 
 def _tell(snapshot: Snapshot) -> None:
@@ -157,7 +178,6 @@ def _tell(snapshot: Snapshot) -> None:
     parts += ["failing"] if snapshot.failing else []
     parts += [snapshot.reason["text"]] if snapshot.phase in TERMINAL_PHASES else []
     parts += [snapshot.attention] if snapshot.attention else []
-    posts = [snapshot.post, *snapshot.alerts, *(subrun.post for subrun in snapshot.subruns)]
-    waiting = sum(1 for post in posts if post is not None and post.outcome == "pending")
+    waiting = sum(1 for _, post in _posts(snapshot) if post.outcome == "pending")
     parts += [f"{waiting} message(s) not delivered yet"] if waiting else []
     notify.status(f"{snapshot.phase}: {'; '.join(parts)}")

@@ -9,11 +9,20 @@ from pathlib import Path
 
 import pytest
 
+from atvm_pipeline.core.attempts import REPEAT_DELAYS_S
 from atvm_pipeline.shell import alerting
 from atvm_pipeline.shell.files import locked
 from atvm_pipeline.shell.records import Paths, Request, read_record
 from tests.controller import Controller
-from tests.mattermost_model import MattermostModel, drop_after_accept, ok
+from tests.mattermost_model import (
+    MattermostModel,
+    away,
+    drop_after_accept,
+    healthy,
+    ok,
+    passed_on,
+    rate_limited,
+)
 from tests.running import BUILD, PROJECT, RUN_ID, make_request
 from tests.waiting import DEADLINE_S, SOON_S, wait_for
 
@@ -88,16 +97,50 @@ def test_a_state_that_cannot_be_read_does_not_keep_the_alert_back(tmp_path, serv
     assert "nothing is known yet" in server.posts[0].text
 
 
-def test_an_alert_that_may_have_arrived_is_repeated_once_and_marked(tmp_path, server, monkeypatch):
-    monkeypatch.setattr(alerting, "FIRST_DELAY_S", 0.01)
-    server.script(drop_after_accept(), ok())
+def told(server, tmp_path, monkeypatch, **fields):
+    """`alerting.tell`, and the seconds that it waited between its attempts."""
+    waits = []
+    monkeypatch.setattr(alerting.clock, "sleep", waits.append)
     request = read_record(make_request(tmp_path, "true", alert_channel="a").request, Request)
-    outcome = alerting.tell(
-        BUILD, request, {"MATTERMOST_ATVM_WEBHOOK": server.url}, "text", key=f"{RUN_ID}/alert/x"
-    )
+    environ = {"MATTERMOST_ATVM_WEBHOOK": server.url}
+    outcome = alerting.tell(BUILD, request, environ, "text", key=f"{RUN_ID}/alert/x", **fields)
+    return outcome, waits
 
-    assert outcome in ("sent", "uncertain")
-    assert server.requests == 2
+
+def test_an_alert_that_may_have_arrived_is_repeated_once_and_marked(tmp_path, server, monkeypatch):
+    server.script(drop_after_accept(), drop_after_accept(), ok())
+
+    assert told(server, tmp_path, monkeypatch) == ("uncertain", [30.0])
+    assert ["Possible duplicate" in post.text for post in server.posts] == [False, True]
+
+
+def test_an_alert_that_meets_a_gateway_waits_for_its_server_and_comes_marked(tmp_path, server, monkeypatch):
+    server.script(away(), ok())
+    server.script_pings(away(), away(503, "7"), healthy())
+
+    assert told(server, tmp_path, monkeypatch) == ("sent", [5.0, 5.0, 7.0])
+    assert (server.requests, len(server.pings)) == (2, 3)
+    assert ["Possible duplicate" in post.text for post in server.posts] == [True]
+
+
+def test_an_alert_is_repeated_six_times_at_most_where_the_ping_lies(tmp_path, server, monkeypatch):
+    server.script(passed_on(502))
+
+    assert told(server, tmp_path, monkeypatch) == ("uncertain", list(REPEAT_DELAYS_S))
+    assert ["Possible duplicate" in post.text for post in server.posts] == [False] + [True] * 6
+
+
+def test_the_sixth_repeat_of_an_alert_is_the_last_whatever_its_end(tmp_path, server, monkeypatch):
+    server.script(*[away()] * 6, drop_after_accept())
+
+    assert told(server, tmp_path, monkeypatch) == ("uncertain", list(REPEAT_DELAYS_S))
+    assert server.requests == 7
+
+
+def test_an_alert_whose_repeat_is_refused_for_now_is_tried_again(tmp_path, server, monkeypatch):
+    server.script(away(), rate_limited("9"), ok())
+
+    assert told(server, tmp_path, monkeypatch) == ("sent", [5.0, 9.0])
 
 
 def test_an_alert_gives_up_after_its_time(tmp_path, monkeypatch):
@@ -110,6 +153,61 @@ def test_an_alert_gives_up_after_its_time(tmp_path, monkeypatch):
 
     assert outcome == "expired"
     assert time.monotonic() - began < SOON_S
+
+
+LOST_STATE = (PROJECT / "fixtures" / "replay" / "failed-256" / "state.json").read_text()
+
+
+def ended(paths: Paths, *outcomes: str, alert: str | None = None) -> None:
+    """Lay the state of a run that has ended, with messages of these outcomes."""
+    state = json.loads(LOST_STATE)
+    state.pop("facts", None)
+    state["run_id"], state["post"], state["alerts"] = RUN_ID, None, []
+    for subrun, outcome in zip(state["subruns"], outcomes, strict=True):
+        subrun["post"] = {"outcome": outcome}
+    if alert is not None:
+        state["alerts"] = [{"outcome": alert, "key": f"{RUN_ID}/alert/attention-message-rejected"}]
+    paths.state.write_text(json.dumps(state))
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "words"),
+    [
+        (("rejected",) * 3, "3 messages were rejected."),
+        (("sent", "rejected", "sent"), "1 message was rejected."),
+        (
+            ("rejected", "uncertain", "expired"),
+            "1 message was rejected, 1 message was sent without certainty, 1 message was given up after 72 hours.",
+        ),
+    ],
+)
+def test_an_ended_run_whose_messages_were_lost_is_reported_as_such(tmp_path, server, outcomes, words):
+    paths = make_request(tmp_path, "true", alert_channel="atvm-alerts")
+    ended(paths, *outcomes)
+    done = run(paths, server)
+
+    assert done.returncode == 0, done.stderr
+    assert f"{BUILD} has ended (FAILED); {words} Deliver with: atvm-pipeline resend {BUILD}" in done.stderr
+    assert words in server.posts[0].text
+    assert "died" not in done.stderr + server.posts[0].text
+
+
+def test_an_ended_run_whose_watcher_has_sent_that_alert_is_only_logged(tmp_path, server):
+    paths = make_request(tmp_path, "true", alert_channel="atvm-alerts")
+    ended(paths, *("rejected",) * 3, alert="sent")
+    done = run(paths, server)
+
+    assert (done.returncode, server.requests) == (0, 0)
+    assert "3 messages were rejected." in done.stderr
+
+
+def test_an_ended_run_without_lost_messages_is_only_logged(tmp_path, server):
+    paths = make_request(tmp_path, "true", alert_channel="atvm-alerts")
+    ended(paths, "sent", "dropped", "sent")
+    done = run(paths, server)
+
+    assert (done.returncode, server.requests) == (0, 0)
+    assert f"{BUILD} has ended (FAILED); no message is left to deliver." in done.stderr
 
 
 def test_the_sweep_gives_an_unwatched_run_its_watcher_and_leaves_an_ended_one(tmp_path: Path) -> None:

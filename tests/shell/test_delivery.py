@@ -18,7 +18,7 @@ from atvm_pipeline.shell.mattermost import NOT_LOADED, Attempt
 from atvm_pipeline.shell.records import Request
 from atvm_pipeline.shell.webhook import Webhook
 from tests.controller import BUILD, Controller
-from tests.mattermost_model import MattermostModel, error, held, ok, slow
+from tests.mattermost_model import MattermostModel, away, error, healthy, held, ok, slow
 from tests.waiting import wait_for
 
 WEBHOOK = Webhook.parse("http://127.0.0.1:9/hooks/s3cr3ts3cr3t")
@@ -121,19 +121,41 @@ def test_a_receiver_that_hangs_does_not_hold_up_the_watching_of_the_groups_after
         assert [subrun["post"]["attempts"] for subrun in state["subruns"]] == [1, 0, 0]
 
 
-def test_a_rejected_message_is_attention_an_alert_and_the_watchers_exit_code(tmp_path: Path) -> None:
+def test_a_rejected_message_is_in_attention_alert_log_status_and_exit_codes(tmp_path: Path) -> None:
     with Controller(tmp_path, ATVM_WATCHER_ALERT_CHANNEL="ops") as host:
         host.webhook.script(error(404), ok())
         assert host.start(categorize=False).returncode == 0
         wait_for(lambda: host.webhook.posts, "the alert")
-        # Who waits is told that the run is COMPLETED; that nobody was told so stands in the state.
-        host.wait()
+        waited = host.call("atvm-pipeline", "wait", BUILD, "--timeout", "60")
         state = host.state()
+        again = host.call("atvm-pipeline", "watch", BUILD)
+        status = host.call("atvm-pipeline", "status", BUILD)
+        logged = (host.state_root / BUILD / "watcher.log").read_text()
+        resent = host.call("atvm-pipeline", "resend", BUILD)
+        after = host.call("atvm-pipeline", "wait", BUILD, "--timeout", "60")
 
     assert state["subruns"][0]["post"]["outcome"] == "rejected"
     assert "404" in state["attention"]
-    assert [post.payload["channel"] for post in host.webhook.posts] == ["ops"]
+    assert [post.payload["channel"] for post in host.webhook.posts[:1]] == ["ops"]
     assert host.webhook.secret not in json.dumps(state)
+    assert (waited.returncode, again.returncode) == (69, 69)
+    assert waited.stderr.splitlines()[-1].count("sub-run 1: rejected") == 1
+    assert [line for line in logged.splitlines() if "message of sub-run 1: rejected" in line]
+    assert "attention: The message of sub-run 1 was rejected" in status.stdout
+    assert (resent.returncode, after.returncode) == (0, 1 if state["phase"] == "FAILED" else 0), after.stderr
+
+
+def test_a_gateway_in_front_of_a_server_that_restarts_loses_no_message(tmp_path: Path) -> None:
+    with Controller(tmp_path, speed=50) as host:
+        host.webhook.script(away(502), away(503), away(502), ok())
+        host.webhook.script_pings(away(503), healthy())
+        assert host.start().returncode == 0
+        assert host.wait() in (0, 1)
+        texts, pings = host.texts(), len(host.webhook.pings)
+
+    assert len(texts) == 3
+    assert ["Possible duplicate" in text for text in texts] == [True] * 3
+    assert pings >= 3
 
 
 def test_a_stop_while_a_message_hangs_leaves_it_to_the_next_watcher_which_marks_it(tmp_path: Path) -> None:

@@ -304,6 +304,17 @@ def passed_on(status: int) -> Behaviour:
     return behave
 
 
+def passed_on_later(status: int) -> Behaviour:
+    """A gateway answers itself, and passes the post on all the same."""
+
+    def behave(call: Call) -> None:
+        payload = call.decoded(call.read())
+        call.answer(status, b"<html>Bad Gateway</html>", "text/html")
+        call.model.store(payload, call.headers)
+
+    return behave
+
+
 def away(status: int = 502, retry_after: str | None = None) -> Behaviour:
     """A gateway without its server: nothing is passed on."""
 

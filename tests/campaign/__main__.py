@@ -3,7 +3,7 @@
 Usage: python -m tests.campaign [--kills 300] [--seed N] [--jobs 2] [--minutes M]     (-h lists all options)
 
 Each run is a real start of a scenario, whose watcher is killed and started again until the run ends, beside a receiver
-that is fair, down, lying or silent, on a disk that fills up or not; all of it drawn from the seed.  A kill counts if it met
+that is fair, down, lying, behind a gateway or silent, on a disk that fills up or not; all of it drawn from the seed.  A kill counts if it met
 a living watcher.  Afterwards what a reader saw is held against the state, and the state against the journal and against
 the same scenario undisturbed.
 
@@ -67,6 +67,7 @@ class Campaign:
         if not self.options.json:
             plan, told = outcome.plan, outcome.told
             trouble = plan.disk or ", ".join(plan.behaviours[:-1]) or ("down" if plan.down_s else "")
+            trouble = f"gateway {', '.join(plan.gateway)}" if plan.gateway else trouble
             print(
                 f"{plan.seed:>10}  {plan.scenario:<28} {outcome.counts['kills']:>2} kills "
                 f"{told.unmarked}+{told.marked} of {told.due} messages {outcome.took_s:5.1f} s  {trouble}"
@@ -84,7 +85,7 @@ class Campaign:
         number = int(seed.rpartition("/")[2])
         receiver, on_disk = self.options.receiver, self.options.disk
         if receiver == "all":
-            receiver = "silent" if number % SILENT_EVERY == SILENT_EVERY - 1 else RECEIVERS[:3][number % 3]
+            receiver = "silent" if number % SILENT_EVERY == SILENT_EVERY - 1 else RECEIVERS[:-1][number % 4]
         if on_disk == "all":
             on_disk = DISKS[number // DISK_EVERY % 2] if number % DISK_EVERY == DISK_EVERY - 1 else "none"
         return draw(seed, receiver=receiver, disk=None if on_disk == "none" else on_disk)
@@ -100,6 +101,7 @@ class Campaign:
                     speed=25,
                     behaviours=("ok",),
                     down_s=None,
+                    gateway=None,
                     disk=None,
                     kills=(),
                 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from atvm_pipeline.core.attempts import REPEATS_MAX
 from atvm_pipeline.core.events import DeliverySettled
 from atvm_pipeline.core.messages import marked
 from atvm_pipeline.core.reducer import replay
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from tests.campaign.playing import Played
 
 BUG = "bug: "
+DOUBTS = ("uncertain", "probably-not-arrived")
+"""Outcomes of an attempt after which a repeat is marked."""
 
 
 @dataclass
@@ -194,10 +197,13 @@ def _explained(played: "Played") -> Iterator[str]:
     for post in _posts(played):
         heard = by_delivery.pop(post.delivery_id, [])
         repeats = [key for key in settled if key.startswith(f"{post.key}/resend-")]
-        doubtful = any(event.outcome == "uncertain" for event in settled[post.key])
+        doubtful = any(event.outcome in DOUBTS for event in settled[post.key])
         yield from each(post, heard, explained=doubtful or bool(repeats))
         played.outcome.told.doubled += max(0, sum(one.stored and not one.marked for one in heard) - 1)
         attempts = sum(len(settled[key]) for key in (post.key, *repeats))
+        again = sum(one.marked for one in heard) - len(repeats)
+        if again > REPEATS_MAX:
+            yield f"message {post.key} was repeated {again} times"
         if len(heard) > attempts:
             yield f"message {post.key}: {len(heard)} requests, and {attempts} attempts in the journal"
     for delivery in by_delivery:

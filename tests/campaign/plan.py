@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from random import Random
 from typing import NamedTuple
 
-from tests.campaign.receiver import LYING, SILENT, STAGES
+from tests.campaign.receiver import GATEWAYS, LYING, PINGS, SILENT, STAGES
 from tests.test_main_job import CATEGORIZED, WHOLE
 
-RECEIVERS = ("fair", "down", "lying", "silent")
+RECEIVERS = ("fair", "down", "lying", "gateway", "silent")
+AWAY_S = (3.0, 20.0)
 DISKS = ("blocks", "inodes")
 KILLS_A_RUN = (3, 10)
 SPEEDS = (1.5, 3, 6, 25)
@@ -47,11 +48,13 @@ class Plan:
     speed: float
     behaviours: tuple[str, ...]
     down_s: tuple[float, float] | None
-    """The receiver is down from and for so many seconds."""
+    """The receiver is down, or away behind its gateway, from and for so many seconds."""
     disk: str | None
     fills: tuple[tuple[float, float], ...]
     """The disk fills up after so many seconds since the last time, for so many."""
     kills: tuple[Kill, ...]
+    gateway: tuple[str, str] | None = None
+    """What the gateway does with a post, and with a ping, while its server is away."""
     patience: float = 1.0
     """Below 1 the kills come closer to each other."""
 
@@ -62,6 +65,11 @@ def draw(seed: str, *, receiver: str = "fair", disk: str | None = None, kills: i
     categorize = random.random() < 0.8
     scenario = random.choice(sorted(CATEGORIZED if categorize else WHOLE))
     behaviours = _behaviours(random, receiver)
+    down_s = (random.uniform(0, 3), random.uniform(1, 7)) if receiver == "down" else None
+    gateway = None
+    if receiver == "gateway":
+        gateway = (random.choice(list(GATEWAYS)), random.choice(list(PINGS)))
+        down_s = (random.uniform(0, 3), random.choice(AWAY_S))
     count = kills if kills is not None else random.randint(*KILLS_A_RUN)
     return Plan(
         seed=seed,
@@ -69,9 +77,10 @@ def draw(seed: str, *, receiver: str = "fair", disk: str | None = None, kills: i
         categorize=categorize,
         speed=random.choice(SPEEDS),
         behaviours=behaviours,
-        down_s=(random.uniform(0, 3), random.uniform(1, 7)) if receiver == "down" else None,
+        down_s=down_s,
         disk=disk,
         fills=_fills(random) if disk else (),
+        gateway=gateway,
         kills=tuple(_kill(random, first=at == 0) for at in range(count)),
     )
 

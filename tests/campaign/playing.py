@@ -23,8 +23,8 @@ from tests.controller import BUILD
 from tests.waiting import DEADLINE_S, wait_for
 
 MOMENT_S = {"stage": 6.0, "file": 2.0, "operation": 4.0}
-"""A moment that has not come by then is replaced by this one; a repeated message comes after 5 s."""
-RUN_S = 2 * DEADLINE_S
+"""A moment that has not come by then is replaced by this one; a repeated message comes after 5 or 30 s."""
+RUN_S = max(300.0, 2 * DEADLINE_S)
 """A run that takes longer has lost its way."""
 GONE_S = DEADLINE_S
 OVER = (0, 69)
@@ -124,11 +124,17 @@ class Played:
     def _be_down(self, over: threading.Event) -> None:
         assert self.plan.down_s is not None
         after_s, for_s = self.plan.down_s
+        receiver, gateway = self.host.receiver, self.plan.gateway
         over.wait(after_s)
-        self.host.receiver.down()
-        self.outcome.counts["receiver down"] += 1
+        if gateway is not None:
+            receiver.behind(gateway)
+            self.outcome.counts[f"gateway {gateway[0]}, ping {gateway[1]}"] += 1
+        else:
+            receiver.down()
+            self.outcome.counts["receiver down"] += 1
         over.wait(for_s)
-        self.host.receiver.up()
+        receiver.behind(None)
+        receiver.up()
 
     def _fill_up(self, over: threading.Event) -> None:
         for after_s, for_s in self.plan.fills:

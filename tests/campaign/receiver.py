@@ -14,12 +14,16 @@ from tests.mattermost_model import (
     MattermostModel,
     _Handler,
     _Server,
+    away,
     drop_after_accept,
     drop_before_read,
     error,
     half_answer,
+    healthy,
     ok,
     page,
+    passed_on,
+    passed_on_later,
     posted_500,
     rate_limited,
     raw,
@@ -44,6 +48,9 @@ BEHAVIOURS: dict[str, Callable[[], Behaviour]] = {
     "a page with 200": page,
     "a page with 502": lambda: page(502),
     "503": lambda: error(503),
+    "stores, then 502": lambda: passed_on(502),
+    "503, then stores": lambda: passed_on_later(503),
+    "504": lambda: away(504),
     "429, wait 1 s": rate_limited,
     "redirect": lambda: redirect(302),
     "400": lambda: error(400),
@@ -51,6 +58,20 @@ BEHAVIOURS: dict[str, Callable[[], Behaviour]] = {
 LYING = [name for name in BEHAVIOURS if name != "ok"]
 SILENT = "silent for longer than is waited"
 BEHAVIOURS[SILENT] = lambda: slow(33)
+
+
+GATEWAYS: dict[str, Callable[[], Behaviour]] = {
+    "instead": lambda: away(502),
+    "after": lambda: passed_on(502),
+    "before": lambda: passed_on_later(503),
+}
+"""What a gateway does with a post while its server restarts: it answers instead of, after or before passing it on."""
+PINGS: dict[str, Callable[[], Behaviour]] = {
+    "truthful": lambda: away(503),
+    "lying": healthy,
+    "missing": lambda: page(404),
+}
+"""What it answers to a ping meanwhile."""
 
 
 class Heard(NamedTuple):
@@ -91,6 +112,8 @@ class Receiver(MattermostModel):
         self._noting = threading.Lock()
         self._own = threading.local()
         self._is_up = True
+        self._gateway: tuple[str, str] | None = None
+        self._ping = ""
 
     def _bind_by_number(self) -> None:
         """Listen on the same port by its number: only such a port stays ours while nobody is let in."""
@@ -107,7 +130,19 @@ class Receiver(MattermostModel):
         self.script(*(BEHAVIOURS[name]() for name in names))
 
     def next_behaviour(self) -> Behaviour:
-        return partial(self._handle, super().next_behaviour())
+        behaviour = super().next_behaviour()
+        return partial(self._handle, GATEWAYS[self._gateway[0]]() if self._gateway else behaviour)
+
+    def next_ping(self, headers: dict[str, str]) -> Behaviour:
+        behaviour = super().next_ping(headers)
+        if self._gateway is None:
+            return page(404) if self._ping == "missing" else behaviour
+        return PINGS[self._gateway[1]]()
+
+    def behind(self, gateway: tuple[str, str] | None) -> None:
+        """Stand behind a gateway as if away (what it does with a post, its answer to a ping), or answer again (None)."""
+        self._ping = gateway[1] if gateway is not None else self._ping
+        self._gateway = gateway
 
     def _handle(self, behaviour: Behaviour, call: Call) -> None:
         with self._noting:

@@ -21,7 +21,7 @@ from tests.campaign.judging import differences, each, result_of
 from tests.campaign.plan import Kill, Moment, Plan, draw
 from tests.campaign.playing import play
 from tests.campaign.reader import Reader
-from tests.campaign.receiver import MARK, Heard
+from tests.campaign.receiver import GATEWAYS, MARK, Heard
 from tests.campaign.totals import Totals
 from tests.conftest import REPLAY
 from tests.controller import PROJECT
@@ -72,7 +72,7 @@ def test_watchers_killed_at_random_moments_lose_nothing_and_double_nothing(tmp_p
 
 @pytest.mark.timeout(TIMEOUT_S)
 def test_a_lying_receiver_and_kills_in_between_lose_nothing(tmp_path: Path) -> None:
-    """Each lie costs a pause of 5 s, which no setting shortens."""
+    """Each lie costs a pause of half a minute, which no setting shortens."""
     lies = ("stores, then drops", "ok", "a page with 200", "ok", "429, wait 1 s", "ok")
     kill = Kill(Moment("stage", "answered", 1), 0.0, "watch")
     plan = replace(drawn("lies", "all-green", kills=0), speed=25, behaviours=lies, kills=(kill,), patience=1)
@@ -81,6 +81,20 @@ def test_a_lying_receiver_and_kills_in_between_lose_nothing(tmp_path: Path) -> N
 
     assert_nothing_wrong(totals)
     assert totals.told.marked >= 2
+
+
+@pytest.mark.timeout(TIMEOUT_S)
+def test_a_server_that_restarts_behind_a_gateway_gets_every_message(tmp_path: Path) -> None:
+    """A short one: three seconds, in which a kill comes at a request."""
+    kill = Kill(Moment("stage", "asked", 1), 0.0, "watch")
+    totals = Totals()
+    for does in GATEWAYS:
+        plan = replace(drawn(f"gateway {does}", "all-green", kills=0), speed=25, kills=(kill,), patience=1)
+        plan = replace(plan, down_s=(0.0, 3.0), gateway=(does, "truthful"))
+        totals.add(play(plan, tmp_path / does, golden("all-green")))
+
+    assert_nothing_wrong(totals)
+    assert (totals.told.left, totals.told.marked >= 3) == (0, True)
 
 
 @pytest.mark.timeout(TIMEOUT_S)

@@ -10,7 +10,7 @@ from atvm_pipeline.core.state import TERMINAL_PHASES, Post
 
 from .contents import ERRORS, Point
 from .plans import AT_POINT, CLOCK, HINTS, KINDS, Plan, ways_of
-from .server import BEHAVIOURS
+from .server import BEHAVIOURS, HONESTY, PINGS
 from .stories import REPORTS
 
 Entry = tuple[str, str]
@@ -38,6 +38,8 @@ class Coverage:
             "phase of a sub-run": [phase.value for phase in TERMINAL_PHASES],
             "reason": list(REASONS),
             "server": list(BEHAVIOURS),
+            "ping": list(PINGS),
+            "away": list(HONESTY),
             "attempt": [*outcomes, "the watcher ended while sending"],
             "message": settled,
             "at a point": list(AT_POINT),

@@ -20,7 +20,16 @@ from atvm_pipeline.shell.watching import watch_run
 from .contents import ERRORS, Order, Point
 from .coverage import Coverage
 from .disk import Crash, Disk
-from .invariants import Broken, Finals, check_files, check_intent, check_messages, events_of
+from .invariants import (
+    Broken,
+    Finals,
+    check_files,
+    check_intent,
+    check_lost,
+    check_messages,
+    check_patience,
+    events_of,
+)
 from .outside import RUN_ID, Outside
 from .patches import Watcher, simulated
 from .plans import Plan
@@ -66,10 +75,14 @@ class History:
     def __init__(self, plan: Plan, folder: Path, coverage: Coverage) -> None:
         self.plan, self.coverage = plan, coverage
         self.story = STORIES[plan.story]
-        self.world = World(plan.seed, ends_after_s=EXPIRY_S if plan.unreachable else USUAL_S)
+        self.world = World(plan.seed, ends_after_s=EXPIRY_S if plan.lasts_long else USUAL_S)
         self.outside = Outside(self.world, folder, self.story.build, self._changed)
         self.server = Server(self.world, plan.deliveries, self._contacted)
-        self.server.forever = "no-connection" if plan.unreachable else None
+        self.server.forever = "no-connection" if plan.unreachable else plan.forever
+        self.server.ping_script = list(plan.pings)
+        if plan.away is not None:
+            self.server.away_s, self.server.honesty = plan.away.seconds, plan.away.honesty
+            self.server.away_as = plan.away.answers
         self.disk = Disk(self.outside.paths.state_root, self._decide)
         self.disk.on_rename = self._renamed
         self.finals = Finals()
@@ -122,7 +135,7 @@ class History:
         world, paths = self.world, self.outside.paths
         self.watcher = Watcher(world, number)
         run, down_s = None, RESTART_S
-        poll_s = 3600.0 if self.plan.unreachable else 2.0
+        poll_s = 3600.0 if self.plan.lasts_long else 2.0
         world.tell(f"watcher {number} starts")
         with simulated(world, self.outside, self.server, self.watcher, poll_s=poll_s), self.disk:
             try:
@@ -233,12 +246,15 @@ class History:
     # --- at the end ---
 
     def _told(self, run: Run) -> Told:
-        view = snapshot(run)
+        plan, view = self.plan, snapshot(run)
         journal = self.outside.paths.journal.read_bytes()
         told = Told(
             run, view, self.server, self.outside, tuple(self.points), tuple(self.world.trace), journal
         )
         check_messages(run, self.server, crashed=bool(self.plan.deaths or self.plan.happenings))
+        check_lost(run)
+        if plan.away is not None and not (plan.deaths or plan.happenings or plan.deliveries or plan.faults):
+            check_patience(run, plan.away.seconds, plan.away.honesty)
         cover = self.coverage
         cover.histories += 1
         for point in self.points:
@@ -251,6 +267,10 @@ class History:
             cover.add("phase of a sub-run", subrun.phase)
         for message in self.server.requests:
             cover.add("server", message.behaviour)
+        for name in self.server.pings:
+            cover.add("ping", name)
+        if plan.away is not None:
+            cover.add("away", plan.away.honesty)
         for post in run.outbox:
             cover.add("message", post.outcome)
         for event in events_of(journal):

@@ -6,12 +6,15 @@ from typing import Any
 
 import msgspec
 
+from atvm_pipeline.core.attempts import REPEATS_MAX
 from atvm_pipeline.core.codec import decode_event, encode_state
 from atvm_pipeline.core.errors import DataError
 from atvm_pipeline.core.events import Event
+from atvm_pipeline.core.outbox import may_have_arrived
 from atvm_pipeline.core.reducer import replay
 from atvm_pipeline.core.snapshot import state_file
 from atvm_pipeline.core.state import TERMINAL_PHASES, Run
+from atvm_pipeline.core.undelivered import LOST, last_outcomes
 from atvm_pipeline.shell.records import Paths
 from atvm_pipeline.shell.store import load, read_journal
 
@@ -113,6 +116,9 @@ def _readable(path: Path) -> Any:
 def check_messages(run: Run, server: Server, *, crashed: bool) -> None:
     """Every message that was asked for is seen, or its outcome tells; none is seen twice without a mark."""
     for post in run.outbox:
+        repeats = server.marked_repeats(post.delivery_id)
+        if repeats > REPEATS_MAX:
+            raise Broken(f"{post.key} was repeated {repeats} times")
         seen = server.seen(post.delivery_id)
         if sum(not message.marked for message in seen) > 1:
             raise Broken(f"{post.key} is seen twice without a mark")
@@ -125,7 +131,7 @@ def check_messages(run: Run, server: Server, *, crashed: bool) -> None:
             case "rejected":
                 lost = not any(name.startswith(("refused", "disabled", "redirected")) for name in attempts)
             case "uncertain":
-                lost = not post.uncertain
+                lost = not may_have_arrived(post)
             case "expired":
                 lost = bool(seen) or not attempts
             case "dropped":
@@ -134,5 +140,24 @@ def check_messages(run: Run, server: Server, *, crashed: bool) -> None:
                 lost = True
         if lost:
             raise Broken(f"{post.key} is lost: {post.outcome} after {attempts}")
-        if len(seen) > 1 and not crashed and not post.uncertain:
+        if len(seen) > 1 and not crashed and not may_have_arrived(post):
             raise Broken(f"{post.key} is seen {len(seen)} times for no reason")
+
+
+def check_lost(run: Run) -> None:
+    """Every message is settled, and a person knows of each that may not have arrived."""
+    lost = {post.outcome for post in last_outcomes(run) if post.outcome in LOST}
+    named = {notice.code.removeprefix("message-") for notice in run.notices}
+    if not lost <= named:
+        raise Broken(f"messages ended as {sorted(lost)}, and the notices are {sorted(named)}")
+
+
+def check_patience(run: Run, away_s: float, honesty: str) -> None:
+    """A server that is back in time gets every message."""
+    in_time = away_s <= (71 * HOUR_S if honesty == "truthful" else 24 * HOUR_S)
+    for post in run.outbox:
+        if in_time and post.outcome != "sent":
+            raise Broken(f"{post.key} was {post.outcome}, though the server came back after {away_s:.0f} s")
+
+
+HOUR_S = 3600.0

@@ -8,11 +8,11 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from atvm_pipeline.core import outbox, reducer
+from atvm_pipeline.core import attempts, outbox, reducer, undelivered
 from atvm_pipeline.core.effects import Effect
 from atvm_pipeline.core.events import CancelRequested, DeliverySettled, Event
 from atvm_pipeline.core.state import Post, Run
-from atvm_pipeline.shell import files, processes, sources, watching
+from atvm_pipeline.shell import files, mattermost, processes, sources, watching
 from atvm_pipeline.shell.loop import Loop
 from atvm_pipeline.shell.records import ExitRecord
 from atvm_pipeline.shell.store import Loaded, Store, load
@@ -75,6 +75,10 @@ def _unmarked(post: Post) -> str:
     return post.payload
 
 
+def _gateway_unmarked(run: Run, post: Post, event: DeliverySettled) -> Post:
+    return replace(GATEWAY(run, post, event), marked=False)
+
+
 def _in_place(whole: Iterable[tuple[Any, bytes]], **_made_in: Any) -> None:
     for path, data in whole:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -84,6 +88,7 @@ def _in_place(whole: Iterable[tuple[Any, bytes]], **_made_in: Any) -> None:
 
 
 CRASHED: Callable[[Run], list[DeliverySettled]] = watching.crashed_deliveries
+GATEWAY = attempts._probably_not_arrived
 APPLY = reducer._apply
 READ = sources.read_record
 
@@ -91,6 +96,11 @@ MUTANTS: dict[str, Swap] = {
     "acts before the sync": (Loop, "feed", _act_first),
     "drops the outbox on restart": (watching, "load", _without_outbox),
     "forgets the mark on a repeat": (outbox, "payload_to_send", _unmarked),
+    "forgets the mark after a gateway": (attempts, "_probably_not_arrived", _gateway_unmarked),
+    "repeats without a ping": (outbox, "_pinging", outbox.attempted),
+    "waits for a ping that a crash cut off": (outbox, "forget_pings", lambda run: run),
+    "takes a gateway for a server that failed": (mattermost, "AWAY_STATUS", ()),
+    "says nothing of a lost message": (undelivered, "note_lost", lambda run: run),
     "syncs nothing": (Store, "sync", lambda _store: None),
     "takes a repeated sync for the first one": (Store, "sync", _only_again),
     "syncs no folder": (files, "sync_folder", lambda *_args, **_more: None),

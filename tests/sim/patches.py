@@ -73,6 +73,15 @@ def simulated(
         finally:
             watcher.inbox.answer_after_s = server.answer_after_s
 
+    def ping(*args: Any, **more: Any) -> Any:
+        try:
+            return server.ping(*args, **more)
+        finally:
+            watcher.inbox.answer_after_s = server.answer_after_s
+
+    def ping_once(webhook: Any, ca_file: Path | None) -> mattermost.Ping:
+        return mattermost.ping(webhook, ca_file=ca_file)
+
     def attempt_once(webhook: Any, body: bytes, ca_file: Path | None) -> mattermost.Attempt:
         return mattermost.deliver(webhook, body, ca_file=ca_file)
 
@@ -90,7 +99,10 @@ def simulated(
         *((module, "log", world.tell) for module in (insisting, store, alerting, watching)),
         (alerting, "attempt_once", attempt_once),
         (delivery, "attempt_once", attempt_once),
+        (alerting, "ping_once", ping_once),
+        (delivery, "ping_once", ping_once),
         (transport, "post", post),
+        (transport, "ping", ping),
         *(
             (processes, name, getattr(outside.table, name))
             for name in ("read_row", "table", "pids", "newest_pid", "command_line")

@@ -9,7 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from .contents import ERRORS, Point
-from .server import BEHAVIOURS, UNREACHABLE
+from .server import AWAY, BEHAVIOURS, HONESTY, PINGS, UNREACHABLE
 from .stories import REPORTS, SMALL, STORIES, TINY
 
 Where = Literal["before", "middle", "after"]
@@ -19,6 +19,9 @@ HINTS = ("all", "none", "doubled", "late")
 """Whether the watcher is woken by what happens, or has to look by itself."""
 AT_POINT = ("cancel", "pull", "stop")
 """What happens at a point of the disk: a cancel, the next thing of the agenda, SIGTERM."""
+SHORT_S = 60.0
+AWAY_S = (20.0, 3600.0, 24 * 3600.0, 70 * 3600.0)
+"""A restart, an upgrade, a day, nearly as long as a message is kept."""
 CLOCK = ("forward", "back", "suspend")
 
 
@@ -59,6 +62,15 @@ class Clock(Base, frozen=True, kw_only=True):
     seconds: float
 
 
+class Away(Base, frozen=True, kw_only=True):
+    """The server is away behind a gateway, from the first request on."""
+
+    seconds: float
+    honesty: str = "truthful"
+    """Of its ping, see `server.HONESTY`."""
+    answers: tuple[str, ...] = AWAY
+
+
 class Plan(Base, frozen=True, kw_only=True):
     """One history."""
 
@@ -72,12 +84,23 @@ class Plan(Base, frozen=True, kw_only=True):
     deliveries: tuple[str, ...] = ()
     unreachable: bool = False
     """The server is never reached: messages expire."""
+    pings: tuple[str, ...] = ()
+    """What the first pings meet; the others are drawn."""
+    forever: str | None = None
+    """A behaviour of the server that never ends, once `deliveries` are over."""
+    away: Away | None = None
     hints: str = "all"
     reports: str = "whole"
     foreign: bool = False
     """Records of another run lie in the folder."""
     reuse: bool = False
     """Other programs get the pids of the run's dead, at once."""
+
+    @property
+    def lasts_long(self) -> bool:
+        """Whether a message of it may take days."""
+        away_s = self.away.seconds if self.away is not None else 0.0
+        return self.unreachable or self.forever is not None or away_s > SHORT_S
 
     @property
     def command(self) -> str:
@@ -148,14 +171,29 @@ def deliveries(points: dict[str, Sequence[Point]], step: int) -> Iterator[Plan]:
         yield Plan(story=story, deliveries=(name, name))
         for number in range(last - 28, last - 1, step):
             yield Plan(story=story, seed=number, deliveries=(name,), deaths=(Death(point=number),))
+    for story, name in product(points, PINGS):
+        yield Plan(story=story, deliveries=("gateway-502-instead",), pings=(name,))
     for story, all_ in points.items():
         cancelled = (Happening(point=len(all_) - 6, what="cancel"),)
         yield Plan(story=story, deliveries=UNREACHABLE * 2, happenings=cancelled)
     yield Plan(story=next(iter(points)), unreachable=True)
 
 
+def gateways() -> Iterator[Plan]:
+    """A server that is away behind each kind of gateway, for each time; and watchers that die meanwhile."""
+    for story, seconds, honesty, answer in product(TINY, AWAY_S, HONESTY, AWAY):
+        away = Away(seconds=seconds, honesty=honesty, answers=(answer,))
+        yield Plan(story=story, away=away)
+    for story, honesty, seed in product(TINY, HONESTY, range(3)):
+        yield Plan(story=story, seed=seed, away=Away(seconds=3600.0, honesty=honesty))
+    for story, number, kind in product(TINY, range(30, 90, 4), KINDS):
+        death = Death(point=number, kind=kind, down_s=5.0)
+        yield Plan(story=story, seed=number, deaths=(death,), away=Away(seconds=20.0))
+
+
 def stories() -> Iterator[Plan]:
-    """Each run, with each way of hints, reports and clocks."""
+    """Each run, with each way of hints, reports and clocks, and with each kind of gateway."""
+    yield from gateways()
     for story in STORIES:
         yield Plan(story=story)
         yield Plan(story=story, hints="none", foreign=True, reuse=True)
@@ -176,12 +214,18 @@ def drawn(seed: int) -> Plan:
     last = rng.choice((100, 200, 400))
     unreachable = rng.random() < 0.03
 
+    away = Away(
+        seconds=rng.choice((5.0, 20.0, 50.0, *AWAY_S)) * rng.random(),
+        honesty=rng.choice(HONESTY),
+    )
+    is_away = not unreachable and rng.random() < 0.15
+
     def some(most: int) -> range:
         return range(rng.randint(0, most))
 
     return Plan(
         # 72 hours of attempts are many: one message of them is enough.
-        story=TINY[0] if unreachable else rng.choice(list(STORIES)),
+        story=TINY[0] if unreachable or (is_away and away.seconds > SHORT_S) else rng.choice(list(STORIES)),
         seed=seed,
         deaths=tuple(
             Death(
@@ -211,7 +255,8 @@ def drawn(seed: int) -> Plan:
         ),
         deliveries=tuple(rng.choice((*BEHAVIOURS, "ok")) for _ in some(6)),
         unreachable=unreachable,
-        hints=rng.choice(HINTS),
+        away=away if is_away else None,
+        hints="all" if is_away and away.seconds > SHORT_S else rng.choice(HINTS),
         reports=rng.choice(REPORTS),
         foreign=rng.random() < 0.3,
         reuse=rng.random() < 0.3,

@@ -54,6 +54,7 @@ BEHAVIOURS: dict[str, Behaviour] = {
         stored=False, reply=_fails(transport.BAD_CERTIFICATE, certificate=True), arrives=False
     ),
     "rate-limited": Behaviour(stored=False, reply=_answers(429, Retry_After="7"), refuses=True),
+    "rate-limited-for-long": Behaviour(stored=False, reply=_answers(429, Retry_After="86400"), refuses=True),
     "redirected": Behaviour(stored=False, reply=_answers(302), refuses=True),
     "refused-400": Behaviour(stored=False, reply=_answers(400), refuses=True),
     "refused-404": Behaviour(stored=False, reply=_answers(404), refuses=True),
@@ -65,9 +66,31 @@ BEHAVIOURS: dict[str, Behaviour] = {
     "failed-500-stored": Behaviour(stored=True, reply=_answers(500)),
     "failed-500-lost": Behaviour(stored=False, reply=_answers(500)),
     "timeout-408": Behaviour(stored=False, reply=_answers(408)),
+    # A gateway answers instead of its server, after it has passed the post on, or before it does so.
+    "gateway-502-instead": Behaviour(stored=False, reply=_answers(502)),
+    "gateway-503-instead": Behaviour(stored=False, reply=_answers(503, Retry_After="7")),
+    "gateway-502-after": Behaviour(stored=True, reply=_answers(502)),
+    "gateway-503-before": Behaviour(stored=True, reply=_answers(503)),
+    "gateway-504-stored": Behaviour(stored=True, reply=_answers(504)),
     "not-ok-stored": Behaviour(stored=True, reply=_answers(200, b"<html>")),
     "not-ok-lost": Behaviour(stored=False, reply=_answers(200, b"<html>")),
 }
+PINGS: dict[str, Callable[[], Answer]] = {
+    "200": _answers(200),
+    "404": _answers(404),
+    "401": _answers(401),
+    "429": _answers(429),
+    "302": _answers(302),
+    "502": _answers(502),
+    "503": _answers(503, Retry_After="3"),
+    "504": _answers(504),
+    "no connection": _fails(dialling.NO_CONNECTION),
+    "no answer": _breaks(transport.NO_ANSWER),
+    "broken off": _breaks(transport.BROKEN_OFF),
+}
+AWAY = ("gateway-502-instead", "gateway-503-instead", "gateway-502-after", "gateway-503-before")
+HONESTY = ("truthful", "lying", "missing")
+"""How a gateway answers a ping while its server is away: as for any other path, 200 by itself, or 404."""
 UNREACHABLE = tuple(name for name, behaviour in BEHAVIOURS.items() if not behaviour.arrives)
 
 
@@ -91,10 +114,39 @@ class Server:
         self.answer_after_s = 0.0
         self.forever: str | None = None
         """A behaviour that never ends, once the script is over."""
+        self.pings: list[str] = []
+        self.ping_script: list[str] = []
+        self.away_s = 0.0
+        """The server is away behind a gateway for so long, from the first request on."""
+        self.away_as: tuple[str, ...] = AWAY
+        self.honesty = "truthful"
+        self._since_s: float | None = None
+
+    def _is_away(self) -> bool:
+        return self._since_s is not None and self._world.monotonic() < self._since_s + self.away_s
+
+    def ping(self, _webhook: object, **_limits: Any) -> Answer:
+        """In the place of `transport.ping`."""
+        if self._is_away():
+            name = {"truthful": self._world.random.choice(("502", "503", "504")), "lying": "200"}.get(
+                self.honesty, "404"
+            )
+        elif self.away_s:
+            name = "404" if self.honesty == "missing" else "200"
+        else:
+            name = self.ping_script.pop(0) if self.ping_script else self._world.random.choice(("200", *PINGS))
+        self._world.tell(f"a ping meets {name}")
+        self.answer_after_s = round(self._world.random.uniform(0.01, 2.0), 3)
+        self.pings.append(name)
+        return PINGS[name]()
 
     def post(self, _webhook: object, body: bytes, **_limits: Any) -> Answer:
         """In the place of `transport.post`."""
-        name = self._script.pop(0) if self._script else self.forever or "ok"
+        self._since_s = self._world.monotonic() if self._since_s is None else self._since_s
+        if self._is_away():
+            name = self._world.random.choice(self.away_as)
+        else:
+            name = self._script.pop(0) if self._script else self.forever or "ok"
         behaviour = BEHAVIOURS[name]
         said = json.loads(body)
         delivery, marked = said["props"]["atvm_delivery_id"], MARK in said["text"]
@@ -119,3 +171,13 @@ class Server:
     def seen(self, delivery_id: str) -> list[Message]:
         """What a reader of the channel sees of one delivery."""
         return [message for message in self.requests if message.delivery_id == delivery_id and message.stored]
+
+    def marked_repeats(self, delivery_id: str) -> int:
+        """Marked requests of one delivery that the server may have."""
+        return sum(
+            message.marked
+            and BEHAVIOURS[message.behaviour].arrives
+            and not BEHAVIOURS[message.behaviour].refuses
+            for message in self.requests
+            if message.delivery_id == delivery_id
+        )

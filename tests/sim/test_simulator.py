@@ -150,3 +150,8 @@ def test_the_journals_of_the_simulator_are_real_ones() -> None:
 
     assert told.run.seq > 5
     assert decode_event(told.journal.splitlines()[0]).run_id == told.run.request.run_id
+
+
+@pytest.mark.parametrize("part", range(SLICES))
+def test_a_server_that_is_back_in_time_gets_every_message_through_any_gateway(part: int) -> None:
+    played(itertools.islice(plans.gateways(), part, None, SLICES))

@@ -25,7 +25,8 @@ def explained(plan: Plan, told: "Told", wanted: "Told") -> str | None:
             raise Broken(
                 f"the same verdict over other results: {_ledger(told)}, undisturbed {_ledger(wanted)}"
             )
-        if not (plan.deaths or plan.faults or plan.deliveries or plan.happenings or plan.unreachable):
+        disturbed = plan.deaths or plan.faults or plan.deliveries or plan.happenings
+        if not (disturbed or plan.unreachable or plan.away or plan.forever):
             for post in told.run.outbox:
                 if (post.outcome, post.attempts, post.marked) != ("sent", 1, False):
                     raise Broken(f"{post.key}: {post.outcome} after {post.attempts} attempts, undisturbed")

@@ -277,7 +277,7 @@ def possible_duplicate() -> dict[str, Any]:
     play.uncertain_once = True
     play.child("e2e-redhat9.6-fc", ("redhat9.6.cy.ts", PASSED, 3725.0), CHECK)
     play.wait(11)
-    play.wait(6)
+    play.wait(31)
     return list(play.bodies())[-1]
 
 

@@ -37,18 +37,19 @@ def ends() -> Iterator[tuple[str, Case]]:
     """Each behaviour in one request and in all of them; each gateway for each time."""
     for name in BEHAVIOURS:
         if name not in AWAY:
-            yield name, ("once", "", _end(Plan(story=STORY, deliveries=(name,))))
+            yield name, ("once", "", end_of(Plan(story=STORY, deliveries=(name,))))
             # A limiter that asks for seconds is asked again every few seconds: its other form is the same in few steps.
             if name != "rate-limited":
-                yield name, ("always", "", _end(Plan(story=STORY, forever=name)))
+                yield name, ("always", "", end_of(Plan(story=STORY, forever=name)))
     for name in AWAY:
         for words, seconds in TIMES.items():
             for honesty in HONESTY:
                 away = Away(seconds=seconds, honesty=honesty, answers=(name,))
-                yield name, (words, PING[honesty], _end(Plan(story=STORY, away=away)))
+                yield name, (words, PING[honesty], end_of(Plan(story=STORY, away=away)))
 
 
-def _end(plan: Plan) -> End:
+def end_of(plan: Plan) -> End:
+    """Play a history of one message."""
     told = play(plan, Coverage())
     (post,) = [post for post in told.run.outbox if post.kind != "alert"]
     seen = told.server.seen(post.delivery_id)

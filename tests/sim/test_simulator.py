@@ -16,11 +16,11 @@ import pytest
 from atvm_pipeline.core.codec import decode_event
 from atvm_pipeline.core.reasons import REASONS
 from tests import descriptors
-from tests.sim import campaign, plans
+from tests.sim import campaign, outcomes, plans
 from tests.sim.coverage import Coverage
 from tests.sim.driver import Failed, play, undisturbed
 from tests.sim.mutants import MUTANTS, mutated
-from tests.sim.plans import Death, Fault, Happening, Plan, drawn
+from tests.sim.plans import Away, Death, Fault, Happening, Plan, drawn
 from tests.sim.stories import STORIES, TINY
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -29,6 +29,12 @@ SLICES = 4
 SEEDS = 60
 HUNTED = 120
 """Long histories in which a bug must show itself, before the plain ones are asked; most do in the first ten."""
+
+
+def _behind(answer: str, seconds: float, honesty: str) -> Plan:
+    return Plan(story="tiny", away=Away(seconds=seconds, honesty=honesty, answers=(answer,)))
+
+
 pytestmark = pytest.mark.timeout(600)
 
 
@@ -155,3 +161,31 @@ def test_the_journals_of_the_simulator_are_real_ones() -> None:
 @pytest.mark.parametrize("part", range(SLICES))
 def test_a_server_that_is_back_in_time_gets_every_message_through_any_gateway(part: int) -> None:
     played(itertools.islice(plans.gateways(), part, None, SLICES))
+
+
+@pytest.mark.parametrize(
+    ("plan", "row"),
+    [
+        (Plan(story="tiny", deliveries=("timeout-stored",)), ("once", "", "sent", 1, 1, 1)),
+        (Plan(story="tiny", forever="reset-lost"), ("always", "", "uncertain", 1, 0, 0)),
+        (Plan(story="tiny", deliveries=("refused-404",)), ("once", "", "rejected", 0, 0, 0)),
+        (_behind("gateway-502-instead", 20.0, "truthful"), ("20 s", "true", "sent", 1, 0, 1)),
+        (_behind("gateway-502-after", 20.0, "lying"), ("20 s", "200 all the time or 404", "sent", 2, 1, 2)),
+        (
+            _behind("gateway-503-before", 86400.0, "missing"),
+            ("24 h", "200 all the time or 404", "sent", 6, 1, 6),
+        ),
+    ],
+    ids=lambda value: value.command if isinstance(value, Plan) else value[0],
+)
+def test_the_documented_table_of_servers_says_what_a_reader_sees(plan: Plan, row: tuple[object, ...]) -> None:
+    name = plan.away.answers[0] if plan.away is not None else (*plan.deliveries, plan.forever)[0]
+    text = (PROJECT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    (line,) = [
+        line
+        for line in text.splitlines()
+        if str(name) in line.partition(" | ")[0] and line.endswith(f"| {' | '.join(map(str, row))} |")
+    ]
+
+    assert outcomes.end_of(plan) == row[2:]
+    assert line

@@ -158,6 +158,22 @@ def test_a_gateway_in_front_of_a_server_that_restarts_loses_no_message(tmp_path:
     assert pings >= 3
 
 
+def test_a_watcher_that_is_killed_during_a_ping_loses_nothing_and_doubles_nothing(tmp_path: Path) -> None:
+    with Controller(tmp_path, speed=50) as host:
+        host.webhook.script(away(502), ok())
+        host.webhook.script_pings(lambda call: call.hang(60))
+        assert host.start(categorize=False).returncode == 0
+        wait_for(lambda: host.webhook.pings, "the ping at the server")
+        os.kill(host.record("watcher.json")["pid"], 9)
+        host.webhook.script_pings(healthy())
+        joined = host.call("start-atvm-run-watcher.sh", "--attach", "--build-name", BUILD)
+        assert host.wait() in (0, 1), joined.stderr
+        texts, requests = host.texts(), host.webhook.requests
+
+    assert ["Possible duplicate" in text for text in texts] == [True]
+    assert requests == 2
+
+
 def test_a_stop_while_a_message_hangs_leaves_it_to_the_next_watcher_which_marks_it(tmp_path: Path) -> None:
     with Controller(tmp_path, speed=50) as host:
         answer = threading.Event()

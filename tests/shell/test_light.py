@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from atvm_pipeline.core.errors import DataError
-from atvm_pipeline.shell import delivery, files
+from atvm_pipeline.core.undelivered import LOST
+from atvm_pipeline.shell import delivery, files, reading
 from atvm_pipeline.shell.files import replace_files
 from atvm_pipeline.shell.paths import Paths
 from atvm_pipeline.shell.reading import STATE, misfit, read_state
@@ -196,3 +197,24 @@ def test_a_renaming_holds_up_no_line_that_comes_after_it(tmp_path: Path) -> None
 
     assert delays
     assert set(delays) == {0.0}
+
+
+def test_the_outcomes_that_a_reader_counts_as_lost_are_those_of_the_core() -> None:
+    assert set(reading.LOST) == set(LOST)
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "words"),
+    [
+        (["sent", "pending", "dropped"], ""),
+        (["rejected", "rejected", "sent"], "2 messages were rejected"),
+        (
+            ["expired", "uncertain"],
+            "1 message was sent without certainty, 1 message was given up after 72 hours",
+        ),
+    ],
+)
+def test_lost_messages_are_counted_by_their_outcome(outcomes: list[str], words: str) -> None:
+    state = {"subruns": [{"index": at, "post": {"outcome": one}} for at, one in enumerate(outcomes, 1)]}
+
+    assert reading.counted(reading.undelivered(state)) == words

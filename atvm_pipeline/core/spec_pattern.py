@@ -1,186 +1,169 @@
 """Reading `specPattern` out of a Cypress config, which is a program in JavaScript or TypeScript.
 
-Only what can be known without running it is known; everything else is None, and None refuses nothing.
+Only a value that no run of the program could change is known; everything else is None, and None refuses nothing.
+The exported config has to be an object literal, or a constant that nothing else uses.  `specPattern` has to be written
+in its `e2e` as a string or an array of strings, with nothing behind it that may override it.
 """
 
-import re
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable
+
+from .js_objects import Entry, Objects, Span, unwrapped, without_type
+from .js_tokens import Script, read_script
+from .node_events import leaves_config
 
 CONFIG_CHARS_MAX = 256 * 1024
 PATTERNS_MAX = 2_000
-DEPTH_MAX = 100
-FOUND_MAX = 100
 
-_TOKEN = re.compile(
-    r"""
-    (?P<skip>\s+|//[^\n]*|/\*.*?(?:\*/|\Z))
-    |(?P<string>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`(?:[^`\\]|\\.)*`)
-    |(?P<name>[A-Za-z_$][\w$]*)
-    |(?P<spread>\.\.\.)
-    |(?P<other>.)
-    """,
-    re.VERBOSE | re.DOTALL,
-)
-_REGEX_LITERAL = re.compile(r"/(?:[^/\\\[\n]|\\[^\n]|\[(?:[^\]\\\n]|\\[^\n]){0,200}+\]){1,500}+/[a-z]*")
-"""Bounded and possessive: a slash that begins none costs little."""
-_QUOTES = ("'", '"', "`")
-_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
-_PLAIN_ESCAPES = frozenset("\\/'\"`$*?[]{}()!+@,.-")
-"""Characters that an escape in a JavaScript string leaves as they are."""
-
-
+_KEY = "specPattern"
 _NOT_THESE_RUNS = frozenset({"component", "env"})
+_CONTROL = frozenset({"if", "while", "for", "with", "await"})
 
-
-class _Token(NamedTuple):
-    kind: str
-    text: str
-    value: str | None = None
-    """A string's value, None where it cannot be known."""
-
-
-class _Found(NamedTuple):
-    keys: tuple[str, ...]
-    """Keys of the objects around it, outermost first."""
-    value: tuple[str, ...] | None
+Patterns = tuple[str, ...]
 
 
 def read_spec_pattern(config_text: str) -> tuple[str, ...] | None:
-    """The value of `specPattern` in a Cypress config (.ts, .js, .json); None if it cannot be known without running it.
+    """Return the value of `specPattern` in a Cypress config (.ts, .js, .json); None if it is not certain.
 
-    The one inside `e2e:` wins over others; what is inside `component:` or `env:` is not for these runs.  Two that
-    differ, an expression, a spread behind it, an assignment: None.
+    The one inside `e2e:` wins over one beside it.  Those inside `component:` or `env:` are not for these runs.
     """
-    if len(config_text) > CONFIG_CHARS_MAX or "specPattern" not in config_text:
+    if len(config_text) > CONFIG_CHARS_MAX or _KEY not in config_text:
         return None
-    tokens = list(_tokens(config_text))
-    # A quote that is not closed: the text is no program, or one that is not understood here.
-    understood = bool(tokens) and tokens[-1].text not in _QUOTES
-    found = _Reader(tokens).read() if understood else None
-    if found is None:
-        return None
-    found = [one for one in found if not _NOT_THESE_RUNS.intersection(one.keys)]
-    values = {one.value for one in [one for one in found if "e2e" in one.keys] or found}
-    return values.pop() if len(values) == 1 else None
-
-
-def _tokens(text: str) -> Iterator[_Token]:
-    at = 0
-    before = _Token("other", "(")
-    while at < len(text):
-        match = (
-            _REGEX_LITERAL.match(text, at)
-            if text[at] == "/" and _regex_may_follow(before, text, at)
-            else None
-        )
-        token = _Token("regex", match[0]) if match is not None else None
-        if match is None:
-            match = _TOKEN.match(text, at)
-            assert match is not None  # any character is a token
-            kind = match.lastgroup or "other"
-            token = _Token(kind, match[0], _string_value(match[0]) if kind == "string" else None)
-        at = match.end()
-        if token is not None and token.kind != "skip":
-            yield token
-            before = token
-            if token.text in _QUOTES:
-                return
-
-
-def _regex_may_follow(before: _Token, text: str, at: int) -> bool:
-    """Whether a slash begins a regular expression: behind an operator, not behind a value, and no comment."""
-    if text.startswith(("//", "/*"), at):
-        return False
-    return (before.kind == "other" and before.text in "(,=:[!&|?{};+") or before.text == "return"
-
-
-def _string_value(literal: str) -> str | None:
-    """The value of a string literal; None for a template with `${` and for escapes that are not plain."""
-    inner = literal[1:-1]
-    if literal[0] == "`" and "${" in inner:
-        return None
-    if any(match[1] not in _PLAIN_ESCAPES for match in _ESCAPE.finditer(inner)):
-        return None
-    return _ESCAPE.sub(r"\1", inner)
-
-
-class _Frame:
-    """An open bracket, with the key that it is the value of."""
-
-    def __init__(self, bracket: str, key: str) -> None:
-        self.bracket = bracket
-        self.key = key
-        self.last_key = ""
-        self.spread_at: int | None = None
-        """Where a spread was seen in this bracket last: it may override what stands in front of it."""
+    script = read_script(config_text)
+    return _Reader(script).read() if script is not None else None
 
 
 class _Reader:
-    """One walk over a config's tokens, collecting every `specPattern`."""
+    """One config file that was understood as a sequence of tokens."""
 
-    def __init__(self, tokens: Sequence[_Token]) -> None:
-        self.tokens = tokens
-        self.frames = [_Frame("", "")]
-        self.found: list[tuple[int, tuple[_Frame, ...], tuple[str, ...] | None]] = []
+    def __init__(self, script: Script) -> None:
+        self._script = script
+        self._objects = Objects(script)
 
-    def read(self) -> list[_Found] | None:
-        """Every key `specPattern` with its value; None if one is set in another way."""
-        for at, token in enumerate(self.tokens):
-            if len(self.frames) > DEPTH_MAX or len(self.found) > FOUND_MAX:
-                return None
-            if token.kind == "other" and token.text in "{[(":
-                self.frames.append(_Frame(token.text, self.frames[-1].last_key))
-            elif token.kind == "other" and token.text in "}])" and len(self.frames) > 1:
-                self.frames.pop()
-            elif token.kind == "other" and token.text in ",;":
-                self.frames[-1].last_key = ""
-            elif token.kind == "spread":
-                self.frames[-1].spread_at = at
-            elif token.kind in ("name", "string") and not self._see(at, token):
-                return None
-        return [
-            _Found(
-                tuple(frame.key for frame in frames),
-                None
-                if any(frame.spread_at is not None and frame.spread_at > at for frame in frames)
-                else value,
-            )
-            for at, frames, value in self.found
-        ]
+    def read(self) -> Patterns | None:
+        """Return the value that certainly counts."""
+        exported = self._exported()
+        config = self._objects.entries(exported) if exported is not None else None
+        if config is None:
+            return None
+        suite = self._suite(config)
+        if suite is None:
+            return None
+        entry = _last(suite, _KEY)
+        if not any(entry.key == _KEY for entry in suite):
+            # A spread may hold `e2e` or its `specPattern`, which would win over the one beside it.
+            spread = any(entry.kind == "unknown" for entry in (*config, *suite))
+            entry = None if spread else _last(config, _KEY)
+        pattern = self._patterns(entry.value) if entry is not None and entry.kind == "value" else None
+        if pattern is None or not self._all_accounted_for(pattern, config, suite):
+            return None
+        events = [entry for entry in (*config, *suite) if entry.key == "setupNodeEvents"]
+        return pattern if all(leaves_config(self._script, entry) for entry in events) else None
 
-    def _see(self, at: int, token: _Token) -> bool:
-        """Note a name or a string if it is a key; False if it sets `specPattern` in a way that is not read."""
-        name = token.value if token.kind == "string" else token.text
-        is_key = self._text(at + 1) == ":" and self._text(at - 1) in ("{", ",", "")
-        if is_key and name is not None:
-            self.frames[-1].last_key = name
-        elif token.kind == "name" and self._text(at + 1) == "=" and self._text(at + 2) not in ("=", ">"):
-            # `const e2e = {...}`: the variable's name is as good as a key.
-            self.frames[-1].last_key = token.text
-        if name != "specPattern":
-            return True
-        if is_key:
-            self.found.append((at, tuple(self.frames), self._value(at + 2)))
-        return is_key
+    def _exported(self) -> Span | None:
+        """Return the expression that is the config: of the only export, or the complete text of a JSON file."""
+        script, end = self._script, len(self._script.tokens)
+        if script.text(0) == "{" and script.partner[0] == end - 1:
+            return Span(0, end)
+        starts = [at for at in range(end) if script.text(at) == "default" and script.text(at - 1) == "export"]
+        common = sorted(
+            self._objects.uses("module") + [at for at in range(end) if script.text(at) == "exports"]
+        )
+        if len(starts) == 1 and not common:
+            start = starts[0] + 1
+        elif not starts and self._is_statement(common):
+            start = common[0] + 4
+        else:
+            return None
+        return Span(start, self._objects.end_of_statement(start))
 
-    def _text(self, at: int) -> str:
-        return self.tokens[at].text if 0 <= at < len(self.tokens) else ""
+    def _is_statement(self, common: list[int]) -> bool:
+        """Whether these tokens are one `module.exports = ...` that is executed for certain."""
+        script = self._script
+        if len(common) != 2 or not self._objects.at_top(common[0]):  # noqa: PLR2004 - both words, once
+            return False
+        at = common[0]
+        whole = [script.text(at + n) for n in range(4)] == ["module", ".", "exports", "="]
+        before = script.tokens[at - 1] if at else None
+        if before is None or before.kind != "other":
+            return whole and script.text(at - 1) not in ("else", "do")
+        if before.text == ")":
+            return whole and script.text(script.partner[at - 1] - 1) not in _CONTROL
+        return whole and before.text in (";", "}", "]")
 
-    def _value(self, at: int) -> tuple[str, ...] | None:
-        """One string, or an array of strings, with nothing behind it but the end of the entry."""
-        if self._text(at) != "[":
-            value = self._string(at)
-            return (value,) if value is not None and self._text(at + 1) in (",", "}") else None
+    def _suite(self, config: list[Entry]) -> list[Entry] | None:
+        """Return the entries of the config's `e2e`, [] if it certainly has none; None if that is not known."""
+        if not any(entry.key == "e2e" for entry in config):
+            return []
+        found = _last(config, "e2e")
+        if found is None or found.kind == "method":
+            return None
+        return self._objects.entries(found.value)
+
+    def _patterns(self, span: Span) -> Patterns | None:
+        """Return a string, or an array of strings, with nothing behind it but its type."""
+        script = self._script
+        text = self._string(span)
+        if text is not None:
+            return (text,)
+        inner = without_type(script, span)
+        if inner is None or script.text(inner.start) != "[":
+            return None
         values: list[str] = []
-        at += 1
-        while self._text(at) != "]":
-            value = self._string(at)
-            if value is None or self._text(at + 1) not in (",", "]") or len(values) >= PATTERNS_MAX:
+        at, end = inner.start + 1, inner.end - 1
+        while at < end:
+            stop = at
+            while stop < end and script.text(stop) != ",":
+                stop = script.partner.get(stop, stop) + 1
+            value = self._string(Span(at, stop))
+            if value is None or len(values) >= PATTERNS_MAX:
                 return None
             values.append(value)
-            at += 2 if self._text(at + 1) == "," else 1
-        return tuple(values) if self._text(at + 1) in (",", "}") else None
+            at = stop + 1
+        return tuple(values)
 
-    def _string(self, at: int) -> str | None:
-        return self.tokens[at].value if at < len(self.tokens) else None
+    def _string(self, span: Span) -> str | None:
+        """Return a string literal, or several of them joined by `+`."""
+        span = without_type(self._script, span) or unwrapped(self._script, span)
+        pieces = self._script.tokens[span.start : span.end]
+        values = [piece.value for piece in pieces[::2]]
+        joined = all(piece.text == "+" for piece in pieces[1::2])
+        if len(pieces) % 2 == 0 or not joined:
+            return None
+        known = [value for value in values if value is not None]
+        return "".join(known) if len(known) == len(values) else None
+
+    def _all_accounted_for(self, pattern: Patterns, config: list[Entry], suite: list[Entry]) -> bool:
+        """Whether no other mention of `specPattern` may set another value: an assignment, a getter, a second config."""
+        script = self._script
+        passed = [entry.value for entry in (*config, *suite) if entry.key in _NOT_THESE_RUNS]
+        # An earlier `e2e` or `specPattern` of the same object is overridden by the last one.
+        passed += [entry.value for entry in config if entry.key == "e2e"][:-1]
+        keys = {entry.at for entry in suite if entry.key == _KEY and entry.kind == "value"}
+        keys |= {entry.at for entry in config if entry.key == _KEY and entry.kind == "value" and keys}
+        for at, token in enumerate(script.tokens):
+            if token.kind == "template" and token.value is None and _KEY in token.text:
+                return False
+            name = token.text if token.kind == "name" else token.value
+            if name != _KEY or at in keys or any(span.start <= at < span.end for span in passed):
+                continue
+            if not self._is_same(at, pattern):
+                return False
+        return True
+
+    def _is_same(self, at: int, pattern: Patterns) -> bool:
+        script = self._script
+        if script.text(at + 1) != ":" or script.text(at - 1) not in ("{", ","):
+            return False
+        stop = at + 2
+        while script.text(stop) not in (",", "}", ""):
+            stop = script.partner.get(stop, stop) + 1
+        return self._patterns(Span(at + 2, stop)) == pattern
+
+
+def _last(entries: Iterable[Entry], key: str) -> Entry | None:
+    """Return the entry that decides about a key; None if an entry behind it may override it, or there is none."""
+    found: Entry | None = None
+    for entry in entries:
+        if entry.key == key or entry.kind == "unknown":
+            found = entry if entry.kind != "unknown" else None
+    return found

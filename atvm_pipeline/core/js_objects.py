@@ -1,0 +1,240 @@
+"""Object literals of a config file: their entries, and the objects that an expression certainly is.
+
+Everything with more than one possible outcome (a condition, a call, an operator, a name that may change) is None.
+"""
+
+from typing import NamedTuple
+
+from .js_tokens import Script
+
+NESTED_MAX = 12
+"""Calls and constants that the exported object may be behind."""
+
+_MODIFIERS = frozenset({"async", "get", "set", "*", "static"})
+_TYPE_WORDS = frozenset({"as", "satisfies"})
+_OPERATOR_WORDS = frozenset({"in", "instanceof"})
+
+
+class Span(NamedTuple):
+    """Tokens from `start` up to `end`, which is not part of it."""
+
+    start: int
+    end: int
+
+
+class Entry(NamedTuple):
+    """One entry of an object literal."""
+
+    kind: str
+    """`value`, `name` (shorthand), `method`, or `unknown`: a spread, a computed key, a getter or setter."""
+    key: str
+    at: int
+    """Position of the key."""
+    value: Span
+    """The value; of a method, its parameters and its body; of a shorthand, the name."""
+
+
+def entries_of(script: Script, opened: int) -> list[Entry] | None:
+    """Return the entries of the object literal whose brace is at `opened`; None if one is not understood."""
+    entries = []
+    at, end = opened + 1, script.partner[opened]
+    while at < end:
+        stop = _end_of_entry(script, at, end)
+        entry = _entry(script, Span(at, stop))
+        if entry is None:
+            return None
+        entries.append(entry)
+        at = stop + 1
+    return entries
+
+
+def _end_of_entry(script: Script, at: int, end: int) -> int:
+    while at < end and script.text(at) != ",":
+        at = script.partner.get(at, at) + 1
+    return at
+
+
+def _entry(script: Script, span: Span) -> Entry | None:
+    first = script.tokens[span.start] if span.start < span.end else None
+    if first is None:
+        return None
+    if first.kind == "spread" or first.text == "[":
+        return Entry("unknown", "", span.start, span)
+    at, modified = span.start, ""
+    while script.text(at) in _MODIFIERS and script.text(at + 1) not in (":", "(", ",", "}"):
+        modified = modified if modified in ("get", "set") else script.text(at)
+        at += 1
+    if modified in ("get", "set"):
+        return Entry("unknown", "", span.start, span)
+    token = script.tokens[at]
+    key = token.text if token.kind in ("name", "number") else token.value
+    if key is None:
+        # A string whose value is not known may be any key; any other sign is no key at all.
+        return Entry("unknown", "", at, span) if token.kind == "string" else None
+    follows = script.text(at + 1)
+    if follows == ":" and not modified:
+        return Entry("value", key, at, Span(at + 2, span.end))
+    if follows == "(":
+        return Entry("method", key, at, Span(at + 1, span.end))
+    return Entry("name", key, at, span) if at + 1 == span.end and token.kind == "name" else None
+
+
+def unwrapped(script: Script, span: Span) -> Span:
+    """Return an expression without the brackets around it, and without the type behind them."""
+    while script.text(span.start) == "(" and _is_type(script, Span(script.partner[span.start] + 1, span.end)):
+        span = Span(span.start + 1, script.partner[span.start])
+    return span
+
+
+def without_type(script: Script, span: Span) -> Span | None:
+    """Return the literal, or the bracketed text, that an expression is; None if anything but its type follows it."""
+    start, end = unwrapped(script, span)
+    after = script.partner.get(start, start) + 1
+    return Span(start, after) if start < end and _is_type(script, Span(after, end)) else None
+
+
+def _is_type(script: Script, span: Span) -> bool:
+    """Whether tokens are nothing, or `as` or `satisfies` and the name of a type: `as const`, `as Cypress.Config[]`."""
+    if span.start < span.end and script.text(span.start) not in _TYPE_WORDS:
+        return False
+    for at in range(span.start, span.end):
+        text = script.text(at)
+        named = script.tokens[at].kind == "name" and text not in _OPERATOR_WORDS
+        brackets = text == "]" or (text == "[" and script.text(at + 1) == "]")
+        if not (named or brackets or text == "."):
+            return False
+    return True
+
+
+class Objects:
+    """The object that an expression certainly is, as the entries that decide about its keys."""
+
+    def __init__(self, script: Script) -> None:
+        """Read expressions of `script`."""
+        self._script = script
+
+    def entries(self, span: Span, *, depth: int = NESTED_MAX) -> list[Entry] | None:
+        """Return the entries of the object that an expression is, in order: a later one wins.  None if not certain.
+
+        An object literal, `defineConfig({...})`, `Object.assign(...)`, or the name of such a constant.
+        """
+        script = self._script
+        inner = without_type(script, span)
+        if inner is None:
+            return self._call(unwrapped(script, span), depth)
+        if script.text(inner.start) == "{":
+            return entries_of(script, inner.start)
+        if inner.end == inner.start + 1 and script.tokens[inner.start].kind == "name" and depth:
+            constant = self._constant(inner.start)
+            return None if constant is None else self.entries(constant, depth=depth - 1)
+        return None
+
+    def _call(self, span: Span, depth: int) -> list[Entry] | None:
+        script = self._script
+        assign = [script.text(span.start + n) for n in range(4)] == ["Object", ".", "assign", "("]
+        define = [script.text(span.start + n) for n in range(2)] == ["defineConfig", "("]
+        opened = span.start + (3 if assign else 1)
+        if (
+            not (assign or define)
+            or not depth
+            or not _is_type(script, Span(script.partner[opened] + 1, span.end))
+        ):
+            return None
+        if define and not self._is_cypress(span.start):
+            return None
+        arguments = self._arguments(opened)
+        if define:
+            return self.entries(arguments[0], depth=depth - 1) if len(arguments) == 1 else None
+        entries: list[Entry] = []
+        for argument in arguments:
+            known = self.entries(argument, depth=depth - 1)
+            # Any other object may have any key, as a spread has.
+            entries += [Entry("unknown", "", argument.start, argument)] if known is None else known
+        return entries
+
+    def _arguments(self, opened: int) -> list[Span]:
+        arguments = []
+        at, end = opened + 1, self._script.partner[opened]
+        while at < end:
+            stop = _end_of_entry(self._script, at, end)
+            arguments.append(Span(at, stop))
+            at = stop + 1
+        return arguments
+
+    def _is_cypress(self, used: int) -> bool:
+        """Whether every other `defineConfig` of the file is an import of Cypress's."""
+        others = [at for at in self.uses("defineConfig") if at != used]
+        return all(self._imported(at) for at in others)
+
+    def _imported(self, at: int) -> bool:
+        """Whether a name stands between the braces of `import {...} from 'cypress'`, or of `{...} = require('cypress')`."""
+        script = self._script
+        close = at
+        while close < len(script.tokens) and script.text(close) != "}":
+            close += 1
+        after = [script.text(close + n) for n in range(1, 4)]
+        value = close + 2 if after[0] == "from" else close + 4
+        known = after[0] == "from" or after == ["=", "require", "("]
+        inside = script.partner.get(close, at) < at and script.text(at - 1) in ("{", ",")
+        return known and inside and value < len(script.tokens) and script.tokens[value].value == "cypress"
+
+    def uses(self, name: str) -> list[int]:
+        """Return where a name is used: not as a key, and not as a property of something else."""
+        script = self._script
+        return [
+            at
+            for at, token in enumerate(script.tokens)
+            if token.kind == "name"
+            and token.text == name
+            and script.text(at - 1) != "."
+            and not (script.text(at + 1) == ":" and script.text(at - 1) in ("{", ","))
+        ]
+
+    def _constant(self, used: int) -> Span | None:
+        """Return the value of a constant that is used here and nowhere else, so that nothing can change it."""
+        script = self._script
+        name = script.text(used)
+        hidden = any(
+            token.kind == "template" and token.value is None and name in token.text for token in script.tokens
+        )
+        places = self.uses(name)
+        if hidden or len(places) != 2 or used not in places:  # noqa: PLR2004 - its declaration and this one
+            return None
+        declared = places[0] if places[1] == used else places[1]
+        if script.text(declared - 1) != "const" or not self.at_top(declared):
+            return None
+        equals = declared + 1
+        if script.text(equals) == ":":
+            while script.text(equals) not in ("=", "", ";", "{", "("):
+                equals += 1
+        if script.text(equals) != "=":
+            return None
+        return Span(equals + 1, self.end_of_statement(equals + 1))
+
+    def at_top(self, at: int) -> bool:
+        """Whether a token is outside of all brackets."""
+        script = self._script
+        here = 0
+        while here < at:
+            here = script.partner.get(here, here) + 1
+        return here == at
+
+    def end_of_statement(self, at: int) -> int:
+        """Return where an expression that starts here ends: at `;`, or at a word that starts a new statement.
+
+        A line break ends a statement only where the next token could not continue it, so a sign always continues.
+        """
+        script = self._script
+        start = at
+        while at < len(script.tokens) and script.text(at) != ";":
+            here, before = script.tokens[at], script.tokens[at - 1]
+            operand = before.kind in ("name", "string", "template", "number") or before.text in (
+                ")",
+                "]",
+                "}",
+            )
+            starts = here.kind == "name" and here.text not in _TYPE_WORDS | _OPERATOR_WORDS
+            if at > start and operand and starts and before.text not in _TYPE_WORDS:
+                return at
+            at = script.partner.get(at, at) + 1
+        return at

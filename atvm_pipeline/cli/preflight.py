@@ -1,10 +1,12 @@
 """Preflight as the command line has it: reads what the core judges, refuses or says what does not fit.  Starts nothing."""
 
 import os
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from atvm_pipeline.core.commands import runs_as_another_user, runs_elsewhere, takes_other_specs
 from atvm_pipeline.core.preflight import Finding, check, read_spec_pattern
 from atvm_pipeline.core.requested_hosts import RequestedHosts, hosts_note, requested_hosts
 from atvm_pipeline.shell.files import read_small
@@ -16,6 +18,9 @@ from atvm_pipeline.shell.supervisor import Supervisor
 
 from .common import say
 
+OF_TEMPLATE = frozenset({"spec-pattern", "unknown-host", "config-unusable"})
+"""Findings that the template command may still correct."""
+UNREADABLE = "cannot be read (permission denied)"
 CONFIG_MAX_BYTES = 4 * 1024 * 1024
 FREE_BYTES_MIN = 16 * 1024 * 1024
 """A run of a day needs about a tenth of this for its state."""
@@ -75,14 +80,14 @@ def preflight(
         runner_command=wanted.runner_command,
         config_file=wanted.metadata.config_file,
         categorize=wanted.categorize,
-        matched_specs=_matched_specs(config_path(wanted)),
+        matched_specs=_matched_specs(wanted),
         known=tuple(inventory),
         dialect=wanted.dialect,
     )
+    findings = (*_config_file(wanted), *findings)
     if template_to_come and wanted.template_command is not None:
         findings = tuple(
-            _not_yet(finding) if finding.code in ("spec-pattern", "unknown-host") else finding
-            for finding in findings
+            _not_yet(finding) if finding.code in OF_TEMPLATE else finding for finding in findings
         )
     findings = (*findings, *_places(wanted))
     for finding in findings:
@@ -95,16 +100,66 @@ def _not_yet(finding: Finding) -> Finding:
     return Finding(code=finding.code, certain=False, text=f"before the template has run, {finding.text}")
 
 
-def _matched_specs(config: Path | None) -> tuple[str, ...] | None:
-    """Spec files that the config's specPattern matches; None where that cannot be known."""
-    if config is None:
+def _config_file(wanted: Wanted) -> tuple[Finding, ...]:
+    """Return what is wrong with the file of --config-file: it is missing, a directory, or cannot be read.
+
+    The path is relative to the working directory.  A command that may run elsewhere may mean another file.
+    """
+    config, runner = config_path(wanted), wanted.runner_command or ""
+    if config is None or not wanted.metadata.config_file:
+        return ()
+    why = _unusable(config)
+    if why is None or (why == UNREADABLE and runs_as_another_user(runner)):
+        return ()
+    if runs_elsewhere(runner):
+        text = f"the config file {config} (--config-file) {why}; the runner command may run elsewhere, so nothing is refused"
+        return (Finding(code="config-unusable", text=text, certain=False),)
+    text = (
+        f"the config file {config} (--config-file) {why}: correct --config-file or --workdir, or write the file with "
+        "--template-command; --no-preflight to go on"
+    )
+    return (Finding(code="config-unusable", text=text, certain=True),)
+
+
+def _unusable(config: Path) -> str | None:
+    try:
+        is_directory = stat.S_ISDIR(config.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return "does not exist"
+    except OSError as error:
+        return UNREADABLE if isinstance(error, PermissionError) else f"cannot be used ({error.strerror})"
+    if is_directory:
+        return "is a directory"
+    return None if os.access(config, os.R_OK) else UNREADABLE
+
+
+def _matched_specs(wanted: Wanted) -> tuple[str, ...] | None:
+    """Return the spec files that the config's specPattern matches; None where that cannot be known."""
+    config = config_path(wanted)
+    if config is None or takes_other_specs(wanted.runner_command or "", tuple(wanted.environ)):
         return None
     try:
         data = read_small(config, CONFIG_MAX_BYTES)
     except OSError:
         return None
     patterns = read_spec_pattern(data.decode("utf-8", "replace")) if data is not None else None
-    return None if patterns is None else find_specs(config.parent, patterns)
+    if patterns is None:
+        return None
+    matched: dict[str, None] = {}
+    for root in _project_roots(config, wanted.workdir):
+        found = find_specs(root, patterns)
+        if found is None:
+            return None
+        matched.update(dict.fromkeys(found))
+    return tuple(matched)
+
+
+def _project_roots(config: Path, workdir: Path) -> list[Path]:
+    """Return where Cypress may look for the specs: its project is the config file's directory or one above it."""
+    roots = [config.parent]
+    while workdir in roots[-1].parents:
+        roots.append(roots[-1].parent)
+    return roots if workdir in roots else [*roots, workdir]
 
 
 def _places(wanted: Wanted) -> tuple[Finding, ...]:

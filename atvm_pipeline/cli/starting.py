@@ -217,9 +217,13 @@ def _folded(names: Iterable[str]) -> set[str]:
 
 
 def _with_request_of(known: Request, wanted: Wanted) -> Wanted:
-    """Return the start with the hosts and the template that the waiting watcher goes by."""
-    template = known.metadata.template
-    return replace(wanted, hosts=known.hosts, metadata=replace(wanted.metadata, template=template))
+    """Return the start with the hosts, the template and the config file that the waiting watcher goes by."""
+    metadata = replace(
+        wanted.metadata,
+        template=known.metadata.template,
+        config_file=wanted.metadata.config_file or known.metadata.config_file,
+    )
+    return replace(wanted, hosts=known.hosts, metadata=metadata)
 
 
 def _fresh(paths: Paths, request: Request) -> bool:

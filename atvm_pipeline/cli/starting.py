@@ -15,12 +15,13 @@ from atvm_pipeline.shell import release, settings as env
 from atvm_pipeline.shell.dialects import load_dialect
 from atvm_pipeline.shell.environment import check_settings, is_text, left_out
 from atvm_pipeline.shell.files import is_locked
+from atvm_pipeline.shell.first_line import watch_first_moments
 from atvm_pipeline.shell.in_use import check_living, check_log
 from atvm_pipeline.shell.keeping import prune_builds
 from atvm_pipeline.shell.processes import began_at_s, find_runner
 from atvm_pipeline.shell.reading import TERMINAL, phase_of
 from atvm_pipeline.shell.records import Paths, Request, RunnerRecord, read_record, write_record
-from atvm_pipeline.shell.refusals import DATA, IN_USE, USAGE, Refused
+from atvm_pipeline.shell.refusals import DATA, IN_USE, UNAVAILABLE, USAGE, Refused
 from atvm_pipeline.shell.start import (
     Wanted,
     baseline_of,
@@ -118,8 +119,26 @@ def start(wanted: Wanted, how: How) -> None:
     _say_watching(request, paths)
     if how.only is None:
         start_runner(request, paths, how.supervisor)
-        say(f"runner: running, log {request.log_path}")
+        _await_first_moments(request, wanted, watched=True)
     print(printable(str(paths.folder)))
+
+
+def _await_first_moments(request: Request, wanted: Wanted, *, watched: bool) -> None:
+    """Wait until the runner is known to run, and say so.  Raises Refused (69) if it ended at once in failure."""
+    build, log = request.build_name, request.log_path
+    moments = watch_first_moments(request, wanted.paths, wanted.dialect)
+    if moments.failed:
+        report = (
+            f"the watcher reports it, see atvm-pipeline explain {build}" if watched else "it is not watched"
+        )
+        lines = "its last lines follow" if moments.last_lines else "it is empty"
+        raise Refused(
+            UNAVAILABLE,
+            f"the runner of build {build} ended at once {moments.ended}, before Cypress printed anything; {report}; "
+            f"log {log}: {lines}",
+            moments.last_lines,
+        )
+    say(f"runner: {f'ended {moments.ended}' if moments.ended else 'running'}, log {log}")
 
 
 def _prune(paths: Paths, keep_builds: int) -> None:
@@ -190,7 +209,7 @@ def start_runner_only(wanted: Wanted, how: How) -> None:
             f"nobody watches {paths.build_name} yet; join with: start-atvm-run-watcher.sh --attach --build-name {paths.build_name}"
         )
     start_runner(request, paths, how.supervisor)
-    say(f"runner: running, log {request.log_path}")
+    _await_first_moments(request, wanted, watched=waiting)
     print(printable(str(paths.folder)))
 
 

@@ -6,25 +6,17 @@ Knows nothing of runs, states or locks.
 
 import contextlib
 import os
-import re
 import secrets
 import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from atvm_pipeline.core.harmless import one_line
-
 from .files import FILE_MODE, OpenFile, user_name
+from .last_lines import last_lines
 from .programs import run_foreground, shell_argv, signal_name
 from .refusals import CANNOT_WRITE, Refused
 from .settings import LAUNCH_LOG_DIR
-
-TAIL_LINES = 20
-TAIL_BYTES_MAX = 64 * 1024
-LINE_CHARS_MAX = 500
-_ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])")
-"""A terminal's control sequences (ECMA-48): colours, cursor moves, titles."""
 
 
 class TemplateResult(NamedTuple):
@@ -52,7 +44,7 @@ def run_template(
     log_path = folder / f"{build_name}.launch.log"
     with _new_log(log_path) as log:
         code = run_foreground(shell_argv(command), environment, workdir, log.number)
-        tail = _tail(log.number)
+        tail = last_lines(log.number)
     if code < 0:
         return TemplateResult(None, signal_name(-code), log_path, tail)
     return TemplateResult(code, None, log_path, tail)
@@ -114,11 +106,3 @@ def _refused(path: Path, why: str, remedy: str) -> Refused:
         f"cannot write the launch log {path}: {why}; {remedy}set ATVM_WATCHER_LAUNCH_LOG_DIR to a directory of your own; "
         "nothing was started",
     )
-
-
-def _tail(descriptor: int) -> tuple[str, ...]:
-    size = os.fstat(descriptor).st_size
-    data = os.pread(descriptor, TAIL_BYTES_MAX, max(0, size - TAIL_BYTES_MAX))
-    text = _ESCAPE.sub("", data.decode("utf-8", "replace"))
-    lines = [one_line(line, LINE_CHARS_MAX) for line in text.split("\n")]
-    return tuple([line for line in lines if line][-TAIL_LINES:])

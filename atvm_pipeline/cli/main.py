@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from atvm_pipeline.shell.refusals import BAD_CONFIG, BUG, CANNOT_WRITE, DATA, DONE, USAGE, Refused
 
 COMMANDS: dict[str, tuple[str, str]] = {
-    "run": ("run", "template, preflight, watcher, runner: start one request; returns when the runner runs"),
+    "run": ("run", "template, preflight, watcher, runner: start one request"),
     "watch": ("watch", "follow one run to its end (what the watcher service executes)"),
     "runner": ("runner", "run the runner command of one request (what the runner service executes)"),
     "cancel": ("cancel", "cancel a run, or stop its runner"),

@@ -1,4 +1,4 @@
-"""Start one request: template, preflight, watcher, then the runner.  Returns when the runner runs."""
+"""Start one request: template, preflight, watcher, then the runner.  Returns when the runner is known to run."""
 
 import argparse
 

@@ -13,6 +13,7 @@ import pytest
 
 from atvm_pipeline.shell.files import is_locked
 from atvm_pipeline.shell.records import Paths
+from atvm_pipeline.shell.refusals import UNAVAILABLE
 from tests.campaign.watching import leftovers, processes_of
 from tests.controller import BIN, BUILD, CONFIG, PROJECT, RUNNER, TEMPLATE, Controller
 from tests.waiting import DEADLINE_S, wait_for
@@ -127,7 +128,9 @@ def test_a_start_that_is_killed_before_its_runner_runs_leaves_the_way_free_for_t
     point: tuple[str, int], host: Controller
 ) -> None:
     doing, in_place, waits = POINTS[point]
-    first = host.run(runner="exit 3", template=None, categorize=False)
+    assert host.start(runner="exit 3", template=None, categorize=False).returncode == UNAVAILABLE
+    host.wait()
+    first = host.state()
     told = len(host.webhook.posts)
     was_doing = killed_start(host, *point)
     between = host.call("atvm-pipeline", "status", BUILD, "--json")

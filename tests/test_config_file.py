@@ -116,6 +116,16 @@ def test_a_config_file_that_only_a_command_names_refuses_nothing(host: Controlle
     assert (checked.returncode, "nosuch" in checked.stderr) == (0, False)
 
 
+def test_the_watchers_half_with_a_template_to_come_says_that_the_file_is_missing(host: Controller) -> None:
+    words = [*WORDS, "--config-file", "new.ts", "--template-command", "cp a new.ts"]
+    watcher = host.call("start-atvm-run-watcher.sh", *words)
+    runner = start(host, wrapper="start-atvm-runner.sh")
+
+    assert watcher.returncode == 0, watcher.stderr
+    assert "notice: before the template has run, the config file" in watcher.stderr
+    one_line(runner, 11, "new.ts", "does not exist")
+
+
 def test_the_runners_half_checks_the_file_that_the_waiting_watcher_was_started_with(host: Controller) -> None:
     (host.workdir / "soon-gone.ts").write_text("export default {}")
     watcher = host.call("start-atvm-run-watcher.sh", *WORDS, "--config-file", "soon-gone.ts")

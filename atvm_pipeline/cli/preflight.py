@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +18,8 @@ from atvm_pipeline.shell.supervisor import Supervisor
 
 from .common import say
 
-OF_TEMPLATE = frozenset({"spec-pattern", "unknown-host", "config-unusable"})
+CONFIG_UNUSABLE = "config-unusable"
+OF_TEMPLATE = frozenset({"spec-pattern", "unknown-host", CONFIG_UNUSABLE})
 """Findings that the template command may still correct."""
 UNREADABLE = "cannot be read (permission denied)"
 CONFIG_MAX_BYTES = 4 * 1024 * 1024
@@ -50,7 +51,7 @@ def judge_preflight(wanted: Wanted, how: How, *, go_on: bool = False) -> None:
         template=wanted.metadata.template,
         named=wanted.hosts,
     )
-    certain = preflight(wanted, requested, inventory, template_to_come=how.check and how.only is None)
+    certain = preflight(wanted, requested, inventory, may_change=_may_change(wanted, how))
     if certain and not (how.no_preflight or go_on):
         raise Refused(PREFLIGHT_MISMATCH, f"preflight: {certain[0]}; nothing was started")
     for text in certain:
@@ -67,11 +68,11 @@ def preflight(
     requested: RequestedHosts,
     inventory: Mapping[str, str | None],
     *,
-    template_to_come: bool = False,
+    may_change: Collection[str] = (),
 ) -> list[str]:
     """Certain mismatches, one line each; what is only worth knowing is said at once.
 
-    `template_to_come`: the config file is judged as it lies there, and what is wrong in it may still be mended.
+    `may_change`: codes of findings that the template, which has not run yet, may still correct.
     """
     findings = check(
         build_name=wanted.paths.build_name,
@@ -85,15 +86,22 @@ def preflight(
         dialect=wanted.dialect,
     )
     findings = (*_config_file(wanted), *findings)
-    if template_to_come and wanted.template_command is not None:
-        findings = tuple(
-            _not_yet(finding) if finding.code in OF_TEMPLATE else finding for finding in findings
-        )
+    findings = tuple(_not_yet(finding) if finding.code in may_change else finding for finding in findings)
     findings = (*findings, *_places(wanted))
     for finding in findings:
         if not finding.certain:
             say(f"notice: {finding.text}")
     return [finding.text for finding in findings if finding.certain]
+
+
+def _may_change(wanted: Wanted, how: How) -> frozenset[str]:
+    """Return the codes of findings that a template may still correct: under --check, or before the runner's half."""
+    if wanted.template_command is None or how.only == "runner":
+        return frozenset()
+    if how.only == "watcher":
+        # This half records the command.  Whether it has run is not known; a missing file says that it has not.
+        return frozenset({CONFIG_UNUSABLE})
+    return OF_TEMPLATE if how.check else frozenset()
 
 
 def _not_yet(finding: Finding) -> Finding:
@@ -113,12 +121,12 @@ def _config_file(wanted: Wanted) -> tuple[Finding, ...]:
         return ()
     if runs_elsewhere(runner):
         text = f"the config file {config} (--config-file) {why}; the runner command may run elsewhere, so nothing is refused"
-        return (Finding(code="config-unusable", text=text, certain=False),)
+        return (Finding(code=CONFIG_UNUSABLE, text=text, certain=False),)
     text = (
         f"the config file {config} (--config-file) {why}: correct --config-file or --workdir, or write the file with "
         "--template-command; --no-preflight to go on"
     )
-    return (Finding(code="config-unusable", text=text, certain=True),)
+    return (Finding(code=CONFIG_UNUSABLE, text=text, certain=True),)
 
 
 def _unusable(config: Path) -> str | None:

@@ -34,6 +34,21 @@ SIGNAL_NUMBERS: Mapping[str, int] = {
 CRASHES = frozenset({"SIGILL", "SIGTRAP", "SIGABRT", "SIGBUS", "SIGFPE", "SIGSEGV", "SIGSYS"})
 """Signals that a program gets for its own fault, nearly always."""
 
+FROM_OUTSIDE = frozenset({"SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"})
+"""Signals by which a person, a session or a service manager ends a program."""
+
+SIGNAL_NAMES: Mapping[int, str] = {
+    1: "SIGHUP",
+    2: "SIGINT",
+    3: "SIGQUIT",
+    6: "SIGABRT",
+    9: "SIGKILL",
+    11: "SIGSEGV",
+    13: "SIGPIPE",
+    15: "SIGTERM",
+}
+"""Signals whose exit code, as a shell reports it, says that the runner was ended before everything had run."""
+
 _SIGNAL_WORDS: Mapping[str, str] = {
     "SIGHUP": "its terminal or connection was closed",
     "SIGINT": "interrupted, as by Ctrl-C",
@@ -53,8 +68,12 @@ def signal_of_exit_code(code: int) -> str | None:
 
 def signal_text(name: str) -> str:
     """Return a signal with what it says about the end: `SIGSEGV (the program crashed)`."""
-    words = "the program crashed" if name in CRASHES else _SIGNAL_WORDS.get(name)
+    words = _signal_words(name)
     return f"{name} ({words})" if words else name
+
+
+def _signal_words(name: str) -> str | None:
+    return "the program crashed" if name in CRASHES else _SIGNAL_WORDS.get(name)
 
 
 def exit_code_text(code: int) -> str:
@@ -62,6 +81,33 @@ def exit_code_text(code: int) -> str:
 
     A count of failing tests is an exit code too: the words are right only where no test failed.
     """
+    return f"exit code {code_text(code)}"
+
+
+def code_text(code: object) -> str:
+    """Return the same without the noun, for a sentence that has it; what is no number is returned as it is."""
+    words = _words_of(code) if isinstance(code, int) else None
+    return str(code) if words is None else f"{code} ({words})"
+
+
+def has_words(code: int | None) -> bool:
+    """Return whether the exit code by itself says how the runner ended."""
+    return code is not None and _words_of(code) is not None
+
+
+def _words_of(code: int) -> str | None:
     name = signal_of_exit_code(code)
-    words = CODE_WORDS.get(code) or (f"a shell reports {signal_text(name)} by it" if name else None)
-    return f"exit code {code} ({words})" if words else f"exit code {code}"
+    if code in CODE_WORDS or name is None:
+        return CODE_WORDS.get(code)
+    return f"{name}: {_signal_words(name)}" if _signal_words(name) else name
+
+
+def signal_advice(signal: str) -> str:
+    """Return what to do about a Cypress process that a signal ended, as the end of a sentence."""
+    if signal == "SIGKILL":
+        return "look in the kernel's log for a shortage of memory, or for what killed it"
+    if signal in CRASHES:
+        return "Cypress itself crashed; start again, and if it recurs, try another Cypress or browser version"
+    if signal in FROM_OUTSIDE:
+        return "something outside of Cypress ended it"
+    return "start again"

@@ -35,6 +35,16 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     skipped: int = 0
 
 
+class LastLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One of the last lines of the log, sanitised and cut."""
+
+    offset: int
+    end: int
+    """Byte offset of its line feed."""
+    text: str
+    kind: Literal["cause", "line", "noise"] = "line"
+
+
 class ChildLaunched(FactBase, frozen=True, kw_only=True, tag="child-launched"):
     """The runner printed the command line of the Cypress process that it is about to start."""
 
@@ -44,6 +54,9 @@ class ChildLaunched(FactBase, frozen=True, kw_only=True, tag="child-launched"):
 
 class ChildStarted(FactBase, frozen=True, kw_only=True, tag="child-started"):
     """`(Run Starting)`: one Cypress process begins its run."""
+
+    before: tuple[LastLine, ...] = ()
+    """The last lines above it, where the child before it had not printed its summary."""
 
 
 class ChildDescribed(FactBase, frozen=True, kw_only=True, tag="child-described"):

@@ -27,7 +27,7 @@ from .results import (
 from .state import Child, Run, Spec, SubRun
 from .summaries import adds_up
 
-DEATHS = frozenset({"spec-crashed", "browser-closed", "cypress-signalled"})
+DEATHS = frozenset({"spec-crashed", "browser-closed", "cypress-signalled", "heap-exhausted"})
 """Errors that say that a browser or Cypress itself died: the spec that was running has crashed."""
 
 

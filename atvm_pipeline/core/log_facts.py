@@ -45,6 +45,9 @@ from .state import (
 )
 from .summaries import totals_reported, with_unplaced
 
+MAY_GO_ON = frozenset({"heap-exhausted", "automation-lost"})
+"""Errors that Cypress may survive or another program may print: they count where their child leaves no summary."""
+
 
 def apply_fact(run: Run, fact: f.Fact, event: LogRead) -> Run:
     """Fold one fact of the log."""
@@ -54,6 +57,8 @@ def apply_fact(run: Run, fact: f.Fact, event: LogRead) -> Run:
         case f.ChildLaunched():
             return _launched(run, fact)
         case f.ChildStarted():
+            if fact.before:
+                run = on_unjudged(run, lambda child: replace(child, last=fact.before))
             return _begin_child(run, fact.offset, event, started=True)
         case f.ChildDescribed():
             return _described(run, fact)
@@ -220,6 +225,9 @@ def _error_reported(run: Run, fact: f.ErrorReported, event: LogRead) -> Run:
         if child is not None and child.specs:
             return on_spec(run, lambda spec: replace(spec, error=spec.error or fact))
     launched = _launched_since(run)
+    goes_on = fact.code in MAY_GO_ON
+    if goes_on and (open_child(run) is None or (launched and not spec_runs(run))):
+        return run  # another program's line, or nothing that it could have ended
     late = current_child(run) if not launched else None
     if open_child(run) is None and late is not None and fact.code in ("run-canceled", "cypress-signalled"):
         # These two are printed after the summary and speak of the child that has just ended.
@@ -227,7 +235,7 @@ def _error_reported(run: Run, fact: f.ErrorReported, event: LogRead) -> Run:
     if open_child(run) is None or (launched and not spec_runs(run)):
         # A new command line was printed: the error is of the child that it started and that never printed its begin.
         run = _begin_child(run, fact.offset, event, started=False)
-    doubt = spec_runs(run)
+    doubt = spec_runs(run) or goes_on
 
     def on_child(child: Child) -> Child:
         if doubt:

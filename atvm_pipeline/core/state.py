@@ -25,6 +25,7 @@ from .facts import (
     ChildDescribed,
     Counts,
     ErrorReported,
+    LastLine,
     LineUnplaced,
     SpecSummarised,
     TestsCounted,
@@ -163,6 +164,8 @@ class Child(StateBase, frozen=True, kw_only=True):
     ended_watched_s: float | None = None
     ended_by: str | None = None
     """The trigger of `transitions.CHILD_TRANSITIONS` that ended it."""
+    last: tuple[LastLine, ...] = ()
+    """The last lines of the log when the next child began, where this one had not printed its summary."""
 
 
 class Wrapper(StateBase, frozen=True, kw_only=True):

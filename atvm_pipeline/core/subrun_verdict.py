@@ -7,9 +7,11 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from .children import early_ends
+from .exit_words import signal_advice
 from .facts import ErrorReported, LineUnplaced, TotalsReported, WrapperTotals
 from .harmless import one_line
 from .judging import Case, real_hosts
+from .last_words import and_subrun_end, and_subrun_lines
 from .log_checks import find_contradiction, find_mix, has_second_run, unattributed
 from .log_notes import quoted
 from .results import Ledger, SpecResult
@@ -27,6 +29,22 @@ from .words import (
     reason,
     specs_named,
 )
+
+QUOTED_ERRORS = frozenset(
+    {
+        "arguments-invalid",
+        "automation-lost",
+        "config-invalid",
+        "cypress-error",
+        "cypress-not-installed",
+        "plugin-error",
+        "reporter-error",
+        "xvfb-failed",
+    }
+)
+"""Errors of which many texts have one code: the reason quotes the line."""
+WITHOUT_CAUSE = QUOTED_ERRORS | {"record-server-error"}
+"""Errors whose cause stands in the lines below."""
 
 
 class Judged(NamedTuple):
@@ -46,7 +64,7 @@ def subrun_failure(case: Case) -> Reason | None:
         if fatal:
             first = fatal[0]
             told = [*log_at(run, first.offset)]
-            return _error_told(first, told, names="the time between two specs")
+            return _and_cause(case, first, _error_told(first, told, names="the time between two specs"))
         if child.totals is not None and child.totals.verdict == "canceled":
             return reason("run-canceled", log_at(run, child.totals.offset))
     crashed = [spec for spec in case.specs if spec.detail == "crashed"]
@@ -76,7 +94,17 @@ def _error_told(error: ErrorReported, told: Sequence[Evidence], *, names: str) -
     """The sentence of an error block; one whose code is of a later release is quoted."""
     if error.code != "spec-crashed" and error.code not in EARLY_ENDS:
         return Reason(code=error.code, text=error.text, evidence=tuple(told))
-    return reason(error.code, told, detail=_signal_in(error.text), names=names)
+    signal = _signal_in(error.text)
+    found = reason(error.code, told, detail=signal, advice=signal_advice(signal), names=names)
+    quoted = error.code in QUOTED_ERRORS
+    return and_text(found, f'The log says: "{one_line(error.text, LINE_CHARS_MAX)}".') if quoted else found
+
+
+def _and_cause(case: Case, error: ErrorReported, found: Reason) -> Reason:
+    """Add the last lines below an error that names no cause by itself."""
+    if error.code not in WITHOUT_CAUSE:
+        return found
+    return and_subrun_lines(case.run, found, case.subrun, error.offset + 1)
 
 
 def _signal_in(text: str) -> str:
@@ -155,7 +183,7 @@ def subrun_missing(case: Case) -> Reason | None:
     finished = unfinished(case) is None
     ran = ledger.passed + ledger.pending + ledger.skipped + ledger.no_report
     if not ran and finished:
-        return reason("nothing-ran", place)
+        return _nothing_ran(case, place)
     contradiction = find_contradiction(case.subrun)
     if contradiction is not None:
         return reason("totals-contradict", log_at(run, contradiction.offset), detail=contradiction.text)
@@ -164,9 +192,11 @@ def subrun_missing(case: Case) -> Reason | None:
     if missing:
         listed = specs_named([spec.spec for spec in lacking], missing)
         told = _spec_evidence(run, lacking) or place
-        return reason("results-missing", told, missing=missing, planned=ledger.planned, names=listed)
+        found = reason("results-missing", told, missing=missing, planned=ledger.planned, names=listed)
+        return found if finished else and_subrun_end(run, found, case.subrun)
     if not finished:
-        return Reason(code="results-missing", text=_no_summary(case), evidence=tuple(place))
+        found = Reason(code="results-missing", text=_no_summary(case), evidence=tuple(place))
+        return and_subrun_end(run, found, case.subrun)
     foreign = _foreign_hosts(case)
     if foreign:
         wanted = hosts_named(run.request.requested_hosts)
@@ -175,8 +205,22 @@ def subrun_missing(case: Case) -> Reason | None:
     if pending:
         return reason("host-pending", place, hosts=hosts_named(pending))
     if not ledger.passed:
-        return reason("nothing-ran", place)
+        return _nothing_ran(case, place)
     return None
+
+
+def _nothing_ran(case: Case, place: Sequence[Evidence]) -> Reason:
+    """Say why nothing ran: an empty summary is what a reused ci-build-id leaves; else the log's last lines are quoted."""
+    if any(child.finished_offset is not None and not child.specs for child in case.subrun.children):
+        detail = ": look for a ci-build-id that was used before, or for specs that hold no tests"
+        return reason("nothing-ran", place, detail=detail)
+    if case.specs and not unfinished(case):
+        return reason(
+            "nothing-ran",
+            place,
+            detail=f": {names([spec.spec for spec in case.specs])} had no result to count",
+        )
+    return and_subrun_end(case.run, reason("nothing-ran", place, detail=""), case.subrun)
 
 
 def _no_summary(case: Case) -> str:

@@ -10,8 +10,10 @@ from typing import NamedTuple
 from . import limits
 from .children import current_child
 from .events import RunnerExited
+from .exit_words import CRASHES, SHELL_SIGNAL_BASE, SIGNAL_NAMES, code_text
 from .failed_subruns import reason_of_subruns
 from .judging import Case, case_of, hosts_not_begun, hosts_without_spec, result_of, run_ledger
+from .last_words import and_last_lines, and_nothing_read
 from .naming import hosts_in_label
 from .quiet_log import log_kind, quiet_failure, quiet_unproven
 from .results import SubRunResult
@@ -28,18 +30,6 @@ from .subrun_verdict import (
 from .transitions import RUN_VERDICTS
 from .words import Evidence, and_form, and_text, duration, hosts_named, log_at, names, reason
 
-SIGNAL_NAMES = {
-    1: "SIGHUP",
-    2: "SIGINT",
-    3: "SIGQUIT",
-    6: "SIGABRT",
-    9: "SIGKILL",
-    11: "SIGSEGV",
-    13: "SIGPIPE",
-    15: "SIGTERM",
-}
-"""Signals by which a person, a kernel or a session manager ends a program; a shell reports them as 128 + number."""
-SHELL_SIGNAL_BASE = 128
 OUTSIDE_RESULTS = frozenset({"signal", "core-dump", "watchdog", "timeout"})
 """systemd service results that mean an end from outside (systemd.exec(5), $SERVICE_RESULT)."""
 
@@ -120,7 +110,9 @@ def run_outside(case: RunCase) -> Reason | None:
         return reason("runner-stopped", [*at, STOP_MARKER])
     if not (_unfinished(case) or hosts_not_begun(run, case.results)):
         return None
-    return reason("host-rebooted" if run.vanished.rebooted else "runner-vanished", at)
+    if run.vanished.rebooted:
+        return reason("host-rebooted", at)
+    return and_last_lines(run, reason("runner-vanished", at))
 
 
 def _outside_exit(case: RunCase, exit_: RunnerExited) -> Reason | None:
@@ -130,7 +122,7 @@ def _outside_exit(case: RunCase, exit_: RunnerExited) -> Reason | None:
     if exit_.service_result == "oom-kill":
         return reason("out-of-memory", record)
     if exit_.signal is not None:
-        return reason("runner-signalled", record, detail=f"signal {exit_.signal}")
+        return _signalled(record, exit_.signal, f"signal {exit_.signal}")
     if exit_.service_result in OUTSIDE_RESULTS:
         return reason("runner-signalled", record, detail=f"systemd ({exit_.service_result})")
     code = exit_.exit_code
@@ -141,8 +133,17 @@ def _outside_exit(case: RunCase, exit_: RunnerExited) -> Reason | None:
         detail = (
             f"{SIGNAL_NAMES[number]} (exit code {code}, as a shell reports it, before everything had run)"
         )
-        return reason("runner-signalled", record, detail=detail)
+        return and_last_lines(case.run, reason("runner-signalled", record, detail=detail))
     return None
+
+
+def _signalled(record: list[Evidence], signal: str, detail: str) -> Reason:
+    """Say that a signal ended the runner; one that a program brings on itself came from inside."""
+    if signal in CRASHES:
+        return Reason(
+            code="runner-signalled", text=f"The runner crashed with {detail}.", evidence=tuple(record)
+        )
+    return reason("runner-signalled", record, detail=detail)
 
 
 def exit_evidence(exit_: RunnerExited) -> list[Evidence]:
@@ -185,7 +186,7 @@ def run_cut(case: RunCase) -> Reason | None:
     if began and not (_unfinished(case) or _cut_summary(case.run)):
         return None
     detail = "the log stops before the end of Cypress's summary, and how the runner ended is not known"
-    return reason("no-evidence", log_at(case.run, case.run.log.end), detail=detail)
+    return and_last_lines(case.run, reason("no-evidence", log_at(case.run, case.run.log.end), detail=detail))
 
 
 def _cut_summary(run: Run) -> bool:
@@ -217,14 +218,10 @@ def run_missing(case: RunCase) -> Reason | None:
         return _wrong_hosts(case) or found or _hosts_pending(case) or _never_began(run)
     if not run.request.requested_hosts:
         return None
-    return _with_exit(
-        run,
-        and_text(
-            reason("nothing-ran", log_at(run, run.log.end)),
-            "The log does not show one line of Cypress: is it the right one, and in UTF-8? "
-            f"Requested: {hosts_named(run.request.requested_hosts)}.",
-        ),
+    found = reason(
+        "nothing-ran", log_at(run, run.log.end), detail=f" for {hosts_named(run.request.requested_hosts)}"
     )
+    return and_nothing_read(run, _with_exit(run, found))
 
 
 def _never_began(run: Run) -> Reason | None:
@@ -235,12 +232,12 @@ def _never_began(run: Run) -> Reason | None:
         return None
     told = f"those of {names([launch.label for launch in lost])}, launched and never begun"
     found = reason("results-missing", log_at(run, lost[0].offset), missing="Some", planned="the", names=told)
-    return _with_exit(run, found)
+    return and_last_lines(run, _with_exit(run, found), lost[0].offset)
 
 
 def _with_exit(run: Run, found: Reason) -> Reason:
     code = run.exit.exit_code if run.exit is not None else None
-    return and_text(found, f"The runner ended with exit code {code}.") if code else found
+    return and_text(found, f"The runner ended with exit code {code_text(code)}.") if code else found
 
 
 def _hosts_without_pass(case: RunCase) -> tuple[str, ...]:
@@ -296,7 +293,9 @@ def run_exit(case: RunCase) -> Reason | None:
     ran = "though everything that ran had passed" if passed else "before anything of Cypress had run"
     if log_kind(case.run) is not None:
         ran = "and the log does not show how its specs ended"
-    return reason("runner-failed", exit_evidence(exit_), exit=code, ran=ran)
+    found = reason("runner-failed", exit_evidence(exit_), exit=code_text(code), ran=ran)
+    last = max((child.offset for subrun in case.run.subruns for child in subrun.children), default=0)
+    return and_last_lines(case.run, found, last)
 
 
 def run_nothing(case: RunCase) -> Reason | None:
@@ -311,7 +310,7 @@ def run_nothing(case: RunCase) -> Reason | None:
     if any(subrun.children for subrun in run.subruns) or log_kind(run) is not None:
         return None
     detail = "the log does not show one line of Cypress, and no report was written"
-    return reason("no-evidence", log_at(run, run.log.end), detail=detail)
+    return and_last_lines(run, reason("no-evidence", log_at(run, run.log.end), detail=detail))
 
 
 def run_passed(case: RunCase) -> Reason:

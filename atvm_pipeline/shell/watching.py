@@ -174,7 +174,8 @@ def _posts(snapshot: Snapshot) -> list[tuple[str, PostView]]:
 def _tell(snapshot: Snapshot) -> None:
     """One line for `systemctl status`."""
     ledger = snapshot.ledger
-    parts = [f"{ledger.passed} of {ledger.planned} specs passed, {len(snapshot.subruns)} sub-runs"]
+    passed = f"{ledger.passed} of {ledger.planned} specs passed" if ledger.planned else "no spec ran yet"
+    parts = [f"{passed}, {len(snapshot.subruns)} sub-runs"]
     parts += ["failing"] if snapshot.failing else []
     parts += [snapshot.reason["text"]] if snapshot.phase in TERMINAL_PHASES else []
     parts += [snapshot.attention] if snapshot.attention else []

@@ -67,6 +67,11 @@ BEFORE: list[tuple[str, list[str]]] = [
         "dependency-missing",
         ["Your system is missing the dependency: Xvfb", "", "Install Xvfb and run Cypress again."],
     ),
+    ("xvfb-failed", ["Xvfb exited with a non zero exit code.", "", "There was a problem spawning Xvfb."]),
+    ("arguments-invalid", ["`--headed` and `--headless` cannot both be passed.", "", "Either pass one."]),
+    ("cypress-error", ["Can't run project because port is currently in use: 8080", "", "Assign a port."]),
+    ("cypress-error", ["Port 8080 is already in use.", "", "Error: listen EADDRINUSE"]),
+    ("config-invalid", ["Your cypress.json file threw an error.", "", "Error: nope"]),
     ("reporter-error", ["Error loading the reporter: cypress-multi-reporters", "", "We searched for:"]),
     (
         "record-key-invalid",
@@ -164,6 +169,28 @@ MIDWAY: list[tuple[str, list[str]]] = [
             "Cypress Version: 12.17.4",
         ],
     ),
+    (
+        "automation-lost",
+        [
+            "There was an error reconnecting to the Chrome DevTools protocol. Please restart the browser.",
+            "",
+            "Error: connect ECONNREFUSED 127.0.0.1:44137",
+        ],
+    ),
+    ("automation-lost", ["The automation client disconnected. Cannot continue running tests."]),
+    (
+        "heap-exhausted",
+        [
+            "  1 passing (3s)",
+            "",
+            "<--- Last few GCs --->",
+            "",
+            "[96:0x4dc001dc000] 57881350 ms: Mark-sweep 1963.1 (2067.1) -> 1962.4 (2065.1) MB",
+            "",
+            "FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory",
+        ],
+    ),
+    ("heap-exhausted", ["FATAL ERROR: Ineffective mark-compacts near heap limit Allocation failed"]),
 ]
 """What ends a run of which one spec has passed and another has begun: no summary comes."""
 
@@ -294,12 +321,56 @@ def test_the_sentence_of_an_early_end_says_what_happened_and_what_to_do(code: st
 
     assert happened[0].isupper()
     assert re.fullmatch(
-        r"(?:check|look|install|mend|run|start|ask|raise|use|the runner has to) .+[^.]\.|install it\.", to_do
+        r"(?:check|look|install|mend|run|start|ask|raise|use|the runner has to) .+[^.]\.|install it\.|\{advice\}\.",
+        to_do,
     )
     assert len(REASONS[code]) < 150
 
 
 def test_the_sentence_of_a_killed_cypress_names_the_signal(tmp_path: Path) -> None:
-    view = inspected(midway(MIDWAY[-1][1]), tmp_path)
+    view = inspected(midway(dict(MIDWAY)["cypress-signalled"]), tmp_path)
 
     assert "signal SIGKILL" in view.reason["text"]
+
+
+@pytest.mark.parametrize("signal", ["SIGSEGV", "SIGTRAP", "SIGABRT", "SIGBUS", "SIGILL"])
+def test_the_sentence_of_a_crashed_cypress_says_crashed_and_nothing_of_memory(
+    signal: str, tmp_path: Path
+) -> None:
+    line = f"The Test Runner unexpectedly exited via a exit event with signal {signal}"
+    text = inspected(["Fontconfig error: No writable cache directories", line], tmp_path).reason["text"]
+
+    assert f"signal {signal}: Cypress itself crashed" in text
+    assert "memory" not in text
+    assert "killed" not in text
+
+
+@pytest.mark.parametrize(
+    "block", [block for code, block in MIDWAY if code in ("automation-lost", "heap-exhausted")]
+)
+def test_a_run_that_survives_such_a_line_is_not_failed_by_it(block: list[str], tmp_path: Path) -> None:
+    run = prints.whole_run(FIRST)
+    box = next(at for at, line in enumerate(run) if line.strip() == "(Results)")
+    printed = [line for line in block if "passing" not in line]
+
+    for at in (0, box - 1, box + 14, len(run)):
+        view = inspected([*run[:at], *printed, *run[at:]], tmp_path)
+        assert view.reason["code"] in ("runner-failed", "all-passed"), at
+
+
+def test_the_cause_below_an_error_of_cypress_is_quoted(tmp_path: Path) -> None:
+    view = inspected(
+        [
+            "An unexpected error occurred while verifying the Cypress executable.",
+            "",
+            "Please search Cypress documentation for possible solutions:",
+            "",
+            "----------",
+            "",
+            "Error: spawn /opt/Cypress/Cypress EACCES",
+        ],
+        tmp_path,
+    )
+
+    assert view.reason["code"] == "cypress-not-installed"
+    assert "spawn /opt/Cypress/Cypress EACCES" in view.reason["text"]

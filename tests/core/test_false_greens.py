@@ -128,6 +128,9 @@ FALSE_GREENS: dict[str, tuple[Reading, str, str]] = {
     "no-spec-files": (BOTH, "FAILED", "no-specs-found"),
     "the-summary-then-a-signal": (BOTH, "FAILED", "cypress-signalled"),
     "the-browser-closed": (EXIT, "FAILED", "browser-closed"),
+    "the-heap-was-exhausted": (EXIT, "FAILED", "heap-exhausted"),
+    "the-devtools-connection-was-lost": (EXIT, "FAILED", "automation-lost"),
+    "cypress-was-not-found": (EXIT, "FAILED", "nothing-ran"),
     "the-recording-server-gives-up": (REPORTS, "FAILED", "record-server-error"),
     "a-plugin-throws-after-the-run": (REPORTS, "FAILED", "plugin-error"),
     # sources that contradict each other

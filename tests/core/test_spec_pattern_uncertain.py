@@ -239,7 +239,7 @@ OBJECTS_OPEN = (
     "[{}, other][gold]",
     "await {}",
     "new Config({})",
-    "{}.e2e",
+    "({}).e2e",
     "JSON.parse(JSON.stringify({}))",
 )
 EXPORTS = (

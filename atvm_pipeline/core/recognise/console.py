@@ -16,6 +16,7 @@ from .box import totals_row
 from .dialect import Dialect
 from .forms import TITLE_WORDS, candidates, indented, undone
 from .grammar import launched, progressed, read_line
+from .last_lines import aged, remember
 from .learning import WORDS, is_unread, learn, report_unread
 from .lines import LINE_BYTES_MAX, clean, code_page_in
 from .pending import Next, settle
@@ -49,7 +50,8 @@ class Scanner:
         if state.skipping:
             begin = block.find(b"\n") + 1
             if not begin:
-                return Scan(replace(state, offset=state.offset + len(data)), ())
+                offset = state.offset + len(data)
+                return Scan(replace(state, offset=offset, last=aged(state.last, offset)), ())
         end = block.rfind(b"\n", begin) + 1 or begin
         tail, skipping = block[end:], False
         story = Story(replace(state, offset=state.offset + len(data), tail=b"", skipping=False))
@@ -59,7 +61,8 @@ class Scanner:
             self._line(story, tail, base + end)
             tail, skipping = b"", True
         story.stamp()
-        return Scan(replace(story.state, tail=tail, skipping=skipping), tuple(story.facts))
+        last = remember(state.last, block, begin, end, base, read=base + len(block))
+        return Scan(replace(story.state, tail=tail, skipping=skipping, last=last), tuple(story.facts))
 
     def finish(self, state: ScannerState) -> Scan:
         """The log ends here: read a last line without line feed, and tell what was held back."""
@@ -73,7 +76,9 @@ class Scanner:
             story.leave_spec()
         story.switch(state.stream)
         story.stamp()
-        return Scan(replace(story.state, learners=()), tuple(story.facts))
+        whole, base = state.tail + b"\n", state.offset - len(state.tail)
+        last = remember(state.last, whole, 0, len(whole), base, read=state.offset)
+        return Scan(replace(story.state, learners=(), last=last), tuple(story.facts))
 
     def _lines(self, story: Story, block: bytes, begin: int, end: int, base: int) -> None:
         """Read the whole lines of `block` between `begin` and `end` that may matter."""
@@ -100,6 +105,8 @@ class Scanner:
                     return
             stop = block.find(b"\n", at, end)
             self._line(story, block[at : min(stop, at + LINE_BYTES_MAX)], base + at)
+            if story.cut_off:
+                story.tell_last(remember(story.state.last, block, begin, at, base, read=base + at))
             at = stop + 1
 
     def _line(self, story: Story, raw: bytes, offset: int) -> None:

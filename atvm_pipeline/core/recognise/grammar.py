@@ -20,7 +20,8 @@ from atvm_pipeline.core.harmless import one_line
 
 from . import box
 from .anchors import Anchor, anchor_of, attempt_in, counted_in, failure_in, running_in
-from .errors import RUN, error_in, is_held
+from .error_table import RUN
+from .errors import error_in, is_held
 from .lines import may_wrap
 from .pending import RUNNING_COLUMNS, Next, go_on, settle
 from .scanner_state import Attempt, FailureBlock, HeaderBox, HeldName, ResultsBox, ServerError, Table

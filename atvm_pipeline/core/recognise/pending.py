@@ -9,7 +9,8 @@ from atvm_pipeline.core.facts import TestFlaky
 
 from . import box
 from .anchors import Anchor, anchor_of
-from .errors import GIVEN_UP, GOES_ON, RUN, SERVER_ERROR, is_held
+from .error_table import RUN, SERVER_ERROR
+from .errors import GIVEN_UP, GOES_ON, is_held
 from .lines import may_wrap, unwrap
 from .scanner_state import (
     PIECES_MAX,

@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from atvm_pipeline.core.facts import ChildDescribed, Counts
+from atvm_pipeline.core.facts import ChildDescribed, Counts, LastLine
 
 NAME_CHARS_MAX = 4096
 """A name may be this long; file systems allow no longer path."""
@@ -227,3 +227,5 @@ class ScannerState(MemoryBase, frozen=True, kw_only=True):
     """The form whose lines the fields above speak of: an index into `forms`."""
     parked: dict[str, "ScannerState"] = {}
     """The same for other forms, by their index as text."""
+    last: tuple[LastLine, ...] = ()
+    """The last lines that say something, in order: what a reason quotes that has no better cause."""

@@ -13,6 +13,7 @@ from atvm_pipeline.core.facts import (
     EpilogueRead,
     ErrorReported,
     Fact,
+    LastLine,
     LineUnplaced,
     SpecReported,
     SpecStarted,
@@ -22,7 +23,7 @@ from atvm_pipeline.core.harmless import one_line
 from atvm_pipeline.core.results import counts_text, is_worse
 
 from .box import Results, failing_cell
-from .errors import RUN, SIGNALLED, SPEC, WHERE
+from .error_table import RUN, SIGNALLED, SPEC, WHERE
 from .scanner_state import (
     EARLY_MAX,
     LEFT_BEHIND_MAX,
@@ -49,11 +50,13 @@ PENDING_MARK = b"  - "
 class Story:
     """The scanner's memory while it works on one block, and the facts found in it."""
 
-    __slots__ = ("_marked_at", "_passed", "_pending", "_stamped", "facts", "state")
+    __slots__ = ("_marked_at", "_passed", "_pending", "_stamped", "cut_off", "facts", "state")
 
     def __init__(self, state: ScannerState) -> None:
         self.state = state
         self.facts: list[Fact] = []
+        self.cut_off = False
+        """A child began while the one before it had no summary: its last lines are to be kept."""
         self._passed = 0
         self._pending = 0
         self._marked_at: int | None = None
@@ -78,6 +81,7 @@ class Story:
             forms=state.forms,
             stream=stream,
             parked=parked,
+            last=state.last,
         )
 
     def stamp(self) -> None:
@@ -140,8 +144,18 @@ class Story:
     def begin_child(self, offset: int) -> None:
         """`(Run Starting)`: whatever came before is over."""
         self.end_child()
+        self.cut_off = self.state.child == "open"
         self.facts.append(ChildStarted(offset=offset))
         self.state = fresh(self.state)
+
+    def tell_last(self, last: tuple[LastLine, ...]) -> None:
+        """Add the last lines of the child that was cut off to the fact that the next one began."""
+        self.cut_off = False
+        at = next(at for at in range(len(self.facts) - 1, -1, -1) if isinstance(self.facts[at], ChildStarted))
+        began = self.facts[at]
+        assert isinstance(began, ChildStarted)
+        before = tuple(line for line in last if line.offset < began.offset)
+        self.facts[at] = replace(began, before=before)
 
     def end_child(self) -> None:
         """Report what is known of a spec and of a box that nothing of this child will complete."""
@@ -339,12 +353,15 @@ def fresh(state: ScannerState) -> ScannerState:
         forms=state.forms,
         stream=state.stream,
         parked=state.parked,
+        last=state.last,
     )
 
 
 def bare(state: ScannerState) -> ScannerState:
     """The part of the memory that is of one stream."""
-    return replace(state, offset=0, tail=b"", skipping=False, learners=(), forms=(), stream=0, parked={})
+    return replace(
+        state, offset=0, tail=b"", skipping=False, learners=(), forms=(), stream=0, parked={}, last=()
+    )
 
 
 def counted_of(spec: OpenSpec) -> TestsCounted | None:

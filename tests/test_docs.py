@@ -44,6 +44,7 @@ FOREIGN_OPTIONS = {
         "--build_name",
         "--ci-build-id",
         "--parallel",
+        "--quiet",
         "--help",
         "--version",
     ),

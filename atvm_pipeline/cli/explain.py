@@ -17,6 +17,7 @@ from .status import concerns, known_state
 QUOTE_MAX_BYTES = 400
 TEXT_SHOWN = 600
 """Characters of a reason that are shown."""
+NOTE_CHARS_MAX = 700
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     if state.get("host_check_note"):
         print(f"   {one_line(state['host_check_note'], 1000)}")
     for note in state.get("notes", ()):
-        print(f"   note: {one_line(note, 300)}")
+        print(f"   note: {one_line(note, NOTE_CHARS_MAX)}")
     for subrun in state["subruns"]:
         named = f"{subrun['index']}. {subrun['name']}: {subrun['phase']}  (label {subrun['label'] or 'none'})"
         print(f"\n{printable(named)}")
@@ -50,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
             print(printable(f"   {told}  from {' and '.join(spec['sources']) or 'nothing'}{place}"))
             print_failures(spec)
         for note in subrun.get("notes", ()):
-            print(f"   note: {one_line(note, 300)}")
+            print(f"   note: {one_line(note, NOTE_CHARS_MAX)}")
     print(f"\neverything that was seen, in order: {printable(str(paths.journal))}")
     return DONE
 

@@ -225,6 +225,8 @@ class ArtifactWritten(EventBase, frozen=True, kw_only=True, tag="artifact-writte
     report: Report | None = None
     refusal: str | None = None
     """Why it could not be read, if it could not."""
+    unfinished: bool = False
+    """It looks half-written, and did not change for the settle time or until the end of the run."""
     rivals: tuple[str, ...] = ()
     """Other living runs of this controller whose log ran a spec that this report fits as well."""
 

@@ -12,6 +12,7 @@ from .log_notes import log_notes
 from .matching import overwritten_group_report
 from .naming import group_name, hosts_in_label
 from .quiet_log import log_kind, reports_ledger
+from .report_notes import subrun_report_notes
 from .results import HostResult, Ledger, SpecResult, SubRunResult
 from .state import Phase, Reason, Run, SubRun
 from .summaries import adopted
@@ -99,13 +100,16 @@ def real_hosts(case: Case, *, began_only: bool) -> tuple[str, ...]:
 
 def notes_of(case: Case, name: Name) -> tuple[str, ...]:
     """Sentences about a mismatch, a conflict or a recovered result."""
-    notes = []
+    # First, so that nothing pushes them out of a message.
+    notes = list(subrun_report_notes(case.run, case.subrun.index))
     if name.trusted is False:
         ran = names(real_hosts(case, began_only=True))
         notes.append(
             f"The label {name.label} does not fit the hosts that ran ({ran}); it is reported as {name.name}."
         )
-    conflicts = [f"Sources differ: {spec.conflict}." for spec in case.specs if spec.conflict is not None]
+    # Several specs may have the same conflict, and a note about the report may contain it already.
+    said = dict.fromkeys(spec.conflict for spec in case.specs if spec.conflict is not None)
+    conflicts = [f"Sources differ: {conflict}." for conflict in said if f"{conflict}." not in notes]
     notes += conflicts[:CONFLICTS_SHOWN]
     if len(conflicts) > CONFLICTS_SHOWN:
         notes.append(f"Sources differ about {len(conflicts) - CONFLICTS_SHOWN} more specs.")

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from .children import early_ends
 from .facts import Counts
 from .inventory import kernel_of
-from .matching import Match, log_counts, match_reports
+from .matching import Doubt, Match, match_reports, report_doubts
 from .naming import host_of_spec
 from .results import (
     KIND_BY_DETAIL,
@@ -24,6 +26,7 @@ from .results import (
     kind_of,
     lines_agree,
 )
+from .spec_facts import log_counts
 from .state import Child, Run, Spec, SubRun
 from .summaries import adds_up
 
@@ -86,8 +89,10 @@ def spec_results(run: Run, subrun: SubRun) -> tuple[SpecResult, ...]:
     victims = {id(_victim(child)) for child in subrun.children}
     results = [
         _spec_result(spec, host, match, died=id(spec) in victims)
-        for (_, spec), host, match in zip(specs, hosts, match_reports(run, subrun, hosts), strict=True)
+        for (_, spec), host, match in zip(specs, hosts, match_reports(run, subrun), strict=True)
     ]
+    for place, doubt in report_doubts(run, subrun).items():
+        results[place] = _doubted(results[place], doubt)
     for child in subrun.children:
         for name in _names_not_begun(child):
             result, detail = RESULT_WORDS["not_run"]
@@ -155,8 +160,17 @@ def _spec_result(spec: Spec, host: str | None, match: Match | None, *, died: boo
 
 
 def _is_believed(reported: Counts, log: Counts) -> bool:
-    """Never guess a pass: something worse in a report that can only be this run's counts. An empty one says nothing."""
-    return reported.tests + reported.failing > 0 and is_worse(reported, log)
+    """Whether the report decides: only a failure does, other counts that differ are a note."""
+    return reported.failing > 0 and is_worse(reported, log)
+
+
+def _doubted(result: SpecResult, doubt: Doubt) -> SpecResult:
+    """Return the spec without a result, because a failing report may belong to it."""
+    if result.result == "FAIL" or result.detail == "not_run":
+        return result
+    word, detail = RESULT_WORDS["no_report"]
+    counts = dict.fromkeys(Counts.__struct_fields__, 0)
+    return replace(result, result=word, detail=detail, artifact=doubt.path, conflict=doubt.text, **counts)
 
 
 def _has_own_source(spec: Spec) -> bool:
@@ -182,11 +196,17 @@ def _conflict(spec: Spec, match: Match | None, *, believed: bool) -> str | None:
         return f"{spec.spec}: its own box says {counts_text(box)}, the final table {counts_text(row)}; the worse was believed"
     if box is not None and not box.failing and spec.row_mark == "failed":
         return f"{spec.spec}: its own box says {counts_text(box)}, the final table marks it as failed; the failure was believed"
-    if match is not None and not match.fits:
-        log = log_counts(spec) or Counts()
-        which = "the report" if believed else "the log"
-        said = counts_text(match.reported.counts)
-        return f"{spec.spec}: the log says {counts_text(log)}, {match.artifact.path} {said}; {which} was believed"
+    if match is not None and (not match.fits or match.others):
+        log = log_counts(spec)
+        told = [
+            f"{name} {counts_text(counts)}"
+            for name, counts in ((match.name, match.reported.counts), *match.others)
+        ]
+        if log is not None:
+            told.insert(0, f"the log says {counts_text(log)}")
+        believed_name = match.artifact.path if match.others else "the report"
+        which = "the log" if log is not None and not believed else believed_name
+        return f"{spec.spec}: {', '.join(told)}; {which} was believed"
     return None
 
 

@@ -13,6 +13,7 @@ from .events import Metadata
 from .harmless import code, one_line
 from .judging import run_ledger
 from .reasons import no_spec
+from .report_notes import run_report_notes, subrun_report_notes
 from .results import FailedTest, HostResult, Ledger, SpecResult, SubRunResult
 from .state import Run, Verdict
 from .words import checked_hosts_note, duration, gap_notes
@@ -24,6 +25,8 @@ TEXT_MAX_BYTES = 8_000
 HOSTS_SHOWN = 24
 FAILURES_SHOWN = 10
 NOTES_SHOWN = 6
+REPORT_NOTES_SHOWN = 4
+"""Notes about reports that could not be used, before all others."""
 OFFSET_MAX_S = 24 * 3600 - 60
 """Seconds east or west of UTC that a time zone can lie."""
 COLOURS = {"COMPLETED": "#2e7d32", "FAILED": "#c62828"}
@@ -49,11 +52,12 @@ def subrun_payload(run: Run, result: SubRunResult, key: str) -> str:
         ledger = run_ledger(run, (result,))
     lines = [head, code_free(result.reason["text"]), counts_line(ledger, result.reason["code"])]
     lines.append(host_check_line(run, whole=not run.request.categorized))
-    lines += host_lines(result.hosts)
-    lines += failure_lines(result.specs)
-    # A gap in the log first: it speaks of everything else.
-    notes = (*gap_notes(run), *result.notes, *run.request.notes)
-    lines += note_lines(notes)
+    reports = subrun_report_notes(run, result.index)
+    if not run.request.categorized:
+        reports += run_report_notes(run)
+    # Evidence that was not used comes above the hosts, where nothing can push it out; then a gap in the log.
+    first, more = note_lines(reports, (*gap_notes(run), *result.notes, *run.request.notes))
+    lines += [*first, *host_lines(result.hosts), *failure_lines(result.specs), *more]
     times = _times(run, result.started_at, result.finished_at)
     return _payload(run, result.phase, lines, times, key)
 
@@ -74,7 +78,8 @@ def run_payload(
     lines += [_subrun_line(result) for result in results[:HOSTS_SHOWN]]
     if len(results) > HOSTS_SHOWN:
         lines.append(f"- and {len(results) - HOSTS_SHOWN} more groups")
-    lines += note_lines(notes)
+    first, more = note_lines(run_report_notes(run), notes)
+    lines += [*first, *more]
     started = results[0].started_at if results else None
     return _payload(run, verdict.phase, lines, _times(run, started, verdict.finished_at), key)
 
@@ -195,11 +200,14 @@ def failure_lines(specs: tuple[SpecResult, ...]) -> list[str]:
     return [*lines, f"- and {more} more"] if more else lines
 
 
-def note_lines(notes: tuple[str, ...]) -> list[str]:
-    """At most six notes, and the number of those left out."""
-    lines = [_note_line(note) for note in notes[:NOTES_SHOWN]]
-    more = len(notes) - len(lines)
-    return [*lines, f"Note: and {more} more"] if more else lines
+def note_lines(reports: tuple[str, ...], others: tuple[str, ...]) -> tuple[list[str], list[str]]:
+    """Return the notes about reports that come first, and the others: six in all, and the number of those left out."""
+    first = reports[:REPORT_NOTES_SHOWN]
+    rest = [note for note in dict.fromkeys((*others, *reports)) if note not in first]
+    shown = rest[: NOTES_SHOWN - len(first)]
+    more = len(rest) - len(shown)
+    lines = [_note_line(note) for note in shown]
+    return [_note_line(note) for note in first], [*lines, f"Note: and {more} more"] if more else lines
 
 
 def has_note(payload: str, note: str) -> bool:

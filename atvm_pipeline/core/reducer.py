@@ -274,12 +274,22 @@ def _artifact_written(run: Run, event: ArtifactWritten) -> Run:
     if before is not None and _version(before) == _version(event):
         return _ignored(run)
     artifacts = (*run.artifacts, event)
-    forgotten = max(0, len(artifacts) - ARTIFACTS_MAX)
-    run = replace(
-        run, artifacts=artifacts[forgotten:], artifacts_forgotten=run.artifacts_forgotten + forgotten
-    )
+    if len(artifacts) > ARTIFACTS_MAX:
+        # The oldest goes, evidence of a failure last: without it a red run could look green.
+        least = next((at for at, old in enumerate(artifacts) if not _is_evidence(old)), 0)
+        artifacts = (*artifacts[:least], *artifacts[least + 1 :])
+        run = replace(run, artifacts_forgotten=run.artifacts_forgotten + 1)
+    run = replace(run, artifacts=artifacts)
     # A report of yesterday, or one that another run may have written, says nothing about this run's life.
     return run if event.stale or event.rivals else _progress(run, event)
+
+
+def _is_evidence(artifact: ArtifactWritten) -> bool:
+    """Whether a report shows a failure, or may contain one."""
+    report = artifact.report
+    if report is None:
+        return artifact.refusal is not None
+    return bool(report.problem) or any(reported.counts.failing for reported in report.specs)
 
 
 def _version(artifact: ArtifactWritten) -> tuple[object, ...]:

@@ -12,6 +12,7 @@ from .endings import results_of
 from .events import Instant
 from .judging import reason_dict, run_ledger
 from .reducer import phase_of
+from .report_notes import run_report_notes
 from .results import HostResult, Ledger, SpecResult, SubRunResult
 from .state import Phase, Post, Run
 from .verdict import run_case
@@ -140,7 +141,7 @@ def _fields(run: Run) -> dict[str, Any]:
         "ledger": ledger,
         "post": _post_view([post for post in run.outbox if post.kind == "run"]),
         "alerts": tuple(view for post in run.outbox if post.kind == "alert" if (view := _post_view([post]))),
-        "notes": (*run.request.notes, *gap_notes(run)),
+        "notes": (*run.request.notes, *gap_notes(run), *run_report_notes(run)),
         "ignored": run.ignored,
         "subruns": subruns,
     }

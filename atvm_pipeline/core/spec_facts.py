@@ -23,6 +23,15 @@ from .summaries import (
 )
 
 
+def log_counts(spec: Spec) -> f.Counts | None:
+    """What the log says of a spec: its box or its row of the final table, the worse where they differ."""
+    if spec.box is None or spec.row is None:
+        return spec.box or spec.row
+    # SKIPPED says that the spec did not run, not that its failures do not count.
+    counts_too = spec.row.failing or not spec.row_skipped
+    return spec.row if counts_too and is_worse(spec.row, spec.box) else spec.box
+
+
 def on_open(run: Run, change: Callable[[Child], Child]) -> Run:
     """Change the child that has not ended; without one nothing changes."""
     child = open_child(run)

@@ -193,6 +193,10 @@ def subrun_missing(case: Case) -> Reason | None:
         listed = specs_named([spec.spec for spec in lacking], missing)
         told = _spec_evidence(run, lacking) or place
         found = reason("results-missing", told, missing=missing, planned=ledger.planned, names=listed)
+        doubt = next(
+            (spec.conflict for spec in lacking if spec.detail == "no_report" and spec.conflict), None
+        )
+        found = found if doubt is None else and_text(found, f"{doubt}.")
         return found if finished else and_subrun_end(run, found, case.subrun)
     if not finished:
         found = Reason(code="results-missing", text=_no_summary(case), evidence=tuple(place))

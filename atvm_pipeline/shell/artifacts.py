@@ -4,12 +4,14 @@ Whose a report is and what follows from it is the core's to say.  A file that lo
 last scan gives it up.
 """
 
+import math
 import os
 import re
 import stat
 from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 from atvm_pipeline.core.events import ArtifactWritten
 from atvm_pipeline.core.recognise.dialect import Dialect
@@ -41,6 +43,15 @@ SAME_MTIME_NS = 2000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+class _Tries(NamedTuple):
+    """The readings of one version of an unfinished file."""
+
+    version: Version
+    readings: int
+    since_s: float
+    """When that version was found."""
+
+
 def list_artifacts(folder: Path, dialect: Dialect) -> dict[str, Version]:
     """Relative path -> version of every report file below `folder`; {} if there is no such folder.  Never raises.
 
@@ -70,10 +81,12 @@ class Artifacts:
         *,
         seen: Mapping[str, Version] | None = None,
         rivals: Callable[[Report], tuple[str, ...]] = lambda _report: (),
+        patience_s: float = math.inf,
     ) -> None:
         """`baseline` is `list_artifacts` before the template; `seen` what was told before a restart, by the event's path.
 
-        `rivals` names the other living runs that a report fits as well.
+        `rivals` names the other living runs that a report fits as well.  A half-written file that has not changed for
+        `patience_s` is read as it is by a scan of everything.
         """
         self._folder = folder
         self._workdir = workdir
@@ -81,7 +94,8 @@ class Artifacts:
         self._baseline = baseline
         self._rivals = rivals
         self._seen: dict[str, Version] = dict(seen or {})
-        self._tries: dict[str, tuple[Version, int]] = {}
+        self._patience_s = patience_s
+        self._tries: dict[str, _Tries] = {}
         self._stale = 0
         self._cut_told = False
         self._full_at_s: float | None = None
@@ -105,7 +119,9 @@ class Artifacts:
             found = self._at(paths or ())
         for name, (path, version) in sorted(found.items(), key=lambda item: (item[1][1][2], item[0])):
             if not _same(self._seen.get(self._shown(name)), version):
-                yield from self._look(name, path, version, final=final, insist=full or final)
+                yield from self._look(
+                    name, path, version, final=final, insist=full or final, ask_all=paths is None
+                )
 
     def _tell_cut(self) -> None:
         if not self._cut_told:
@@ -133,7 +149,7 @@ class Artifacts:
         return found
 
     def _look(
-        self, name: str, path: str, version: Version, *, final: bool, insist: bool
+        self, name: str, path: str, version: Version, *, final: bool, insist: bool, ask_all: bool
     ) -> Iterator[ArtifactWritten]:
         shown = self._shown(name)
         if self._baseline.get(name) == version:
@@ -143,25 +159,42 @@ class Artifacts:
             if self._stale <= STALE_MAX:
                 yield _event(shown, version, stale=True)
             return
-        tried, count = self._tries.get(name, (version, 0))
-        if tried != version:
-            count = 0
-        if count >= TRIES_MAX and not insist:
+        tries = self._tries.get(name)
+        if tries is None or tries.version != version:
+            tries = _Tries(version, 0, clock.monotonic())
+        if tries.readings >= TRIES_MAX and not insist:
             return
-        read = _read(path, version)
+        given_up = final or (ask_all and self._has_waited(tries))
+        read = _read(path, version, given_up=given_up)
         if read is None:
             # It is gone again, or another version by now: the next scan meets that.
-            self._tries[name] = (version, 0)
+            self._tries[name] = tries._replace(readings=0)
             return
-        if isinstance(read, Refusal) and read.retry and not final:
-            self._tries[name] = (version, count + 1)
+        # A change of permissions makes no new version, so an unreadable file is tried until the end.
+        waiting = (
+            not final
+            if isinstance(read, OSError)
+            else isinstance(read, Refusal) and read.retry and not given_up
+        )
+        if waiting:
+            self._tries[name] = tries._replace(readings=tries.readings + 1)
             return
         self._tries.pop(name, None)
         self._seen[shown] = version
-        if isinstance(read, Refusal):
-            yield _event(shown, version, refusal=read.reason)
-        else:
-            yield _event(shown, version, report=read, rivals=self._rivals(read))
+        match read:
+            case OSError():
+                yield _event(shown, version, refusal=f"cannot be read: {read.strerror}", unfinished=True)
+            case Refusal():
+                yield _event(shown, version, refusal=read.reason, unfinished=read.retry)
+            case _:
+                yield _event(
+                    shown, version, report=read, rivals=self._rivals(read), unfinished=read.unfinished
+                )
+
+    def _has_waited(self, tries: _Tries) -> bool:
+        """Whether a version is old enough to be read as it is, by the file's time or since it was found."""
+        age_s = clock.now().timestamp() - tries.version[2] / 1e9
+        return max(age_s, clock.monotonic() - tries.since_s) >= self._patience_s
 
     def _shown(self, name: str) -> str:
         """The path as the core is told it: relative to the working directory if it lies below it."""
@@ -224,8 +257,11 @@ def _status(path: str, *, follow: bool) -> os.stat_result | None:
         return None
 
 
-def _read(path: str, version: Version) -> Report | Refusal | None:
-    """What `version` of the file says; None if that version is not there any more."""
+def _read(path: str, version: Version, *, given_up: bool) -> Report | Refusal | OSError | None:
+    """Return the content of `version` of the file, or why it cannot be read; None if the file has changed since.
+
+    `given_up`: a half-written file is read as far as possible.
+    """
     if version[1] > REPORT_BYTES_MAX:
         return Refusal(reason=f"larger than {REPORT_BYTES_MAX} bytes")
     try:
@@ -238,10 +274,10 @@ def _read(path: str, version: Version) -> Report | Refusal | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        return Refusal(reason=f"cannot be read: {error.strerror}", retry=True)
+        return error
     if (status.st_ino, status.st_size, status.st_mtime_ns) != version or len(data) != version[1]:
         return None
-    return parse_report(data)
+    return parse_report(data, final=given_up)
 
 
 def _same(one: Version | None, other: Version) -> bool:
@@ -256,6 +292,7 @@ def _event(
     report: Report | None = None,
     refusal: str | None = None,
     rivals: tuple[str, ...] = (),
+    unfinished: bool = False,
 ) -> ArtifactWritten:
     inode, size, mtime_ns = version
     try:
@@ -273,4 +310,5 @@ def _event(
         report=report,
         refusal=refusal,
         rivals=rivals,
+        unfinished=unfinished,
     )

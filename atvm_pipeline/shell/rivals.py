@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from atvm_pipeline.core.recognise.reports import Report
+from atvm_pipeline.core.report_paths import SpecNames, plain_path
 
 from . import clock
 from .files import is_locked, read_small
@@ -40,12 +41,12 @@ class _State(msgspec.Struct, frozen=True):
 def find_rivals(
     state_root: Path, build_name: str, artifacts_dir: Path
 ) -> Callable[[Report], tuple[str, ...]]:
-    """A function from a report to the other builds it fits: watched now, same artifact folder, a spec of the same name.
+    """Return a function from a report to the other builds that it fits: watched now, same folder, a spec that it names.
 
     It never raises, and looks at the disk at most once a second.
     """
     looked_at_s: float | None = None
-    others: dict[str, frozenset[str]] = {}
+    others: dict[str, SpecNames] = {}
 
     def rivals(report: Report) -> tuple[str, ...]:
         nonlocal looked_at_s, others
@@ -53,14 +54,14 @@ def find_rivals(
         if looked_at_s is None or now_s - looked_at_s >= CACHED_S:
             looked_at_s = now_s
             others = _others(state_root, build_name, artifacts_dir)
-        names = {_base(reported.spec) for reported in report.specs if reported.spec}
-        return tuple(sorted(build for build, specs in others.items() if names & specs))
+        named = {name for reported in report.specs for name in (reported.spec, reported.within) if name}
+        return tuple(sorted(build for build, specs in others.items() if any(map(specs.match, named))))
 
     return rivals
 
 
-def _others(state_root: Path, build_name: str, artifacts_dir: Path) -> dict[str, frozenset[str]]:
-    """Build -> base names of the specs that its log ran."""
+def _others(state_root: Path, build_name: str, artifacts_dir: Path) -> dict[str, SpecNames]:
+    """Build -> the specs that its log ran."""
     try:
         with os.scandir(state_root) as entries:
             names = [entry.name for entry in entries if not entry.name.startswith(".")]
@@ -75,7 +76,7 @@ def _others(state_root: Path, build_name: str, artifacts_dir: Path) -> dict[str,
         watched += 1
         specs = _specs(paths, artifacts_dir)
         if specs:
-            found[name] = specs
+            found[name] = SpecNames(specs)
     return found
 
 
@@ -96,9 +97,5 @@ def _specs(paths: Paths, artifacts_dir: Path) -> frozenset[str]:
     if state.finished_at is not None and clock.now() - state.finished_at > LATE:
         return frozenset()
     return frozenset(
-        _base(spec.spec) for subrun in state.subruns for spec in subrun.specs if spec.detail != "not_run"
+        plain_path(spec.spec) for subrun in state.subruns for spec in subrun.specs if spec.detail != "not_run"
     )
-
-
-def _base(spec: str) -> str:
-    return spec.replace("\\", "/").rsplit("/", 1)[-1]

@@ -68,6 +68,7 @@ class Sources:
             baseline.files if baseline is not None else {},
             seen={artifact.path: version_of(artifact) for artifact in run.artifacts},
             rivals=find_rivals(paths.state_root, paths.build_name, folder),
+            patience_s=run.request.settings.settle_s,
         )
         known = (*run.processes, *(run.exit.survivors if run.exit is not None else ()))
         self._tree = Tree(dialect, known)

@@ -6,8 +6,9 @@ from hypothesis import given, settings, strategies as st
 
 from atvm_pipeline.core import facts as f, judging, reducer, summaries, words
 from atvm_pipeline.core.codec import encode_event, encode_state
-from atvm_pipeline.core.events import WatcherStopped
+from atvm_pipeline.core.events import ArtifactWritten, WatcherStopped
 from atvm_pipeline.core.harmless import escaped
+from atvm_pipeline.core.recognise.reports import Report, ReportedSpec
 from atvm_pipeline.core.snapshot import state_file
 from tests.core.story import BEGIN, Story, counts
 
@@ -23,6 +24,23 @@ def test_reports_that_gave_way_to_newer_ones_are_counted_in_a_note(monkeypatch: 
 
     assert len(story.run.artifacts) == 3
     assert story.view.notes == ("2 reports gave way to newer ones: only 3 are kept.",)
+
+
+def test_evidence_of_a_failure_gives_way_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reducer, "ARTIFACTS_MAX", 3)
+    story = Story(hosts=()).started().child(("s0.cy.ts", GREEN))
+    story.report("s0.cy.ts", counts(3, 1), path="cmcReporter/red.xml")
+    story.feed(ArtifactWritten(at=story.at, path="cmcReporter/x.xml", size=1, mtime=BEGIN, refusal="empty"))
+    damaged = Report(specs=(ReportedSpec(spec="other.cy.ts"),), problem="line 1: cut")
+    story.feed(ArtifactWritten(at=story.at, path="cmcReporter/y.xml", size=1, mtime=BEGIN, report=damaged))
+    for number in range(5):
+        story.report("s0.cy.ts", GREEN, path=f"cmcReporter/{number}.xml")
+    kept = [artifact.path for artifact in story.run.artifacts]
+    story.report("s0.cy.ts", counts(3, 1), path="cmcReporter/newest.xml").end()
+
+    assert kept == ["cmcReporter/red.xml", "cmcReporter/x.xml", "cmcReporter/y.xml"]
+    assert [artifact.path for artifact in story.run.artifacts][-1] == "cmcReporter/newest.xml"
+    assert story.ending == ("FAILED", "tests-failed")
 
 
 def test_a_child_with_more_specs_than_are_kept_says_so_and_cannot_pass(

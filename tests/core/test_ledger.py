@@ -96,10 +96,53 @@ def test_of_several_reports_the_newest_that_fits_is_taken() -> None:
     story = (
         one(GREEN, GREEN)
         .report(SPEC, GREEN, path="cmcReporter/a.xml")
-        .report(SPEC, RED, path="cmcReporter/b.xml")
+        .report(SPEC, GREEN, path="cmcReporter/b.xml")
+        .report(SPEC, counts(2), path="cmcReporter/c.xml")
     )
 
-    assert story.view.subruns[0].specs[0].artifact == "cmcReporter/a.xml"
+    spec = story.view.subruns[0].specs[0]
+    assert (spec.detail, spec.artifact) == ("completed", "cmcReporter/b.xml")
+    assert spec.conflict == (
+        "redhat9.6.cy.ts: the log says 4 passing, cmcReporter/b.xml 4 passing, cmcReporter/c.xml 2 passing; "
+        "the log was believed"
+    )
+
+
+def test_reports_that_contradict_each_other_decide_where_the_log_has_no_result() -> None:
+    story = one().report(SPEC, GREEN, path="cmcReporter/a.xml").report(SPEC, RED, path="cmcReporter/b.xml")
+    spec = story.view.subruns[0].specs[0]
+
+    assert (spec.detail, spec.sources) == ("failed", ("xml",))
+    assert spec.conflict == (
+        "redhat9.6.cy.ts: cmcReporter/b.xml 3 passing, 1 failing, cmcReporter/a.xml 4 passing; "
+        "cmcReporter/b.xml was believed"
+    )
+
+
+@pytest.mark.parametrize("red_first", [True, False])
+def test_a_failing_report_decides_beside_a_green_one_and_both_are_named(red_first: bool) -> None:
+    red, green = {"path": "cmcReporter/b.xml"}, {"path": "cmcReporter/a.xml"}
+    story = one(GREEN, GREEN)
+    for found, more in ((RED, red), (GREEN, green)) if red_first else ((GREEN, green), (RED, red)):
+        story.report(SPEC, found, **more)  # type: ignore[arg-type]
+    story.tick(11).tick(10)
+    spec = story.view.subruns[0].specs[0]
+
+    assert (spec.detail, spec.artifact) == ("failed", "cmcReporter/b.xml")
+    assert story.subruns == [("FAILED", "tests-failed")]
+    for text in (story.view.subruns[0].reason["text"], *story.view.subruns[0].notes):
+        assert "cmcReporter/a.xml" in text
+        assert "cmcReporter/b.xml" in text
+
+
+@pytest.mark.parametrize("found", [counts(2), counts(2, pending=2), counts(2, skipped=2), counts(pending=4)])
+def test_counts_that_differ_without_a_failure_are_a_note_and_change_no_phase(found: Counts) -> None:
+    story = one(GREEN).summary((SPEC, GREEN)).report(SPEC, found).tick(11).tick(10)
+    spec = story.view.subruns[0].specs[0]
+
+    assert (spec.detail, spec.sources) == ("completed", ("log",))
+    assert story.subruns == [("COMPLETED", "all-passed")]
+    assert any("Sources differ" in note and spec.spec in note for note in story.view.subruns[0].notes)
 
 
 def test_a_spec_without_a_box_takes_its_result_from_its_report() -> None:
@@ -115,8 +158,6 @@ def test_a_spec_without_a_box_takes_its_result_from_its_report() -> None:
     [
         {"stale": True},
         {"rivals": ("other-run",)},
-        {"mtime": BEGIN - timedelta(hours=1)},
-        {"mtime": BEGIN + timedelta(hours=1)},
     ],
 )
 def test_a_report_that_is_not_this_runs_does_not_count(more: dict[str, object]) -> None:
@@ -124,6 +165,15 @@ def test_a_report_that_is_not_this_runs_does_not_count(more: dict[str, object]) 
     spec = story.view.subruns[0].specs[0]
 
     assert (spec.detail, spec.conflict) == ("completed", None)
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_a_fresh_report_counts_whenever_it_was_written(hours: int) -> None:
+    """A runner that buffers its output shows a spec in the log long after its report."""
+    mtime = BEGIN + timedelta(hours=hours)
+    story = one(GREEN, GREEN).tick(2).report(SPEC, RED, mtime=mtime).tick(20)
+
+    assert story.view.subruns[0].specs[0].detail == "failed"
 
 
 def test_a_report_without_a_file_counts_by_the_host_in_its_name_or_its_suites() -> None:

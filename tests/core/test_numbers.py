@@ -66,8 +66,8 @@ def test_a_message_about_256_failing_tests_counts_all_of_them() -> None:
 def test_notes_that_are_left_out_are_counted() -> None:
     notes = tuple(f"note {number}" for number in range(NOTES_SHOWN + 3))
 
-    assert note_lines(notes)[-1] == "Note: and 3 more"
-    assert len(note_lines(notes[:NOTES_SHOWN])) == NOTES_SHOWN
+    assert note_lines((), notes)[1][-1] == "Note: and 3 more"
+    assert len(note_lines((), notes[:NOTES_SHOWN])[1]) == NOTES_SHOWN
 
 
 @pytest.mark.parametrize(

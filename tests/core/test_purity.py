@@ -10,6 +10,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "atvm_pipeline"
 CORE = sorted((PACKAGE / "core").rglob("*.py"))
 ALLOWED = {
     *(
+        "bisect",
         "collections",
         "datetime",
         "difflib",

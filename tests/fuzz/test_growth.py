@@ -12,18 +12,24 @@ from pathlib import Path
 from time import process_time
 
 import pytest
+from msgspec.structs import replace
 
 from atvm_pipeline.core import harmless, messages, naming
 from atvm_pipeline.core.errors import ConfigError
+from atvm_pipeline.core.events import ArtifactWritten
 from atvm_pipeline.core.globs import match_specs
 from atvm_pipeline.core.inventory import read_inventory
+from atvm_pipeline.core.matching import match_reports
 from atvm_pipeline.core.preflight import option_values
 from atvm_pipeline.core.recognise.console import Scanner, ScannerState
 from atvm_pipeline.core.recognise.dialect import Dialect, read_dialect
-from atvm_pipeline.core.recognise.reports import parse_report
+from atvm_pipeline.core.recognise.reports import Report, ReportedSpec, parse_report
+from atvm_pipeline.core.report_notes import run_report_notes
 from atvm_pipeline.core.spec_pattern import read_spec_pattern
+from atvm_pipeline.core.state import Run
 from atvm_pipeline.shell.environment import read_env_file
 from atvm_pipeline.shell.webhook import Webhook
+from tests.core.story import Story, counts
 from tests.fuzz import scratch
 from tests.fuzz.registry import PROJECT, load
 
@@ -167,6 +173,53 @@ def cpu_s(read: Callable[[bytes], object], data: bytes, attempts: int) -> float:
             read(data)
         took.append(process_time() - began)
     return min(took)
+
+
+def reported_run(size: int, path: str, file: str) -> Run:
+    """One run of `size` specs and as many versions of reports; `path` and `file` take a number."""
+    story = Story(hosts=(), categorized=False).started()
+    specs = [(path.format(number), counts(1)) for number in range(size)]
+    story.child(*specs)
+    reports = tuple(
+        ArtifactWritten(
+            at=story.at,
+            seq=number + 1000,
+            path=f"cmcReporter/{number}.xml",
+            size=number,
+            mtime=story.at,
+            report=Report(
+                specs=(ReportedSpec(spec=file.format(number), suites=(f"s{number}",), counts=counts(0, 1)),)
+            ),
+        )
+        for number in range(size)
+    )
+    return replace(story.run, artifacts=reports)
+
+
+@pytest.mark.parametrize(
+    ("path", "file"),
+    [
+        ("redhat9.{}.cy.ts", "cypress/e2e/redhat9.{}.cy.ts"),
+        ("d{}/index.cy.ts", "cypress/e2e/d{}/index.cy.ts"),
+        ("d{}/index.cy.ts", "index.cy.ts"),
+        ("d{}/index.cy.ts", ""),
+        ("redhat9.{}.cy.ts", "nowhere/{}.cy.ts"),
+    ],
+)
+def test_assigning_reports_takes_no_more_than_in_proportion(path: str, file: str) -> None:
+    runs = {size: reported_run(size, path, file) for size in (100, 800)}
+
+    def assign(run: Run) -> float:
+        """Of a copy: the last one is remembered."""
+        copy = replace(run, artifacts=(*run.artifacts[:-1], run.artifacts[-1]))
+        began = process_time()
+        run_report_notes(copy)
+        match_reports(copy, copy.subruns[0])
+        return process_time() - began
+
+    small_s, large_s = (min(assign(run) for _ in range(4)) for run in runs.values())
+
+    assert large_s < GROWTH_MAX * max(small_s, LEAST_S)
 
 
 def test_quadratic_time_would_be_seen() -> None:

@@ -69,36 +69,6 @@ def test_each_version_of_a_report_that_is_overwritten_is_told(folder: Path) -> N
     assert specs(found) == [["a.cy.ts"], ["b.cy.ts"], ["check-xml-files.ts"]]
 
 
-def test_a_half_written_report_is_not_yet(folder: Path) -> None:
-    artifacts = following(folder)
-    path = folder / "a.xml"
-    path.touch()
-
-    assert list(artifacts.scan()) == []
-
-    path.write_bytes(xml()[:100])
-
-    assert list(artifacts.scan()) == []
-
-    path.write_bytes(xml())
-
-    # Nobody hints at it: what was not finished is looked at again by itself.
-    assert specs(list(artifacts.scan([]))) == [["cypress/e2e/redhat9.6.cy.ts"]]
-
-
-def test_a_report_that_stays_half_is_refused_at_the_end(folder: Path) -> None:
-    artifacts = following(folder)
-    (folder / "a.xml").write_bytes(xml()[:100])
-    for _ in range(5):
-        assert list(artifacts.scan()) == []
-
-    [event] = artifacts.scan(final=True)
-
-    assert event.report is None
-    assert event.refusal
-    assert list(artifacts.scan(final=True)) == []
-
-
 def test_what_is_no_report_is_refused_at_once(folder: Path) -> None:
     artifacts = following(folder)
     (folder / "a.xml").write_bytes(b'<!DOCTYPE x [<!ENTITY e "x">]><testsuites>&e;</testsuites>')
@@ -304,16 +274,23 @@ def test_a_report_that_fits_another_living_run_names_it(folder: Path, tmp_path: 
     "state",
     [
         ran("redhat9.60.cy.ts"),
+        ran("regress/redhat9.6.cy.ts"),
         ran("redhat9.6.cy.ts", detail="not_run"),
         {**ran("redhat9.6.cy.ts"), "finished_at": "2020-01-01T00:00:00Z"},
         {"subruns": "no state"},
     ],
-    ids=["another spec", "a spec that has not begun", "ended long ago", "no state"],
+    ids=[
+        "another spec",
+        "a spec of another folder",
+        "a spec that has not begun",
+        "ended long ago",
+        "no state",
+    ],
 )
 def test_a_run_that_cannot_have_written_it_is_no_rival(
     folder: Path, tmp_path: Path, state: dict[str, object]
 ) -> None:
-    report = report_of(folder, "redhat9.6.cy.ts")
+    report = report_of(folder, "cypress/e2e/redhat9.6.cy.ts")
     other = other_run(tmp_path / "root", "other", folder, state)
     with locked(other.watcher_lock):
         assert find_rivals(tmp_path / "root", "mine", folder)(report) == ()

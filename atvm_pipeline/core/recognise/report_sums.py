@@ -1,9 +1,12 @@
-"""The numbers of a report while it is read: of a spec, of an open suite, of an open case.
+"""Running totals while a JUnit report is parsed: per spec, per open suite, per open test case.
 
-Knows what the reporter leaves out (a pending test has no testcase, a failed hook is no test), no XML.
+Knows what the reporter leaves out (a pending test has no testcase, a failed hook is not a test), and no XML.
 """
 
 import math
+import re
+from datetime import UTC, datetime
+from typing import Annotated
 
 import msgspec
 
@@ -15,6 +18,12 @@ FAILED_MAX = 10
 TEXT_CHARS_MAX = 300
 NUMBER_MAX = 10**9
 """A count or a duration above this is no count."""
+YEARS = range(1990, 2900)
+"""A suite's own time outside these years is ignored."""
+
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_ISO_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?")
+_HTTP_DATE = re.compile(r"[A-Z][a-z]{2}, (\d\d) ([A-Z][a-z]{2}) (\d{4}) (\d\d:\d\d:\d\d) GMT")
 
 
 class FailedCase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -29,22 +38,31 @@ class ReportedSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """What a report says about one spec."""
 
     spec: str = ""
-    """The spec file as the root suite names it, with `/`; "" where no suite names a file."""
+    """The spec file as a suite or its test cases name it, with `/`; "" where nothing names a file."""
+    within: str = ""
+    """The spec file of the surrounding suite, if test cases name a file of their own."""
     suites: tuple[str, ...] = ()
-    """Names of the first suites, for finding a host where there is no spec file."""
+    """Names of the first suites, for finding a host where there is no spec file; then of the first classes."""
     counts: Counts = Counts()
     """`tests` is what the suites declare. Failures may exceed it: a failed hook is no test."""
     duration_s: float | None = None
     """Sum over the suites; in Cypress a failed test adds nothing to it."""
     failed: tuple[FailedCase, ...] = ()
+    started_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+    """When its first suite started, by its `timestamp`, cut to the second."""
+    incomplete: bool = False
+    """Only a part could be read: failures count, and it proves no pass."""
 
 
 class Group:
-    """One spec while it is read: a root suite and the suites that follow it."""
+    """One spec while it is read: a root suite and the suites that follow it, or test cases of one file."""
 
-    def __init__(self, spec: str) -> None:
+    def __init__(self, spec: str, within: str = "") -> None:
+        """Start with no numbers; `within` is the spec file of the surrounding suite."""
         self.spec = spec
+        self.within = within
         self.suites: list[str] = []
+        self.classes: dict[str, None] = {}
         self.tests = 0
         self.failures = 0
         self.skipped = 0
@@ -52,6 +70,7 @@ class Group:
         self.failed_cases = 0
         self.pending_cases = 0
         self.duration_s: float | None = None
+        self.started_at: datetime | None = None
         self.failed: list[FailedCase] = []
 
     @property
@@ -74,7 +93,28 @@ class Group:
         """Tests that the suites declare and that have no testcase: pending ones, or skipped after a failed hook."""
         return max(0, self.tests - self.passing - self.failing - self.pending)
 
-    def reported(self, *, rest_pending: int) -> ReportedSpec:
+    @property
+    def says_something(self) -> bool:
+        """Whether it names a spec, or counts anything."""
+        return bool(self.spec or self.tests or self.cases or self.failing)
+
+    def add_suite(self, name: str, attributes: dict[str, str], *, outermost: bool) -> None:
+        """Add a suite at its start tag."""
+        if len(self.suites) < SUITES_MAX:
+            self.suites.append(name)
+        took_s = seconds(attributes.get("time")) if outermost else None
+        if took_s is not None:
+            self.duration_s = round((self.duration_s or 0.0) + took_s, 3)
+        began = instant(attributes.get("timestamp"))
+        if began is not None:
+            self.started_at = began if self.started_at is None else min(self.started_at, began)
+
+    def add_class(self, name: str) -> None:
+        """Add the class of a test case: without any file it may name the host."""
+        if name and len(self.classes) < SUITES_MAX:
+            self.classes[name] = None
+
+    def reported(self, *, rest_pending: int, incomplete: bool) -> ReportedSpec:
         """What is kept of it; `rest_pending` of the tests without a testcase are pending, the others were skipped."""
         counts = Counts(
             tests=self.tests,
@@ -85,31 +125,69 @@ class Group:
         )
         return ReportedSpec(
             spec=self.spec,
-            suites=tuple(self.suites),
+            within=self.within,
+            suites=(*self.suites, *(name for name in self.classes if name not in self.suites))[:SUITES_MAX],
             counts=counts,
             duration_s=self.duration_s,
             failed=tuple(self.failed),
+            started_at=self.started_at,
+            incomplete=incomplete,
         )
 
 
 class OpenSuite:
     """An open `<testsuite>`; its numbers are the declared ones or those of what it holds, whichever is more."""
 
-    def __init__(self, attributes: dict[str, str]) -> None:
+    def __init__(self, group: Group, attributes: dict[str, str]) -> None:
+        """Start with the spec that it belongs to and the numbers that it declares."""
+        self.group = group
         self.tests = count(attributes.get("tests"))
         failures, errors = count(attributes.get("failures")), count(attributes.get("errors"))
         self.failures = (failures or 0) + (errors or 0)
         self.skipped = count(attributes.get("skipped")) or 0
         self.cases = 0
-        self.inner_tests = 0
-        self.inner_failures = 0
-        self.inner_skipped = 0
+        self.inner = (0, 0, 0)
+        """Tests, failures, skipped tests of the suites within it."""
+        self.elsewhere = (0, 0, 0)
+        """Those of the declared ones that belong to another spec."""
+
+    def believe_cases_only(self) -> None:
+        """Drop the declared numbers: the report is cut, so they were not seen."""
+        self.tests, self.failures, self.skipped = None, 0, 0
+
+    def count_elsewhere(self, case: "OpenCase") -> None:
+        """Count a test case inside it that belongs to another spec."""
+        self.elsewhere = _sum(self.elsewhere, (1, case.failed, case.pending and not case.failed))
+
+    def end(self, outer: "OpenSuite | None") -> None:
+        """Add its numbers to its spec, or to the surrounding suite of the same spec."""
+        tests = self.cases + self.inner[0]
+        if self.tests is not None:
+            tests = max(self.tests - self.elsewhere[0], self.inner[0])
+        failures = max(self.failures - self.elsewhere[1], self.inner[1])
+        own = (tests, failures, max(self.skipped - self.elsewhere[2], self.inner[2]))
+        if outer is not None:
+            outer.elsewhere = _sum(outer.elsewhere, self.elsewhere)
+        if outer is not None and outer.group is self.group:
+            outer.inner = _sum(outer.inner, own)
+            return
+        if outer is not None:
+            outer.elsewhere = _sum(outer.elsewhere, own)
+        self.group.tests += own[0]
+        self.group.failures += own[1]
+        self.group.skipped += own[2]
+
+
+def _sum(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, int, int]:
+    return one[0] + other[0], one[1] + other[1], one[2] + other[2]
 
 
 class OpenCase:
     """An open `<testcase>`."""
 
-    def __init__(self, title: str) -> None:
+    def __init__(self, group: Group, title: str) -> None:
+        """Start with the spec that it belongs to."""
+        self.group = group
         self.title = title
         self.failed = False
         self.pending = False
@@ -132,3 +210,22 @@ def seconds(text: str | None) -> float | None:
     except ValueError:
         return None
     return value if math.isfinite(value) and 0 <= value <= NUMBER_MAX else None
+
+
+def instant(text: str | None) -> datetime | None:
+    """Return a time as mocha-junit-reporter (UTC without a zone) or Mocha's xunit (an HTTP date) writes it, else None."""
+    if text is None or len(text) > TEXT_CHARS_MAX:
+        return None
+    http = _HTTP_DATE.fullmatch(text)
+    try:
+        if http is not None:
+            day, month, year, time = http.groups()
+            found = datetime.fromisoformat(f"{year}-{_MONTHS.index(month) + 1:02}-{day}T{time}")
+        elif _ISO_TIME.fullmatch(text):
+            found = datetime.fromisoformat(text)
+        else:
+            return None
+    except ValueError:
+        return None
+    found = found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+    return found.astimezone(UTC) if found.year in YEARS else None

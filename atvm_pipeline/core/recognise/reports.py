@@ -1,39 +1,38 @@
-"""JUnit XML as mocha-junit-reporter writes it: bytes in, one entry per spec out.
+"""JUnit XML as mocha-junit-reporter and its relatives write it: bytes in, one entry per spec out.
 
-Never trusts its input: no DTD, no entities, no choice of a codec, every size bounded, never an exception.
-Says what a report states, never whose it is (`core/matching.py`) nor what follows from it.
+Never trusts its input: no DTD, no entities, no choice of a codec, every size bounded, never an exception.  A report that
+is not well-formed is read as far as that is safe, with the problem as part of the result.
+Returns the content of a report; `core/report_owners.py` assigns it to a spec.
 """
 
+import re
+from typing import NamedTuple
 from xml.parsers import expat
 
 import msgspec
 
-from atvm_pipeline.core.harmless import one_line
-
-from .report_sums import (
-    FAILED_MAX,
-    SUITES_MAX,
-    TEXT_CHARS_MAX,
-    FailedCase,
-    Group,
-    OpenCase,
-    OpenSuite,
-    ReportedSpec,
-    count,
-    seconds,
+from .report_reader import Budget, Document, RefusedError, SecondDocumentError
+from .report_sums import FailedCase, ReportedSpec
+from .report_text import (
+    DECLARATION,
+    DECLARATION_BYTES_MAX,
+    DOCTYPE,
+    DOCTYPE_BYTES_MAX,
+    HOLE_BYTES,
+    ReportText,
+    clean_blocks,
+    encoding_of,
+    text_blocks,
 )
 
 REPORT_BYTES_MAX = 32 * 1024 * 1024
 """The largest report that is read; 2,000 failing tests with stacks need half a megabyte."""
 TOKEN_BYTES_MAX = 2 * 1024 * 1024
 """The longest tag, so that its attributes stay bounded; a `message` holds one error with its diff."""
-FEED_BYTES = 256 * 1024
-DEPTH_MAX = 64
-ELEMENTS_MAX = 500_000
-SPECS_MAX = 1_000
-FAILED_TOTAL_MAX = 1_000
-"""Failed cases kept per report."""
-PATH_CHARS_MAX = 500
+DOCUMENTS_MAX = 100
+"""Documents that are read from one file; a reporter that appends writes several."""
+SKIPPED_MAX = 1000
+"""Declarations, comments and document types skipped in one file that is damaged."""
 
 _NOT_YET = frozenset(
     {
@@ -47,15 +46,28 @@ _NOT_YET = frozenset(
     }
 )
 """How a report looks while only its beginning is written: the reporter writes in place, not atomically."""
+_BEGIN = re.compile(rb"<\?xml\s|<!DOCTYPE|<!--|<testsuites?[\s/>]")
+"""The start of a document after a complete one."""
+_BEGIN_WITHIN = re.compile(rb"<\?xml\s|<testsuites[\s/>]")
+"""The start of a document after a broken one, whose own suites are not documents."""
+_BEGIN_WORDS = (b"<?xml ", b"<!DOCTYPE", b"<!--", b"<testsuites ")
+_BEGIN_BYTES_MAX = 16
+_COMMENT_END = re.compile(rb"-->")
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A readable report."""
+    """A report that can be read, at least in part."""
 
     specs: tuple[ReportedSpec, ...] = ()
     declared_tests: int | None = None
     """As `<testsuites>` states it; None where it does not."""
     declared_failures: int | None = None
+    problem: str = ""
+    """Line and reason if it is not well-formed XML; "" for a sound report."""
+    incomplete: bool = False
+    """A part of it could not be read: it can show failures, and proves nothing to have passed."""
+    unfinished: bool = False
+    """It looks half-written."""
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -66,173 +78,191 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """True for what an unfinished write looks like: "not yet"."""
 
 
-class _RefusedError(Exception):
-    """Ends the parse from inside a handler."""
+class _End(NamedTuple):
+    """The way in which one document ended."""
+
+    problem: str = ""
+    unfinished: bool = False
+    """The text ended within it."""
+    give_up: bool = False
+    """The rest of the file is not read either."""
 
 
-def parse_report(data: bytes) -> Report | Refusal:
-    """Read a whole report file; never raises, whatever the bytes are."""
+def parse_report(data: bytes, *, final: bool = False) -> Report | Refusal:
+    """Read a report file; never raises.
+
+    `final`: the file will not grow, so a half-written one is read as far as possible.
+    """
     if len(data) > REPORT_BYTES_MAX:
         return Refusal(reason=f"larger than {REPORT_BYTES_MAX} bytes")
     if not data.strip(b"\0 \t\r\n"):
         return Refusal(reason="empty", retry=True)
-    reader = _Reader()
-    # The encoding is given, so that no document makes Python look for a codec; the reporter always writes UTF-8.
+    encoding = encoding_of(data)
+    document = Document(Budget())
+    # Nearly every report is sound: only one that is not is cleaned, and read again.
+    end = _read_document(document, ReportText(text_blocks(data, encoding)))
+    if not end.problem:
+        return _sound_report(document)
+    damaged = _DamagedFile(ReportText(clean_blocks(data, encoding)), end)
+    damaged.read()
+    damaged.note_hole(data)
+    specs = damaged.specs()
+    if not specs or (damaged.unfinished and not final):
+        return Refusal(reason=damaged.problem, retry=damaged.unfinished)
+    return Report(
+        specs=specs,
+        problem=damaged.problem,
+        incomplete=damaged.incomplete,
+        unfinished=damaged.unfinished,
+    )
+
+
+def _sound_report(document: Document) -> Report:
+    """Return a well-formed report.  If it declares more failures than its suites, any of its specs may have failed."""
+    declared = document.declared
+    specs = document.specs(incomplete=False)
+    shown = sum(spec.counts.failing for spec in specs)
+    problem = ""
+    if (declared.failures or 0) > shown:
+        problem = f"<testsuites> declares {declared.failures} failing, its suites {shown}"
+        specs = document.specs(incomplete=True)
+    return Report(
+        specs=tuple(specs),
+        declared_tests=declared.tests,
+        declared_failures=declared.failures,
+        problem=problem,
+        incomplete=bool(problem),
+    )
+
+
+def _read_document(document: Document, text: ReportText) -> _End:
+    """Read one document up to its end, or as far as possible."""
+    # With a fixed encoding no document can load another codec.
     parser = expat.ParserCreate("utf-8")
     parser.buffer_text = True
     parser.ordered_attributes = False
-    parser.StartElementHandler = reader.start
-    parser.EndElementHandler = reader.end
-    parser.CharacterDataHandler = reader.text
+    parser.StartElementHandler = document.start
+    parser.EndElementHandler = document.end
+    parser.CharacterDataHandler = document.text
     parser.StartDoctypeDeclHandler = _refuse_doctype
+    line = text.lines
+    fed, block = 0, b""
     try:
-        _feed(parser, data)
+        for block in text.blocks():
+            fed += len(block)
+            parser.Parse(block, False)
+            if fed - max(parser.CurrentByteIndex, 0) > TOKEN_BYTES_MAX:
+                return _End(
+                    f"line {line + parser.CurrentLineNumber}: a tag longer than {TOKEN_BYTES_MAX} bytes",
+                    give_up=True,
+                )
+        parser.Parse(b"", True)
     except expat.ExpatError as error:
-        where = f"line {error.lineno}, column {error.offset + 1}"
-        reason = f"not complete, well-formed XML in UTF-8: {expat.ErrorString(error.code)} ({where})"
-        return Refusal(reason=reason, retry=error.code in _NOT_YET or data.endswith(b"\0"))
-    except _RefusedError as refused:
-        return Refusal(reason=str(refused))
-    return reader.report()
-
-
-def _feed(parser: expat.XMLParserType, data: bytes) -> None:
-    for start in range(0, len(data), FEED_BYTES):
-        block = data[start : start + FEED_BYTES]
-        parser.Parse(block, False)
-        if start + len(block) - max(parser.CurrentByteIndex, 0) > TOKEN_BYTES_MAX:
-            raise _RefusedError(f"a tag longer than {TOKEN_BYTES_MAX} bytes")
-    parser.Parse(b"", True)
+        text.move_back(min(fed - max(parser.ErrorByteIndex, 1), len(block)))
+        why = expat.ErrorString(error.code).removeprefix("not well-formed ").strip("()")
+        return _End(
+            f"line {line + error.lineno}: not well-formed XML ({why})", unfinished=error.code in _NOT_YET
+        )
+    except SecondDocumentError:
+        # The parser is after the tag.  A tag that starts in the previous block is left out.
+        begin = block.rfind(b"<testsuites", 0, len(block) - fed + parser.CurrentByteIndex)
+        text.move_back(len(block) - max(begin, 0))
+        return _End(
+            f"line {line + parser.CurrentLineNumber}: not well-formed XML (a <testsuites> within another)"
+        )
+    except RefusedError as refused:
+        return _End(f"line {line + parser.CurrentLineNumber}: {refused}", give_up=True)
+    return _End()
 
 
 def _refuse_doctype(name: str, system_id: str | None, public_id: str | None, has_subset: bool) -> None:  # noqa: ARG001 - expat's signature
-    raise _RefusedError("it has a document type declaration; reports have none")
+    raise RefusedError("it has a document type declaration, which is never read")
 
 
-class _Reader:
-    """The handlers of one parse."""
+class _DamagedFile:
+    """A file that is not one well-formed document: reads all documents in it, each as far as possible."""
 
-    def __init__(self) -> None:
-        self.elements = 0
-        self.path: list[str] = []
-        self.root: dict[str, str] | None = None
-        self.root_suite: tuple[str, bool] | None = None
-        """Name of the document's first suite, and whether it names a file."""
-        self.groups: list[Group] = []
-        self.suites: list[OpenSuite] = []
-        self.case: OpenCase | None = None
-        self.case_depth = 0
-        self.failed_total = 0
+    def __init__(self, text: ReportText, sound: _End) -> None:
+        """Start with the cleaned text and the problem of the unchanged file."""
+        self._text = text
+        self._budget = Budget()
+        self._found: list[ReportedSpec] = []
+        self._skips = SKIPPED_MAX
+        self._lost = False
+        """A part that may belong to any spec could not be read."""
+        self.problem = sound.problem
+        self.unfinished = sound.unfinished
 
-    def start(self, name: str, attributes: dict[str, str]) -> None:
-        self.elements += 1
-        self.path.append(name)
-        if self.elements > ELEMENTS_MAX or len(self.path) > DEPTH_MAX:
-            raise _RefusedError(f"more than {ELEMENTS_MAX} elements, or nested deeper than {DEPTH_MAX}")
-        if self.root is None:
-            if name not in ("testsuites", "testsuite"):
-                raise _RefusedError(f"its root element is <{one_line(name, 40)}>, not <testsuites>")
-            self.root = attributes if name == "testsuites" else {}
-        if name == "testsuite" and self.case is None:
-            self._suite_started(attributes)
-        elif name == "testcase" and self.suites and self.case is None:
-            self.case = OpenCase(one_line(attributes.get("name", ""), TEXT_CHARS_MAX))
-            self.case_depth = len(self.path)
-        elif self.case is not None and name in ("failure", "error"):
-            self.case.failed = True
-            self.case.error = self.case.error or one_line(attributes.get("message", ""), TEXT_CHARS_MAX)
-        elif self.case is not None and name == "skipped":
-            self.case.pending = True
+    @property
+    def incomplete(self) -> bool:
+        """Whether any part could not be read."""
+        return self._lost or any(spec.incomplete for spec in self._found)
 
-    def _suite_started(self, attributes: dict[str, str]) -> None:
-        name, spec = attributes.get("name", ""), attributes.get("file", "").replace("\\", "/")
-        spec = one_line(spec, PATH_CHARS_MAX)
-        if self.root_suite is None:
-            self.root_suite = (name, bool(spec))
-        if not self.suites and self._begins_group(name, spec):
-            if len(self.groups) > SPECS_MAX:
-                raise _RefusedError(f"more than {SPECS_MAX} specs")
-            self.groups.append(Group(spec))
-        group = self.groups[-1]
-        if len(group.suites) < SUITES_MAX:
-            group.suites.append(one_line(name, TEXT_CHARS_MAX))
-        if not self.suites:
-            took_s = seconds(attributes.get("time"))
-            if took_s is not None:
-                group.duration_s = round((group.duration_s or 0.0) + took_s, 3)
-        self.suites.append(OpenSuite(attributes))
+    def specs(self) -> tuple[ReportedSpec, ...]:
+        """Return the specs that were read."""
+        return tuple(
+            msgspec.structs.replace(spec, incomplete=True) if self._lost else spec for spec in self._found
+        )
 
-    def _begins_group(self, name: str, spec: str) -> bool:
-        """In Cypress only root suites name a file; in plain Mocha all but the root suite do."""
-        if not self.groups:
-            return True
-        root_name, root_has_file = self.root_suite or ("", False)
-        if root_has_file:
-            return bool(spec) and (name == root_name or spec != self.groups[-1].spec)
-        return name == root_name or (bool(spec) and spec != self.groups[-1].spec)
+    def read(self) -> None:
+        """Read document after document."""
+        begin = _BEGIN
+        for _ in range(DOCUMENTS_MAX):
+            if not self._move_to_document(begin):
+                return
+            document = Document(self._budget)
+            end = _read_document(document, self._text)
+            broken = bool(end.problem) and not document.is_complete
+            if broken:
+                document.cut()
+            specs = document.specs(incomplete=broken)
+            self._found += specs
+            self._lost = self._lost or end.give_up or (broken and not specs)
+            self.unfinished = self.unfinished or (broken and end.unfinished)
+            if end.give_up or self.unfinished:
+                return
+            begin = _BEGIN_WITHIN if broken else _BEGIN
+        self._lost = True
 
-    def text(self, data: str) -> None:
-        case = self.case
-        if case is not None and case.failed and not case.error and self.path[-1] in ("failure", "error"):
-            lines = (line for line in data[: TEXT_CHARS_MAX * 4].splitlines() if line.strip())
-            case.error = one_line(next(lines, ""), TEXT_CHARS_MAX)
+    def note_hole(self, data: bytes) -> None:
+        """Record a part that was never written: it reads as zero bytes, and anything may be missing there."""
+        hole = data.find(b"\0" * HOLE_BYTES)
+        if hole >= 0:
+            line = data.count(b"\n", 0, hole) + 1
+            self.problem = f"line {line}: zero bytes where text should be"
+            self._lost = self.unfinished = True
 
-    def end(self, name: str) -> None:
-        depth = len(self.path)
-        self.path.pop()
-        if self.case is not None and depth == self.case_depth:
-            self._case_ended(self.case)
-            self.case = None
-        elif name == "testsuite" and self.suites and self.case is None:
-            self._suite_ended(self.suites.pop())
+    def _move_to_document(self, begin: re.Pattern[bytes]) -> bool:
+        """Move to the next root element, past declarations, comments and a document type; False if there is none."""
+        while self._skips:
+            match, junk = self._text.find(begin, _BEGIN_BYTES_MAX)
+            if junk and begin is _BEGIN:
+                self._lost = True
+                # Another document may be half-written.
+                begun = not match and any(word.startswith(junk) for word in _BEGIN_WORDS)
+                self.unfinished = self.unfinished or begun
+            if not match or match.startswith(b"<testsuite"):
+                return bool(match)
+            self._skips -= 1
+            self._skip(match)
+            begin = _BEGIN
+        self._lost = True
+        return False
 
-    def _case_ended(self, case: OpenCase) -> None:
-        group = self.groups[-1]
-        group.cases += 1
-        self.suites[-1].cases += 1
-        if case.failed:
-            group.failed_cases += 1
-            if len(group.failed) < FAILED_MAX and self.failed_total < FAILED_TOTAL_MAX:
-                self.failed_total += 1
-                group.failed.append(FailedCase(title=case.title, error=case.error))
-        elif case.pending:
-            group.pending_cases += 1
-
-    def _suite_ended(self, suite: OpenSuite) -> None:
-        own = suite.cases + suite.inner_tests if suite.tests is None else suite.tests
-        tests = max(own, suite.inner_tests)
-        failures = max(suite.failures, suite.inner_failures)
-        skipped = max(suite.skipped, suite.inner_skipped)
-        if self.suites:
-            outer = self.suites[-1]
-            outer.inner_tests += tests
-            outer.inner_failures += failures
-            outer.inner_skipped += skipped
-            return
-        group = self.groups[-1]
-        group.tests += tests
-        group.failures += failures
-        group.skipped += skipped
-
-    def report(self) -> Report:
-        root = self.root or {}
-        groups = [group for group in self.groups if group.spec or group.tests or group.cases or group.failing]
-        failures = count(root.get("failures"))
-        if len(groups) == 1:
-            # Where the document contradicts itself, the worse is what it states.
-            groups[0].failures = max(groups[0].failures, failures or 0)
-        # `<testsuites skipped>` counts pending tests; if it names all that have no testcase, that is what they are.
-        told = sum(group.pending for group in groups)
-        rest = sum(group.without_case for group in groups)
-        declared = count(root.get("skipped")) or 0
-        every = rest <= declared - told
-        specs = []
-        for group in groups[:SPECS_MAX]:
-            pending = group.without_case if every else 0
-            if not every and len(groups) == 1:
-                pending = max(0, min(group.without_case, declared - told))
-            specs.append(group.reported(rest_pending=pending))
-        return Report(specs=tuple(specs), declared_tests=count(root.get("tests")), declared_failures=failures)
+    def _skip(self, match: bytes) -> None:
+        """Move past the declaration, document type or comment at the position."""
+        text = self._text
+        if match == b"<!--":
+            text.advance(len(match))
+            self.unfinished = not text.find(_COMMENT_END, len(match)).match or self.unfinished
+            text.skip(_COMMENT_END, len(match))
+        elif match == b"<!DOCTYPE":
+            self._lost = True
+            if not text.skip(DOCTYPE, DOCTYPE_BYTES_MAX):
+                self.unfinished = self.unfinished or text.left() < DOCTYPE_BYTES_MAX
+                self._skips = 0
+        elif not text.skip(DECLARATION, DECLARATION_BYTES_MAX):
+            text.advance(len(match))
 
 
 __all__ = ["FailedCase", "Refusal", "Report", "ReportedSpec", "parse_report"]

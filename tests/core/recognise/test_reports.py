@@ -246,10 +246,6 @@ def test_what_is_kept_is_bounded_and_on_one_line() -> None:
     assert "\u202e" not in json.dumps(msgspec.to_builtins(spec), ensure_ascii=False)
 
 
-def test_too_many_specs_are_refused() -> None:
-    assert "specs" in refused(suites(root("a") * 1002)).reason
-
-
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=300), st.integers(0, len(FAILING)), st.integers(0, len(FAILING)))
 def test_nothing_that_is_written_over_a_report_raises(noise: bytes, start: int, end: int) -> None:

@@ -1,0 +1,55 @@
+"""Matches the spec file that a report names to the spec files that a log names."""
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+DEPTH_MAX = 32
+"""Folders of a spec's path that are compared, counted from its end."""
+NAMES_CACHED_MAX = 8192
+
+
+class SpecNames:
+    """The spec files of a run as its log names them, indexed for longer and shorter paths.
+
+    Cypress prints names without the folder that all specs of a run share.  A report contains them relative to the project,
+    absolute, or in the form that the reporter chose.  So one path is the end of the other, and the longest match counts.
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        """Take the names, as `plain_path` returns them."""
+        self._names = set(names)
+        longer: dict[str, list[str]] = {}
+        for name in sorted(self._names):
+            for end in _ends(name)[1:]:
+                longer.setdefault(end, []).append(name)
+        self._longer = {end: tuple(found) for end, found in longer.items()}
+        """A path -> the names that end in it, below a folder."""
+
+    def match(self, path: str) -> tuple[str, ...]:
+        """Return the name with the longest match, several if they match equally, () if none does."""
+        path = plain_path(path)
+        if path in self._names:
+            return (path,)
+        longer = self._longer.get(path)
+        if longer is not None:
+            return longer
+        return next(((end,) for end in _ends(path) if end in self._names), ())
+
+
+def base_name(path: str) -> str:
+    """Return the file's name without its folders."""
+    return path.replace("\\", "/").rsplit("/", 1)[-1]
+
+
+@lru_cache(maxsize=NAMES_CACHED_MAX)
+def plain_path(path: str) -> str:
+    """Return the path with `/`, without empty and `.` parts."""
+    parts = [part for part in path.replace("\\", "/").split("/") if part not in ("", ".")]
+    return "/".join(parts[-DEPTH_MAX:])
+
+
+@lru_cache(maxsize=NAMES_CACHED_MAX)
+def _ends(path: str) -> tuple[str, ...]:
+    """Return the path, then the path without its first folders, the longest first."""
+    parts = path.split("/")
+    return tuple("/".join(parts[at:]) for at in range(len(parts)))

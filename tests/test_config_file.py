@@ -192,3 +192,23 @@ def test_the_seeds_example_is_still_refused_where_its_pattern_is_stale_for_certa
 
     assert refused.returncode == 11
     assert "specPattern" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    "runner",
+    [
+        f"cd . && cypress run --config-file {CONFIG}",
+        f"ssh runner1 cypress run --config-file {CONFIG}",
+        f"cypress run --config-file {CONFIG} --project e2e",
+        f"cypress run --config-file {CONFIG} && cypress run --config-file other.ts",
+    ],
+)
+def test_specs_are_not_certain_where_the_runner_may_run_elsewhere_or_names_two_configs(
+    runner: str, host: Controller
+) -> None:
+    (host.workdir / CONFIG).write_text(f"export default {FEW}")
+    certain = start(host, "--config-file", CONFIG, "--check", runner=f"cypress run --config-file {CONFIG}")
+    assert certain.returncode == 11
+    passed = start(host, "--config-file", CONFIG, "--check", runner=runner)
+
+    assert passed.returncode == 0, passed.stderr

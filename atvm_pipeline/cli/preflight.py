@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from atvm_pipeline.core.commands import runs_as_another_user, runs_elsewhere, takes_other_specs
-from atvm_pipeline.core.preflight import Finding, check, read_spec_pattern
+from atvm_pipeline.core.preflight import CONFIG_FILE_OPTIONS, Finding, check, option_values, read_spec_pattern
 from atvm_pipeline.core.requested_hosts import RequestedHosts, hosts_note, requested_hosts
+from atvm_pipeline.core.state import SPECS_MAX
+from atvm_pipeline.shell.environment import is_text
 from atvm_pipeline.shell.files import read_small
 from atvm_pipeline.shell.inventories import load_inventory
 from atvm_pipeline.shell.refusals import PREFLIGHT_MISMATCH, Refused
@@ -23,6 +25,8 @@ OF_TEMPLATE = frozenset({"spec-pattern", "unknown-host", CONFIG_UNUSABLE})
 """Findings that the template command may still correct."""
 UNREADABLE = "cannot be read (permission denied)"
 CONFIG_MAX_BYTES = 4 * 1024 * 1024
+PLANNED_CHARS_MAX = 1024 * 1024
+"""All paths of planned specs together; more is not kept."""
 FREE_BYTES_MIN = 16 * 1024 * 1024
 """A run of a day needs about a tenth of this for its state."""
 
@@ -38,10 +42,11 @@ class How(NamedTuple):
     supervisor: Supervisor
 
 
-def judge_preflight(wanted: Wanted, how: How, *, go_on: bool = False) -> None:
-    """Refuse a certain mismatch, or warn where the call wants to go on; then name the hosts that are checked.  Raises Refused.
+def judge_preflight(wanted: Wanted, how: How, *, go_on: bool = False) -> tuple[str, ...] | None:
+    """Refuse a certain mismatch, or warn where the call wants to go on; then name the hosts that are checked.
 
-    With --check, say that there is no mismatch.
+    With --check, say that there is no mismatch.  Return the spec files that the runner will certainly run, relative to
+    Cypress's project; None where that is not known.  Raises Refused.
     """
     inventory = load_inventory(inventory_path(wanted.environ, wanted.workdir))
     requested = requested_hosts(
@@ -51,7 +56,8 @@ def judge_preflight(wanted: Wanted, how: How, *, go_on: bool = False) -> None:
         template=wanted.metadata.template,
         named=wanted.hosts,
     )
-    certain = preflight(wanted, requested, inventory, may_change=_may_change(wanted, how))
+    matched = _matched_specs(wanted)
+    certain = preflight(wanted, requested, inventory, matched, may_change=_may_change(wanted, how))
     if certain and not (how.no_preflight or go_on):
         raise Refused(PREFLIGHT_MISMATCH, f"preflight: {certain[0]}; nothing was started")
     for text in certain:
@@ -61,18 +67,20 @@ def judge_preflight(wanted: Wanted, how: How, *, go_on: bool = False) -> None:
         print(hosts_note(requested))
     else:
         say(hosts_note(requested))
+    return _planned(matched) if matched is not None else None
 
 
 def preflight(
     wanted: Wanted,
     requested: RequestedHosts,
     inventory: Mapping[str, str | None],
+    matched: Mapping[Path, tuple[str, ...]] | None,
     *,
     may_change: Collection[str] = (),
 ) -> list[str]:
     """Certain mismatches, one line each; what is only worth knowing is said at once.
 
-    `may_change`: codes of findings that the template, which has not run yet, may still correct.
+    `matched`: the spec files of each directory that may be Cypress's project.  `may_change`: codes of findings that the template, which has not run yet, may still correct.
     """
     findings = check(
         build_name=wanted.paths.build_name,
@@ -81,7 +89,7 @@ def preflight(
         runner_command=wanted.runner_command,
         config_file=wanted.metadata.config_file,
         categorize=wanted.categorize,
-        matched_specs=_matched_specs(wanted),
+        matched_specs=_all_specs(matched) if matched is not None else None,
         known=tuple(inventory),
         dialect=wanted.dialect,
     )
@@ -141,10 +149,12 @@ def _unusable(config: Path) -> str | None:
     return None if os.access(config, os.R_OK) else UNREADABLE
 
 
-def _matched_specs(wanted: Wanted) -> tuple[str, ...] | None:
-    """Return the spec files that the config's specPattern matches; None where that cannot be known."""
-    config = config_path(wanted)
-    if config is None or takes_other_specs(wanted.runner_command or "", tuple(wanted.environ)):
+def _matched_specs(wanted: Wanted) -> dict[Path, tuple[str, ...]] | None:
+    """Return what the config's specPattern matches in each directory that may be Cypress's project; None if not known."""
+    config, runner = config_path(wanted), wanted.runner_command or ""
+    if config is None or runs_elsewhere(runner) or takes_other_specs(runner, tuple(wanted.environ)):
+        return None
+    if len(set(option_values(runner, CONFIG_FILE_OPTIONS))) > 1:
         return None
     try:
         data = read_small(config, CONFIG_MAX_BYTES)
@@ -153,13 +163,26 @@ def _matched_specs(wanted: Wanted) -> tuple[str, ...] | None:
     patterns = read_spec_pattern(data.decode("utf-8", "replace")) if data is not None else None
     if patterns is None:
         return None
-    matched: dict[str, None] = {}
+    matched: dict[Path, tuple[str, ...]] = {}
     for root in _project_roots(config, wanted.workdir):
         found = find_specs(root, patterns)
         if found is None:
             return None
-        matched.update(dict.fromkeys(found))
-    return tuple(matched)
+        matched[root] = found
+    return matched
+
+
+def _all_specs(matched: Mapping[Path, tuple[str, ...]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(spec for specs in matched.values() for spec in specs))
+
+
+def _planned(matched: Mapping[Path, tuple[str, ...]]) -> tuple[str, ...] | None:
+    """Return the specs of the one directory that has any: with two of them, Cypress's project is not known."""
+    projects = [specs for specs in matched.values() if specs]
+    if len(projects) != 1 or len(projects[0]) > SPECS_MAX:
+        return None
+    text = "".join(projects[0])
+    return projects[0] if is_text(text) and len(text) <= PLANNED_CHARS_MAX else None
 
 
 def _project_roots(config: Path, workdir: Path) -> list[Path]:

@@ -106,9 +106,12 @@ def start(wanted: Wanted, how: How) -> None:
         say(f"template: {shlex.quote(wanted.template_command or '')}")
         run_template_step(wanted)
     # What is there cannot be refused any more.
-    judge_preflight(wanted, how, go_on=foreign is not None)
+    planned = judge_preflight(wanted, how, go_on=foreign is not None)
     if how.check:
         return
+    if how.only is None and foreign is None:
+        # Only then nothing can change the config between this look and the runner's.
+        request = replace(request, planned_specs=planned)
     notice = prepare(request, paths, baseline, how.supervisor, keep)
     if notice is not None:
         say(notice)
@@ -196,12 +199,14 @@ def start_runner_only(wanted: Wanted, how: How) -> None:
     )
     check_log(Path(request.log_path))
     _say_left_out(wanted.environ)
-    judge_preflight(wanted, how)
+    planned = judge_preflight(wanted, how)
     if how.check:
         return
     if waiting:
+        # Its watcher has begun the journal, and knows no planned specs.
         write_record(paths.request, request)
     else:
+        request = replace(request, planned_specs=planned)
         notice = prepare(request, paths, baseline_of(wanted), how.supervisor, env.keep(wanted.environ))
         if notice is not None:
             say(notice)

@@ -66,6 +66,7 @@ def first_event(request: Request) -> RunRequested:
         host_sources=found.sources,
         not_checked=found.not_checked,
         inventory=inventory,
+        planned_specs=request.planned_specs,
         log_path=request.log_path,
         log_start=request.log_start,
         artifacts_dir=request.artifacts_dir,

@@ -100,10 +100,10 @@ def reopen(run: Run) -> Run:
 
 def _reopen_child(run: Run) -> Run:
     child, place = current_child(run), _current_place(run)
-    if child is None or place is None or child.ended_by != "runner-over":
+    if child is None or place is None:
         return run
     # The verdict of a sub-run is final, whatever its child prints after it.
-    if run.subruns[place.subrun].result is not None:
+    if child.ended_by != "runner-over" or run.subruns[place.subrun].result is not None:
         return run
     stage = Stage.OPEN if child.finished_offset is None else Stage.SUMMARISED
     run = put_child(run, replace(child, stage=stage, ended_at=None, ended_watched_s=None, ended_by=None))

@@ -15,7 +15,8 @@ def closing_sentences(run: Run, verdict: Verdict, results: tuple[SubRunResult, .
     A host that never ran, a runner that failed, a hang between groups, a sub-run that failed after its message.
     """
     if verdict.phase is Phase.COMPLETED:
-        return ()
+        # Without a sub-run the reports alone have decided, and no message has been asked for yet.
+        return () if results else (verdict.reason.text,)
     if all(result.phase != verdict.phase for result in results):
         return (verdict.reason.text,)
     if verdict.phase is not Phase.FAILED:

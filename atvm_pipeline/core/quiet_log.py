@@ -15,6 +15,8 @@ from .results import Ledger, kind_of
 from .state import Child, Reason, Run
 from .words import LINE_CHARS_MAX, Evidence, and_text, log_at, names, plural, reason
 
+EVIDENCE_MAX = 20
+"""Reports in the evidence of a pass."""
 NO_SUMMARY = "The log has no summary of Cypress (cypress run --quiet prints none)"
 
 
@@ -59,13 +61,11 @@ def quiet_failure(run: Run) -> Reason | None:
     """A fresh report of a requested host, or an epilogue, counts a failure."""
     if log_kind(run) is None:
         return None
-    failing = [
-        found for found in fresh_reports(run) if found.reported.counts.failing and _is_ours(run, found)
-    ]
+    failing = [found for found in fresh_reports(run) if found.reported.counts.failing and is_ours(run, found)]
     if failing:
         evidence: list[Evidence] = [{"kind": "artifact", "path": found.path} for found in failing]
         said = names([found.reported.spec or found.path for found in failing])
-        text = f"{plural(len(failing), 'report')} of this run count a failure: {said}. {_why(run)}."
+        text = f"{plural(len(failing), 'report')} of this run {'counts' if len(failing) == 1 else 'count'} a failure: {said}. {_why(run)}."
         return Reason(code="tests-failed", text=text, evidence=tuple(evidence))
     if run.epilogue_failing:
         tests = plural(run.epilogue_failing, "failing test")
@@ -74,7 +74,7 @@ def quiet_failure(run: Run) -> Reason | None:
     return None
 
 
-def _is_ours(run: Run, found: FreshReport) -> bool:
+def is_ours(run: Run, found: FreshReport) -> bool:
     """Whether a report speaks of a requested host, or of no host; the folder may be shared with other runs."""
     requested = run.request.requested_hosts
     if not requested:
@@ -113,6 +113,9 @@ def reports_suffice(run: Run) -> bool:
         return False
     if any(child.errors or child.doubtful for subrun in run.subruns for child in subrun.children):
         return False
+    hosts = {host_of_spec(spec, run.request.requested_hosts, run.request.dialect) for spec in planned}
+    if not hosts.issuperset(run.request.requested_hosts):
+        return False
     reports = fresh_reports(run)
     return all(_is_green(spec, reports) for spec in planned)
 
@@ -130,6 +133,19 @@ def reports_ledger(run: Run) -> Ledger | None:
         return None
     planned = len(run.request.planned_specs or ())
     return Ledger(planned=planned, planned_source="reports", passed=planned)
+
+
+def proof_by_reports(run: Run) -> Reason | None:
+    """Return the reason of a run that its reports alone prove; None for any other."""
+    ledger = reports_ledger(run)
+    if ledger is None:
+        return None
+    hosts = " on every requested host" if run.request.requested_hosts else "; hosts not checked"
+    evidence: list[Evidence] = [
+        {"kind": "artifact", "path": found.path} for found in fresh_reports(run)[:EVIDENCE_MAX]
+    ]
+    found = reason("all-passed", evidence, planned=ledger.planned, hosts=hosts)
+    return and_text(found, f"The reports alone prove it. {_why(run)}.")
 
 
 def _why(run: Run) -> str:

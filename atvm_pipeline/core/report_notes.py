@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from .events import ArtifactWritten
 from .harmless import one_line
+from .quiet_log import FreshReport, is_ours, log_kind
 from .report_owners import Ownership, Same, Shared, Suite, fresh_reports, ownership
 from .state import Run
 from .words import names
@@ -71,11 +72,11 @@ def _all_notes(same: Same) -> Notes:
         # A report of specs that only another running build's log shows belongs to that build.
         if artifact.seq in subruns or not artifact.rivals:
             notes.add(subruns.get(artifact.seq, ()), _damage(artifact, found))
-    _add_unused(notes, found)
+    _add_unused(same.run, notes, found)
     return notes
 
 
-def _add_unused(notes: Notes, found: Ownership) -> None:
+def _add_unused(run: Run, notes: Notes, found: Ownership) -> None:
     """Add the suites that belong to no spec, to several, or to another run as well."""
     for shared in found.shared:
         indexes = dict.fromkeys(running.key[0] for running in shared.runnings)
@@ -91,12 +92,17 @@ def _add_unused(notes: Notes, found: Ownership) -> None:
             notes.add((index,), text)
     strangers: dict[str, list[Suite]] = {}
     for suite in found.strangers:
-        if suite.reported.counts.failing and not suite.artifact.rivals:
+        if suite.reported.counts.failing and not suite.artifact.rivals and not _decides(run, suite):
             strangers.setdefault(suite.artifact.path, []).append(suite)
     for suites in strangers.values():
         specs = names(list(dict.fromkeys(suite.reported.spec or "no spec file" for suite in suites)))
         text = f"Report {_path(suites[0])} names {specs}, which the log does not show, and was not used{_failing(*suites)}."
         notes.add((), text)
+
+
+def _decides(run: Run, suite: Suite) -> bool:
+    """Whether a failing suite that fits no spec of the log has decided the run all the same."""
+    return log_kind(run) is not None and is_ours(run, FreshReport(suite.artifact.path, suite.reported))
 
 
 def candidates(shared: Shared) -> str:

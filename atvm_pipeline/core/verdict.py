@@ -15,7 +15,7 @@ from .failed_subruns import reason_of_subruns
 from .judging import Case, case_of, hosts_not_begun, hosts_without_spec, result_of, run_ledger
 from .last_words import and_last_lines, and_nothing_read
 from .naming import hosts_in_label
-from .quiet_log import log_kind, quiet_failure, quiet_unproven
+from .quiet_log import log_kind, proof_by_reports, quiet_failure, quiet_unproven
 from .results import SubRunResult
 from .state import Phase, Reason, Run
 from .subrun_verdict import (
@@ -315,6 +315,9 @@ def run_nothing(case: RunCase) -> Reason | None:
 
 def run_passed(case: RunCase) -> Reason:
     """Everything planned passed, on every requested host."""
+    alone = proof_by_reports(case.run)
+    if alone is not None:
+        return alone
     hosts = " on every requested host" if case.run.request.requested_hosts else "; hosts not checked"
     evidence = [item for result in case.results for item in result.reason.get("evidence", ())][:EVIDENCE_MAX]
     evidence += exit_evidence(case.run.exit) if case.run.exit is not None else []

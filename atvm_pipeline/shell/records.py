@@ -70,6 +70,8 @@ class Request(Record, frozen=True, kw_only=True):
     boot_id: str = ""
     """The boot in which the run was asked for: no runner of it lives in a later one."""
     orphan_limit_s: float = 600.0
+    planned_specs: tuple[str, ...] | None = None
+    """The spec files that the config certainly named when the runner was started; None where that is not known."""
     environment: dict[str, str] = {}
     """Environment of template and runner (contract §6); `MATTERMOST_*` is never in it."""
 

@@ -26,6 +26,9 @@ def test_reports_for_every_planned_spec_prove_a_pass(*, categorized: bool) -> No
     assert story.ending == ("COMPLETED", "all-passed")
     assert (story.view.ledger.planned, story.view.ledger.passed) == (2, 2)
     assert story.view.ledger.planned_source == "reports"
+    assert "The reports alone prove it" in story.view.reason["text"]
+    assert [one["kind"] for one in story.view.reason["evidence"]] == ["artifact", "artifact"]
+    assert len(story.posts) == 1
 
 
 def missing(story: Story) -> Story:
@@ -52,6 +55,12 @@ def test_less_than_that_proves_nothing(end: Any) -> None:
     assert story.view.ledger.not_run == 0
 
 
+def test_a_requested_host_without_a_planned_spec_is_no_pass() -> None:
+    story = quiet(PLANNED[1:]).report(HOST, counts(3)).report(CHECK, counts(1)).end(0)
+
+    assert story.ending == ("UNKNOWN", "no-summary")
+
+
 def test_an_assumed_exit_code_and_an_unknown_spec_pattern_prove_nothing() -> None:
     assert no_exit(quiet()).ending[0] == "UNKNOWN"
     unknown = quiet(None).report(HOST, counts(3)).report(CHECK, counts(1)).end(0)
@@ -65,6 +74,7 @@ def test_a_failing_report_of_a_requested_host_or_of_the_check_fails_the_run() ->
 
         assert story.ending == ("FAILED", "tests-failed")
         assert spec in story.view.reason["text"]
+        assert "was not used" not in str(story.view)
         assert story.view.reason["evidence"][0]["kind"] == "artifact"
 
 

@@ -177,3 +177,11 @@ def test_a_summary_whose_first_specs_were_not_seen_is_not_taken_for_a_foreign_on
     facts = found(whole[whole.index("─" * 100, 40) :])
 
     assert sum(isinstance(fact, f.TotalsReported) for fact in facts) == 1
+
+
+@pytest.mark.parametrize("failing", [0, 1])
+def test_a_log_that_begins_at_a_results_box_is_read_from_there(failing: int) -> None:
+    lines = prints.results("a.cy.ts", 1, failing)
+    (reported,) = (fact for fact in found(lines) if isinstance(fact, f.SpecReported))
+
+    assert (reported.spec, reported.counts.failing) == ("a.cy.ts", failing)

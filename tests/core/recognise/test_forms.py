@@ -232,3 +232,11 @@ def test_a_random_prefix_never_gives_a_wrong_verdict(part: int) -> None:
         assert red.phase != "COMPLETED", seed
         assert green.phase in ("COMPLETED", "UNKNOWN"), (seed, green.reason)
     assert read >= 30
+
+
+@pytest.mark.parametrize("title", ["x" * 200 + "  (Run Starting)", "ci |   (Run Starting) said the test"])
+def test_a_title_with_too_much_around_it_teaches_nothing(title: str) -> None:
+    rows = [row for row in prints.starting("a.cy.ts") if "Run Starting" not in row]
+    facts = found([title, *(f"ci | {row}" for row in rows)])
+
+    assert not [fact for fact in facts if isinstance(fact, f.FormLearnt)]

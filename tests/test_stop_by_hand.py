@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from tests.controller import BUILD, Controller, wait_for
+from tests.controller import BUILD, Controller
 from tests.core.recognise import cypress_prints as prints
 from tests.refusing import foreign_runner, one_line
+from tests.waiting import wait_for
 
 SPECS = ("redhat9.6.cy.ts", "ubuntu24.04.cy.ts", "w2k25.cy.ts")
 MIDWAY = [*prints.starting(*SPECS), *prints.whole_spec(SPECS[0], 1, 3), *prints.running(SPECS[1], 2, 3)]

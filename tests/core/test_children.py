@@ -315,6 +315,17 @@ def test_a_process_that_shows_itself_after_the_verdict_of_its_sub_run_changes_no
     assert story.ending == before
 
 
+def test_a_run_that_is_reopened_keeps_the_verdicts_of_its_sub_runs() -> None:
+    story = Story(hosts=()).started().begin_child(1).exit(0).tick(30)
+    before = replace(story.run, verdict=None)
+    reopened = children.reopen(before)
+
+    assert before.over_watched_s is not None
+    assert reopened.over_watched_s is None
+    assert reopened.subruns == before.subruns
+    assert reopened.subruns[0].result is not None
+
+
 def test_a_summary_without_totals_is_waited_for_again_when_its_process_shows_itself() -> None:
     story = (
         Story(hosts=())

@@ -102,6 +102,18 @@ def test_a_suite_that_matches_two_specs_equally_belongs_to_none(failing: bool) -
     assert len(story.view.subruns[0].notes) == 1
 
 
+def test_a_second_report_that_matches_the_same_specs_equally_is_named_too() -> None:
+    story = child(("fc/a.cy.ts", GREEN), ("iscsi/a.cy.ts", GREEN))
+    write(story, "x.xml", of("a.cy.ts", RED))
+    write(story, "y.xml", of("a.cy.ts", GREEN))
+
+    assert [note.partition(" matches fc/a.cy.ts, iscsi/a.cy.ts equally")[0] for note in notes(story)] == [
+        "Report cmcReporter/x.xml",
+        "Report cmcReporter/y.xml",
+    ]
+    assert ended(story) == [("FAILED", "results-missing")] * 2
+
+
 def test_a_doubtful_report_changes_no_spec_that_failed_or_never_ran() -> None:
     story = child(("fc/a.cy.ts", RED), ("iscsi/a.cy.ts", counts()))
     write(story, "x.xml", of("a.cy.ts", RED))

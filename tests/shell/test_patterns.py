@@ -7,6 +7,7 @@ import pytest
 from atvm_pipeline.core.errors import ConfigError
 from atvm_pipeline.core.recognise.dialect import Dialect
 from atvm_pipeline.shell.patterns import AGAIN_LIMIT_S, check_patterns
+from tests.waiting import DEADLINE_S
 
 
 @pytest.mark.parametrize(
@@ -70,6 +71,6 @@ def test_beside_the_main_thread_nothing_is_tried() -> None:
     """No signal reaches another thread; the start, the watcher and `inspect` read a dialect in the main one."""
     thread = threading.Thread(target=check_patterns, args=(Dialect(label="(?P<label>(a+)+)$"), "d.toml"))
     thread.start()
-    thread.join(10)
+    thread.join(DEADLINE_S)
 
     assert not thread.is_alive()

@@ -75,4 +75,4 @@ def test_every_key_that_the_walk_sets_says_something_new() -> None:
     dialect = read_dialect((FILES / "private-runner.toml").read_text(), "private-runner.toml")
     untouched = {key for key in Dialect.__struct_fields__ if getattr(dialect, key) == getattr(Dialect(), key)}
 
-    assert untouched == {"not_requested", "cypress_process", "browser_process"}
+    assert untouched == {"not_requested", "line_prefix", "cypress_process", "browser_process"}

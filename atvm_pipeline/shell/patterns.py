@@ -27,7 +27,7 @@ PROBES_MAX = 200
 """Lines tried per pattern, one for each of its repeats."""
 _CATEGORY = {op.CATEGORY_DIGIT: "0", op.CATEGORY_SPACE: " ", op.CATEGORY_NOT_WORD: "-"}
 _PATTERNS = (
-    *("label", "host", "not_hosts", "not_requested"),
+    *("label", "host", "not_hosts", "not_requested", "line_prefix"),
     *("artifact_files", "progress", "cypress_process", "browser_process"),
 )
 

@@ -22,6 +22,7 @@ def judged(
     categorize: bool = False,
     exit_code: int | None = 0,
     hosts: tuple[str, ...] = (),
+    scanner: Scanner = SCANNER,
 ) -> Snapshot:
     """The state of a finished run with this log."""
     request = RunRequested(
@@ -36,9 +37,9 @@ def judged(
         offline=True,
     )
     run = begin(request).run
-    scan = SCANNER.scan(run.log.scanner, prints.encoded(lines))
+    scan = scanner.scan(run.log.scanner, prints.encoded(lines))
     run = _read(run, scan, final=False)
-    run = _read(run, SCANNER.finish(scan.state), final=True)
+    run = _read(run, scanner.finish(scan.state), final=True)
     run = _feed(run, RunnerExited(at=BEGIN, exit_code=exit_code, assumed=exit_code is None))
     return snapshot(_feed(run, ClockTicked(at=BEGIN, watched_s=run.request.settings.settle_s)))
 

@@ -14,10 +14,10 @@ from atvm_pipeline.core.facts import ChildLaunched, Fact
 from .anchors import BODY, CANDIDATE, CANDIDATE_FIRST, QUOTED_BODY
 from .box import totals_row
 from .dialect import Dialect
-from .forms import TITLE_WORDS, candidates, indented, undone
+from .forms import TITLE_WORDS, candidates, indented, undone, without_prefix
 from .grammar import launched, progressed, read_line
 from .last_lines import aged, remember
-from .learning import WORDS, is_unread, learn, report_unread
+from .learning import WORDS, is_unread, keep_strange, learn, report_unread
 from .lines import LINE_BYTES_MAX, clean, code_page_in
 from .pending import Next, settle
 from .phrases import Phrases
@@ -37,10 +37,11 @@ class Scan(NamedTuple):
 class Scanner:
     """Finds facts in a log, for one dialect.  Holds no state of a log: one instance serves many."""
 
-    __slots__ = ("_phrases",)
+    __slots__ = ("_phrases", "_prefix")
 
     def __init__(self, dialect: Dialect) -> None:
         self._phrases = Phrases(dialect)
+        self._prefix = re.compile(dialect.line_prefix) if dialect.line_prefix else None
 
     def scan(self, state: ScannerState, data: bytes) -> Scan:
         """Read `data`, which follows directly on byte `state.offset` of the log."""
@@ -82,7 +83,8 @@ class Scanner:
 
     def _lines(self, story: Story, block: bytes, begin: int, end: int, base: int) -> None:
         """Read the whole lines of `block` between `begin` and `end` that may matter."""
-        literals = self._phrases.literals
+        # Where a line of Cypress begins cannot be searched for behind a prefix that only the dialect knows.
+        literals = self._phrases.literals if self._prefix is None else None
         marked = Marks(block, begin, end, (*literals, TITLE_WORDS) if literals is not None else ())
         words = Marks(block, begin, end, WORDS if is_unread(story.state) else ())
         at, candidate = begin, -1
@@ -111,12 +113,15 @@ class Scanner:
 
     def _line(self, story: Story, raw: bytes, offset: int) -> None:
         raw = raw[:LINE_BYTES_MAX]
-        form, body = _form_of(story.state, raw)
+        form, body = self._form_of(story.state, raw)
         if form is not None:
             story.switch(form)
         if body is not None and self._read(story, body, offset):
             return
-        learn(story, raw, offset, self._read)
+        if self._prefix is None:
+            learn(story, raw, offset, self._read)
+        else:
+            keep_strange(story, raw, offset)
         literals = self._phrases.literals
         if literals is not None and not any(literal in raw for literal in literals):
             return
@@ -125,6 +130,11 @@ class Scanner:
             launched(story, fact)
         elif fact is not None:
             progressed(story, fact)
+
+    def _form_of(self, state: ScannerState, raw: bytes) -> tuple[int | None, bytes | None]:
+        if self._prefix is not None:
+            return None, without_prefix(self._prefix, raw)
+        return _form_of(state, raw)
 
     def _read(self, story: Story, raw: bytes, offset: int) -> bool:
         """Read a line as Cypress wrote it; True if it was one of Cypress's or its wrapper's."""

@@ -67,6 +67,9 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     not_requested: str | msgspec.UnsetType = msgspec.UNSET
     """Parts of a build name that are not a host, in addition to `NOT_REQUESTED`; matched whole and without regard to case.
     Unset and empty: none.  An unset value is not written, so that a journal without it is encoded as it was."""
+    line_prefix: str | msgspec.UnsetType = msgspec.UNSET
+    """What stands in front of each line that Cypress wrote, matched at the line's start; a line without it is not Cypress's.
+    Unset and empty: it is learnt from the log (`forms.py`)."""
     artifacts: str = "cmcReporter"
     """Folder of the XML reports, relative to the working directory."""
     artifact_files: str = r".*\.xml"
@@ -88,8 +91,8 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 _PATHS = frozenset({"artifacts"})
-_MAY_BE_EMPTY = frozenset({"host", "not_hosts", "not_requested", "progress"})
-_SEARCHED = frozenset({"label", "cypress_process", "browser_process"})
+_MAY_BE_EMPTY = frozenset({"host", "not_hosts", "not_requested", "line_prefix", "progress"})
+_SEARCHED = frozenset({"label", "line_prefix", "cypress_process", "browser_process"})
 """Patterns that are looked for: one that matches nothing at all would match everywhere."""
 
 

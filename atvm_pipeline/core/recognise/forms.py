@@ -13,6 +13,7 @@ from functools import lru_cache
 from msgspec.structs import replace
 
 from .box import is_border, key_row
+from .dialect import PATTERN_INPUT_MAX
 from .lines import ANSI, clean
 from .scanner_state import FailureBlock, HeldName, Learner, LineForm, Pending, RawLine
 
@@ -33,6 +34,7 @@ _TITLE = re.compile(
 )
 _ESCAPED_ANSI = re.compile(rb"\\x1b\[[0-9;:?]*[A-Za-z]")
 _ANSI = re.compile(ANSI)
+_LEADING_ANSI = re.compile(b"(?:" + ANSI + b")*+")
 _QUOTE = re.compile(r"b?['\"]$")
 _END_OF_REPR = re.compile(r"(?:\\[rn]| )*['\"]$")
 _CLOCK = re.compile(
@@ -119,6 +121,16 @@ def undone(form: LineForm, raw: bytes) -> bytes | None:
         return None
     rest = raw[found.end() :]
     return _unquoted(rest) if form.quoted else rest
+
+
+def without_prefix(prefix: re.Pattern[str], raw: bytes) -> bytes | None:
+    """Return what follows a dialect's `line_prefix`, colour codes aside; None if the line has not this prefix."""
+    lead = _LEADING_ANSI.match(raw)
+    begin = lead.end() if lead is not None else 0
+    found = prefix.match(raw[begin : begin + PATTERN_INPUT_MAX].decode("utf-8", "surrogateescape"))
+    if found is None:
+        return None
+    return raw[:begin] + raw[begin + len(found[0].encode("utf-8", "surrogateescape")) :]
 
 
 def indented(text: str, pending: Pending | None) -> str:

@@ -41,8 +41,7 @@ def learn(story: Story, raw: bytes, offset: int, read: Callable[[Story, bytes, i
             learners = (*story.state.learners, learner)[-LEARNERS_MAX:]
             story.state = replace(story.state, learners=learners)
             return
-    if story.state.strange is None and is_unread(story.state) and any(word in raw for word in WORDS):
-        story.state = replace(story.state, strange=RawLine(offset=offset, raw=raw[:STRANGE_BYTES_MAX]))
+    keep_strange(story, raw, offset)
     if not story.state.learners:
         return
     kept: list[Learner] = []
@@ -54,6 +53,12 @@ def learn(story: Story, raw: bytes, offset: int, read: Callable[[Story, bytes, i
         elif more is not None:
             kept.append(more)
     story.state = replace(story.state, learners=tuple(kept))
+
+
+def keep_strange(story: Story, raw: bytes, offset: int) -> None:
+    """Keep the first line with Cypress's words that could not be read, as long as no line could."""
+    if story.state.strange is None and is_unread(story.state) and any(word in raw for word in WORDS):
+        story.state = replace(story.state, strange=RawLine(offset=offset, raw=raw[:STRANGE_BYTES_MAX]))
 
 
 def is_unread(state: ScannerState) -> bool:

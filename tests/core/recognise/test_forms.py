@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from atvm_pipeline.core import facts as f
+from atvm_pipeline.core.recognise.console import Scanner
+from atvm_pipeline.core.recognise.dialect import Dialect
 from tests.core.judging import judged
 from tests.core.recognise import cypress_prints as prints
 from tests.core.recognise.test_console import found
@@ -240,3 +242,23 @@ def test_a_title_with_too_much_around_it_teaches_nothing(title: str) -> None:
     facts = found([title, *(f"ci | {row}" for row in rows)])
 
     assert not [fact for fact in facts if isinstance(fact, f.FormLearnt)]
+
+
+PREFIX = Scanner(Dialect(line_prefix=r"[a-zé]+/[0-9]+> "))
+
+
+@pytest.mark.parametrize("paint", [str, prints.coloured])
+@pytest.mark.parametrize("lead", ["é/{}> ", "\x1b[36mlab/{}> "])
+def test_a_prefix_of_the_dialect_is_taken_off_each_line(lead: str, paint: Callable[[str], str]) -> None:
+    def ending(lines: Sequence[str]) -> tuple[str, str]:
+        view = judged([lead.format(n * n) + paint(line) for n, line in enumerate(lines)], scanner=PREFIX)
+        return view.phase.value, view.reason["code"]
+
+    assert ending(GREEN) == ("COMPLETED", "all-passed")
+    assert ending(RED) == ("FAILED", "tests-failed")
+
+
+def test_a_line_without_the_dialects_prefix_is_not_cypresss() -> None:
+    lines = [f"lab/1> {line}" for line in GREEN]
+    assert judged([*lines[:5], *RED, *lines[5:]], scanner=PREFIX).phase == "COMPLETED"
+    assert judged(GREEN, scanner=PREFIX).reason["code"] == "log-unreadable"

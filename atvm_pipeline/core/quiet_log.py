@@ -5,6 +5,7 @@ words and no line that can be read.  A failure is certain where a fresh report o
 fresh passing report for every spec that the config's specPattern certainly matches.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
@@ -17,6 +18,11 @@ from .words import LINE_CHARS_MAX, Evidence, and_text, log_at, names, plural, re
 
 EVIDENCE_MAX = 20
 """Reports in the evidence of a pass."""
+PART_UNREAD = (
+    "The log has lines of Cypress in a form that could not be read, beside those that were. The first looks like this: {line}. "
+    "Let the runner write the lines as Cypress does, or with one prefix before each."
+)
+_FAILING = re.compile(r"(?<![0-9.])[1-9][0-9]{0,8} failing(?![0-9A-Za-z])")
 NO_SUMMARY = "The log has no summary of Cypress (cypress run --quiet prints none)"
 
 
@@ -90,13 +96,14 @@ def is_ours(run: Run, found: FreshReport) -> bool:
 
 def quiet_unproven(run: Run) -> Reason | None:
     """The log proves nothing, and the reports do not suffice either."""
-    kind = log_kind(run)
-    if kind is None or reports_suffice(run):
+    kind, unread = log_kind(run), run.words_unread
+    if reports_suffice(run) or (kind is None and unread is None):
         return None
-    if kind == "unreadable":
-        assert run.words_unread is not None
-        place = log_at(run, run.words_unread.offset)
-        return reason("log-unreadable", place, line=run.words_unread.text[:LINE_CHARS_MAX])
+    if unread is not None:
+        place, line = log_at(run, unread.offset), unread.text[:LINE_CHARS_MAX]
+        if kind is not None:
+            return reason("log-unreadable", place, line=line)
+        return Reason(code="log-unreadable", text=PART_UNREAD.format(line=line), evidence=tuple(place))
     found = reason("no-summary", log_at(run, run.log.end))
     reports = fresh_reports(run)
     return and_text(
@@ -108,6 +115,8 @@ def reports_suffice(run: Run) -> bool:
     """Return whether the reports alone prove a pass: exit code 0, no error, and each certainly planned spec reported green."""
     planned, exit_ = run.request.planned_specs, run.exit
     if not planned or log_kind(run) is None or run.epilogue_failing:
+        return False
+    if run.words_unread is not None and _FAILING.search(run.words_unread.text):
         return False
     if exit_ is None or exit_.assumed or exit_.exit_code != 0:
         return False

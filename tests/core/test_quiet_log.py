@@ -138,3 +138,18 @@ def test_a_log_in_which_one_line_of_a_run_was_read_is_never_quiet() -> None:
     story = quiet().begin_child(2).end(0)
 
     assert story.ending[0] == "FAILED"
+
+
+def test_a_failure_in_a_log_that_cannot_be_read_outweighs_green_reports() -> None:
+    story = quiet().log(f.WordsUnread(offset=0, text="x  2 failing"))
+    story.report(HOST, counts(3)).report(CHECK, counts(1)).end(0)
+
+    assert story.ending == ("UNKNOWN", "log-unreadable")
+
+
+def test_lines_of_another_run_that_cannot_be_read_allow_no_pass() -> None:
+    story = Story(hosts=()).started().child(("a.cy.ts", counts(1)))
+    story.log(f.WordsUnread(offset=0, text="b  │ Spec Ran: b.cy.ts │")).end(0)
+
+    assert story.ending == ("UNKNOWN", "log-unreadable")
+    assert "beside those that were" in story.view.reason["text"]

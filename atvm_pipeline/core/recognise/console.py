@@ -17,7 +17,7 @@ from .dialect import Dialect
 from .forms import TITLE_WORDS, candidates, indented, undone, without_prefix
 from .grammar import launched, progressed, read_line
 from .last_lines import aged, remember
-from .learning import WORDS, is_unread, keep_strange, learn, report_unread
+from .learning import BOX_WORDS, LOST_WORDS, is_unread, keep_strange, learn, report_unread
 from .lines import LINE_BYTES_MAX, clean, code_page_in
 from .pending import Next, settle
 from .phrases import Phrases
@@ -85,8 +85,8 @@ class Scanner:
         """Read the whole lines of `block` between `begin` and `end` that may matter."""
         # Where a line of Cypress begins cannot be searched for behind a prefix that only the dialect knows.
         literals = self._phrases.literals if self._prefix is None else None
-        marked = Marks(block, begin, end, (*literals, TITLE_WORDS) if literals is not None else ())
-        words = Marks(block, begin, end, WORDS if is_unread(story.state) else ())
+        marked = Marks(block, begin, end, (*literals, TITLE_WORDS, BOX_WORDS) if literals is not None else ())
+        words = Marks(block, begin, end, LOST_WORDS if is_unread(story.state) else ())
         at, candidate = begin, -1
         forms: tuple[LineForm, ...] | None = None
         first, following = CANDIDATE_FIRST, CANDIDATE

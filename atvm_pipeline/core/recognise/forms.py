@@ -239,7 +239,7 @@ def _piece(text: str, *, counted: bool) -> bytes:
     if found is not None:
         clock = re.sub(rb"[0-9]+", rb"[0-9]+", re.escape(found[0]).encode())
         clock = re.sub(rb"[A-Z][a-z]{2}", rb"[A-Z][a-z]{2}", clock)
-        clock = clock.replace(rb"\ \ ", rb"\ {1,2}")
+        clock = re.sub(rb"(?:\\ )+", rb"\\ {1,2}", clock)  # the day of a month may have one digit
         return (
             _piece(text[: found.start()], counted=counted)
             + clock

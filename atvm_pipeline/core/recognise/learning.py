@@ -1,5 +1,6 @@
 """Learning the form of a log while it is read: from a title in an unknown form and the rows of its box."""
 
+import re
 from collections.abc import Callable
 
 from msgspec.structs import replace
@@ -7,6 +8,7 @@ from msgspec.structs import replace
 from atvm_pipeline.core.facts import FormLearnt, WordsUnread
 from atvm_pipeline.core.harmless import one_line
 
+from .errors import ERROR_STARTS
 from .forms import (
     FORMS_MAX,
     LEARNERS_MAX,
@@ -17,6 +19,7 @@ from .forms import (
     learnt,
     undone,
 )
+from .lines import clean
 from .scanner_state import Learner, LineForm, RawLine, ScannerState
 from .story import Story
 from .tests_told import TEXT_CHARS_MAX
@@ -29,6 +32,23 @@ WORDS = (
     *(word.encode("utf-16-le") for word in _WORDS),
 )
 """Cypress's own words, also in a log that a PowerShell redirected: no other program prints them."""
+ERROR_CHARS_MIN = 20
+"""A shorter start of an error is a common word."""
+BOX_WORDS = b"Spec Ran: "
+_ERRORS = tuple(start for start in ERROR_STARTS if len(start) >= ERROR_CHARS_MIN)
+LOST_WORDS = (
+    *WORDS,
+    *(b" failing", b" failed ", b"spec file"),
+    *(start.encode() for start in _ERRORS),
+)
+"""What a line holds that may be lost evidence."""
+_FAILING = re.compile(r"(?<![0-9.])[1-9][0-9]{0,8} failing$")
+_LOST = re.compile(
+    r"\(Run Finished\)|Cloud Run Finished|Spec Ran: |[1-9][0-9]{0,8} failing$|[1-9][0-9]{0,8} of [0-9]{1,9} failed |"
+    r"Discovered [0-9]{1,9} spec files?$|" + "|".join(map(re.escape, _ERRORS))
+)
+_BOX_OF_ANOTHER = re.compile(r"\s*[^\s│].*│ Spec Ran: ")
+"""The row of a results box behind a prefix."""
 AS_IT_IS = LineForm(prefix="")
 """The form of lines that nothing was changed in."""
 
@@ -42,6 +62,7 @@ def learn(story: Story, raw: bytes, offset: int, read: Callable[[Story, bytes, i
             story.state = replace(story.state, learners=learners)
             return
     keep_strange(story, raw, offset)
+    _keep_lost(story, raw, offset)
     if not story.state.learners:
         return
     kept: list[Learner] = []
@@ -61,15 +82,40 @@ def keep_strange(story: Story, raw: bytes, offset: int) -> None:
         story.state = replace(story.state, strange=RawLine(offset=offset, raw=raw[:STRANGE_BYTES_MAX]))
 
 
+def _keep_lost(story: Story, raw: bytes, offset: int) -> None:
+    """Keep the first line that may be evidence of a run whose form was not known when it was read.
+
+    What is in front of the first header that was learnt is not read again.  A form that was never learnt, such as that
+    of a run whose title is lost, shows itself by a results box.  With such a line no run is green.
+    """
+    state = story.state
+    text = clean(raw).rstrip()
+    failing = _FAILING.search(text) is not None
+    if state.lost is not None and (not failing or _FAILING.search(clean(state.lost.raw).rstrip())):
+        return
+    if is_unread(state):
+        lost = _LOST.search(text) is not None
+    else:
+        strange = bool(state.forms) and all(undone(form, raw) is None for form in state.forms)
+        full = len(state.forms) >= FORMS_MAX and TITLE_WORDS in raw
+        lost = strange and (full or _BOX_OF_ANOTHER.match(text) is not None)
+    if lost:
+        story.state = replace(state, lost=RawLine(offset=offset, raw=raw[:STRANGE_BYTES_MAX]))
+
+
 def is_unread(state: ScannerState) -> bool:
     """Whether no line of a Cypress run was read so far."""
     return state.child == "none" and not state.forms
 
 
 def report_unread(story: Story) -> None:
-    """At the log's end: report Cypress's words if they occur and nothing of its run was read."""
-    strange = story.state.strange
-    if strange is not None and is_unread(story.state):
+    """At the log's end: report Cypress's words if they occur and nothing of its run was read, or evidence was lost."""
+    state = story.state
+    strange = state.strange if is_unread(state) else None
+    lost = state.lost
+    if lost is not None and (state.forms or _FAILING.search(clean(lost.raw).rstrip())):
+        strange = lost
+    if strange is not None:
         text = one_line(strange.raw.replace(b"\0", b"").decode("utf-8", "replace"), TEXT_CHARS_MAX)
         story.facts.append(WordsUnread(offset=strange.offset, text=text))
 
@@ -86,6 +132,8 @@ def _may_learn(state: ScannerState, raw: bytes) -> bool:
 
 def _know(story: Story, form: LineForm, learner: Learner, read: Callable[[Story, bytes, int], bool]) -> None:
     story.state = replace(story.state, learners=())
+    if any(replace(known, shown=form.shown) == form for known in story.state.forms):
+        return  # two titles have taught it
     if not story.state.forms and story.state.child != "none":
         story.state = replace(story.state, forms=(AS_IT_IS,))
     forms = (*story.state.forms, form)

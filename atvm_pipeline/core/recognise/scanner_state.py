@@ -220,6 +220,8 @@ class ScannerState(MemoryBase, frozen=True, kw_only=True):
     """Epilogues reported in front of the first child."""
     strange: RawLine | None = None
     """The first line with Cypress's words that could not be read, before any line of Cypress was."""
+    lost: RawLine | None = None
+    """The first line that may be evidence of a run whose form was not known."""
     learners: tuple[Learner, ...] = ()
     forms: tuple[LineForm, ...] = ()
     """The forms that were learnt; without one, lines are read as they are."""

@@ -77,6 +77,7 @@ class Story:
             offset=state.offset,
             tail=state.tail,
             skipping=state.skipping,
+            lost=state.lost,
             learners=state.learners,
             forms=state.forms,
             stream=stream,
@@ -349,6 +350,7 @@ def fresh(state: ScannerState) -> ScannerState:
         skipping=state.skipping,
         wrapped=state.wrapped,
         child="open",
+        lost=state.lost,
         learners=state.learners,
         forms=state.forms,
         stream=state.stream,
@@ -360,7 +362,16 @@ def fresh(state: ScannerState) -> ScannerState:
 def bare(state: ScannerState) -> ScannerState:
     """The part of the memory that is of one stream."""
     return replace(
-        state, offset=0, tail=b"", skipping=False, learners=(), forms=(), stream=0, parked={}, last=()
+        state,
+        offset=0,
+        tail=b"",
+        skipping=False,
+        lost=None,
+        learners=(),
+        forms=(),
+        stream=0,
+        parked={},
+        last=(),
     )
 
 

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
 
@@ -262,3 +263,80 @@ def test_a_line_without_the_dialects_prefix_is_not_cypresss() -> None:
     lines = [f"lab/1> {line}" for line in GREEN]
     assert judged([*lines[:5], *RED, *lines[5:]], scanner=PREFIX).phase == "COMPLETED"
     assert judged(GREEN, scanner=PREFIX).reason["code"] == "log-unreadable"
+
+
+FALSE_GREENS = Path(__file__).parents[3] / "fixtures" / "false-greens"
+JENKINS = SHAPES["Jenkins pipeline"]
+UNREAD = ("UNKNOWN", "log-unreadable")
+
+
+def ended(lines: Sequence[str], *, categorize: bool = False) -> tuple[str, str]:
+    view = judged(lines, categorize=categorize)
+    return view.phase.value, view.reason["code"]
+
+
+@pytest.mark.parametrize("categorize", [False, True])
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_a_red_run_whose_title_is_lost_never_leaves_a_green_one_alone(
+    shape: Callable[[int, str], str], *, categorize: bool
+) -> None:
+    untitled = [line for line in RED if "Run Starting" not in line]
+    for lines in ([*untitled, *GREEN], [*RED[-25:], *GREEN], [*GREEN, *untitled]):
+        assert ended(changed(lines, shape), categorize=categorize)[0] != "COMPLETED"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "the-wrappers-table-counts-a-failure",
+        "a-wrapper-that-left-a-spec-out",
+        "a-wrapper-whose-cypress-failed",
+    ],
+)
+def test_a_wrapper_in_front_of_the_header_that_taught_the_form_is_not_left_out(name: str) -> None:
+    lines = (FALSE_GREENS / name / "runner.log").read_text().splitlines()
+
+    assert ended(labelled("x", lines)) == UNREAD
+    assert ended(changed(lines, JENKINS)) == UNREAD
+
+
+def test_an_error_in_front_of_the_first_header_is_not_left_out() -> None:
+    error = "Xvfb exited with a non zero exit code."
+
+    assert ended(labelled("x", [error, "", *GREEN]), categorize=True) == UNREAD
+
+
+def test_a_run_under_more_labels_than_are_learnt_is_not_left_out() -> None:
+    lines = [line for n in range(16) for line in labelled(f"g{n}x", prints.whole_run(f"s{n}.cy.ts"))]
+
+    assert ended(lines)[0] == "COMPLETED"
+    assert ended([*lines, *labelled("lastx", RED)]) == UNREAD
+
+
+def test_a_results_box_under_a_label_that_was_not_learnt_is_not_left_out() -> None:
+    untitled = [line for line in RED if "Run Starting" not in line]
+
+    assert ended([*labelled("a", GREEN), *labelled("b", untitled)]) == UNREAD
+
+
+def test_a_title_that_is_printed_twice_teaches_its_form_once() -> None:
+    title = next(n for n, line in enumerate(GREEN) if "Run Starting" in line)
+
+    assert ended(changed([*GREEN[: title + 1], *GREEN[title:]], JENKINS))[0] == "COMPLETED"
+
+
+def test_a_day_of_the_month_may_lose_a_digit() -> None:
+    lines = [
+        f"{'Nov 30' if n < 12 else 'Dec  1'} 10:00:00 host run[7]: {line}" for n, line in enumerate(GREEN)
+    ]
+
+    assert ended(lines)[0] == "COMPLETED"
+
+
+@pytest.mark.parametrize("failing", [0, 1])
+def test_mochas_failures_behind_a_prefix_say_that_the_log_cannot_be_read(failing: int) -> None:
+    lines = labelled(
+        "x", ["", "  3 passing (3s)", f"  {failing} failing", "  3 failing" if failing else "", ""]
+    )
+
+    assert ended(lines)[1] == ("log-unreadable" if failing else "no-evidence")

@@ -10,7 +10,7 @@ from atvm_pipeline.core.errors import DataError
 from atvm_pipeline.shell.alerting import PATIENCE_S, tell
 from atvm_pipeline.shell.files import is_locked
 from atvm_pipeline.shell.programs import systemctl
-from atvm_pipeline.shell.reading import LOST, TERMINAL, counted, posts_pending, read_state, undelivered
+from atvm_pipeline.shell.reading import TERMINAL, counted, posts_of, posts_pending, read_state, undelivered
 from atvm_pipeline.shell.records import Paths, Request, read_record
 from atvm_pipeline.shell.refusals import DONE, UNAVAILABLE
 from atvm_pipeline.shell.supervisor.base import WATCHER_UNIT
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     request, state = _known(paths)
     if state is not None and _is_over(state):
         say(_ended(paths, state))
-        if not undelivered(state) or _was_alerted(state):
+        if not undelivered(state) or _were_alerted(state):
             return DONE
         text = _ended(paths, state)
     else:
@@ -107,11 +107,18 @@ def _ended(paths: Paths, state: dict[str, Any]) -> str:
     return f"{begin}{counted(lost)}.{help_}"
 
 
-def _was_alerted(state: dict[str, Any]) -> bool:
-    """Whether the watcher's own alert about the lost messages has arrived."""
-    about = tuple(f"/alert/attention-message-{outcome}" for outcome in LOST)
+def _were_alerted(state: dict[str, Any]) -> bool:
+    """Whether the watcher's own alerts have told every lost message.
+
+    There is one alert per outcome, about what had it first: it speaks of no second message, and after a repeat by hand
+    nobody can say of which.
+    """
+    lost = [(owner, post["outcome"]) for owner, post in undelivered(state)]
+    once = len({outcome for _, outcome in lost}) == len(lost)
+    by_hand = any("/resend-" in str(post.get("key")) for _, post in posts_of(state))
     sent = [str(post.get("key")) for post in state.get("alerts", ()) if post["outcome"] == "sent"]
-    return any(key.endswith(about) for key in sent)
+    told = {key.rpartition("/alert/attention-message-")[2] for key in sent}
+    return once and not by_hand and all(owner != "an alert" and outcome in told for owner, outcome in lost)
 
 
 def _died(paths: Paths, request: Request | None, state: dict[str, Any] | None, how: str) -> str:

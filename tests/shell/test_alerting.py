@@ -158,15 +158,17 @@ def test_an_alert_gives_up_after_its_time(tmp_path, monkeypatch):
 LOST_STATE = (PROJECT / "fixtures" / "replay" / "failed-256" / "state.json").read_text()
 
 
-def ended(paths: Paths, *outcomes: str, alert: str | None = None) -> None:
+def ended(paths: Paths, *outcomes: str, alerts: tuple[str, ...] = (), resent: bool = False) -> None:
     """Lay the state of a run that has ended, with messages of these outcomes."""
     state = json.loads(LOST_STATE)
     state.pop("facts", None)
     state["run_id"], state["post"], state["alerts"] = RUN_ID, None, []
     for subrun, outcome in zip(state["subruns"], outcomes, strict=True):
-        subrun["post"] = {"outcome": outcome}
-    if alert is not None:
-        state["alerts"] = [{"outcome": alert, "key": f"{RUN_ID}/alert/attention-message-rejected"}]
+        key = f"{RUN_ID}/{subrun['index']:03}"
+        subrun["post"] = {"outcome": outcome, "key": f"{key}/resend-1" if resent else key}
+    for alert in alerts:
+        code, _, outcome = alert.partition(" ")
+        state["alerts"].append({"outcome": outcome, "key": f"{RUN_ID}/alert/attention-message-{code}"})
     paths.state.write_text(json.dumps(state))
 
 
@@ -192,13 +194,74 @@ def test_an_ended_run_whose_messages_were_lost_is_reported_as_such(tmp_path, ser
     assert "died" not in done.stderr + server.posts[0].text
 
 
-def test_an_ended_run_whose_watcher_has_sent_that_alert_is_only_logged(tmp_path, server):
+@pytest.mark.parametrize(
+    ("outcomes", "alerts", "words"),
+    [
+        (("sent", "rejected", "sent"), ("rejected sent",), "1 message was rejected."),
+        (
+            ("sent", "rejected", "expired"),
+            ("rejected sent", "expired sent"),
+            "1 message was rejected, 1 message was given up after 72 hours.",
+        ),
+    ],
+)
+def test_an_ended_run_whose_watcher_has_told_all_that_was_lost_is_only_logged(
+    tmp_path, server, outcomes, alerts, words
+):
     paths = make_request(tmp_path, "true", alert_channel="atvm-alerts")
-    ended(paths, *("rejected",) * 3, alert="sent")
+    ended(paths, *outcomes, alerts=alerts)
     done = run(paths, server)
 
     assert (done.returncode, server.requests) == (0, 0)
-    assert "3 messages were rejected." in done.stderr
+    assert words in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "alerts", "resent", "words"),
+    [
+        pytest.param(
+            ("rejected",) * 3, ("rejected sent",), False, "3 messages were rejected.", id="the first only"
+        ),
+        pytest.param(
+            ("rejected", "uncertain", "sent"),
+            ("rejected sent",),
+            False,
+            "1 message was rejected, 1 message was sent without certainty.",
+            id="one outcome only",
+        ),
+        pytest.param(
+            ("sent", "rejected", "sent"),
+            ("rejected rejected",),
+            False,
+            "2 messages were rejected.",
+            id="an alert that was lost as well",
+        ),
+        pytest.param(
+            ("sent", "rejected", "sent"),
+            ("rejected sent",),
+            True,
+            "1 message was rejected.",
+            id="perhaps one that was repeated by hand",
+        ),
+        pytest.param(
+            ("sent",) * 3,
+            ("rejected sent", "late rejected"),
+            False,
+            "1 message was rejected.",
+            id="an alert about something else",
+        ),
+    ],
+)
+def test_lost_messages_of_which_the_watchers_alert_did_not_speak_are_told(
+    tmp_path, server, outcomes, alerts, resent, words
+):
+    paths = make_request(tmp_path, "true", alert_channel="atvm-alerts")
+    ended(paths, *outcomes, alerts=alerts, resent=resent)
+    done = run(paths, server)
+
+    assert done.returncode == 0, done.stderr
+    (post,) = server.posts
+    assert words in post.text
 
 
 def test_an_ended_run_without_lost_messages_is_only_logged(tmp_path, server):

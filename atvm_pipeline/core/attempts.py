@@ -103,7 +103,7 @@ def pinged(run: Run, event: ServerPinged) -> Run:
     for at, post in enumerate(run.outbox):
         if post.key == event.key and post.pinging and post.pings == event.ping:
             if not event.up:
-                return _away(run, post, event)
+                return _ping_certificate(_away(run, post, event), post, event)
             # A watcher that stops begins nothing; the next one asks again.
             return put(run, at, replace(post, pinging=False) if run.stopping else attempted(post))
     return replace(run, ignored=run.ignored + 1)
@@ -139,3 +139,10 @@ def _certificate(run: Run, post: Post, event: DeliverySettled) -> Run:
             run, "certificate", "The webhook's TLS certificate was not accepted; messages wait until it is."
         )
     return clear_notice(run, "certificate") if event.outcome == "sent" else run
+
+
+def _ping_certificate(run: Run, post: Post, event: ServerPinged) -> Run:
+    if not event.certificate or post.kind == "alert":
+        return run
+    text = f"The webhook's TLS certificate was not accepted ({event.detail}); messages wait until it is."
+    return notice(run, "certificate", text)

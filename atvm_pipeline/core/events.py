@@ -269,6 +269,8 @@ class ServerPinged(EventBase, frozen=True, kw_only=True, tag="server-pinged"):
     status: int | None = None
     detail: str = ""
     retry_after_s: float | None = None
+    certificate: bool = False
+    """The certificate is the trouble.  False in journals of the first release, which did not say it of a ping."""
 
 
 class ResendRequested(EventBase, frozen=True, kw_only=True, tag="resend-requested"):

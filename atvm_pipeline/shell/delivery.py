@@ -81,6 +81,7 @@ def pinged(effect: PingServer, ping: Ping) -> ServerPinged:
         status=ping.status,
         detail=ping.detail,
         retry_after_s=ping.retry_after_s,
+        certificate=ping.certificate,
     )
 
 

@@ -47,6 +47,8 @@ class Ping(msgspec.Struct, frozen=True, kw_only=True):
     detail: str = ""
     """One of the sentences of this module and its transport."""
     retry_after_s: float | None = None
+    certificate: bool = False
+    """As in `Attempt`."""
 
 
 SENT = "the server stored the post"
@@ -135,7 +137,7 @@ def ping(
             total_s=total_timeout_s,
         )
     except NotArrivedError as failure:
-        return Ping(up=False, detail=failure.detail)
+        return Ping(up=False, detail=failure.detail, certificate=failure.certificate)
     except transport.UncertainError:
         return Ping(up=False, detail=IS_AWAY)
     if answer.status not in (*AWAY_STATUS, HTTPStatus.GATEWAY_TIMEOUT):

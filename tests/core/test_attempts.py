@@ -236,6 +236,26 @@ def test_an_answer_to_a_ping_that_nobody_waits_for_changes_nothing() -> None:
     assert len(story.posts) == 1
 
 
+def test_a_certificate_that_a_ping_does_not_accept_asks_for_attention_at_once_until_the_message_is_sent() -> (
+    None
+):
+    story = told(alerts=True).settle(AWAY, detail="a proxy answered").tick(5)
+    story.ping(up=False, certificate=True, detail="name its authority")
+    assert "certificate was not accepted (name its authority)" in str(story.view.attention)
+    assert [post.key for post in story.run.outbox][-1] == "r1/alert/attention-certificate"
+    story.settle("not-arrived").tick(5).ping().settle()
+
+    assert story.view.attention is None
+
+
+def test_an_alert_whose_ping_meets_a_bad_certificate_asks_for_no_attention_of_its_own() -> None:
+    story = Story(alerts=True).started().begin_child(2).tick(43200).settle(AWAY).tick(5)
+    before = story.view.attentions
+    story.ping(up=False, certificate=True, detail="name its authority")
+
+    assert story.view.attentions == before
+
+
 @pytest.mark.parametrize("outcome", ["not-arrived", AWAY])
 def test_a_message_that_is_late_by_ten_minutes_calls_for_attention_until_it_is_sent(outcome: str) -> None:
     story = told(alerts=True).settle(outcome, detail="no connection to the server or proxy")

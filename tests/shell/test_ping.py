@@ -8,7 +8,7 @@ import pytest
 
 from atvm_pipeline.core.effects import PingServer
 from atvm_pipeline.core.events import ServerPinged
-from atvm_pipeline.shell import delivery, dialling, mattermost
+from atvm_pipeline.shell import delivery, dialling, mattermost, transport
 from atvm_pipeline.shell.delivery import NO_PING, NO_THREAD, deliverer, ping_once
 from atvm_pipeline.shell.mattermost import Ping, ping
 from atvm_pipeline.shell.webhook import Webhook
@@ -144,6 +144,15 @@ def test_a_ping_takes_the_certificate_and_the_proxy_of_a_post(
 
         assert len(server.pings) == 1
         assert all(head.startswith(b"CONNECT chat.test:443") for head in proxy.heads)
+
+
+def test_a_certificate_that_is_not_trusted_is_said_with_its_reason(certificate: tuple[Path, Path]) -> None:
+    with MattermostModel(certificate=certificate) as server:
+        effect = PingServer(key="r1/001", ping=1)
+        found = deliverer(request(), {"MATTERMOST_ATVM_WEBHOOK": server.url})(effect)
+
+    assert isinstance(found, ServerPinged)
+    assert (found.up, found.certificate, found.detail) == (False, True, transport.BAD_CERTIFICATE)
 
 
 def test_a_ping_through_a_plain_proxy_names_the_whole_address(

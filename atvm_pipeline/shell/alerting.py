@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import assert_never
 
-from atvm_pipeline.core.attempts import REPEAT_DELAYS_S, UNCERTAIN_DELAY_S
+from atvm_pipeline.core.attempts import REPEAT_DELAYS_S, REPEATS_MAX, UNCERTAIN_DELAY_S
 from atvm_pipeline.core.messages import alert_line, marked
 
 from . import clock
@@ -34,6 +34,13 @@ def channel_of(request: Request | None, environ: Mapping[str, str]) -> str | Non
     return environ.get("ATVM_WATCHER_ALERT_CHANNEL") or None
 
 
+def holds(request: Request | None, environ: Mapping[str, str]) -> bool:
+    """Whether nothing is repeated that may have arrived: as at the start, else by the present setting."""
+    if request is not None:
+        return request.settings.post_uncertain == "hold"
+    return environ.get("ATVM_WATCHER_POST_UNCERTAIN") == "hold"
+
+
 def tell(
     build_name: str,
     request: Request | None,
@@ -55,7 +62,8 @@ def tell(
     webhook = Webhook.parse(address)
     ca_file = request.ca_file if request is not None else environ.get("ATVM_WATCHER_CA_FILE")
     payload = alert_line(build_name, request.run_id if request is not None else "", text, key)
-    sender = _Sender(webhook, channel, Path(ca_file) if ca_file else None, payload)
+    repeats_max = 0 if holds(request, environ) else REPEATS_MAX
+    sender = _Sender(webhook, channel, Path(ca_file) if ca_file else None, payload, repeats_max)
     deadline_s = clock.monotonic() + patience_s
     while True:
         outcome = sender.attempt()
@@ -73,8 +81,11 @@ def tell(
 class _Sender:
     """Attempts at one alert, by the rules of a run's messages."""
 
-    def __init__(self, webhook: Webhook, channel: str, ca_file: Path | None, payload: str) -> None:
+    def __init__(
+        self, webhook: Webhook, channel: str, ca_file: Path | None, payload: str, repeats_max: int
+    ) -> None:
         self._webhook, self._channel, self._ca_file, self._payload = webhook, channel, ca_file, payload
+        self._repeats_max = repeats_max
         self._pause_s = FIRST_DELAY_S
         self._repeats = 0
         self._uncertain = False
@@ -101,12 +112,12 @@ class _Sender:
                 self._repeats = repeats
                 return self._wait(attempt.detail, self._backed_off(attempt.retry_after_s))
             case "uncertain":
-                if self._uncertain or self._repeats >= len(REPEAT_DELAYS_S):
+                if self._uncertain or self._repeats >= self._repeats_max:
                     return "uncertain"
                 self._uncertain = self.doubted = True
                 return self._wait(attempt.detail, UNCERTAIN_DELAY_S)
             case "probably-not-arrived":
-                if self._repeats >= len(REPEAT_DELAYS_S):
+                if self._repeats >= self._repeats_max:
                     return "uncertain"
                 self._ping_first = self.doubted = True
                 wait_s = max(REPEAT_DELAYS_S[self._repeats], attempt.retry_after_s or 0.0)

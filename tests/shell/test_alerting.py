@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from atvm_pipeline.core.attempts import REPEAT_DELAYS_S
 from atvm_pipeline.shell import alerting
@@ -97,13 +98,19 @@ def test_a_state_that_cannot_be_read_does_not_keep_the_alert_back(tmp_path, serv
     assert "nothing is known yet" in server.posts[0].text
 
 
-def told(server, tmp_path, monkeypatch, **fields):
+def told(server, tmp_path, monkeypatch, uncertain="repeat-marked"):
     """`alerting.tell`, and the seconds that it waited between its attempts."""
+    request = read_record(make_request(tmp_path, "true", alert_channel="a").request, Request)
+    settings = replace(request.settings, post_uncertain=uncertain)
+    return told_of(replace(request, settings=settings), {}, server, monkeypatch)
+
+
+def told_of(request, environ, server, monkeypatch):
+    """`told`, of this request and environment."""
     waits = []
     monkeypatch.setattr(alerting.clock, "sleep", waits.append)
-    request = read_record(make_request(tmp_path, "true", alert_channel="a").request, Request)
-    environ = {"MATTERMOST_ATVM_WEBHOOK": server.url}
-    outcome = alerting.tell(BUILD, request, environ, "text", key=f"{RUN_ID}/alert/x", **fields)
+    environ = {"MATTERMOST_ATVM_WEBHOOK": server.url, **environ}
+    outcome = alerting.tell(BUILD, request, environ, "text", key=f"{RUN_ID}/alert/x")
     return outcome, waits
 
 
@@ -141,6 +148,27 @@ def test_an_alert_whose_repeat_is_refused_for_now_is_tried_again(tmp_path, serve
     server.script(away(), rate_limited("9"), ok())
 
     assert told(server, tmp_path, monkeypatch) == ("sent", [5.0, 9.0])
+
+
+@pytest.mark.parametrize("behaviour", [drop_after_accept(), away(), passed_on(502)])
+def test_hold_repeats_no_alert_that_may_have_arrived(tmp_path, server, monkeypatch, behaviour):
+    server.script(behaviour, ok())
+
+    assert told(server, tmp_path, monkeypatch, "hold") == ("uncertain", [])
+    assert (server.requests, server.pings) == (1, [])
+
+
+def test_hold_repeats_an_alert_that_certainly_did_not_arrive(tmp_path, server, monkeypatch):
+    server.script(rate_limited("9"), ok())
+
+    assert told(server, tmp_path, monkeypatch, "hold") == ("sent", [9.0])
+
+
+def test_hold_is_taken_from_the_setting_where_the_request_is_gone(server, monkeypatch):
+    server.script(drop_after_accept(), ok())
+    environ = {"ATVM_WATCHER_ALERT_CHANNEL": "a", "ATVM_WATCHER_POST_UNCERTAIN": "hold"}
+
+    assert told_of(None, environ, server, monkeypatch) == ("uncertain", [])
 
 
 def test_an_alert_gives_up_after_its_time(tmp_path, monkeypatch):
@@ -217,46 +245,45 @@ def test_an_ended_run_whose_watcher_has_told_all_that_was_lost_is_only_logged(
 
 
 @pytest.mark.parametrize(
-    ("outcomes", "alerts", "resent", "words"),
+    ("outcomes", "laid", "words"),
     [
         pytest.param(
-            ("rejected",) * 3, ("rejected sent",), False, "3 messages were rejected.", id="the first only"
+            ("rejected",) * 3,
+            {"alerts": ("rejected sent",)},
+            "3 messages were rejected.",
+            id="the first only",
         ),
         pytest.param(
             ("rejected", "uncertain", "sent"),
-            ("rejected sent",),
-            False,
+            {"alerts": ("rejected sent",)},
             "1 message was rejected, 1 message was sent without certainty.",
             id="one outcome only",
         ),
         pytest.param(
             ("sent", "rejected", "sent"),
-            ("rejected rejected",),
-            False,
+            {"alerts": ("rejected rejected",)},
             "2 messages were rejected.",
             id="an alert that was lost as well",
         ),
         pytest.param(
             ("sent", "rejected", "sent"),
-            ("rejected sent",),
-            True,
+            {"alerts": ("rejected sent",), "resent": True},
             "1 message was rejected.",
             id="perhaps one that was repeated by hand",
         ),
         pytest.param(
             ("sent",) * 3,
-            ("rejected sent", "late rejected"),
-            False,
+            {"alerts": ("rejected sent", "late rejected")},
             "1 message was rejected.",
             id="an alert about something else",
         ),
     ],
 )
 def test_lost_messages_of_which_the_watchers_alert_did_not_speak_are_told(
-    tmp_path, server, outcomes, alerts, resent, words
+    tmp_path, server, outcomes, laid, words
 ):
     paths = make_request(tmp_path, "true", alert_channel="atvm-alerts")
-    ended(paths, *outcomes, alerts=alerts, resent=resent)
+    ended(paths, *outcomes, **laid)
     done = run(paths, server)
 
     assert done.returncode == 0, done.stderr

@@ -36,11 +36,19 @@ Final = Literal["sent", "rejected", "uncertain", "dropped"]
 
 def settle(run: Run, event: DeliverySettled) -> Run:
     """Fold the outcome of one attempt.  An outcome of another attempt than the one in flight changes nothing."""
-    for at, post in enumerate(run.outbox):
+    for at, old in enumerate(run.outbox):
+        post = _begun_earlier(old, event)
         if post.key == event.key and post.in_flight and post.attempts == event.attempt:
             after = replace(post, in_flight=False, detail=event.detail, status=event.status)
             return _certificate(put(run, at, _settled(run, after, event)), post, event)
     return replace(run, ignored=run.ignored + 1)
+
+
+def _begun_earlier(post: Post, event: DeliverySettled) -> Post:
+    """Begin the repeat that a release with shorter waits had begun: its journal has only the outcome."""
+    waits = post.outcome == "pending" and post.attempts > 0 and not post.in_flight
+    begun = waits and post.key == event.key and event.attempt == post.attempts + 1
+    return attempted(post) if begun else post
 
 
 def _settled(run: Run, post: Post, event: DeliverySettled) -> Post:

@@ -6,7 +6,13 @@ import pytest
 
 from atvm_pipeline.core import undelivered
 from atvm_pipeline.core.attempts import REPEAT_DELAYS_S, REPEATS_MAX, UNCERTAIN_DELAY_S
-from atvm_pipeline.core.events import ResendRequested, ServerPinged, WatcherStarted, WatcherStopped
+from atvm_pipeline.core.events import (
+    DeliverySettled,
+    ResendRequested,
+    ServerPinged,
+    WatcherStarted,
+    WatcherStopped,
+)
 from atvm_pipeline.core.outbox import EXPIRES_S, LAST_DELAY_S
 from atvm_pipeline.core.reducer import is_finished, next_deadline
 from atvm_pipeline.core.state import Post
@@ -161,6 +167,23 @@ def test_the_sixth_marked_repeat_is_the_last_also_if_its_end_is_not_known() -> N
     story = repeated(5).tick(REPEAT_DELAYS_S[5]).ping().settle("uncertain")
 
     assert first(story).outcome == "uncertain"
+
+
+@pytest.mark.parametrize(("outcome", "end"), [("sent", "sent"), ("uncertain", "uncertain")])
+def test_a_journal_whose_repeat_came_before_todays_wait_ends_as_it_ended(outcome: str, end: str) -> None:
+    story = told().settle("uncertain").tick(7)
+    story.feed(DeliverySettled(at=story.at, key="r1/001", attempt=2, outcome=outcome))  # type: ignore[arg-type]
+    story.tick(9999)
+
+    assert (first(story).outcome, first(story).attempts, first(story).repeats) == (end, 2, 1)
+    assert (len(story.posts), story.run.ignored) == (1, 0)
+
+
+def test_an_outcome_of_a_later_attempt_than_the_next_changes_nothing() -> None:
+    story = told().settle("uncertain").tick(7)
+    story.feed(DeliverySettled(at=story.at, key="r1/001", attempt=3, outcome="sent"))
+
+    assert (first(story).outcome, story.run.ignored) == ("pending", 1)
 
 
 def test_an_attempt_that_a_crash_cut_off_is_repeated_at_once() -> None:

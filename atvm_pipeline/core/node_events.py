@@ -7,7 +7,7 @@ written in place, uses its second parameter for nothing but reading its properti
 from .js_objects import Entry
 from .js_tokens import Script
 
-_CONTROL = frozenset({"if", "while", "for", "with", "switch", "catch"})
+_CONTROL = frozenset({"if", "while", "for", "with", "switch", "catch", "await"})
 _NOTHING = frozenset({";", "}", "null", "undefined"})
 
 

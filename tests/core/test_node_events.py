@@ -64,6 +64,7 @@ def test_a_function_that_leaves_the_config_as_it_is_changes_nothing(events: str)
         "setupNodeEvents(on, config) { eval(text); return config }",
         "setupNodeEvents(on, config) { if (gold) { return other } return config }",
         "setupNodeEvents(on, config) { for (const x of y) { return x } }",
+        "async setupNodeEvents(on, config) { for await (const x of y) { return x } }",
         "setupNodeEvents(on, config) { try { return other } catch (e) { return config } }",
         "setupNodeEvents(on) { return other }",
         "setupNodeEvents(on, config) { config.specPattern = 'b'; return config }",

@@ -9,6 +9,8 @@ from .js_tokens import Script
 
 NESTED_MAX = 12
 """Calls and constants that the exported object may be behind."""
+USES_MAX = 50
+"""Other uses of `defineConfig` that are looked at; a file with more says nothing certain."""
 
 _MODIFIERS = frozenset({"async", "get", "set", "*", "static"})
 _TYPE_WORDS = frozenset({"as", "satisfies"})
@@ -164,7 +166,7 @@ class Objects:
     def _is_cypress(self, used: int) -> bool:
         """Whether every other `defineConfig` of the file is an import of Cypress's."""
         others = [at for at in self.uses("defineConfig") if at != used]
-        return all(self._imported(at) for at in others)
+        return len(others) <= USES_MAX and all(self._imported(at) for at in others)
 
     def _imported(self, at: int) -> bool:
         """Whether a name stands between the braces of `import {...} from 'cypress'`, or of `{...} = require('cypress')`."""

@@ -1,8 +1,11 @@
 """Only a certain `specPattern` may refuse: each construct with two outcomes makes it unknown, at any depth."""
 
+import time
+
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from atvm_pipeline.core.js_objects import USES_MAX
 from atvm_pipeline.core.js_tokens import read_script
 from atvm_pipeline.core.spec_pattern import CONFIG_CHARS_MAX, PATTERNS_MAX, read_spec_pattern
 
@@ -184,6 +187,23 @@ def test_what_no_run_of_the_config_could_change_is_known(config: str, pattern: s
 )
 def test_what_a_run_of_the_config_may_change_is_not_known(config: str) -> None:
     assert read_spec_pattern(config.replace("<A>", A)) is None
+
+
+def config_that_imports(count: int) -> str:
+    names = "defineConfig, " * count
+    return f"import {{{names}}} from 'cypress'\nexport default defineConfig({{ {A} }})"
+
+
+def test_only_so_many_imports_of_define_config_are_looked_at() -> None:
+    assert read_spec_pattern(config_that_imports(USES_MAX)) == ("a",)
+    assert read_spec_pattern(config_that_imports(USES_MAX + 1)) is None
+
+
+def test_many_imports_of_define_config_cost_little() -> None:
+    began = time.process_time()
+
+    assert read_spec_pattern(config_that_imports(15_000)) is None
+    assert time.process_time() - began < 5
 
 
 def test_a_config_that_is_too_long_or_too_deep_is_not_read() -> None:

@@ -14,11 +14,17 @@ EXPANSIONS_MAX = 1_000
 BRACE_DEPTH_MAX = 20
 
 _PIECE = re.compile(r"(?:\\.|[^{\\])+|.", re.DOTALL)
-_NUMBERS = re.compile(r"(-?\d{1,6})\.\.(-?\d{1,6})")
+_NUMBERS = re.compile(r"(0|-?[1-9]\d{0,5})\.\.(0|-?[1-9]\d{0,5})")
 _EXTGLOB = re.compile(r"([@?*+!])\(([^()]*)\)")
 _CLASS = re.compile(r"\[([!^]?)(\]?[^\]/]*)\]")
 _OUTSIDE = re.compile(r"/|[A-Za-z]:|(?:.*/)?\.\.(?:/|\Z)", re.DOTALL)
 """An absolute path, or one that climbs."""
+_PLAIN_CLASS = re.compile(r"\[(?=[^\]]*[!^.-])[!^]?[\w.-]+\]")
+"""A range or a negation: the brackets of others may also be names."""
+_PLAIN_EXTGLOB = re.compile(r"[@?*+!]\([\w.|*-]*\)")
+_STRANGE = re.compile(r'[\[\]()|\\"]')
+_REPEATED = re.compile(r"[\])}]\+(?!\()")
+"""A plus that may repeat what is before it."""
 _SPECIAL = re.compile(r"[*?\[\]{}()!+@\\]")
 _CLASS_SPECIAL = re.compile(r"[\[\]\\^&~|]")
 
@@ -26,29 +32,49 @@ _CLASS_SPECIAL = re.compile(r"[\[\]\\^&~|]")
 def match_specs(patterns: Iterable[str], paths: Iterable[str]) -> tuple[str, ...] | None:
     """The paths (relative to the working directory, with /) that the patterns name, in the order of `paths`.
 
-    A pattern that begins with `!` takes away.  One that is the path of a folder names what is below it, as in the
-    library that Cypress uses.  Nothing below node_modules is a spec.  None if a pattern is absolute, climbs, or is too
-    much to expand: then nobody knows.
+    A pattern that is the path of a folder names what is below it, as in the library that Cypress uses.  Nothing below
+    node_modules is a spec.  None if a pattern is not certain: then nobody knows.
     """
     wanted: list[re.Pattern[str]] = []
-    unwanted: list[re.Pattern[str]] = []
     folders: set[str] = set()
     for pattern in patterns:
-        negated = pattern.startswith("!") and not pattern.startswith("!(")
-        plain = pattern[1:] if negated else pattern
-        expanded = expand_braces(plain)
-        if not expanded or any(_OUTSIDE.match(one) for one in expanded):
+        if not is_certain(pattern):
             return None
-        (unwanted if negated else wanted).append(re.compile(glob_regex(plain)))
-        if not negated and _SPECIAL.search(plain) is None:
-            folders.add(plain.removeprefix("./").rstrip("/"))
+        wanted.append(re.compile(glob_regex(pattern)))
+        if _SPECIAL.search(pattern) is None:
+            folders.add(pattern.removeprefix("./").rstrip("/"))
     return tuple(
         path
         for path in paths
         if "node_modules" not in path.split("/")
         and (any(one.match(path) for one in wanted) or _below(path, folders))
-        and not any(one.match(path) for one in unwanted)
     )
+
+
+def is_certain(pattern: str) -> bool:
+    """Whether what a pattern names is read here as Cypress reads it, or more liberally.
+
+    Not one that takes away, is absolute, climbs, is too much to expand, or has what is not read here: `(a|b)`, brackets
+    in brackets, `{01..03}`, `{1..9..2}`, `{a..c}`, `[[:digit:]]`, a backslash, an empty segment or `.`.
+    """
+    if len(pattern) > PATTERN_CHARS_MAX or pattern.startswith("!"):
+        return False
+    simple = _EXTGLOB.sub(_extglob, pattern).removeprefix("./")
+    expanded = expand_braces(simple if _SPECIAL.search(simple) else simple.rstrip("/"))
+    return bool(expanded) and not _is_strange(pattern) and not any(map(_is_elsewhere, expanded))
+
+
+def _is_strange(pattern: str) -> bool:
+    """Whether a pattern has signs that Cypress's library may read in another way."""
+    plain = _PLAIN_EXTGLOB.sub("", _PLAIN_CLASS.sub("", pattern))
+    return _STRANGE.search(plain) is not None or _REPEATED.search(pattern) is not None
+
+
+def _is_elsewhere(expanded: str) -> bool:
+    """Whether a pattern without alternatives leaves the folder, has a brace left, or a segment that is no name."""
+    if _OUTSIDE.match(expanded) or "{" in expanded or "}" in expanded:
+        return True
+    return any(segment in ("", ".") for segment in expanded.split("/"))
 
 
 def _below(path: str, folders: set[str]) -> bool:

@@ -158,10 +158,11 @@ class _Reading:
         self._parts = parts
         self._known = known
         self._dialect = dialect
-        self._template = _template_parts(parts, template)
+        self._template_name = _place_of_name(parts, template)
+        self._template = self._template_name or _template_parts(parts, template)
         # The name of a template that is not known is the first part.
         self._first_free = 0 if template else 1
-        self._begin = next(at for at in range(len(parts) + 1) if at not in self._template)
+        self._begin = next(at for at in range(len(parts) + 1) if at not in self._template_name)
         self._transport = self._find_transport()
 
     def find(self) -> tuple[Span, ...]:
@@ -195,7 +196,7 @@ class _Reading:
             for end in range(min(at + longest, len(self._parts)), at, -1):
                 text = "-".join(self._parts[at:end])
                 host = self._known.get(text.casefold())
-                if host is not None and not self._is_silenced(text) and (at, end) != self._last_transport():
+                if host is not None and self._may_be_known(at, end):
                     yield Span(at, end, host, "inventory")
                     at = end
                     break
@@ -204,9 +205,15 @@ class _Reading:
                     yield Span(at, at + 1, self._parts[at], "pattern")
                 at += 1
 
+    def _may_be_known(self, at: int, end: int) -> bool:
+        """Return whether nothing says that these parts are no host though the inventory has their name."""
+        if self._template_name.issuperset(range(at, end)) or (at, end) == self._last_transport():
+            return False
+        return not self._is_silenced("-".join(self._parts[at:end]))
+
     def _fits_host_pattern(self, at: int) -> bool:
         part = self._parts[at]
-        if at in self._transport or not fits_pattern(part, self._dialect.host):
+        if at in self._transport or at in self._template_name or not fits_pattern(part, self._dialect.host):
             return False
         return not self._is_not_requested(part)
 
@@ -273,6 +280,20 @@ class _Reading:
 
 def _is_transport(part: str) -> bool:
     return fits_pattern(part, _TRANSPORT)
+
+
+def _place_of_name(parts: Sequence[str], template: str | None) -> frozenset[int]:
+    """Return where the template's name stands as a whole: in one piece, else with other parts in between."""
+    folded = [part.casefold() for part in parts]
+    words = template.casefold().split("-") if template else []
+    for start in range(len(folded) - len(words) + 1):
+        if folded[start : start + len(words)] == words:
+            return frozenset(range(start, start + len(words)))
+    places: list[int] = []
+    for at, part in enumerate(folded):
+        if len(places) < len(words) and part == words[len(places)]:
+            places.append(at)
+    return frozenset(places if len(places) == len(words) else ())
 
 
 def _template_parts(parts: Sequence[str], template: str | None) -> frozenset[int]:

@@ -221,6 +221,31 @@ def test_parts_of_the_template_s_name_are_no_hosts_and_are_not_named() -> None:
     assert hosts("w2k25", template="w2k25") == ()
 
 
+def test_a_part_of_the_template_s_name_is_no_host_wherever_the_name_stands() -> None:
+    known = ("w2k22", "w2k25", "redhat9.6")
+
+    assert hosts("nightly-upgrade-w2k22-redhat9.6-fc", known, template="upgrade-w2k22") == ("redhat9.6",)
+    assert hosts("migrate-fc-w2k25-redhat9.6", known, template="migrate-w2k25") == ("redhat9.6",)
+    assert left("migrate-fc-w2k25-redhat9.6", known, template="migrate-w2k25") == ()
+    assert hosts("nightly-cmc-W2K25-redhat9.6-fc", (), template="cmc-w2k25") == ("redhat9.6",)
+
+
+def test_a_host_outside_of_the_template_s_place_is_requested() -> None:
+    known = ("w2k25", "w2k25-node1", "redhat9.6")
+
+    assert hosts("cmc-w2k25-w2k25-fc", known, template="cmc-w2k25") == ("w2k25",)
+    assert hosts("nightly-cmc-w2k25-w2k25-fc", known, template="cmc-w2k25") == ("w2k25",)
+    assert hosts("w2k25-cmc-w2k25-fc", known, template="cmc-w2k25") == ("w2k25",)
+    assert hosts("w2k25-redhat9.6-cmc-fc", known, template="cmc-w2k25") == ("w2k25", "redhat9.6")
+    assert hosts("nightly-cmc-w2k25-node1-fc", known, template="cmc-w2k25") == ("w2k25-node1",)
+
+
+def test_a_named_host_counts_though_it_is_a_part_of_the_template_s_name() -> None:
+    asked = hosts("nightly-cmc-w2k25-fc", ("w2k25",), template="cmc-w2k25", named=("w2k25",))
+
+    assert asked == ("w2k25",)
+
+
 def test_a_template_with_a_host_s_name_hides_no_host_behind_the_template() -> None:
     assert hosts("cmc-redhat9.6-redhat9.6-fc", template="cmc-redhat9.6") == ("redhat9.6",)
     assert hosts("e2e-redhat9.6-fc", template="cmc-redhat9.6") == ("redhat9.6",)

@@ -1,5 +1,7 @@
 """A runner that is gone without an exit record: what the watcher makes of the stop marker and of the boot."""
 
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -57,6 +59,19 @@ class World:
         return (seen[0].rebooted, seen[0].stop_requested) if seen else None
 
 
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[Callable[..., World]]:
+    """Makes a run's world, whose sources are closed after the test."""
+    with ExitStack() as opened:
+
+        def make(**named: Any) -> World:
+            made = World(tmp_path, **named)
+            opened.enter_context(made.sources)
+            return made
+
+        yield make
+
+
 @pytest.mark.parametrize("ours", [True, False])
 @pytest.mark.parametrize(
     ("marker", "found"),
@@ -69,36 +84,40 @@ class World:
     ids=["none", "requested", "host-down", "another-run"],
 )
 def test_a_runner_that_is_gone_was_stopped_if_the_marker_of_this_run_says_so(
-    marker: dict[str, Any] | None, found: tuple[bool, bool], ours: bool, tmp_path: Path
+    marker: dict[str, Any] | None, found: tuple[bool, bool], ours: bool, world: Callable[..., World]
 ) -> None:
-    world = World(tmp_path, started=True, ours=ours)
+    run = world(started=True, ours=ours)
     if marker is not None:
-        world.stop(**marker)
+        run.stop(**marker)
 
-    assert world.vanished() == found
-    assert world.look() == []
-
-
-def test_one_look_that_misses_a_runner_proves_nothing(tmp_path: Path) -> None:
-    assert World(tmp_path, started=True).stop().look() == []
+    assert run.vanished() == found
+    assert run.look() == []
 
 
-def test_a_requested_stop_before_a_reboot_is_both(tmp_path: Path) -> None:
-    assert World(tmp_path, started=True, boot="an-earlier-boot").stop().vanished() == (True, True)
+def test_one_look_that_misses_a_runner_proves_nothing(world: Callable[..., World]) -> None:
+    assert world(started=True).stop().look() == []
 
 
-def test_a_runner_that_was_stopped_before_a_look_found_it_is_waited_for_no_longer(tmp_path: Path) -> None:
-    assert World(tmp_path, started=False).stop().vanished() == (False, True)
+def test_a_requested_stop_before_a_reboot_is_both(world: Callable[..., World]) -> None:
+    assert world(started=True, boot="an-earlier-boot").stop().vanished() == (True, True)
+
+
+def test_a_runner_that_was_stopped_before_a_look_found_it_is_waited_for_no_longer(
+    world: Callable[..., World],
+) -> None:
+    assert world(started=False).stop().vanished() == (False, True)
 
 
 @pytest.mark.parametrize(("ours", "stopped"), [(False, False), (True, False), (True, True)])
-def test_a_runner_that_has_not_come_yet_is_not_gone(ours: bool, stopped: bool, tmp_path: Path) -> None:
-    world = World(tmp_path, started=False, ours=ours)
+def test_a_runner_that_has_not_come_yet_is_not_gone(
+    ours: bool, stopped: bool, world: Callable[..., World]
+) -> None:
+    run = world(started=False, ours=ours)
     if stopped:
-        world.stop()
+        run.stop()
 
-    assert world.vanished() is None
+    assert run.vanished() is None
 
 
-def test_no_runner_comes_after_a_reboot(tmp_path: Path) -> None:
-    assert World(tmp_path, started=False, ours=True, boot="an-earlier-boot").vanished() == (True, False)
+def test_no_runner_comes_after_a_reboot(world: Callable[..., World]) -> None:
+    assert world(started=False, ours=True, boot="an-earlier-boot").vanished() == (True, False)

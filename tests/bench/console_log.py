@@ -1,7 +1,7 @@
 """A runner's log of any size, the same bytes every time: what Cypress prints, in its layout and colours, and much else.
 
-Streamed, so that the size of the log never is the size of this process.  One line in a hundred is an anchor; around
-them stand whole boxes in which each character has its own colour, and one line in two hundred is nearly an anchor.
+Streamed, so that the size of the log never is the size of this process.  Four lines in a hundred are anchors, three of
+them rows of boxes in which each character has its own colour; one line in two hundred is nearly an anchor.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from tests.core.recognise import cypress_prints as prints
 
 SPECS_PER_CHILD = 12
 LINES_PER_SPEC = 320
-"""Lines of other origin within one spec; with what stands around them, one line in a hundred is an anchor."""
+"""Lines of other origin within one spec; with what stands around them, four lines in a hundred are anchors."""
 FAILING_EVERY = 8
 """Every so many specs one has a failing test."""
 

@@ -21,6 +21,9 @@ def extended(pattern: bytes) -> bytes:
     """A pattern of Python's as a POSIX extended one.  A DFA does not backtrack: it needs no possessive quantifiers."""
     for python, posix in (
         (_HIGH_BYTES, _HIGH_CHARS),
+        # No line that grep sees holds a line feed.
+        (rb"\n", b""),
+        (rb"\x07", b"\x07"),
         (rb"\x1b", b"\x1b"),
         (rb"[ \t]", b"[ \t]"),
         (b"(?:", b"("),

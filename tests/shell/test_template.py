@@ -81,7 +81,8 @@ def test_a_command_that_cannot_be_started_is_an_oserror_that_names_the_folder(tm
 def test_an_interrupted_start_ends_its_template_command(tmp_path, name):
     """The signal goes to the starter alone, as `kill` sends it; ^C would reach both."""
     program = (
-        "import sys; from pathlib import Path; from atvm_pipeline.shell.template import run_template\n"
+        "import signal, sys; from pathlib import Path; from atvm_pipeline.shell.template import run_template\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_DFL)  # these tests may run under nohup\n"
         "here = Path(sys.argv[1])\n"
         "try:\n"
         "    run_template('echo $$ > pid; exec sleep 300', here, {'PATH': sys.argv[2]}, 'b', here)\n"

@@ -10,6 +10,8 @@ from .world import World
 
 WATCHER = 4000
 """Pid of the first watcher; each later one has the next."""
+AGAIN_S = 0.1
+"""No pid comes round within this: a host would have to start hundreds of thousands of processes a second."""
 
 
 class Table:
@@ -20,11 +22,14 @@ class Table:
         self._hints = hints
         self.rows: dict[int, Row] = {}
         self.commands: dict[int, list[str]] = {}
+        self._born: dict[int, float] = {}
         self._newest: int | None = None
         self._waiting: list[tuple[int, float, Callable[[Path | None], None]]] = []
 
     def start(self, pid: int, parent: int, name: str, *command: str) -> Row:
-        row = Row(pid, parent, round(self._world.monotonic_s, 2), name, "S")
+        born = round(max(self._world.monotonic_s, self._born.get(pid, 0.0) + AGAIN_S), 2)
+        self._born[pid] = born
+        row = Row(pid, parent, born, name, "S")
         self.rows[pid] = row
         self.commands[pid] = [name, *command]
         self._newest = pid

@@ -134,6 +134,13 @@ def test_a_sync_that_failed_does_not_count_when_it_is_repeated() -> None:
         played([Plan(story="tiny", faults=(fault,), deaths=(Death(point=number + 20, kind="power"),))])
 
 
+def test_a_pid_that_is_used_again_at_once_is_another_process() -> None:
+    """The exit is pulled into the moment in which Cypress starts, and another program gets its pid in that moment."""
+    late = Fault(point=15, error="ENOSPC")
+    pulls = (Happening(point=31, what="pull"), Happening(point=41, what="pull"))
+    played([Plan(story="printed-00-no-specs-found", seed=468, faults=(late,), happenings=pulls, reuse=True)])
+
+
 def test_a_cancel_at_any_point_ends_in_one_of_two_ways() -> None:
     for point in undisturbed("tiny-groups").points[::5]:
         cancel = Happening(point=point.number, what="cancel")

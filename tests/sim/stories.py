@@ -101,9 +101,10 @@ def _whole(
     *specs: tuple[str, bool],
     exit_: Do | None = None,
     ending: tuple[str, str] = ("COMPLETED", "all-passed"),
+    table: Sequence[str] | None = None,
     **more: Any,
 ) -> Story:
-    """One Cypress process that runs its specs to the end."""
+    """One Cypress process that runs its specs to the end; `table` is what the log gets there instead of their table."""
     steps = [*_begun(), Step(1.2, _log(prints.starting(*(spec for spec, _ in specs))))]
     reports = []
     for number, (spec, passed) in enumerate(specs, 1):
@@ -111,7 +112,7 @@ def _whole(
         reports.append((number + 0.9, spec, passed))
     end_s = len(specs) + 2.0
     code = sum(not passed for _, passed in specs)
-    steps += [Step(end_s, _log(_table(*specs))), Step(end_s + 0.2, exit_ or _exit(code))]
+    steps += [Step(end_s, _log(table or _table(*specs))), Step(end_s + 0.2, exit_ or _exit(code))]
     return Story(ending, tuple(steps), tuple(reports), **more)
 
 
@@ -170,6 +171,11 @@ CRASHED = [
         "✖",
     ),
 ]
+GREEN_ROWS = [prints.row(spec, (1, 1, 0, 0, 0)) for spec, _ in BOTH]
+TOO_MANY = prints.finished(GREEN_ROWS, "All specs passed!", (3, 3, 0, 0, 0))
+"""A table whose totals row counts one spec more than there are rows and boxes."""
+FAILS_BEHIND = [*_table(*BOTH), *prints.results(STRANGER, 0, 1)]
+"""A green table, and behind it the failing box of a spec that this run does not have."""
 EMPTY = [*prints.starting(FIRST, SECOND), "=" * 100, "", "  (Run Finished)", "", ""]
 
 
@@ -196,6 +202,27 @@ def _tiny_groups() -> Story:
     return Story(("FAILED", "tests-failed"), tuple(steps), categorized=True)
 
 
+def _mixed() -> Story:
+    """Another Cypress run writes all of its log between the two specs of this one; both are green.
+
+    There is no report: which of two mixed runs one belongs to is a guess, made by when the watcher saw them begin.
+    """
+    steps = (
+        *_begun(),
+        Step(1.2, _log([*prints.starting(FIRST, SECOND), *_spec(FIRST, 1, 2)])),
+        Step(2.0, _log(prints.whole_run(STRANGER))),
+        Step(3.0, _log([*_spec(SECOND, 2, 2), *_table(*BOTH)])),
+        Step(3.2, _exit(0)),
+    )
+    return Story(("FAILED", "log-mixed"), steps)
+
+
+def _proves_nothing(code: str, lines: Sequence[str]) -> Story:
+    """Both reports are green, and no line of a Cypress run can be read; which specs were planned is not known."""
+    steps = (*_begun(), Step(1.5, _log(lines)), Step(3.5, _exit(0)))
+    return Story(("UNKNOWN", code), steps, ((2.0, FIRST, True), (3.0, SECOND, True)))
+
+
 STORIES: dict[str, Story] = {
     "tiny": _tiny(),
     "tiny-groups": _tiny_groups(),
@@ -220,6 +247,11 @@ STORIES: dict[str, Story] = {
             Step(2.0, _exit(0)),
         ),
     ),
+    "totals-contradict": _whole(*BOTH, table=TOO_MANY, ending=("FAILED", "totals-contradict")),
+    "failure-unattributed": _whole(*BOTH, table=FAILS_BEHIND, ending=("FAILED", "failure-unattributed")),
+    "log-mixed": _mixed(),
+    "no-summary": _proves_nothing("no-summary", [*prints.epilogue(), *prints.epilogue()]),
+    "log-unreadable": _proves_nothing("log-unreadable", [" ".join(prints.whole_run(FIRST, SECOND))]),
     "spec-crashed": _printed("spec-crashed", CRASHED),
     "runner-not-started": Story(
         ("FAILED", "runner-not-started"),

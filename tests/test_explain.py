@@ -3,12 +3,14 @@
 import argparse
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from atvm_pipeline.cli import explain, status
+from atvm_pipeline.core.errors import DataError
 from atvm_pipeline.shell.paths import Paths
 from tests.conftest import REPLAY
 
@@ -89,3 +91,44 @@ def test_a_page_shows_a_reason_with_a_bar_in_it_once(tmp_path: Path) -> None:
     page = status._page(Paths(tmp_path, "b"), state)
 
     assert page.count("another part.") == 1
+
+
+HOST_KEYS = ("requested_hosts", "host_sources", "not_checked", "host_check_note")
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+@pytest.mark.parametrize("command", [explain, status])
+def test_a_state_that_lacks_the_keys_about_hosts_is_shown_without_them(
+    command: Any, as_json: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first release wrote no more than the requested hosts."""
+    paths = saved(tmp_path, lambda state: [state.pop(key) for key in HOST_KEYS])
+
+    command.run(argparse.Namespace(build=paths.build_name, json=as_json, state_root=str(tmp_path)))
+
+    out = capsys.readouterr().out
+    assert "tests-failed" in out
+    if as_json and command is explain:
+        assert [json.loads(out)[key] for key in HOST_KEYS] == [[], {}, [], ""]
+
+
+@pytest.mark.parametrize("key", HOST_KEYS)
+def test_a_state_whose_keys_about_hosts_are_of_another_type_is_refused_in_one_line(
+    key: str, tmp_path: Path
+) -> None:
+    paths = saved(tmp_path, lambda state: state.update({key: 7}))
+
+    with pytest.raises(DataError, match=rf"is no state of a run \(\$\.{key} is no ") as refused:
+        explain.run(argparse.Namespace(build=paths.build_name, json=False, state_root=str(tmp_path)))
+
+    assert "\n" not in str(refused.value)
+
+
+def saved(tmp_path: Path, change: Callable[[dict[str, Any]], object]) -> Paths:
+    """A recorded state, changed."""
+    paths = Paths(tmp_path, "failed-grouped-report")
+    paths.folder.mkdir()
+    state = json.loads((REPLAY / paths.build_name / "state.json").read_text())
+    change(state)
+    paths.state.write_text(json.dumps(state))
+    return paths

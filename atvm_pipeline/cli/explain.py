@@ -111,7 +111,7 @@ def explanation(state: dict[str, Any]) -> dict[str, Any]:
     return {
         "build_name": state["build_name"],
         "run_id": state["run_id"],
-        "requested_hosts": state["requested_hosts"],
+        "requested_hosts": state.get("requested_hosts", ()),
         "host_sources": state.get("host_sources", {}),
         "not_checked": state.get("not_checked", ()),
         "host_check_note": state.get("host_check_note", ""),

@@ -43,6 +43,10 @@ STATE = {
     "attention?": (str, None),
     "attentions?": [str],
     "alerts?": [POST],
+    "requested_hosts?": [str],
+    "host_sources?": {},
+    "not_checked?": [str],
+    "host_check_note?": str,
 }
 """What every command that looks may count on."""
 

@@ -49,6 +49,8 @@ WORDS = (
         b"Location: http://x/\r\n",
         b"301",
         b"408",
+        b"502",
+        b"503",
         b"404",
         b"501",
         b"204",
@@ -66,7 +68,7 @@ WORDS = (
     ),
 )
 _STATUS = re.compile(r"HTTP/\d\.\d ([1-9]\d\d)(?: .*)?", re.DOTALL | re.ASCII)
-_OUTCOMES = frozenset({"sent", "not-arrived", "rejected", "uncertain"})
+_OUTCOMES = frozenset({"sent", "not-arrived", "probably-not-arrived", "rejected", "uncertain"})
 
 
 def target(data: bytes) -> None:
@@ -83,6 +85,9 @@ def target(data: bytes) -> None:
         assert attempt.outcome == "uncertain"
     else:
         assert attempt.status == final_status(data)
+    # A gateway's word alone: it says so and nothing else does.
+    assert (attempt.outcome == "probably-not-arrived") == (attempt.status in (502, 503))
+    assert (attempt.outcome == "not-arrived") == (attempt.status == 429)
 
 
 def deliver_to(answer: bytes) -> Attempt:
@@ -170,7 +175,7 @@ def seeds() -> Iterator[bytes]:
     yield head + b"\r\nok" + b" " * 2 * ANSWER_MAX_BYTES
     yield head + b"Content-Length: 5\r\n\r\nok"
     yield b"HTTP/1.1 100 Continue\r\n\r\n" + head + b"Content-Length: 3\r\n\r\nok\n"
-    for status in (301, 400, 404, 408, 413, 429, 500, 501, 503):
+    for status in (301, 400, 404, 408, 413, 429, 500, 501, 502, 503, 504):
         yield b"HTTP/1.1 %d X\r\nRetry-After: 7\r\nContent-Length: 2\r\n\r\n{}" % status
     yield b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<title>ok</title>" + b" " * 5000
     yield b"HTTP/1.1 200 OK\r\nX-Request-Id: " + SECRET.encode() + b"\r\nContent-Length: 0\r\n\r\n"

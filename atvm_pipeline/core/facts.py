@@ -1,7 +1,8 @@
 """What the console scanner finds in a runner's log, as plain data.
 
 Facts say what was printed, never what it means for the run.  Each carries `offset`, the byte offset in the
-log of the line where it begins; no two facts share one.  They reach the core inside `events.LogRead`.
+log of the line where it begins.  No two facts share one, except with FormLearnt and WordsUnread, which speak of
+the log and point to a line as an example.  They reach the core inside `events.LogRead`.
 """
 
 from typing import Literal

@@ -46,7 +46,8 @@ def test_systemctl_status_says_what_the_watcher_sees(host: ControllerHost) -> No
     build = "status-fc"
     host.start(build, runner="sleep 300")
     wait_for(
-        lambda: host.unit(WATCHER.format(build))["StatusText"].startswith("RUNNING: 0 of "), "the status"
+        lambda: host.unit(WATCHER.format(build))["StatusText"].startswith("RUNNING: no spec ran yet"),
+        "the status",
     )
     host.pipeline("cancel", "--runner", build, check=True)
 

@@ -183,7 +183,9 @@ def test_ten_runs_at_once_in_one_automation_root_are_each_judged_by_their_own(
         subruns = [subrun["phase"] for subrun in states[build]["subruns"]]
         assert subruns == ["COMPLETED", phase, "COMPLETED"]
         assert states[build]["phase"] == phase
-        assert len(host.posts(build=build)) == 3
+        # A message of another run names this one too, where a report may be of both.
+        headlines = [text.splitlines()[0] for text in host.posts(build=build)]
+        assert len([line for line in headlines if build in line]) == 3
     assert host.failed() == []
 
 

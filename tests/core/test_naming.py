@@ -50,6 +50,9 @@ def test_anything_else_is_no_build_name(name: str) -> None:
         ("check-xml-files-redhat9.6.ts", "redhat9.6"),
         (".cy.ts", None),
         ("", None),
+        # A letter that is two in lower case, and one that is two when it is folded.
+        ("stra\u00dfe-REDHAT9.6.cy.ts", "redhat9.6"),
+        ("\u0130-redhat9.6.cy.ts", "redhat9.6"),
     ],
 )
 def test_a_spec_s_host_is_the_whole_name_in_its_file_name(spec: str, host: str | None) -> None:

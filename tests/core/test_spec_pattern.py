@@ -52,6 +52,7 @@ def test_the_pattern_inside_e2e_is_read() -> None:
         ("{ e2e: { specPattern: 'a', env: { specPattern: 'b' } } }", ("a",)),
         ("{ env: { specPattern: 'b' }, specPattern: 'a' }", ("a",)),
         (r"{ e2e: { specPattern: 'it\'s\/a' } }", ("it's/a",)),
+        ("const third = width / 3, x = 'c/d'\nexport default { e2e: { specPattern: 'a' } }", ("a",)),
     ],
 )
 def test_what_is_written_down_is_known(config: str, pattern: tuple[str, ...]) -> None:

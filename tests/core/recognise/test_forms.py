@@ -158,6 +158,15 @@ def test_a_form_is_never_learnt_from_a_single_line_or_too_few_rows() -> None:
     assert not any(isinstance(fact, f.FormLearnt) for fact in found(["the test prints (Run Starting) here"]))
 
 
+def test_the_words_of_a_title_that_are_no_title_teach_nothing() -> None:
+    """Without brackets around them, or further in than a row of a header box is long."""
+    title = GREEN.index("  (Run Starting)")
+    for changed_title in ("x: Run Starting", f"{'x' * 2000}  (Run Starting)"):
+        lines = [*labelled("x", GREEN[:title]), changed_title, *labelled("x", GREEN[title + 1 :])]
+
+        assert not any(isinstance(fact, f.FormLearnt) for fact in found(lines))
+
+
 def test_a_line_without_the_prefix_is_not_cypresss() -> None:
     lines = labelled("x", GREEN)
     red = [line for line in RED if "✖" in line or "Failing:      1" in line]

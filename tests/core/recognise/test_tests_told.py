@@ -24,6 +24,14 @@ def test_an_error_that_does_not_come_within_a_few_lines_is_not_waited_for() -> N
     assert (told.title, told.error) == ("Suite > title", "")
 
 
+def test_a_log_that_begins_with_a_results_box_begins_in_the_middle_of_a_run() -> None:
+    lines = [*prints.results("a.cy.ts"), *prints.whole_spec("b.cy.ts", 2, 2)]
+
+    reported = [fact.spec for fact in found(lines) if isinstance(fact, f.SpecReported)]
+
+    assert reported == ["a.cy.ts", "b.cy.ts"]
+
+
 @pytest.mark.parametrize("gap", [[], [""]], ids=["at once", "after an empty line"])
 def test_a_failure_block_without_an_error_ends_at_the_next_one(gap: list[str]) -> None:
     """A line that is indented by less than five is not an error: it is read for what it is."""

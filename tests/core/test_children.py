@@ -315,6 +315,15 @@ def test_a_process_that_shows_itself_after_the_verdict_of_its_sub_run_changes_no
     assert story.ending == before
 
 
+def test_a_process_that_shows_itself_before_any_line_takes_back_that_the_run_was_over() -> None:
+    story = Story(hosts=()).started().exit(0).tick(3)
+    assert story.run.over_watched_s is not None
+    story.processes(CYPRESS).tick(30)
+
+    assert story.run.over_watched_s is None
+    assert story.ending[0] == "RUNNING"
+
+
 def test_a_run_that_is_reopened_keeps_the_verdicts_of_its_sub_runs() -> None:
     story = Story(hosts=()).started().begin_child(1).exit(0).tick(30)
     before = replace(story.run, verdict=None)

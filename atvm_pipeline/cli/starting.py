@@ -137,7 +137,7 @@ def _await_first_moments(request: Request, wanted: Wanted, *, watched: bool) -> 
         lines = "its last lines follow" if moments.last_lines else "it is empty"
         raise Refused(
             UNAVAILABLE,
-            f"the runner of build {build} ended at once {moments.ended}, before a run of Cypress began; {report}; "
+            f"the runner of build {build} ended at once {moments.ended}, before Cypress printed anything; {report}; "
             f"log {log}: {lines}",
             moments.last_lines,
         )

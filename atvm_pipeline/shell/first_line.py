@@ -1,4 +1,4 @@
-"""The first moments of a runner: whether a run of Cypress begins, it runs for a while, or ends at once.
+"""The first moments of a runner: whether it prints a line of Cypress, runs for a while, or ends at once.
 
 A command that is not found, or a runner that cannot read its config file, has ended before its caller has looked
 away.  The start waits for that, so that the caller learns the cause at once and not from a message.
@@ -14,7 +14,7 @@ from atvm_pipeline.core.exit_words import exit_code_text, signal_text
 from atvm_pipeline.core.facts import ChildLaunched, ErrorReported, Fact, RunnerProgressed
 from atvm_pipeline.core.recognise.console import Scanner
 from atvm_pipeline.core.recognise.dialect import Dialect
-from atvm_pipeline.core.recognise.scanner_state import Attempt, FailureBlock, ScannerState, ServerError
+from atvm_pipeline.core.recognise.scanner_state import Attempt, FailureBlock, ScannerState
 
 from . import clock
 from .files import is_locked
@@ -27,9 +27,8 @@ LOOK_S = 0.05
 BLOCK_BYTES = 256 * 1024
 SCANNED_BYTES_MAX = 64 * 1024 * 1024
 """A log that grew by more than this within two seconds is not a command that failed to start."""
-BEFORE_A_RUN = (ChildLaunched, RunnerProgressed, ErrorReported)
-"""What may be printed though no run begins: a command line, what the runner does, an error of Cypress."""
-HELD_BEFORE_A_RUN = (FailureBlock, Attempt, ServerError)
+NOT_EXECUTED = frozenset({126, 127})
+"""Exit codes of a shell that could not execute a command: no error in the log is from Cypress then."""
 
 
 class FirstMoments(NamedTuple):
@@ -38,13 +37,13 @@ class FirstMoments(NamedTuple):
     ended: str | None = None
     """How the runner ended, in words; None while it runs."""
     failed: bool = False
-    """It ended otherwise than with exit code 0, and no run of Cypress had begun in its log."""
+    """It ended otherwise than with exit code 0, and its log has no line of Cypress."""
     last_lines: tuple[str, ...] = ()
     """The last lines of its log, if it failed."""
 
 
 def watch_first_moments(request: Request, paths: Paths, dialect: Dialect) -> FirstMoments:
-    """Wait for the runner's end, for the first line of a run of Cypress in its log, or for two seconds.
+    """Wait for the runner's end, for the first line of Cypress in its log, or for two seconds.
 
     The runner runs, or has run: its record is on disk.  A log that cannot be read proves nothing.
     """
@@ -84,7 +83,8 @@ def _end_of(paths: Paths, run_id: str) -> _End | None:
 
 def _judged(end: _End, log: "_Log") -> FirstMoments:
     log.finish()
-    failed = end.exit_code != 0 and not (log.has_structure or log.is_unread)
+    known = log.has_structure or log.is_unread or (log.has_error and end.exit_code not in NOT_EXECUTED)
+    failed = end.exit_code != 0 and not known
     return FirstMoments(ended=end.text, failed=failed, last_lines=log.last_lines() if failed else ())
 
 
@@ -93,7 +93,9 @@ class _Log:
 
     def __init__(self, path: Path, begin: int, dialect: Dialect) -> None:
         self.has_structure = False
-        """A line of a run was read: a header, a spec, an epilogue, a box, a table.  An error alone begins no run."""
+        """A line of Cypress's own output was read: a header, a spec, a box, a table."""
+        self.has_error = False
+        """An error of Cypress or its command line tool was read."""
         self.is_unread = False
         """It has more than is read here, or cannot be read."""
         self._path = path
@@ -107,7 +109,7 @@ class _Log:
             os.close(self._descriptor)
 
     def read(self) -> None:
-        """Read what was appended, up to the first line of a run."""
+        """Read what was appended, up to the first line of Cypress."""
         try:
             for block in self._blocks():
                 scan = self._scanner.scan(self._state, block)
@@ -149,6 +151,10 @@ class _Log:
         return self._descriptor is not None
 
     def _take(self, facts: tuple[Fact, ...]) -> None:
-        self.has_structure |= any(not isinstance(fact, BEFORE_A_RUN) for fact in facts)
+        for fact in facts:
+            if isinstance(fact, ErrorReported):
+                self.has_error = True
+            elif not isinstance(fact, ChildLaunched | RunnerProgressed):
+                self.has_structure = True
         held = self._state.pending
-        self.has_structure |= held is not None and not isinstance(held, HELD_BEFORE_A_RUN)
+        self.has_structure |= held is not None and not isinstance(held, FailureBlock | Attempt)

@@ -110,8 +110,8 @@ def _ended(paths: Paths, state: dict[str, Any]) -> str:
 def _were_alerted(state: dict[str, Any]) -> bool:
     """Whether the watcher's own alerts have told every lost message.
 
-    There is one alert per outcome, about what had it first: it speaks of no second message, and after a repeat by hand
-    nobody can say of which.
+    There is one alert per outcome, about what had it first: it names no second message.  After a repeat by
+    hand the state does not show which message it was about.
     """
     lost = [(owner, post["outcome"]) for owner, post in undelivered(state)]
     once = len({outcome for _, outcome in lost}) == len(lost)

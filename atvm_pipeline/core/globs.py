@@ -33,7 +33,7 @@ def match_specs(patterns: Iterable[str], paths: Iterable[str]) -> tuple[str, ...
     """The paths (relative to the working directory, with /) that the patterns name, in the order of `paths`.
 
     A pattern that is the path of a folder names what is below it, as in the library that Cypress uses.  Nothing below
-    node_modules is a spec.  None if a pattern is not certain: then nobody knows.
+    node_modules is a spec.  None if a pattern is not certain.
     """
     wanted: list[re.Pattern[str]] = []
     folders: set[str] = set()

@@ -1,4 +1,4 @@
-"""The launch log: which file it is, and who may replace what lies in its place."""
+"""The launch log: which file it is, and which user may replace it."""
 
 import contextlib
 import os

@@ -125,7 +125,7 @@ def target(data: bytes) -> None:
 
 
 def places_differ(facts: list[f.Fact]) -> None:
-    """No line is told twice: only what is said of the log itself may point to a line that is a fact of its own."""
+    """No line gives two facts: only a fact about the whole log may point to the line of another fact."""
     own = [fact.offset for fact in facts if not isinstance(fact, OF_THE_LOG)]
     assert len(set(own)) == len(own)
     told = [(type(fact), fact.offset) for fact in facts]

@@ -221,10 +221,12 @@ class EpilogueRead(FactBase, frozen=True, kw_only=True, tag="epilogue-read"):
 
 
 class WordsUnread(FactBase, frozen=True, kw_only=True, tag="words-unread"):
-    """Cypress's own words occur in the log, and not one of its lines could be read."""
+    """Cypress's own words occur in lines of the log that could not be read."""
 
     text: str
     """The first line that holds them, at most 300 characters."""
+    only_absence: bool = False
+    """The line proves no other run: it only means that a result that seems to be missing may be in such lines."""
 
 
 class FormLearnt(FactBase, frozen=True, kw_only=True, tag="form-learnt"):

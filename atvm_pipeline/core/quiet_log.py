@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 from .children import same_spec
+from .facts import WordsUnread
 from .naming import host_of_spec, hosts_in_label
 from .recognise.reports import ReportedSpec
 from .results import Ledger, kind_of
@@ -99,16 +100,21 @@ def quiet_unproven(run: Run) -> Reason | None:
     kind, unread = log_kind(run), run.words_unread
     if reports_suffice(run) or (kind is None and unread is None):
         return None
+    if unread is not None and kind is not None:
+        return reason("log-unreadable", log_at(run, unread.offset), line=unread.text[:LINE_CHARS_MAX])
     if unread is not None:
-        place, line = log_at(run, unread.offset), unread.text[:LINE_CHARS_MAX]
-        if kind is not None:
-            return reason("log-unreadable", place, line=line)
-        return Reason(code="log-unreadable", text=PART_UNREAD.format(line=line), evidence=tuple(place))
+        return None if unread.only_absence else part_unread(run, unread)
     found = reason("no-summary", log_at(run, run.log.end))
     reports = fresh_reports(run)
     return and_text(
         found, f"{plural(len(reports), 'fresh report')} without a failure." if reports else "No fresh report."
     )
+
+
+def part_unread(run: Run, unread: WordsUnread) -> Reason:
+    """Return the reason of a run or a sub-run in whose log some lines of Cypress could not be read."""
+    text = PART_UNREAD.format(line=unread.text[:LINE_CHARS_MAX])
+    return Reason(code="log-unreadable", text=text, evidence=tuple(log_at(run, unread.offset)))
 
 
 def reports_suffice(run: Run) -> bool:

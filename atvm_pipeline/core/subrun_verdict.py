@@ -14,9 +14,10 @@ from .judging import Case, real_hosts
 from .last_words import and_subrun_end, and_subrun_lines
 from .log_checks import find_contradiction, find_mix, has_second_run, unattributed
 from .log_notes import quoted
+from .quiet_log import part_unread
 from .results import Ledger, SpecResult
 from .state import SPECS_MAX, Child, Phase, Reason, Run, SubRun
-from .transitions import EARLY_ENDS, SUBRUN_VERDICTS
+from .transitions import ABSENT_CODES, EARLY_ENDS, SUBRUN_VERDICTS
 from .words import (
     LINE_CHARS_MAX,
     NAMES_SHOWN,
@@ -170,6 +171,19 @@ def _believed_totals(
 
 def subrun_missing(case: Case) -> Reason | None:
     """Something planned without a result, or a requested host of this sub-run without a passed spec."""
+    found = _lacking(case)
+    return None if subrun_unread(case) is not None else found
+
+
+def subrun_unread(case: Case) -> Reason | None:
+    """What seems to be missing may be in lines of Cypress that could not be read."""
+    unread, found = case.run.words_unread, _lacking(case)
+    if unread is None or found is None or found.code not in ABSENT_CODES:
+        return None
+    return part_unread(case.run, unread)
+
+
+def _lacking(case: Case) -> Reason | None:
     run, ledger = case.run, case.ledger
     place = log_at(
         run, next((child.finished_offset or child.offset for child in reversed(case.subrun.children)), None)
@@ -287,6 +301,7 @@ def passed_reason(ledger: Ledger, evidence: Sequence[Evidence], hosts: str = "")
 SUBRUN_CONDITIONS: dict[str, Callable[[Case], Reason | None]] = {
     "failure": subrun_failure,
     "missing": subrun_missing,
+    "unread": subrun_unread,
     "passed": subrun_passed,
 }
 

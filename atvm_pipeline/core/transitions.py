@@ -113,6 +113,9 @@ EARLY_ENDS = (
 _FAILURES = ("tests-failed", "spec-crashed", "failure-unattributed", *EARLY_ENDS)
 _MISSING = ("nothing-ran", "results-missing", "host-pending", "wrong-hosts", "log-mixed", "totals-contradict")
 
+ABSENT_CODES = frozenset({"nothing-ran", "results-missing", "host-pending", "wrong-hosts"})
+"""Codes of what is not there: no proof of a failure where a part of the log could not be read."""
+
 RUN_VERDICTS: tuple[VerdictRow, ...] = (
     VerdictRow(
         "1", "cancelled", "a cancel marker was there before the end", Phase.CANCELLED, ("cancel-requested",)
@@ -158,6 +161,13 @@ SUBRUN_VERDICTS: tuple[VerdictRow, ...] = (
     VerdictRow("1", "failure", "a failure is certain in one in-time source", Phase.FAILED, _FAILURES),
     VerdictRow(
         "2", "missing", "something planned, or a requested host, has no result", Phase.FAILED, _MISSING
+    ),
+    VerdictRow(
+        "2a",
+        "unread",
+        "what is missing may be in lines of the log that cannot be read",
+        Phase.UNKNOWN,
+        ("log-unreadable",),
     ),
     VerdictRow("3", "passed", "none of these", Phase.COMPLETED, ("all-passed",)),
 )

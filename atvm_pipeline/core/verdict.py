@@ -15,7 +15,7 @@ from .failed_subruns import reason_of_subruns
 from .judging import Case, case_of, hosts_not_begun, hosts_without_spec, result_of, run_ledger
 from .last_words import and_last_lines, and_nothing_read
 from .naming import hosts_in_label
-from .quiet_log import log_kind, proof_by_reports, quiet_failure, quiet_unproven
+from .quiet_log import log_kind, part_unread, proof_by_reports, quiet_failure, quiet_unproven
 from .results import SubRunResult
 from .state import Phase, Reason, Run
 from .subrun_verdict import (
@@ -25,6 +25,7 @@ from .subrun_verdict import (
     passed_reason,
     subrun_failure,
     subrun_missing,
+    subrun_unread,
     unfinished,
 )
 from .transitions import RUN_VERDICTS
@@ -215,6 +216,8 @@ def run_missing(case: RunCase) -> Reason | None:
         found = _and_idle(case, found)
         if found is not None and found.code != "host-pending":
             return _wrong_hosts(case) or found
+        if run.words_unread is not None:
+            return found  # row 6a: what seems to be missing may be in the lines that could not be read
         return _wrong_hosts(case) or found or _hosts_pending(case) or _never_began(run)
     if not run.request.requested_hosts:
         return None
@@ -298,6 +301,19 @@ def run_exit(case: RunCase) -> Reason | None:
     return and_last_lines(case.run, found, last)
 
 
+def run_unproven(case: RunCase) -> Reason | None:
+    """The log proves nothing, or what seems to be missing may be in lines that could not be read."""
+    run = case.run
+    found = quiet_unproven(run)
+    if found is not None or run.words_unread is None or log_kind(run) is not None:
+        return found
+    unread = any(result.reason.get("code") == "log-unreadable" for result in case.results) or any(
+        subrun is not None and subrun_unread(subrun) is not None for subrun in case.cases
+    )
+    absent = unread or (_wrong_hosts(case) or _hosts_pending(case) or _never_began(run)) is not None
+    return part_unread(run, run.words_unread) if absent else None
+
+
 def run_nothing(case: RunCase) -> Reason | None:
     """Not one Cypress line and not one artifact of this run."""
     run = case.run
@@ -337,7 +353,7 @@ RUN_CONDITIONS: dict[str, Callable[[RunCase], Reason | None]] = {
     "cut": run_cut,
     "missing": run_missing,
     "exit": run_exit,
-    "unproven": lambda case: quiet_unproven(case.run),
+    "unproven": run_unproven,
     "nothing": run_nothing,
     "passed": run_passed,
 }

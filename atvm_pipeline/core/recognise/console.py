@@ -17,7 +17,7 @@ from .dialect import Dialect
 from .forms import TITLE_WORDS, candidates, indented, undone, without_prefix
 from .grammar import launched, progressed, read_line
 from .last_lines import aged, remember
-from .learning import BOX_WORDS, LOST_WORDS, is_unread, keep_strange, learn, report_unread
+from .learning import BOX_WORDS, LOST_WORDS, STRAY_WORDS, is_unread, keep_strange, learn, report_unread
 from .lines import LINE_BYTES_MAX, clean, code_page_in
 from .pending import Next, settle
 from .phrases import Phrases
@@ -85,7 +85,12 @@ class Scanner:
         """Read the whole lines of `block` between `begin` and `end` that may matter."""
         # Where a line of Cypress begins cannot be searched for behind a prefix that only the dialect knows.
         literals = self._phrases.literals if self._prefix is None else None
-        marked = Marks(block, begin, end, (*literals, TITLE_WORDS, BOX_WORDS) if literals is not None else ())
+        marked = Marks(
+            block,
+            begin,
+            end,
+            (*literals, TITLE_WORDS, BOX_WORDS) if literals is not None else (),
+        )
         words = Marks(block, begin, end, LOST_WORDS if is_unread(story.state) else ())
         at, candidate = begin, -1
         forms: tuple[LineForm, ...] | None = None
@@ -97,6 +102,7 @@ class Scanner:
                     forms, candidate = story.state.forms, -1
                     if forms:
                         first, following = candidates(forms, BODY, QUOTED_BODY)
+                        marked = Marks(block, at, end, (*literals, TITLE_WORDS, BOX_WORDS, *STRAY_WORDS))
                 # Searched again only behind the last hit: many marked lines must not cost many searches.
                 if candidate < at:
                     candidate = _next_candidate(first, following, block, at, end)

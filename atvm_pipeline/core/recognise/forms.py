@@ -39,11 +39,12 @@ _QUOTE = re.compile(r"b?['\"]$")
 _END_OF_REPR = re.compile(r"(?:\\[rn]| )*['\"]$")
 _CLOCK = re.compile(
     r"[0-9]{4}[-/.][0-9]{2}[-/.][0-9]{2}|[0-9]{2}[-/.](?:[0-9]{2}|[A-Z][a-z]{2})[-/.][0-9]{4}|"
-    r"[0-9]{1,2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]{1,9})?|(?<![0-9])[0-9]{10,19}(?:[.,][0-9]{1,9})?(?![0-9])|"
+    r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?(?![0-9:])|(?<![0-9])[0-9]{10,19}(?:[.,][0-9]{1,9})?(?![0-9])|"
     r"\b(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) {1,2}[0-9]{1,2}\b|\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)\b|"
-    r"[+-][0-9]{2}:?[0-9]{2}\b"
+    r"[+-][0-9]{2}:?[0-9]{2}\b|\b[AP]M\b"
 )
-_COUNTER = re.compile(r"(?<![A-Za-z0-9._/-])[0-9]{1,12}(?![A-Za-z0-9._/-])")
+_COUNTER = re.compile(r"(?<![A-Za-z0-9._/-])[0-9]{1,12}(?:\.[0-9]{1,9})?s?(?![A-Za-z0-9._/-])")
+"""A number that grows from line to line: of the line, or the seconds since the start."""
 _ANY_ANSI = b"(?:" + ANSI + b")*+"
 _STRIPPED_TITLES = frozenset(("(Run Starting)", "(Results)", "(Run Finished)", "Cloud Run Finished"))
 _STRIPPED_STARTS = (
@@ -198,10 +199,10 @@ def _counts_up(learner: Learner, raw: bytes) -> bool:
     return all(a <= b for a, b in zip(one, other, strict=True)) and one != other
 
 
-def _numbers(raw: bytes, prefix: str) -> tuple[int, ...]:
+def _numbers(raw: bytes, prefix: str) -> tuple[float, ...]:
     found = _compiled(prefix).match(raw)
     text = _CLOCK.sub("", _plain(found[0] if found else b""))
-    return tuple(int(number) for number in _COUNTER.findall(text))
+    return tuple(float(number.rstrip("s")) for number in _COUNTER.findall(text))
 
 
 def _unquoted(rest: bytes) -> bytes:
@@ -239,9 +240,12 @@ def _piece(text: str, *, counted: bool) -> bytes:
     if found is not None:
         clock = re.sub(rb"[0-9]+", rb"[0-9]+", re.escape(found[0]).encode())
         clock = re.sub(rb"[A-Z][a-z]{2}", rb"[A-Z][a-z]{2}", clock)
+        clock = re.sub(rb"^[AP]M$", rb"[AP]M", clock)
         clock = re.sub(rb"(?:\\ )+", rb"\\ {1,2}", clock)  # the day of a month may have one digit
         return (
-            _piece(text[: found.start()], counted=counted)
+            # The blanks in front of an hour of one digit.
+            _piece(text[: found.start()].rstrip(" "), counted=counted)
+            + b"\\ *+"
             + clock
             + _piece(text[found.end() :], counted=counted)
         )
@@ -250,4 +254,6 @@ def _piece(text: str, *, counted: bool) -> bytes:
     *before, last = re.split(_COUNTER, text)
     # The blanks in front of a counter make its column as wide as its last number.
     parts = [*(part.rstrip(" ") for part in before), last]
-    return b" *+[0-9]+".join(re.escape(part.encode("utf-8", "surrogateescape")) for part in parts)
+    return rb" *+[0-9]+(?:\.[0-9]+)?s?".join(
+        re.escape(part.encode("utf-8", "surrogateescape")) for part in parts
+    )

@@ -20,7 +20,7 @@ from .forms import (
     undone,
 )
 from .lines import clean
-from .scanner_state import Learner, LineForm, RawLine, ScannerState
+from .scanner_state import HeaderBox, Learner, LineForm, RawLine, ScannerState
 from .story import Story
 from .tests_told import TEXT_CHARS_MAX
 
@@ -49,6 +49,12 @@ _LOST = re.compile(
 )
 _BOX_OF_ANOTHER = re.compile(r"\s*[^\s│].*│ Spec Ran: ")
 """The row of a results box behind a prefix."""
+STRAY_WORDS = (b"(Results)", b"Run Finished")
+"""Text of a line, besides the words of a box, that may have strayed from a form that was learnt."""
+_STRAYED = re.compile(
+    r"\s*[^\s│].*?(?:Spec Ran: |\((?:Results|Run Finished)\)|(?:Tests|Passing|Failing|Pending|Skipped|Duration): +[0-9])"
+)
+"""The title of a results box or of a summary, or a row of the box, behind a prefix."""
 AS_IT_IS = LineForm(prefix="")
 """The form of lines that nothing was changed in."""
 
@@ -63,6 +69,7 @@ def learn(story: Story, raw: bytes, offset: int, read: Callable[[Story, bytes, i
             return
     keep_strange(story, raw, offset)
     _keep_lost(story, raw, offset)
+    _keep_strayed(story, raw, offset)
     if not story.state.learners:
         return
     kept: list[Learner] = []
@@ -103,21 +110,34 @@ def _keep_lost(story: Story, raw: bytes, offset: int) -> None:
         story.state = replace(state, lost=RawLine(offset=offset, raw=raw[:STRANGE_BYTES_MAX]))
 
 
+def _keep_strayed(story: Story, raw: bytes, offset: int) -> None:
+    """Keep the first line that may be the end of an open child under a prefix that has changed, or was never learnt."""
+    state = story.state
+    if state.strayed is None and _has_open_child(state) and _STRAYED.match(clean(raw)):
+        story.state = replace(state, strayed=RawLine(offset=offset, raw=raw[:STRANGE_BYTES_MAX]))
+
+
+def _has_open_child(state: ScannerState) -> bool:
+    return any(stream.child == "open" for stream in (state, *state.parked.values()))
+
+
 def is_unread(state: ScannerState) -> bool:
     """Whether no line of a Cypress run was read so far."""
     return state.child == "none" and not state.forms
 
 
 def report_unread(story: Story) -> None:
-    """At the log's end: report Cypress's words if they occur and nothing of its run was read, or evidence was lost."""
+    """At the log's end: report the line with Cypress's words that was not read, and how much it puts in doubt."""
     state = story.state
     strange = state.strange if is_unread(state) else None
     lost = state.lost
     if lost is not None and (state.forms or _FAILING.search(clean(lost.raw).rstrip())):
         strange = lost
+    only_absence = strange is None
+    strange = strange or state.strayed
     if strange is not None:
         text = one_line(strange.raw.replace(b"\0", b"").decode("utf-8", "replace"), TEXT_CHARS_MAX)
-        story.facts.append(WordsUnread(offset=strange.offset, text=text))
+        story.facts.append(WordsUnread(offset=strange.offset, text=text, only_absence=only_absence))
 
 
 def _may_learn(state: ScannerState, raw: bytes) -> bool:
@@ -135,6 +155,7 @@ def _know(story: Story, form: LineForm, learner: Learner, read: Callable[[Story,
     if any(replace(known, shown=form.shown) == form for known in story.state.forms):
         return  # two titles have taught it
     if not story.state.forms and story.state.child != "none":
+        _keep_torn_header(story, learner)
         story.state = replace(story.state, forms=(AS_IT_IS,))
     forms = (*story.state.forms, form)
     story.state = replace(story.state, forms=forms)
@@ -144,3 +165,10 @@ def _know(story: Story, form: LineForm, learner: Learner, read: Callable[[Story,
     story.facts.append(fact)
     for line in lines:
         read(story, undone(form, line.raw) or b"", line.offset)
+
+
+def _keep_torn_header(story: Story, learner: Learner) -> None:
+    """Keep the title of a header if one of its rows has lost the prefix, and so began a child that is never finished."""
+    state = story.state
+    if isinstance(state.pending, HeaderBox) and state.pending.offset > learner.title.offset:
+        story.state = replace(state, strayed=learner.title)

@@ -222,6 +222,8 @@ class ScannerState(MemoryBase, frozen=True, kw_only=True):
     """The first line with Cypress's words that could not be read, before any line of Cypress was."""
     lost: RawLine | None = None
     """The first line that may be evidence of a run whose form was not known."""
+    strayed: RawLine | None = None
+    """The first line with the words of a box or a summary that has no known form, read while a child was open."""
     learners: tuple[Learner, ...] = ()
     forms: tuple[LineForm, ...] = ()
     """The forms that were learnt; without one, lines are read as they are."""

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from atvm_pipeline.core.commands import runs_as_another_user, runs_elsewhere, takes_other_specs
-from atvm_pipeline.core.preflight import CONFIG_FILE_OPTIONS, Finding, check, option_values, read_spec_pattern
+from atvm_pipeline.core.preflight import CONFIG_FILE_OPTIONS, Finding, check, option_values
 from atvm_pipeline.core.requested_hosts import RequestedHosts, hosts_note, requested_hosts
+from atvm_pipeline.core.spec_pattern import read_spec_pattern
 from atvm_pipeline.core.state import SPECS_MAX
 from atvm_pipeline.shell.environment import is_text
 from atvm_pipeline.shell.files import read_small

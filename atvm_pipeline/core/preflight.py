@@ -12,12 +12,10 @@ from collections.abc import Collection, Iterable
 import msgspec
 
 from .edits import nearest_name
-from .globs import expand_braces, glob_regex, match_specs
 from .harmless import one_line
 from .naming import host_of_spec, hosts_in_label
 from .recognise.dialect import Dialect
 from .requested_hosts import RequestedHosts
-from .spec_pattern import read_spec_pattern
 
 COMMAND_CHARS_MAX = 64 * 1024
 VALUE_CHARS_MAX = 160
@@ -233,15 +231,3 @@ def _show(value: str) -> str:
 def _list(items: list[str]) -> str:
     shown = ", ".join(_show(item) for item in items[:NAMES_SHOWN])
     return shown if len(items) <= NAMES_SHOWN else f"{shown} and {len(items) - NAMES_SHOWN} more"
-
-
-__all__ = [
-    "Finding",
-    "check",
-    "expand_braces",
-    "glob_regex",
-    "has_option",
-    "match_specs",
-    "option_values",
-    "read_spec_pattern",
-]

@@ -1,36 +1,60 @@
-import re
-import time
 from fnmatch import fnmatchcase
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import assume, given, settings, strategies as st
 
-from atvm_pipeline.core.globs import expand_braces, glob_regex, is_certain, match_specs
+from atvm_pipeline.core.globs import DEPTH_MAX, GLOBSTARS_MAX, is_certain, match_specs
 
 
 @pytest.mark.parametrize(
-    ("pattern", "expanded"),
+    ("pattern", "paths"),
     [
-        ("a", ("a",)),
-        ("", ("",)),
-        ("a{b,c}", ("ab", "ac")),
-        ("{a,b}{1,2}", ("a1", "a2", "b1", "b2")),
-        ("{a,{b,c}d}", ("a", "bd", "cd")),
-        ("x{,y}", ("x", "xy")),
-        ("a{1..3}", ("a1", "a2", "a3")),
-        ("{2..1}", ("2", "1")),
-        ("{-1..0}", ("-1", "0")),
-        ("{a}", ("{a}",)),
-        ("{a", ("{a",)),
-        ("a}", ("a}",)),
-        ("{a,b", ("{a,b",)),
-        (r"\{a,b}", (r"\{a,b}",)),
-        (r"{a\},b}", (r"a\}", "b")),
-        ("{a,a}", ("a",)),
+        ("a", "a"),
+        ("a{b,c}", "ab ac"),
+        ("{a,b}{1,2}", "a1 a2 b1 b2"),
+        ("{a,{b,c}d}", "a bd cd"),
+        ("x{,y}", "x xy"),
+        ("a{1..3}", "a1 a2 a3"),
+        ("{2..1}", "2 1"),
+        ("{-1..0}", "-1 0"),
+        ("{a,a}", "a"),
+        ("{a}", None),
+        ("{a", None),
+        ("a}", None),
+        ("{a,b", None),
+        (r"\{a,b}", None),
+        (r"{a\},b}", None),
+        ("${a,b}", None),
     ],
 )
-def test_braces_expand_as_in_minimatch(pattern: str, expanded: tuple[str, ...]) -> None:
-    assert expand_braces(pattern) == expanded
+def test_braces_expand_as_in_minimatch(pattern: str, paths: str | None) -> None:
+    names = [
+        "a",
+        "ab",
+        "ac",
+        "abc",
+        "a1",
+        "a2",
+        "a3",
+        "b1",
+        "b2",
+        "bd",
+        "cd",
+        "d",
+        "x",
+        "xy",
+        "y",
+        "2",
+        "1",
+        "-1",
+        "0",
+    ]
+    expected = paths.split() if paths is not None else None
+    found = match_specs([pattern], names)
+
+    assert (sorted(found) if found is not None else None) == (
+        sorted(expected) if expected is not None else None
+    )
 
 
 @pytest.mark.parametrize(
@@ -39,17 +63,25 @@ def test_braces_expand_as_in_minimatch(pattern: str, expanded: tuple[str, ...]) 
         "{a,b}" * 11,
         "{1..5000}",
         "{1..999}{1..9}",
-        "{a," * 300 + "}" * 300,
-        "{a," * 30 + "}" * 30,
+        "{1..999999}" * 90,
+        "{a," * 200 + "}" * 200,
+        "{" * 1000,
+        "{a,b" * 200,
         "{a,{1..999}{1..9}}",
         "{{1..600},{1..600}}",
+        "@(a|b)" * 11,
         "x" * 2000,
+        "**/a/" * 4 + "b",
+        "{*,b}{c,*}/a/" * 4 + "b",
     ],
 )
-def test_what_expands_to_too_much_expands_to_nothing_and_fits_everything(pattern: str) -> None:
-    assert expand_braces(pattern) == ()
-    assert re.match(glob_regex(pattern), "any/thing.ts")
+def test_what_is_too_much_to_expand_or_to_match_is_not_judged(pattern: str) -> None:
     assert match_specs([pattern], ["any/thing.ts"]) is None
+
+
+def test_a_tree_that_is_too_deep_is_not_judged() -> None:
+    assert match_specs(["**/b"], ["a/" * DEPTH_MAX + "b"]) == ("a/" * DEPTH_MAX + "b",)
+    assert match_specs(["**/b"], ["a/" * (DEPTH_MAX + 1) + "b"]) is None
 
 
 @pytest.mark.parametrize(
@@ -62,34 +94,39 @@ def test_what_expands_to_too_much_expands_to_nothing_and_fits_everything(pattern
         ("cypress/e2e/redhat9.6.cy.ts", "cypress/e2e/redhat9x6.cy.ts", False),
         ("./a.ts", "a.ts", True),
         ("*.ts", "a/b.ts", False),
+        ("*.ts", ".b.ts", True),
+        ("*.ts", "B.TS", False),
         ("**", "a/b.ts", True),
+        ("**", ".a/.b.ts", True),
         ("**/*.ts", "b.ts", True),
         ("a/**", "a/b/c", True),
         ("a/**", "ab/c", False),
         ("**/a/**/b/*.ts", "q/a/x/b/b/c.ts", True),
         ("**/a/**/b/*.ts", "q/a/x/b/b/d/c.ts", False),
+        ("**/a/**/b/**/*.ts", "q/a/x/b/b/d/c.ts", True),
         ("x/*/y", "x/a/b/y", False),
         ("a**b", "axxb", True),
         ("[a-c]x", "bx", True),
         ("[!a-c]x", "bx", False),
         ("[^a]x", "/x", False),
-        ("[z-a]x", "qx", True),
-        ("[]]x", "]x", True),
         ("@(a|b).ts", "b.ts", True),
         ("?(a|b)x.ts", "x.ts", True),
         ("@(xyz|y)*z", "yz", True),
         ("*@(xyz|y)*z", "xyz", True),
-        ("!(a).ts", "b.ts", True),
-        (r"a\*b", "a*b", True),
-        (r"a\*b", "axb", False),
+        ("x/!(a).ts", "x/b.ts", True),
+        ("x/+(a|aa)b", "x/aab", True),
+        ("x/*(*a|*a)b", "x/b", True),
         ("a?c", "abc", True),
         ("a?c", "a/c", False),
         ("a{b,c}/*", "ac/x", True),
+        ("{,a}b", "b", True),
         ("a\n*", "a\nb", True),
+        ("a*", "a\n", True),
+        ("a", "a\n", False),
     ],
 )
 def test_a_glob_fits_what_cypress_would_find(pattern: str, path: str, fits: bool) -> None:
-    assert (re.match(glob_regex(pattern), path) is not None) == fits
+    assert match_specs([pattern], [path]) == ((path,) if fits else ())
 
 
 def reference(pattern: list[str], path: list[str]) -> bool:
@@ -111,33 +148,38 @@ segments = st.sampled_from(["**", "*", "a", "b", "a*", "*b", "a*b*", "?", "*a*b"
     st.lists(st.text("ab", min_size=1, max_size=4), min_size=1, max_size=5),
 )
 def test_stars_mean_what_the_plain_reading_says(pattern: list[str], path: list[str]) -> None:
+    assume(pattern.count("**") <= GLOBSTARS_MAX)
+    assume(set("*?") & set("/".join(pattern)))  # a plain path also names what is below it
     collapsed = [name for at, name in enumerate(pattern) if name != "**" or pattern[at - 1 : at] != ["**"]]
-    found = re.match(glob_regex("/".join(pattern)), "/".join(path)) is not None
+    found = match_specs(["/".join(pattern)], ["/".join(path)])
 
-    assert found == reference(collapsed, path)
+    assert found == (("/".join(path),) if reference(collapsed, path) else ())
 
 
-def test_a_hostile_pattern_costs_little() -> None:
-    began = time.process_time()
-    for pattern, path in (
+@pytest.mark.parametrize(
+    ("pattern", "path"),
+    [
         ("*a" * 100 + "b", "a" * 4000),
-        ("**/a/" * 50 + "b", "a/" * 2000),
-        ("*(*a|*a)" * 40 + "b", "a" * 4000),
-        ("{" * 1000, "x"),
-        ("{a}" * 300, "x"),
-        ("[" * 1000, "x"),
-    ):
-        assert not re.match(glob_regex(pattern), path)
-
-    assert time.process_time() - began < 5
+        ("*?" * 100 + "b", "a" * 4000),
+        ("**/a/" * 3 + "b", "a/" * 90 + "a"),
+        ("**/*a*c/" * 3 + "b", ("a" * 40 + "/") * 90 + "a"),
+        ("x*(*a|*a)" * 40 + "b", "xa" * 2000),
+        ("x+(a|aa)y", "x" + "a" * 4000),
+        ("?(a)?(a)?(a)?(a)?(a)?(a)?(a)?(a)?(a)b", "a" * 4000),
+    ],
+)
+def test_a_hostile_pattern_ends(pattern: str, path: str) -> None:
+    """Without the guard, or without stars that are atomic, most of these take years."""
+    assert match_specs([pattern], [path]) == ()
 
 
 @settings(max_examples=300, deadline=None)
 @given(st.text(max_size=30) | st.text(alphabet="{},*?[]()!@+|\\/.a-^&~", max_size=40), st.text(max_size=20))
 def test_no_pattern_raises(pattern: str, path: str) -> None:
-    expand_braces(pattern)
-    re.match(glob_regex(pattern), path)
-    match_specs([pattern], [path])
+    found = match_specs([pattern], [path])
+
+    assert found in (None, (), (path,))
+    assert found is None or is_certain(pattern)
 
 
 def test_specs_are_matched_in_order() -> None:
@@ -188,9 +230,18 @@ def test_a_pattern_that_leaves_the_folder_is_not_judged(pattern: str) -> None:
         "{a,b.ts",
         "[[:digit:]].ts",
         "[id].ts",
+        "[z-a]x",
+        "[a-c-e]x",
+        "[a--b]x",
+        "[]]x",
+        "[!]x",
+        "[!a@(b)]x",
+        "@([a-c]|b)x",
+        "a..b",
         "[a-c]+.ts",
         "{a,b}+.ts",
         r"a\*b.ts",
+        "a/@(..|b)/c",
         '"a".ts',
         "!a.ts",
         "!(a).ts",

@@ -17,7 +17,16 @@ from atvm_pipeline.shell.reading import STATE, misfit, read_state
 from tests.running import PROJECT
 from tests.waiting import wait_for
 
-HEAVY = ("msgspec", "psutil", "urllib3", "watchdog", "ssl", "subprocess", "atvm_pipeline.core.events")
+HEAVY = (
+    "msgspec",
+    "psutil",
+    "urllib3",
+    "watchdog",
+    "wcmatch",
+    "ssl",
+    "subprocess",
+    "atvm_pipeline.core.events",
+)
 
 
 def loaded(code: str, *arguments: str) -> set[str]:
@@ -54,7 +63,7 @@ def test_a_watcher_has_no_network_packages_before_it_needs_them() -> None:
     modules = loaded("import atvm_pipeline.cli.watch")
 
     assert "watchdog" in modules
-    assert not modules & {"urllib3", "ssl", "http.client", "psutil", "email.utils"}
+    assert not modules & {"urllib3", "ssl", "http.client", "psutil", "wcmatch", "bracex", "email.utils"}
 
 
 def test_a_warm_up_loads_them() -> None:

@@ -168,7 +168,7 @@ def one_shot(build: str = BUILD) -> dict[str, str]:
     return {"template": TEMPLATE, "runner": f"{RUNNER} --categorize"} if build == BUILD else {}
 
 
-DEPENDENCIES = ("msgspec", "psutil", "urllib3", "watchdog")
+DEPENDENCIES = ("bracex", "msgspec", "psutil", "urllib3", "watchdog", "wcmatch")
 
 
 def _environment_of(release: Path) -> None:

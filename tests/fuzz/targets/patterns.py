@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import cache
 
-from atvm_pipeline.core.globs import EXPANSIONS_MAX, expand_braces, match_specs
+from atvm_pipeline.core.globs import GLOBSTARS_MAX, match_specs
 from atvm_pipeline.core.preflight import check
 from atvm_pipeline.core.recognise.dialect import Dialect
 from atvm_pipeline.core.requested_hosts import RequestedHosts
@@ -66,8 +66,6 @@ def target(data: bytes) -> None:
     patterns = read_spec_pattern(config)
     if patterns is None:
         patterns = tuple(config.split("\n")[:8])
-    for pattern in patterns:
-        assert len(expand_braces(pattern)) <= EXPANSIONS_MAX
     paths = [path[:200] for path in paths[:12]]
     found = match_specs(patterns[:8], paths)
     if found is not None:
@@ -93,7 +91,9 @@ def found_alone(pattern: str, paths: Sequence[str]) -> None:
     """What a slow and simple reading of a pattern names is found."""
     if len(pattern) > 24 or _SIMPLE.fullmatch(pattern) is None or pattern.startswith(("/", "./")):
         return
-    if any(part in ("", ".", "..") for part in pattern.split("/")):
+    if any(part in ("", ".") or ".." in part for part in pattern.split("/")):
+        return
+    if pattern.split("/").count("**") > GLOBSTARS_MAX:
         return
     found = match_specs([pattern], paths)
     for path in paths:

@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import time
 
 from atvm_pipeline.core.errors import DataError
 from atvm_pipeline.core.events import CancelRequested, DeliverySettled
@@ -86,14 +85,16 @@ def _cancel(paths: Paths, request: Request, who: str, why: str) -> int:
         build_name=request.build_name, run_id=request.run_id, who=who, why=why, requested_at=clock.now()
     )
     write_record(paths.cancel, marker)
-    deadline = time.monotonic() + WAIT_S
-    while time.monotonic() < deadline:
+
+    def unwatched() -> bool:
         try:
             with locked(paths.watcher_lock):
                 _cancel_unwatched(paths, request, marker)
         except Busy:
-            time.sleep(LOOK_S)
-            continue
+            return False
+        return True
+
+    if clock.wait_until(unwatched, WAIT_S, LOOK_S):
         return _answer(paths, request)
     phase = _ended_phase(paths, request)
     state = f"state.json says {phase}" if phase is not None else "state.json is not CANCELLED yet"

@@ -6,13 +6,13 @@ import shutil
 import sys
 import tempfile
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from atvm_pipeline.core.harmless import printable
+from atvm_pipeline.shell import clock
 from atvm_pipeline.shell.programs import run_shown
 from atvm_pipeline.shell.reading import TERMINAL, live, posts_pending, read_state
 from atvm_pipeline.shell.records import Paths
@@ -80,7 +80,7 @@ class Demo:
         self._paths = Paths(self._folder / "state", BUILD)
         self._scenario, self._about, self._speed = scenario, about, speed
         self._colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-        self._begin = time.monotonic()
+        self._begin = clock.monotonic()
         self._printing = threading.Lock()
         self._said: set[str] = set()
 
@@ -162,13 +162,17 @@ class Demo:
 
     def _follow(self) -> bool:
         """Tell every change of the state until the run has ended; False if it does not end."""
-        while time.monotonic() - self._begin < GIVE_UP_S:
+
+        def ended() -> bool:
             state = read_state(self._paths)
-            if state is not None:
-                self._tell(state)
-                if state["phase"] in TERMINAL and not posts_pending(state):
-                    return True
-            time.sleep(LOOK_S)
+            if state is None:
+                return False
+            self._tell(state)
+            return state["phase"] in TERMINAL and not posts_pending(state)
+
+        left_s = self._begin + GIVE_UP_S - clock.monotonic()
+        if clock.wait_until(ended, left_s, LOOK_S):
+            return True
         self._print("the run does not end; giving up")
         return False
 
@@ -203,7 +207,7 @@ class Demo:
 
     def _print(self, text: str) -> None:
         with self._printing:
-            print(f"{time.monotonic() - self._begin:6.1f} s  {printable(text)}", flush=True)
+            print(f"{clock.monotonic() - self._begin:6.1f} s  {printable(text)}", flush=True)
 
     def _close(self, code: int, *, ended: bool, messages: int) -> int:
         prefix = f"ATVM_WATCHER_STATE_ROOT={self._paths.state_root} bin/atvm-pipeline"

@@ -1,8 +1,12 @@
 """The only clock: wall time for records, monotonic time for waits and limits."""
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
+
+Answer = TypeVar("Answer")
 
 
 def now() -> datetime:
@@ -26,6 +30,20 @@ def boot_id() -> str:
 def sleep(seconds: float) -> None:
     """Wait."""
     time.sleep(seconds)
+
+
+def wait_until(condition: Callable[[], Answer], timeout_s: float, every_s: float) -> Answer:
+    """Ask `condition` every `every_s` seconds until its answer is true, at most `timeout_s` seconds; return the last answer.
+
+    It is asked at least once, and a last time at the deadline.
+    """
+    deadline_s = monotonic() + timeout_s
+    while not (answer := condition()):
+        left_s = deadline_s - monotonic()
+        if left_s <= 0:
+            break
+        sleep(min(every_s, left_s))
+    return answer
 
 
 def utc_offset_s() -> int:

@@ -49,18 +49,17 @@ def watch_first_moments(request: Request, paths: Paths, dialect: Dialect) -> Fir
     """
     saved = read_record(paths.request, Request, request.run_id) or request
     log = _Log(Path(saved.log_path), saved.log_start, dialect)
-    deadline_s = clock.monotonic() + FIRST_LINE_WAIT_S
+
+    def moments() -> FirstMoments | None:
+        # Asked in this order: what was printed before the end is read after it.
+        end = _end_of(paths, request.run_id)
+        log.read()
+        if end is not None:
+            return _judged(end, log)
+        return FirstMoments() if log.has_structure else None
+
     with contextlib.closing(log):
-        while True:
-            # Asked in this order: what was printed before the end is read after it.
-            late = clock.monotonic() >= deadline_s
-            end = _end_of(paths, request.run_id)
-            log.read()
-            if end is not None:
-                return _judged(end, log)
-            if late or log.has_structure:
-                return FirstMoments()
-            clock.sleep(LOOK_S)
+        return clock.wait_until(moments, FIRST_LINE_WAIT_S, LOOK_S) or FirstMoments()
 
 
 class _End(NamedTuple):

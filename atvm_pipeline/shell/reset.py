@@ -42,9 +42,8 @@ def await_verdict(paths: Paths) -> None:
     request = read_record(paths.request, Request)
     if request is None or read_record(paths.runner_exit, ExitRecord, request.run_id) is None:
         return
-    deadline = clock.monotonic() + request.settings.settle_s + VERDICT_MARGIN_S
-    while is_locked(paths.watcher_lock) and clock.monotonic() < deadline:
-        clock.sleep(LOOK_S)
+    limit_s = request.settings.settle_s + VERDICT_MARGIN_S
+    clock.wait_until(lambda: not is_locked(paths.watcher_lock), limit_s, LOOK_S)
 
 
 def _unsettled(paths: Paths, request: Request) -> str | None:

@@ -159,17 +159,8 @@ class _Wrapper:
 
     def _wait_for_orphans(self) -> tuple[Process, ...]:
         """Wait until nobody is left below us, at most the orphan limit; gives who lives then."""
-        deadline_s = clock.monotonic() + self._request.orphan_limit_s
-        while True:
-            try:
-                pid, _status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return ()
-            if pid == 0:
-                left_s = deadline_s - clock.monotonic()
-                if left_s <= 0:
-                    return _below_us()
-                clock.sleep(min(LOOK_S, left_s))
+        gone = clock.wait_until(_reap_all, self._request.orphan_limit_s, LOOK_S)
+        return () if gone else _below_us()
 
     def _on_stop(self, number: int, _frame: object) -> None:
         self._stopped_by = signal.Signals(number)
@@ -212,6 +203,16 @@ class _Wrapper:
             clock.sleep(WRITE_RETRY_S)
         log(f"{path} could not be written")
         return None
+
+
+def _reap_all() -> bool:
+    """Take the exit codes of all children that have ended; whether none is left."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        return True
+    return False
 
 
 def _adopt_orphans() -> None:

@@ -63,7 +63,7 @@ def stop_runner(paths: Paths, *, who: str, why: str, grace_s: float = 20.0) -> S
     asked = _ask(paths, request, grace_s)
     roots = _roots(paths, request)
     left = stop_tree(roots[0], grace_s=0.0 if asked else grace_s, also_known=roots[1:]) if roots else []
-    _wait_unlocked(paths, RECORD_WAIT_S)
+    clock.wait_until(lambda: not is_locked(paths.runner_lock), RECORD_WAIT_S, LOOK_S)
     return _result(paths, left)
 
 
@@ -109,25 +109,22 @@ def _ask(paths: Paths, request: Request, grace_s: float) -> bool:
     with contextlib.suppress(OSError):
         if is_alive(record.pid, record.create_time):
             os.kill(record.pid, signal.SIGTERM)
-    deadline_s = clock.monotonic() + grace_s
-    while is_alive(record.pid, record.create_time) and clock.monotonic() < deadline_s:
-        clock.sleep(LOOK_S)
+    clock.wait_until(lambda: not is_alive(record.pid, record.create_time), grace_s, LOOK_S)
     return True
 
 
 def _wait_recorded(paths: Paths, request: Request | None) -> None:
     """A wrapper that has just begun has not said yet who it is."""
-    deadline_s = clock.monotonic() + RECORD_WAIT_S
-    while request is not None and is_locked(paths.runner_lock) and clock.monotonic() < deadline_s:
-        if read_record(paths.runner, RunnerRecord, request.run_id) is not None:
-            return
-        clock.sleep(LOOK_S)
-
-
-def _wait_unlocked(paths: Paths, timeout_s: float) -> None:
-    deadline_s = clock.monotonic() + timeout_s
-    while is_locked(paths.runner_lock) and clock.monotonic() < deadline_s:
-        clock.sleep(LOOK_S)
+    if request is None:
+        return
+    clock.wait_until(
+        lambda: (
+            not is_locked(paths.runner_lock)
+            or read_record(paths.runner, RunnerRecord, request.run_id) is not None
+        ),
+        RECORD_WAIT_S,
+        LOOK_S,
+    )
 
 
 def _result(paths: Paths, left: list[Process]) -> StopResult:

@@ -99,17 +99,17 @@ def wait_running(paths: Paths, run_id: str, timeout_s: float, ended: Callable[[]
 def _wait(
     done: Callable[[], bool], ended: Callable[[], str | None], timeout_s: float, late: str
 ) -> str | None:
-    deadline = clock.monotonic() + timeout_s
-    while True:
+    """Wait for `done`; return None then, else why the process has ended, or `late`."""
+
+    def outcome() -> tuple[str | None] | None:
         # Asked in this order: what was done before the end is seen after it.
         why = ended()
         if done():
-            return None
-        if why is not None:
-            return why
-        if clock.monotonic() >= deadline:
-            return late
-        clock.sleep(LOOK_S)
+            return (None,)
+        return None if why is None else (why,)
+
+    known = clock.wait_until(outcome, timeout_s, LOOK_S)
+    return late if known is None else known[0]
 
 
 def stop_unit_of(paths: Paths, timeout_s: float) -> None:
@@ -142,9 +142,9 @@ def _send(record: WatcherRecord, number: signal.Signals) -> None:
 
 def _wait_gone(paths: Paths, record: WatcherRecord | None, timeout_s: float) -> bool:
     """Whether the lock is free and its process has ended within `timeout_s`."""
-    deadline_s = clock.monotonic() + timeout_s
-    while is_locked(paths.watcher_lock) or (record is not None and is_alive(record.pid, record.create_time)):
-        if clock.monotonic() >= deadline_s:
-            return False
-        clock.sleep(LOOK_S)
-    return True
+
+    def gone() -> bool:
+        lives = record is not None and is_alive(record.pid, record.create_time)
+        return not lives and not is_locked(paths.watcher_lock)
+
+    return clock.wait_until(gone, timeout_s, LOOK_S)

@@ -13,7 +13,7 @@ from atvm_pipeline.shell.loop import Loop
 from atvm_pipeline.shell.reading import TERMINAL, read_state
 from atvm_pipeline.shell.records import MarkerRecord, Paths, Request, read_record, write_record
 from atvm_pipeline.shell.refusals import DATA, DONE, IN_USE, NO, UNAVAILABLE, USAGE, Refused
-from atvm_pipeline.shell.runner import stop_runner
+from atvm_pipeline.shell.stopping import stop_runner
 from atvm_pipeline.shell.store import Store, load
 from atvm_pipeline.shell.watching import crashed_deliveries
 

@@ -5,7 +5,8 @@ import os
 
 from atvm_pipeline.shell.records import Paths
 from atvm_pipeline.shell.release import follow_release
-from atvm_pipeline.shell.runner import note_service_result, run_runner
+from atvm_pipeline.shell.runner import run_runner
+from atvm_pipeline.shell.service_result import note_service_result
 
 from .common import add_state_root, checked_build_name, environment, given_state_root, state_root
 

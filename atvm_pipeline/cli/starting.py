@@ -13,12 +13,12 @@ from atvm_pipeline.core.preflight import has_option
 from atvm_pipeline.core.words import names as listed
 from atvm_pipeline.shell import release, settings as env
 from atvm_pipeline.shell.dialects import load_dialect
+from atvm_pipeline.shell.discovery import began_at_s, find_runner
 from atvm_pipeline.shell.environment import check_settings, is_text, left_out
 from atvm_pipeline.shell.files import is_locked
 from atvm_pipeline.shell.first_line import watch_first_moments
 from atvm_pipeline.shell.in_use import check_living, check_log
 from atvm_pipeline.shell.keeping import prune_builds
-from atvm_pipeline.shell.processes import began_at_s, find_runner
 from atvm_pipeline.shell.reading import TERMINAL, phase_of
 from atvm_pipeline.shell.records import Paths, Request, RunnerRecord, read_record, write_record
 from atvm_pipeline.shell.refusals import DATA, IN_USE, UNAVAILABLE, USAGE, Refused

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from atvm_pipeline.core.events import Process
 
+from .discovery import find_runner
 from .files import Busy, is_locked, locked, make_folder
-from .processes import find_runner
 from .reading import TERMINAL, phase_of
 from .records import ExitRecord, Paths, Request, read_record
 from .refusals import CANNOT_WRITE, IN_USE, Refused

@@ -33,11 +33,8 @@ from .records import (
     write_record,
 )
 from .refusals import IN_USE, UNAVAILABLE, Refused
-from .service_result import OOM_KILL, note_service_result
-from .stopping import StopResult, stop_runner
+from .service_result import OOM_KILL
 from .tree import Tree
-
-__all__ = ["StopResult", "note_service_result", "run_runner", "stop_runner"]
 
 PR_SET_CHILD_SUBREAPER = 36
 """prctl(2): orphans below us become our children, so that none is lost and waitpid tells when the last has ended."""

@@ -24,7 +24,7 @@ from . import clock
 from .artifacts import Artifacts, version_of
 from .exits import ExitWatch
 from .files import is_locked
-from .processes import find_runner, is_alive
+from .processes import is_alive
 from .programs import systemctl
 from .records import BaselineRecord, ExitRecord, MarkerRecord, Paths, Request, RunnerRecord, read_record
 from .rivals import find_rivals
@@ -163,6 +163,8 @@ class Sources:
                 at=clock.now(), pid=record.pid, create_time=record.create_time, boot_id=record.boot_id
             )
         elif self._request.runner_command is None:
+            from .discovery import find_runner  # noqa: PLC0415 - psutil, which other watchers have no need of
+
             # Somebody else starts the runner: it shows itself by its command line.
             found = find_runner(self._paths.build_name, Path(self._request.workdir))
             if found is None:

@@ -12,9 +12,9 @@ import pytest
 
 from atvm_pipeline.core.events import Metadata, Settings
 from atvm_pipeline.core.recognise.dialect import Dialect
+from atvm_pipeline.shell.discovery import find_runner
 from atvm_pipeline.shell.files import is_locked, locked, make_folder
 from atvm_pipeline.shell.in_use import attach_lock, living_requests
-from atvm_pipeline.shell.processes import find_runner
 from atvm_pipeline.shell.records import ExitRecord, Paths, Request, write_record
 from atvm_pipeline.shell.refusals import IN_USE, Refused
 from atvm_pipeline.shell.start import Wanted

@@ -15,9 +15,11 @@ import pytest
 from atvm_pipeline.core.events import Process, ProcessesSeen
 from atvm_pipeline.core.recognise.dialect import Dialect
 from atvm_pipeline.shell import processes
+from atvm_pipeline.shell.discovery import find_runner
 from atvm_pipeline.shell.exits import ExitWatch
-from atvm_pipeline.shell.processes import find_runner, identity, is_alive, self_identity, stop_tree
+from atvm_pipeline.shell.processes import identity, is_alive, self_identity
 from atvm_pipeline.shell.roles import Roles, is_ours
+from atvm_pipeline.shell.stopping import stop_tree
 from atvm_pipeline.shell.tree import STUCK_LOOKS, Tree
 from tests.waiting import DEADLINE_S, wait_for
 

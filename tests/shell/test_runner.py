@@ -12,7 +12,9 @@ from atvm_pipeline.shell.files import is_locked, locked
 from atvm_pipeline.shell.processes import identity, is_alive
 from atvm_pipeline.shell.records import ExitRecord, MarkerRecord, RunnerRecord, read_record, write_record
 from atvm_pipeline.shell.refusals import Refused
-from atvm_pipeline.shell.runner import note_service_result, run_runner, stop_runner
+from atvm_pipeline.shell.runner import run_runner
+from atvm_pipeline.shell.service_result import note_service_result
+from atvm_pipeline.shell.stopping import stop_runner
 from tests.running import BUILD, RUN_ID, exit_record, make_request, runner
 from tests.waiting import DEADLINE_S, wait_for
 

@@ -16,7 +16,7 @@ from atvm_pipeline.shell.files import is_locked
 from atvm_pipeline.shell.processes import is_alive, read_row, self_identity
 from atvm_pipeline.shell.records import RunnerRecord, WatcherRecord, read_record, write_record
 from atvm_pipeline.shell.refusals import Refused
-from atvm_pipeline.shell.runner import stop_runner
+from atvm_pipeline.shell.stopping import stop_runner
 from atvm_pipeline.shell.supervisor import Local, Systemd, choose, systemd
 from tests.privileges import needs
 from tests.running import BUILD, RUN_ID, exit_record, make_request, pipeline

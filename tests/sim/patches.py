@@ -105,7 +105,7 @@ def simulated(
         (transport, "ping", ping),
         *(
             (processes, name, getattr(outside.table, name))
-            for name in ("read_row", "table", "pids", "newest_pid", "command_line")
+            for name in ("read_row", "pids", "newest_pid", "command_line")
         ),
         (sources, "ExitWatch", outside.table.wait_for_exit),
         (watching, "Loop", partial(Loop, inbox=watcher.inbox, spawn=spawn)),

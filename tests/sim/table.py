@@ -66,9 +66,6 @@ class Table:
     def read_row(self, pid: int) -> Row | None:
         return self.rows.get(pid)
 
-    def table(self) -> dict[int, Row]:
-        return dict(sorted(self.rows.items()))
-
     def wait_for_exit(
         self, pid: int, create_time: float, hint: Callable[[Path | None], None]
     ) -> SimpleNamespace:

@@ -1,11 +1,11 @@
 """The runs of this host: those that nobody watches, messages that wait, and Cypress processes that belong to no watched run."""
 
 from atvm_pipeline.core.errors import DataError
+from atvm_pipeline.shell.discovery import Stray, find_cypress
 from atvm_pipeline.shell.files import is_locked
 from atvm_pipeline.shell.keeping import kept
 from atvm_pipeline.shell.reading import TERMINAL, builds, live, posts_pending, read_state
 from atvm_pipeline.shell.records import Paths, RunnerRecord, read_record
-from atvm_pipeline.shell.strays import Stray, find_cypress
 
 from .finding import Finding, Where, bad, good
 

@@ -5,23 +5,25 @@ import signal
 import subprocess
 from pathlib import Path
 
+import psutil
 import pytest
 
-from atvm_pipeline.shell import strays
-from atvm_pipeline.shell.strays import find_cypress
+from atvm_pipeline.shell.discovery import find_cypress
 from tests.waiting import wait_for
 
 
 def test_a_process_that_ends_while_it_is_looked_at_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """Between the table and its command line it may be gone: then it has no word to say."""
-    read = strays.command_line
+    read = psutil.Process.cmdline
     asked: list[int] = []
 
-    def ending(pid: int) -> list[str]:
-        asked.append(pid)
-        return [] if asked.count(pid) > 1 else read(pid)
+    def ending(process: psutil.Process) -> list[str]:
+        asked.append(process.pid)
+        if asked.count(process.pid) > 1:
+            raise psutil.NoSuchProcess(process.pid)
+        return read(process)
 
-    monkeypatch.setattr(strays, "command_line", ending)
+    monkeypatch.setattr(psutil.Process, "cmdline", ending)
     command = "exec -a cypress bash -c 'sleep 60; :' --build_name=b"
     with subprocess.Popen(["bash", "-c", command], start_new_session=True) as process:
         try:

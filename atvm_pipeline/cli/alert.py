@@ -7,15 +7,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from atvm_pipeline.core.errors import DataError
+from atvm_pipeline.core.phases import TERMINAL_PHASES
 from atvm_pipeline.shell.alerting import PATIENCE_S, tell
 from atvm_pipeline.shell.files import is_locked
+from atvm_pipeline.shell.log import log
 from atvm_pipeline.shell.programs import systemctl
-from atvm_pipeline.shell.reading import TERMINAL, counted, posts_of, posts_pending, read_state, undelivered
+from atvm_pipeline.shell.reading import counted, posts_of, posts_pending, read_state, undelivered
 from atvm_pipeline.shell.records import Paths, Request, read_record
 from atvm_pipeline.shell.refusals import DONE, UNAVAILABLE
 from atvm_pipeline.shell.supervisor.base import WATCHER_UNIT
 
-from .common import add_state_root, checked_build_name, environment, say, state_root
+from .common import add_state_root, checked_build_name, environment, state_root
 
 WORD_CHARS_MAX = 40
 
@@ -38,17 +40,17 @@ def run(args: argparse.Namespace) -> int:
     environ = environment()
     paths = Paths(state_root(args, environ), checked_build_name(args.build))
     if is_locked(paths.watcher_lock):
-        say(f"{paths.build_name} is being watched: nothing to report")
+        log(f"{paths.build_name} is being watched: nothing to report")
         return DONE
     request, state = _known(paths)
     if state is not None and _is_over(state):
-        say(_ended(paths, state))
+        log(_ended(paths, state))
         if not undelivered(state) or _were_alerted(state):
             return DONE
         text = _ended(paths, state)
     else:
         text = _died(paths, request, state, _how(paths, os.environ))
-        say(f"{paths.build_name}: {text}")
+        log(f"{paths.build_name}: {text}")
     run_id = request.run_id if request is not None else ""
     key = f"{run_id}/alert/watcher-died/{os.environ.get('MONITOR_INVOCATION_ID', '')[:WORD_CHARS_MAX]}"
     outcome = tell(
@@ -61,9 +63,9 @@ def run(args: argparse.Namespace) -> int:
         obsolete=lambda: is_locked(paths.watcher_lock),
     )
     if outcome == "no-channel":
-        say("ATVM_WATCHER_ALERT_CHANNEL was not set when the run started: nobody is told but this log")
+        log("ATVM_WATCHER_ALERT_CHANNEL was not set when the run started: nobody is told but this log")
         return DONE
-    say(f"alert: {outcome}")
+    log(f"alert: {outcome}")
     return DONE if outcome in ("sent", "obsolete") else UNAVAILABLE
 
 
@@ -93,7 +95,7 @@ def _how(paths: Paths, environ: Mapping[str, str]) -> str:
 
 def _is_over(state: dict[str, Any]) -> bool:
     """Whether the watcher had done all that it could."""
-    return state["phase"] in TERMINAL and not posts_pending(state)
+    return state["phase"] in TERMINAL_PHASES and not posts_pending(state)
 
 
 def _ended(paths: Paths, state: dict[str, Any]) -> str:

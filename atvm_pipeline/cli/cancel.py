@@ -5,27 +5,21 @@ import contextlib
 
 from atvm_pipeline.core.errors import DataError
 from atvm_pipeline.core.events import CancelRequested, DeliverySettled
+from atvm_pipeline.core.phases import TERMINAL_PHASES
 from atvm_pipeline.core.reducer import begin
 from atvm_pipeline.shell import clock
 from atvm_pipeline.shell.files import Busy, locked
 from atvm_pipeline.shell.in_use import check_not_starting
+from atvm_pipeline.shell.log import log
 from atvm_pipeline.shell.loop import Loop
-from atvm_pipeline.shell.reading import TERMINAL, read_state
+from atvm_pipeline.shell.reading import read_state
 from atvm_pipeline.shell.records import MarkerRecord, Paths, Request, read_record, write_record
 from atvm_pipeline.shell.refusals import DATA, DONE, IN_USE, NO, UNAVAILABLE, USAGE, Refused
 from atvm_pipeline.shell.stopping import stop_runner
 from atvm_pipeline.shell.store import Store, load
 from atvm_pipeline.shell.watching import crashed_deliveries
 
-from .common import (
-    add_state_root,
-    checked_build_name,
-    checked_text,
-    environment,
-    say,
-    state_root,
-    who as whoami,
-)
+from .common import add_state_root, checked_build_name, checked_text, environment, state_root, who as whoami
 from .watch import first_event
 
 WAIT_S = 30.0
@@ -72,14 +66,14 @@ def run(args: argparse.Namespace) -> int:
 
 def _stop_runner(paths: Paths, who: str, why: str) -> int:
     result = stop_runner(paths, who=who, why=why)
-    say(f"{paths.build_name}: {result.text}")
+    log(f"{paths.build_name}: {result.text}")
     return DONE if result.stopped else UNAVAILABLE
 
 
 def _cancel(paths: Paths, request: Request, who: str, why: str) -> int:
     ended = _ended_phase(paths, request)
     if ended is not None:
-        say(f"{paths.build_name} had ended before: {ended}; nothing was changed")
+        log(f"{paths.build_name} had ended before: {ended}; nothing was changed")
         return NO
     marker = MarkerRecord(
         build_name=request.build_name, run_id=request.run_id, who=who, why=why, requested_at=clock.now()
@@ -109,7 +103,7 @@ def _answer(paths: Paths, request: Request) -> int:
     if phase == "CANCELLED":
         print(f"{paths.build_name}: CANCELLED")
         return DONE
-    say(f"{paths.build_name} ended at the same moment: {phase}; it is not cancelled")
+    log(f"{paths.build_name} ended at the same moment: {phase}; it is not cancelled")
     return NO
 
 
@@ -121,7 +115,7 @@ def _ended_phase(paths: Paths, request: Request) -> str | None:
     if state is None:
         run = load(paths, request.run_id).run
         return run.verdict.phase.value if run is not None and run.verdict is not None else None
-    if state.get("run_id") != request.run_id or state["phase"] not in TERMINAL:
+    if state.get("run_id") != request.run_id or state["phase"] not in TERMINAL_PHASES:
         return None
     return str(state["phase"])
 

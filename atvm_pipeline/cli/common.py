@@ -1,23 +1,20 @@
-"""What all commands share: exit codes, how things are said, and the options that every command knows.
+"""What all commands share: exit codes and the options that every command knows.
 
 Whatever reaches a terminal from here is one harmless line, whoever wrote its parts.
 """
 
 import argparse
-import contextlib
 import os
 import re
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
 from atvm_pipeline.shell.environment import is_text
 from atvm_pipeline.shell.files import user_name
+from atvm_pipeline.shell.log import log
 from atvm_pipeline.shell.refusals import BAD_CONFIG, USAGE, Refused
 
-LINE_CHARS_MAX = 4000
-"""A line for a person; a path alone may have 4096 bytes."""
 HOSTS_MAX = 200
 """Hosts that one --hosts may name."""
 _HOST_NAME = re.compile(r"[0-9A-Za-z](?:[0-9A-Za-z._-]{0,126}[0-9A-Za-z])?")
@@ -28,16 +25,8 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong in one line and end with 64."""
-        say(f"{self.prog}: {message} (see {self.prog} --help)")
+        log(f"{self.prog}: {message} (see {self.prog} --help)")
         raise SystemExit(USAGE)
-
-
-def say(text: str, *, indent: str = "") -> None:
-    """One line for a person, beside the answer.  Never raises: nobody may be there to read it."""
-    from atvm_pipeline.core.harmless import one_line
-
-    with contextlib.suppress(OSError, ValueError):
-        print(indent + one_line(text, LINE_CHARS_MAX), file=sys.stderr, flush=True)
 
 
 def checked_text(name: str, value: str) -> str:

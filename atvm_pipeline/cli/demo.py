@@ -12,9 +12,10 @@ from typing import Any
 import msgspec
 
 from atvm_pipeline.core.harmless import printable
+from atvm_pipeline.core.phases import TERMINAL_PHASES
 from atvm_pipeline.shell import clock
 from atvm_pipeline.shell.programs import run_shown
-from atvm_pipeline.shell.reading import TERMINAL, live, posts_pending, read_state
+from atvm_pipeline.shell.reading import live, posts_pending, read_state
 from atvm_pipeline.shell.records import Paths
 from atvm_pipeline.shell.refusals import DONE, NO, UNAVAILABLE, USAGE, Refused
 
@@ -168,7 +169,7 @@ class Demo:
             if state is None:
                 return False
             self._tell(state)
-            return state["phase"] in TERMINAL and not posts_pending(state)
+            return state["phase"] in TERMINAL_PHASES and not posts_pending(state)
 
         left_s = self._begin + GIVE_UP_S - clock.monotonic()
         if clock.wait_until(ended, left_s, LOOK_S):
@@ -188,7 +189,7 @@ class Demo:
                 self._once(f"{name}: message {subrun['post']['outcome']}")
         if state["attention"]:
             self._once(f"attention: {state['attention']}")
-        if state["phase"] in TERMINAL:
+        if state["phase"] in TERMINAL_PHASES:
             self._once(f"run: {state['phase']}: {state['reason']['text']}")
             self._once(f"run: {ledger_line(state)}")
 

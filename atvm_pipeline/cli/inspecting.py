@@ -13,10 +13,11 @@ from atvm_pipeline.core.recognise.describe import describe
 from atvm_pipeline.core.snapshot import snapshot
 from atvm_pipeline.shell.dialects import load_dialect
 from atvm_pipeline.shell.inventories import load_inventory
+from atvm_pipeline.shell.log import log
 from atvm_pipeline.shell.offline import Finished, inspect_log, since_from
 from atvm_pipeline.shell.refusals import DATA, DONE, USAGE, Refused
 
-from .common import add_hosts, checked_build_name, checked_hosts, checked_text, environment, say
+from .common import add_hosts, checked_build_name, checked_hosts, checked_text, environment
 from .page import page, print_json
 
 PROGRESS_MIN_BYTES = 32 * 1024 * 1024
@@ -55,16 +56,16 @@ def run(args: argparse.Namespace) -> int:
         raise Refused(USAGE, f"--exit-code {args.exit_code} is no exit code: use 0 to 255")
     for name in ("log", "artifacts", "inventory", "dialect"):
         checked_text("LOG" if name == "log" else f"--{name}", getattr(args, name) or "")
-    log = Path(args.log)
-    if not log.is_file():
+    path = Path(args.log)
+    if not path.is_file():
         raise Refused(DATA, f"log {args.log} is not there or is no file")
     if args.artifacts is not None and not Path(args.artifacts).is_dir():
         # Many a failed run has written no report at all: that is an answer too.
-        say(f"artifact folder {args.artifacts} is not there: no report is read")
+        log(f"artifact folder {args.artifacts} is not there: no report is read")
     if args.inventory is not None and not Path(args.inventory).is_file():
         raise Refused(DATA, f"inventory {args.inventory} is not there or is no file")
     finished = Finished(
-        log=log,
+        log=path,
         artifacts=Path(args.artifacts) if args.artifacts else None,
         build_name=checked_build_name(args.build_name) if args.build_name else None,
         hosts=checked_hosts(args.hosts),
@@ -75,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
         inventory=load_inventory(Path(args.inventory) if args.inventory else None),
         dialect=load_dialect(args.dialect or environment().get("ATVM_WATCHER_DIALECT")),
     )
-    bar = Bar(log.stat().st_size)
+    bar = Bar(path.stat().st_size)
     facts: list[Fact] = []
     on_fact: Callable[[Fact], None] | None = None
     if args.lines:

@@ -44,10 +44,12 @@ def main(argv: list[str]) -> int:
 
         print(f"atvm-pipeline {__version__}")
         return 0
-    from .common import Parser, say
+    from atvm_pipeline.shell.log import log
+
+    from .common import Parser
 
     if argv[0] not in COMMANDS:
-        say(f"atvm-pipeline: {argv[0][:40]!r} is not a command (see atvm-pipeline --help)")
+        log(f"atvm-pipeline: {argv[0][:40]!r} is not a command (see atvm-pipeline --help)")
         return USAGE
     from importlib import import_module
 
@@ -137,11 +139,11 @@ def _bug(error: Exception) -> int:
 
 
 def _said(text: str, code: int, more: Sequence[str] = ()) -> int:
-    from .common import say
+    from atvm_pipeline.shell.log import log
 
-    say(f"{prog('atvm-pipeline')}: {text}")
+    log(f"{prog('atvm-pipeline')}: {text}")
     for line in more:
-        say(line, indent="  ")
+        log(line, indent="  ")
     try:
         sys.stdout.flush()
     except (OSError, ValueError):

@@ -14,12 +14,11 @@ from atvm_pipeline.core.state import SPECS_MAX
 from atvm_pipeline.shell.environment import is_text
 from atvm_pipeline.shell.files import read_small
 from atvm_pipeline.shell.inventories import load_inventory
+from atvm_pipeline.shell.log import log
 from atvm_pipeline.shell.refusals import PREFLIGHT_MISMATCH, Refused
 from atvm_pipeline.shell.specs import find_specs
 from atvm_pipeline.shell.start import Wanted, artifacts_folder, config_path, inventory_path
 from atvm_pipeline.shell.supervisor import Supervisor
-
-from .common import say
 
 CONFIG_UNUSABLE = "config-unusable"
 OF_TEMPLATE = frozenset({"spec-pattern", "unknown-host", CONFIG_UNUSABLE})
@@ -62,12 +61,12 @@ def judge_preflight(wanted: Wanted, how: How, *, go_on: bool = False) -> tuple[s
     if certain and not (how.no_preflight or go_on):
         raise Refused(PREFLIGHT_MISMATCH, f"preflight: {certain[0]}; nothing was started")
     for text in certain:
-        say(f"warning: preflight: {text}")
+        log(f"warning: preflight: {text}")
     if how.check:
         print(f"{wanted.paths.build_name}: nothing speaks against this start")
         print(hosts_note(requested))
     else:
-        say(hosts_note(requested))
+        log(hosts_note(requested))
     return _planned(matched) if matched is not None else None
 
 
@@ -99,7 +98,7 @@ def preflight(
     findings = (*findings, *_places(wanted))
     for finding in findings:
         if not finding.certain:
-            say(f"notice: {finding.text}")
+            log(f"notice: {finding.text}")
     return [finding.text for finding in findings if finding.certain]
 
 

@@ -9,6 +9,7 @@ from atvm_pipeline.core.state import Post, Run
 from atvm_pipeline.shell import clock
 from atvm_pipeline.shell.delivery import deliverer
 from atvm_pipeline.shell.files import Busy, locked
+from atvm_pipeline.shell.log import log
 from atvm_pipeline.shell.loop import Loop
 from atvm_pipeline.shell.processes import self_identity
 from atvm_pipeline.shell.records import Paths, Request, read_record
@@ -16,7 +17,7 @@ from atvm_pipeline.shell.refusals import DATA, DONE, IN_USE, UNAVAILABLE, USAGE,
 from atvm_pipeline.shell.store import Store, load
 from atvm_pipeline.shell.watching import crashed_deliveries
 
-from .common import add_state_root, checked_build_name, environment, say, state_root
+from .common import add_state_root, checked_build_name, environment, state_root
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -124,7 +125,7 @@ def _resend(loop: Loop, keys: list[str]) -> int:
     for post in posts:
         name = f"sub-run {post.subrun}" if post.subrun is not None else "the run"
         detail = f": {post.detail}" if post.detail else ""
-        say(f"message of {name}: {post.outcome} (marked, delivery {post.delivery_id}){detail}")
+        log(f"message of {name}: {post.outcome} (marked, delivery {post.delivery_id}){detail}")
     return DONE if all(post.outcome == "sent" for post in posts) else UNAVAILABLE
 
 

@@ -2,9 +2,10 @@
 
 import argparse
 
+from atvm_pipeline.shell.log import log
 from atvm_pipeline.shell.refusals import DONE, USAGE, Refused
 
-from .common import add_hosts, add_state_root, checked_build_name, checked_text, environment, say, state_root
+from .common import add_hosts, add_state_root, checked_build_name, checked_text, environment, state_root
 
 HALVES = {
     "watcher": "Start the watcher of one request, which waits for its runner; with --attach, join a run that is there.",
@@ -86,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
     if args.only != "runner":
         warning = check_webhook(environ, wanted.settings)
         if warning is not None:
-            say(f"warning: {warning}")
+            log(f"warning: {warning}")
     with start_locks(wanted):
         (start_runner_only if args.only == "runner" else start)(wanted, how)
     return DONE

@@ -9,8 +9,9 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from atvm_pipeline.core.harmless import printable
+from atvm_pipeline.core.phases import TERMINAL_PHASES
 from atvm_pipeline.core.preflight import has_option
-from atvm_pipeline.core.words import names as listed
+from atvm_pipeline.core.text import names as listed
 from atvm_pipeline.shell import release, settings as env
 from atvm_pipeline.shell.dialects import load_dialect
 from atvm_pipeline.shell.discovery import began_at_s, find_runner
@@ -19,7 +20,8 @@ from atvm_pipeline.shell.files import is_locked
 from atvm_pipeline.shell.first_line import watch_first_moments
 from atvm_pipeline.shell.in_use import check_living, check_log
 from atvm_pipeline.shell.keeping import prune_builds
-from atvm_pipeline.shell.reading import TERMINAL, phase_of
+from atvm_pipeline.shell.log import log
+from atvm_pipeline.shell.reading import phase_of
 from atvm_pipeline.shell.records import Paths, Request, RunnerRecord, read_record, write_record
 from atvm_pipeline.shell.refusals import DATA, IN_USE, UNAVAILABLE, USAGE, Refused
 from atvm_pipeline.shell.start import (
@@ -37,7 +39,7 @@ from atvm_pipeline.shell.start import (
 )
 from atvm_pipeline.shell.template import check_launch_log
 
-from .common import checked_hosts, say
+from .common import checked_hosts
 from .preflight import How, judge_preflight
 
 CA_FILE = "ATVM_WATCHER_CA_FILE"
@@ -93,7 +95,7 @@ def start(wanted: Wanted, how: How) -> None:
     if foreign is not None:
         began_s = began_at_s(foreign)
         wanted = follow(wanted, foreign)
-        say(f"runner: process {foreign.pid} ({foreign.name}) runs this build already; log {log_path(wanted)}")
+        log(f"runner: process {foreign.pid} ({foreign.name}) runs this build already; log {log_path(wanted)}")
     keep, keep_builds = env.keep(environ), env.keep_builds(environ)
     request = build_request(wanted, how.supervisor.name)
     check_log(Path(request.log_path))
@@ -103,7 +105,7 @@ def start(wanted: Wanted, how: How) -> None:
     _say_left_out(environ)
     baseline = baseline_of(wanted, began_s)
     if has_template and not how.check:
-        say(f"template: {shlex.quote(wanted.template_command or '')}")
+        log(f"template: {shlex.quote(wanted.template_command or '')}")
         run_template_step(wanted)
     # What is there cannot be refused any more.
     planned = judge_preflight(wanted, how, go_on=foreign is not None)
@@ -114,7 +116,7 @@ def start(wanted: Wanted, how: How) -> None:
         request = replace(request, planned_specs=planned)
     notice = prepare(request, paths, baseline, how.supervisor, keep)
     if notice is not None:
-        say(notice)
+        log(notice)
     _prune(paths, keep_builds)
     if foreign is not None:
         read_log_from_its_begin(request, paths, began_s)
@@ -128,7 +130,7 @@ def start(wanted: Wanted, how: How) -> None:
 
 def _await_first_moments(request: Request, wanted: Wanted, *, watched: bool) -> None:
     """Wait until the runner is known to run, and say so.  Raises Refused (69) if it ended at once in failure."""
-    build, log = request.build_name, request.log_path
+    build, path = request.build_name, request.log_path
     moments = watch_first_moments(request, wanted.paths, wanted.dialect)
     if moments.failed:
         report = (
@@ -138,16 +140,16 @@ def _await_first_moments(request: Request, wanted: Wanted, *, watched: bool) -> 
         raise Refused(
             UNAVAILABLE,
             f"the runner of build {build} ended at once {moments.ended}, before Cypress printed anything; {report}; "
-            f"log {log}: {lines}",
+            f"log {path}: {lines}",
             moments.last_lines,
         )
-    say(f"runner: {f'ended {moments.ended}' if moments.ended else 'running'}, log {log}")
+    log(f"runner: {f'ended {moments.ended}' if moments.ended else 'running'}, log {path}")
 
 
 def _prune(paths: Paths, keep_builds: int) -> None:
     deleted = prune_builds(paths.state_root, keep_builds, paths.build_name)
     if deleted:
-        say(
+        log(
             f"notice: more than {keep_builds} other builds (ATVM_WATCHER_KEEP_BUILDS), so the oldest that are over were deleted: "
             f"{listed(deleted)}"
         )
@@ -156,15 +158,15 @@ def _prune(paths: Paths, keep_builds: int) -> None:
 def _say_left_out(environ: Mapping[str, str]) -> None:
     names = left_out(environ)
     if names:
-        say(f"notice: not UTF-8, so neither template nor runner gets it: {', '.join(names)}")
+        log(f"notice: not UTF-8, so neither template nor runner gets it: {', '.join(names)}")
 
 
 def _say_watching(request: Request, paths: Paths) -> None:
     phase = phase_of(paths)
-    if phase in TERMINAL:
-        say(f"watcher: {paths.build_name} has ended: {phase}")
+    if phase in TERMINAL_PHASES:
+        log(f"watcher: {paths.build_name} has ended: {phase}")
     else:
-        say(f"watcher: watching {paths.build_name} (run {request.run_id})")
+        log(f"watcher: watching {paths.build_name} (run {request.run_id})")
 
 
 def start_runner_only(wanted: Wanted, how: How) -> None:
@@ -173,14 +175,14 @@ def start_runner_only(wanted: Wanted, how: How) -> None:
     if wanted.runner_command is None:
         raise Refused(USAGE, "--runner-command is missing: give the command that runs Cypress")
     if how.only == "runner" and wanted.template_command is not None:
-        say("notice: the template command is not run by this half: run it before the watcher is started")
+        log("notice: the template command is not run by this half: run it before the watcher is started")
     check_living(wanted)
     new = build_request(wanted, how.supervisor.name)
     known = read_record(paths.request, Request)
     waiting = (
         known is not None
         and is_locked(paths.watcher_lock)
-        and phase_of(paths) not in TERMINAL
+        and phase_of(paths) not in TERMINAL_PHASES
         and _fresh(paths, known)
     )
     if known is not None and waiting:
@@ -209,8 +211,8 @@ def start_runner_only(wanted: Wanted, how: How) -> None:
         request = replace(request, planned_specs=planned)
         notice = prepare(request, paths, baseline_of(wanted), how.supervisor, env.keep(wanted.environ))
         if notice is not None:
-            say(notice)
-        say(
+            log(notice)
+        log(
             f"nobody watches {paths.build_name} yet; join with: start-atvm-run-watcher.sh --attach --build-name {paths.build_name}"
         )
     start_runner(request, paths, how.supervisor)
@@ -280,7 +282,7 @@ def attach(wanted: Wanted, how: How) -> bool:
     # The run goes on by the settings that it was started with.
     warning = check_webhook({**wanted.environ, CA_FILE: request.ca_file or ""}, request.settings)
     if warning is not None:
-        say(f"warning: {warning}")
+        log(f"warning: {warning}")
     how.supervisor.check(paths, wanted.environ)
     if how.check:
         print(f"{paths.build_name}: nothing speaks against joining this run")

@@ -6,8 +6,9 @@ from typing import Any
 
 from atvm_pipeline.core.errors import DataError
 from atvm_pipeline.core.harmless import printable
+from atvm_pipeline.core.phases import TERMINAL_PHASES
 from atvm_pipeline.shell.paths import Paths
-from atvm_pipeline.shell.reading import TERMINAL, builds, live, posts_pending, read_state
+from atvm_pipeline.shell.reading import builds, live, posts_pending, read_state
 from atvm_pipeline.shell.refusals import DATA, DONE, Refused
 
 from .common import add_state_root, checked_build_name, environment, state_root
@@ -76,7 +77,7 @@ def headline(paths: Paths, state: dict[str, Any]) -> str:
 def concerns(paths: Paths, state: dict[str, Any]) -> list[str]:
     """Return what a person must know besides the reason."""
     parts: list[str] = []
-    if state["phase"] not in TERMINAL and not live(paths)["watcher"]:
+    if state["phase"] not in TERMINAL_PHASES and not live(paths)["watcher"]:
         parts.append(
             "NOBODY WATCHES: join with start-atvm-run-watcher.sh --attach --build-name " + paths.build_name
         )

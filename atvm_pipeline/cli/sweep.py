@@ -4,13 +4,15 @@ import argparse
 import contextlib
 
 from atvm_pipeline.core.errors import ConfigError, DataError
+from atvm_pipeline.core.phases import TERMINAL_PHASES
 from atvm_pipeline.shell.files import is_locked
-from atvm_pipeline.shell.reading import TERMINAL, builds, posts_pending, read_state
+from atvm_pipeline.shell.log import log
+from atvm_pipeline.shell.reading import builds, posts_pending, read_state
 from atvm_pipeline.shell.records import Paths, Request, read_record
 from atvm_pipeline.shell.refusals import DONE, UNAVAILABLE
 from atvm_pipeline.shell.supervisor import choose
 
-from .common import add_state_root, environment, say, state_root
+from .common import add_state_root, environment, state_root
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
         try:
             supervisor.start_watcher(paths, environ)
         except (OSError, ConfigError) as error:
-            say(f"{build_name}: {why}, and its watcher could not be started: {error}")
+            log(f"{build_name}: {why}, and its watcher could not be started: {error}")
             code = UNAVAILABLE
         else:
             print(f"{build_name}: {why}; its watcher is started")
@@ -59,6 +61,6 @@ def _left(paths: Paths) -> str | None:
         return "its state cannot be read"
     if state is None or state["run_id"] != request.run_id:
         return "it was not watched yet"
-    if state["phase"] not in TERMINAL:
+    if state["phase"] not in TERMINAL_PHASES:
         return f"it is {state['phase']} and nobody watches"
     return "it has messages to deliver" if posts_pending(state) else None

@@ -7,11 +7,13 @@ import argparse
 import time
 from typing import Any
 
-from atvm_pipeline.shell.reading import TERMINAL, counted, live, posts_pending, read_state, undelivered
+from atvm_pipeline.core.phases import TERMINAL_PHASES
+from atvm_pipeline.shell.log import log
+from atvm_pipeline.shell.reading import counted, live, posts_pending, read_state, undelivered
 from atvm_pipeline.shell.records import Paths
 from atvm_pipeline.shell.refusals import DATA, DONE, NO, UNAVAILABLE, USAGE, Refused
 
-from .common import add_state_root, checked_build_name, environment, say, state_root
+from .common import add_state_root, checked_build_name, environment, state_root
 
 NAMED_MAX = 5
 """Messages named in the line about those that were not delivered."""
@@ -38,8 +40,8 @@ def run(args: argparse.Namespace) -> int:
     watched = begin
     while True:
         state = read_state(paths)
-        if state is not None and state["phase"] in TERMINAL and not posts_pending(state):
-            say(f"{paths.build_name}: {state['phase']}: {state['reason']['text']}")
+        if state is not None and state["phase"] in TERMINAL_PHASES and not posts_pending(state):
+            log(f"{paths.build_name}: {state['phase']}: {state['reason']['text']}")
             _check_messages(paths.build_name, state)
             return DONE if state["phase"] == "COMPLETED" else NO
         now = time.monotonic()

@@ -10,7 +10,8 @@ from typing import Literal, assert_never
 
 from msgspec.structs import replace
 
-from .events import DeliverySettled, Instant, ServerPinged
+from .events import DeliverySettled, ServerPinged
+from .facts import Instant
 from .outbox import (
     FIRST_DELAY_S,
     LAST_DELAY_S,

@@ -125,12 +125,3 @@ def early_ends(child: Child) -> tuple[f.ErrorReported, ...]:
     """Error blocks that certainly ended the child."""
     unfinished = child.stage is _ENDED and child.totals is None
     return (*child.errors, *(child.doubtful if unfinished else ()))
-
-
-def same_spec(one: str, other: str) -> bool:
-    """Whether two spellings name one spec: equal, or one is the end of the other below a folder.
-
-    Cypress prints names relative to the common root of a run's specs, reports hold them from the project's root.
-    """
-    one, other = one.replace("\\", "/"), other.replace("\\", "/")
-    return one == other or one.endswith("/" + other) or other.endswith("/" + one)

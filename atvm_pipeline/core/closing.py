@@ -4,8 +4,9 @@ from .events import RunnerExited
 from .failed_subruns import late_failure
 from .judging import hosts_without_spec
 from .messages import has_note
+from .phases import Phase
 from .results import SubRunResult
-from .state import Phase, Run, Verdict
+from .state import Run, Verdict
 from .words import gap_notes, hosts_named, reason
 
 

@@ -8,10 +8,11 @@ from msgspec.structs import replace
 from . import limits, outbox
 from .children import in_wrapper, put_subrun
 from .closing import closing_notes, closing_sentences
-from .judging import Case, case_of, result_of, run_ledger
+from .judging import Case, case_of, label_mismatch, result_of, run_ledger
 from .messages import run_payload, subrun_payload
+from .phases import Phase
 from .results import SubRunResult
-from .state import Phase, Run, Stage, SubRun, Verdict
+from .state import Run, Stage, SubRun, Verdict
 from .subrun_verdict import subrun_failure
 from .transitions import INHERITED_PHASES
 from .verdict import Judged, judge_run, judge_subrun, run_case
@@ -70,10 +71,7 @@ def _give(run: Run, case: Case, judged: Judged) -> Run:
         subrun = replace(subrun, result=result)
     run = put_subrun(run, subrun)
     if result.label_trusted is False:
-        text = next(
-            (note for note in result.notes if note.startswith("The label ")),
-            "A label does not fit its hosts.",
-        )
+        text = label_mismatch(case, result.label, result.name)
         run = outbox.notice(run, f"label-{subrun.index}", text)
     if judged.phase.value in run.request.settings.post_phases and run.cancel is None:
         key = f"{run.request.run_id}/{subrun.index:03d}"

@@ -4,19 +4,15 @@ Names are past tense, fields are what was seen, never what it means.  Every even
 people and records), `watched_s` (the one time axis that limits and deadlines use) and `seq` (its identity).
 """
 
-from datetime import datetime
-from typing import Annotated, Literal
+from typing import Literal
 
 import msgspec
 
-from .facts import Fact
+from .facts import Fact, Instant
 from .recognise.console import ScannerState
 from .recognise.dialect import Dialect
 from .recognise.reports import Report
 from .requested_hosts import HostSource
-
-Instant = Annotated[datetime, msgspec.Meta(tz=True)]
-"""An aware datetime; a naive one is a decode error."""
 
 
 class EventBase(

@@ -5,9 +5,13 @@ log of the line where it begins.  No two facts share one, except with FormLearnt
 the log and point to a line as an example.  They reach the core inside `events.LogRead`.
 """
 
-from typing import Literal
+from datetime import datetime
+from typing import Annotated, Literal
 
 import msgspec
+
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+"""An aware datetime; a naive one is a decode error."""
 
 
 class FactBase(

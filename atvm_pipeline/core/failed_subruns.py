@@ -3,11 +3,12 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from .judging import Case, case_of
+from .judging import Case, case_of, reason_of
+from .phases import Phase
 from .results import SubRunResult
-from .state import Phase, Reason, Run
+from .state import Reason, Run
 from .subrun_verdict import subrun_failure, subrun_missing
-from .words import names
+from .text import names
 
 
 class FailedSubRun(NamedTuple):
@@ -64,8 +65,7 @@ def _failed(
     is_of_row: Callable[[str], bool],
 ) -> FailedSubRun | None:
     if case is None and result.phase == Phase.FAILED:
-        given = result.reason
-        own = Reason(code=given["code"], text=given["text"], evidence=tuple(given["evidence"]))
+        own = reason_of(result)
         return FailedSubRun(result.name, own, decides=is_of_row(own.code))
     now = _case_now(run, result) if case is None else case
     of_row = condition(now)

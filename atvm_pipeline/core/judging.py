@@ -5,18 +5,21 @@ Derives from the facts; the verdict itself is `verdict.py`'s.
 
 from typing import NamedTuple
 
+from msgspec import convert
 from msgspec.structs import replace
 
 from .ledger import add_ledgers, host_results, known_hosts, ledger_of, spec_results
 from .log_notes import log_notes
 from .matching import overwritten_group_report
 from .naming import group_name, hosts_in_label
+from .phases import Phase
 from .quiet_log import log_kind, reports_ledger
 from .report_notes import subrun_report_notes
 from .results import HostResult, Ledger, SpecResult, SubRunResult
-from .state import Phase, Reason, Run, SubRun
+from .spec_names import base_name
+from .state import Reason, Run, SubRun
 from .summaries import adopted
-from .words import names
+from .text import names
 
 CONFLICTS_SHOWN = 15
 """Notes about specs of which two sources say different things; the rest is counted."""
@@ -103,10 +106,7 @@ def notes_of(case: Case, name: Name) -> tuple[str, ...]:
     # First, so that nothing pushes them out of a message.
     notes = list(subrun_report_notes(case.run, case.subrun.index))
     if name.trusted is False:
-        ran = names(real_hosts(case, began_only=True))
-        notes.append(
-            f"The label {name.label} does not fit the hosts that ran ({ran}); it is reported as {name.name}."
-        )
+        notes.append(label_mismatch(case, name.label, name.name))
     # Several specs may have the same conflict, and a note about the report may contain it already.
     said = dict.fromkeys(spec.conflict for spec in case.specs if spec.conflict is not None)
     conflicts = [f"Sources differ: {conflict}." for conflict in said if f"{conflict}." not in notes]
@@ -116,9 +116,7 @@ def notes_of(case: Case, name: Name) -> tuple[str, ...]:
     recovered = [spec.spec for spec in case.specs if spec.sources == ("xml",)]
     if recovered:
         notes.append(f"Recovered from reports because the log has no result: {names(recovered)}.")
-    non_hosts = frozenset(
-        spec.spec.replace("\\", "/").rsplit("/", 1)[-1] for spec in case.specs if spec.host is None
-    )
+    non_hosts = frozenset(base_name(spec.spec) for spec in case.specs if spec.host is None)
     grouped = overwritten_group_report(case.run, case.subrun, non_hosts) if non_hosts else None
     if grouped is not None:
         own = sum(1 for host in case.hosts if host.artifact is not None)
@@ -127,6 +125,12 @@ def notes_of(case: Case, name: Name) -> tuple[str, ...]:
             f"results were taken from the log and the hosts' own reports ({own} of {len(case.hosts)})."
         )
     return tuple(notes)
+
+
+def label_mismatch(case: Case, label: str | None, name: str) -> str:
+    """Say that the label does not fit the hosts that ran, so that the sub-run is reported under another name."""
+    ran = names(real_hosts(case, began_only=True))
+    return f"The label {label} does not fit the hosts that ran ({ran}); it is reported as {name}."
 
 
 def result_of(case: Case, phase: Phase, reason: Reason, *, failing: bool) -> SubRunResult:
@@ -153,6 +157,11 @@ def result_of(case: Case, phase: Phase, reason: Reason, *, failing: bool) -> Sub
 def reason_dict(reason: Reason) -> dict[str, object]:
     """A reason as the user's files hold it."""
     return {"code": reason.code, "text": reason.text, "evidence": [dict(item) for item in reason.evidence]}
+
+
+def reason_of(result: SubRunResult) -> Reason:
+    """Return a sub-run's reason as it was before `reason_dict`."""
+    return convert(result.reason, Reason)
 
 
 def run_ledger(run: Run, results: tuple[SubRunResult, ...]) -> Ledger:

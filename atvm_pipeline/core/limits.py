@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from .children import open_child, spec_runs
 from .events import Process
-from .state import Phase, Reason, Run
+from .phases import Phase
+from .state import Evidence, Reason, Run
 from .words import and_text, duration, log_at, reason
 
 PROCESSES_SHOWN = 8
@@ -88,10 +89,10 @@ def describe(run: Run) -> str:
     return f"{where} Processes: {tree or 'none'}."
 
 
-def _evidence(run: Run) -> list[dict[str, str | int | float | None]]:
+def _evidence(run: Run) -> list[Evidence]:
     child = open_child(run)
     offset = run.log.end if child is None else child.specs[-1].offset if child.specs else child.offset
-    processes: list[dict[str, str | int | float | None]] = [
+    processes: list[Evidence] = [
         {
             "kind": "process",
             "pid": process.pid,
@@ -101,7 +102,7 @@ def _evidence(run: Run) -> list[dict[str, str | int | float | None]]:
         }
         for process in run.processes[:EVIDENCE_MAX]
     ]
-    clock: dict[str, str | int | float | None] = {"kind": "clock", "quiet_s": round(quiet_s(run), 3)}
+    clock: Evidence = {"kind": "clock", "quiet_s": round(quiet_s(run), 3)}
     return [*log_at(run, offset), clock, *processes]
 
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from functools import reduce
 from typing import NamedTuple
 
-from .children import same_spec
 from .facts import Counts, LineUnplaced
 from .ledger import planned_specs
 from .results import add_counts, counts_text
+from .spec_names import same_spec
 from .state import Child, Run, SubRun
 from .summaries import table_counts, table_sums
 

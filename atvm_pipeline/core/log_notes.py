@@ -7,7 +7,8 @@ from .facts import LineUnplaced
 from .harmless import one_line
 from .log_checks import find_contradiction, find_mix, printed_failures, unattributed
 from .state import Run, SubRun
-from .words import LINE_CHARS_MAX, names, plural, reason
+from .text import names
+from .words import LINE_CHARS_MAX, plural, reason
 
 
 def log_notes(run: Run, subrun: SubRun, code: str) -> tuple[str, ...]:

@@ -12,9 +12,9 @@ from .facts import Counts
 from .recognise.reports import ReportedSpec
 from .report_notes import candidates, shared_text
 from .report_owners import Owned, Ownership, fresh_reports, ownership
-from .report_paths import base_name
 from .report_windows import counts_fit
 from .spec_facts import log_counts
+from .spec_names import base_name
 from .state import Run, Spec, SubRun
 
 OTHERS_NAMED_MAX = 3

@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from .build_name import valid_build_name as valid_build_name  # noqa: PLC0414 - one of this module's own functions
 from .recognise.dialect import Dialect
+from .spec_names import base_name
 
 TEXT_CHARS_MAX = 512
 """How much of a label or a file name is looked at; a file system's longest name has 255."""
@@ -31,7 +32,7 @@ def host_of_spec(spec_path: str, known: Collection[str], dialect: Dialect) -> st
 
     A known name or the pattern's longest match in the file's name, else the name without `.cy` and extension.
     """
-    base = spec_path.replace("\\", "/").rsplit("/", 1)[-1][:TEXT_CHARS_MAX]
+    base = base_name(spec_path)[:TEXT_CHARS_MAX]
     stem = _EXTENSION.sub("", base)
     plain = re.sub(r"(?i)\.cy$", "", stem)
     if not plain or fits_pattern(plain, dialect.not_hosts):

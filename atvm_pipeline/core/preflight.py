@@ -16,10 +16,10 @@ from .harmless import one_line
 from .naming import host_of_spec, hosts_in_label
 from .recognise.dialect import Dialect
 from .requested_hosts import RequestedHosts
+from .text import NAMES_SHOWN, names
 
 COMMAND_CHARS_MAX = 64 * 1024
 VALUE_CHARS_MAX = 160
-NAMES_SHOWN = 5
 
 BUILD_NAME_OPTIONS = ("--build_name", "--build-name")
 CONFIG_FILE_OPTIONS = ("--config_file", "--config-file")
@@ -164,15 +164,15 @@ def _check_specs(
         text = f"the config's specPattern matches no spec file: {again}"
         yield Finding(code="spec-pattern", text=text, certain=True)
         return
-    names = tuple(dict.fromkeys((*requested.hosts, *known)))
-    by_host = {spec: host_of_spec(spec, names, dialect) for spec in matched}
+    hosts = tuple(dict.fromkeys((*requested.hosts, *known)))
+    by_host = {spec: host_of_spec(spec, hosts, dialect) for spec in matched}
     planned = {host.casefold(): host for host in by_host.values() if host is not None}
     missing = [host for host in requested.hosts if host.casefold() not in planned]
     certain = [host for host in missing if host not in requested.by_form]
     if certain:
         text = (
-            f"the config's specPattern matches no spec of {_list(certain)}; it matches "
-            f"{_list([posixpath.basename(spec) for spec in matched])}: {again}"
+            f"the config's specPattern matches no spec of {names(certain, show=_show)}; it matches "
+            f"{names([posixpath.basename(spec) for spec in matched], show=_show)}: {again}"
         )
         yield Finding(code="spec-pattern", text=text, certain=True)
     unknown = [host for host in missing if host in requested.by_form]
@@ -180,9 +180,9 @@ def _check_specs(
         # The hosts of the specs too: an inventory need not be complete.
         nearest_of = [name for name in (*known, *planned.values()) if name not in requested.by_form]
         yield Finding(code="unknown-host", text=_unknown_text(unknown, nearest_of), certain=True)
-    extra = _extra_hosts(requested.hosts, by_host.values(), names, dialect)
+    extra = _extra_hosts(requested.hosts, by_host.values(), hosts, dialect)
     if requested.hosts and extra and not missing:
-        text = f"the config's specPattern also matches specs of {_list(extra)}, which are not requested: they will run too"
+        text = f"the config's specPattern also matches specs of {names(extra, show=_show)}, which are not requested: they will run too"
         yield Finding(code="extra-hosts", text=text, certain=False)
 
 
@@ -226,8 +226,3 @@ def _check_categorize(runner: str, *, categorize: bool) -> Iterable[Finding]:
 
 def _show(value: str) -> str:
     return one_line(value, VALUE_CHARS_MAX) or "(nothing)"
-
-
-def _list(items: list[str]) -> str:
-    shown = ", ".join(_show(item) for item in items[:NAMES_SHOWN])
-    return shown if len(items) <= NAMES_SHOWN else f"{shown} and {len(items) - NAMES_SHOWN} more"

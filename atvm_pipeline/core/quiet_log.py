@@ -9,13 +9,14 @@ import re
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
-from .children import same_spec
 from .facts import WordsUnread
 from .naming import host_of_spec, hosts_in_label
 from .recognise.reports import ReportedSpec
 from .results import Ledger, kind_of
-from .state import Child, Reason, Run
-from .words import LINE_CHARS_MAX, Evidence, and_text, log_at, names, plural, reason
+from .spec_names import same_spec
+from .state import Child, Evidence, Reason, Run
+from .text import names
+from .words import LINE_CHARS_MAX, and_text, log_at, plural, reason
 
 EVIDENCE_MAX = 20
 """Reports in the evidence of a pass."""

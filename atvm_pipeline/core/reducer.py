@@ -40,8 +40,9 @@ from .events import (
     WatcherStopped,
 )
 from .log_facts import apply_fact
+from .phases import Phase
 from .recognise.console import ScannerState
-from .state import ARTIFACTS_MAX, LogPosition, Phase, Run, Stage, SubRun
+from .state import ARTIFACTS_MAX, LogPosition, Run, Stage, SubRun
 from .transitions import PHASE_TRANSITIONS, SUMMARY_WAIT_S
 from .words import gap_text
 

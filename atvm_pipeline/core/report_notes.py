@@ -13,7 +13,7 @@ from .harmless import one_line
 from .quiet_log import FreshReport, is_ours, log_kind
 from .report_owners import Ownership, Same, Shared, Suite, fresh_reports, ownership
 from .state import Run
-from .words import names
+from .text import names
 
 REPORT_NOTES_MAX = 10
 """Notes about reports kept for a sub-run and for the run; the rest is counted."""

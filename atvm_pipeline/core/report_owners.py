@@ -11,9 +11,10 @@ from typing import NamedTuple
 from .events import ArtifactWritten
 from .naming import host_of_spec, hosts_in_label
 from .recognise.reports import ReportedSpec
-from .report_paths import SpecNames, base_name, plain_path
+from .report_paths import SpecNames, plain_path
 from .report_windows import Placed, Window, Writing, place_by_order, place_by_time
 from .spec_facts import log_counts
+from .spec_names import base_name
 from .state import Child, Run, Spec
 
 Key = tuple[int, int]

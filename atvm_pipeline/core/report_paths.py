@@ -36,11 +36,6 @@ class SpecNames:
         return next(((end,) for end in _ends(path) if end in self._names), ())
 
 
-def base_name(path: str) -> str:
-    """Return the file's name without its folders."""
-    return path.replace("\\", "/").rsplit("/", 1)[-1]
-
-
 @lru_cache(maxsize=NAMES_CACHED_MAX)
 def plain_path(path: str) -> str:
     """Return the path with `/`, without empty and `.` parts."""

@@ -18,6 +18,7 @@ from .naming import (
     spans_in_parts,
 )
 from .recognise.dialect import NOT_REQUESTED, Dialect
+from .text import names
 
 HostSource = Literal["inventory", "pattern", "looks-like", "option"]
 """How a requested host was found; `option` is --hosts."""
@@ -104,20 +105,19 @@ def requested_hosts(
 
 def hosts_note(found: RequestedHosts) -> str:
     """Return the line that says which hosts are checked and which parts of the build name are not."""
-    note = f"hosts checked: {_listed(found.hosts)}" if found.sources else "hosts not checked"
+    note = f"hosts checked: {names(found.hosts, NAMES_IN_NOTE_MAX)}" if found.sources else "hosts not checked"
     if found.by_form:
         note += f" ({by_form_text(found.by_form)})"
-    return f"{note}; not checked: {_listed(found.not_checked)}" if found.not_checked else note
+    return (
+        f"{note}; not checked: {names(found.not_checked, NAMES_IN_NOTE_MAX)}" if found.not_checked else note
+    )
 
 
 def by_form_text(hosts: Sequence[str]) -> str:
     """Return `a looks like a host` or `a, b look like hosts`."""
-    return f"{_listed(hosts)} {'looks like a host' if len(hosts) == 1 else 'look like hosts'}"
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:NAMES_IN_NOTE_MAX])
-    return shown if len(names) <= NAMES_IN_NOTE_MAX else f"{shown} and {len(names) - NAMES_IN_NOTE_MAX} more"
+    return (
+        f"{names(hosts, NAMES_IN_NOTE_MAX)} {'looks like a host' if len(hosts) == 1 else 'look like hosts'}"
+    )
 
 
 def looks_like_host(part: str, known: Collection[str]) -> bool:

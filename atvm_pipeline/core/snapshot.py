@@ -9,12 +9,13 @@ from typing import Any
 import msgspec
 
 from .endings import results_of
-from .events import Instant
+from .facts import Instant
 from .judging import reason_dict, run_ledger
+from .phases import Phase
 from .reducer import phase_of
 from .report_notes import run_report_notes
 from .results import HostResult, Ledger, SpecResult, SubRunResult
-from .state import Phase, Post, Run
+from .state import Post, Run
 from .verdict import run_case
 from .words import checked_hosts_note, gap_notes, reason
 

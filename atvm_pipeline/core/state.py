@@ -33,6 +33,7 @@ from .facts import (
     WordsUnread,
     WrapperTotals,
 )
+from .phases import Phase
 from .recognise.console import ScannerState
 from .results import Ledger, SubRunResult
 
@@ -52,20 +53,8 @@ UNPLACED_MAX = 100
 """Lines remembered per child that fit nowhere, and as many of a run that stand in front of its first child."""
 
 
-class Phase(StrEnum):
-    """Where a run or sub-run is in its life (contract §3)."""
-
-    PENDING = "PENDING"
-    RUNNING = "RUNNING"
-    COMPLETED = "COMPLETED"
-    FAILED = "FAILED"
-    CANCELLED = "CANCELLED"
-    TERMINATED = "TERMINATED"
-    HUNG = "HUNG"
-    UNKNOWN = "UNKNOWN"
-
-
-TERMINAL_PHASES = frozenset(Phase) - {Phase.PENDING, Phase.RUNNING}
+Evidence = dict[str, str | int | float | None]
+"""One place to look at; its `kind` says what the other keys are."""
 
 
 class Stage(StrEnum):
@@ -266,7 +255,7 @@ class Reason(StateBase, frozen=True, kw_only=True):
 
     code: str
     text: str
-    evidence: tuple[dict[str, str | int | float | None], ...] = ()
+    evidence: tuple[Evidence, ...] = ()
 
 
 class Launch(StateBase, frozen=True, kw_only=True):

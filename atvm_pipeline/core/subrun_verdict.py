@@ -14,22 +14,13 @@ from .judging import Case, real_hosts
 from .last_words import and_subrun_end, and_subrun_lines
 from .log_checks import find_contradiction, find_mix, has_second_run, unattributed
 from .log_notes import quoted
+from .phases import Phase
 from .quiet_log import part_unread
 from .results import Ledger, SpecResult
-from .state import SPECS_MAX, Child, Phase, Reason, Run, SubRun
+from .state import SPECS_MAX, Child, Evidence, Reason, Run, SubRun
+from .text import NAMES_SHOWN, names
 from .transitions import ABSENT_CODES, EARLY_ENDS, SUBRUN_VERDICTS
-from .words import (
-    LINE_CHARS_MAX,
-    NAMES_SHOWN,
-    Evidence,
-    and_text,
-    hosts_named,
-    log_at,
-    names,
-    plural,
-    reason,
-    specs_named,
-)
+from .words import LINE_CHARS_MAX, and_text, hosts_named, log_at, plural, reason, specs_named
 
 QUOTED_ERRORS = frozenset(
     {

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from . import facts as f
-from .children import same_spec
 from .results import add_counts, counts_text, is_worse
+from .spec_names import same_spec
 from .state import SPECS_MAX, UNPLACED_MAX, Child, HeldSummary, Spec, Stage
 
 

@@ -3,8 +3,9 @@
 from typing import Any
 
 from .events import Event
+from .phases import Phase
 from .reasons import REASONS
-from .state import Phase, Stage
+from .state import Stage
 from .transitions import (
     CHILD_TRANSITIONS,
     CHILD_TRIGGERS,

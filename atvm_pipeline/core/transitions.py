@@ -7,7 +7,8 @@ The tables are printed by `atvm-pipeline verdicts`, kept as `fixtures/verdicts.t
 
 from typing import NamedTuple
 
-from .state import Phase, Stage
+from .phases import Phase
+from .state import Stage
 
 PHASE_TRANSITIONS: dict[Phase, dict[str, Phase]] = {
     Phase.PENDING: {

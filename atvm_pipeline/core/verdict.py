@@ -12,12 +12,13 @@ from .children import current_child
 from .events import RunnerExited
 from .exit_words import CRASHES, SHELL_SIGNAL_BASE, SIGNAL_NAMES, code_text
 from .failed_subruns import reason_of_subruns
-from .judging import Case, case_of, hosts_not_begun, hosts_without_spec, result_of, run_ledger
+from .judging import Case, case_of, hosts_not_begun, hosts_without_spec, reason_of, result_of, run_ledger
 from .last_words import and_last_lines, and_nothing_read
 from .naming import hosts_in_label
+from .phases import Phase
 from .quiet_log import log_kind, part_unread, proof_by_reports, quiet_failure, quiet_unproven
 from .results import SubRunResult
-from .state import Phase, Reason, Run
+from .state import Evidence, Reason, Run
 from .subrun_verdict import (
     Judged,
     failure_unattributed,
@@ -28,8 +29,9 @@ from .subrun_verdict import (
     subrun_unread,
     unfinished,
 )
+from .text import names
 from .transitions import RUN_VERDICTS
-from .words import Evidence, and_form, and_text, duration, hosts_named, log_at, names, reason
+from .words import and_form, and_text, duration, hosts_named, log_at, reason
 
 OUTSIDE_RESULTS = frozenset({"signal", "core-dump", "watchdog", "timeout"})
 """systemd service results that mean an end from outside (systemd.exec(5), $SERVICE_RESULT)."""
@@ -335,7 +337,7 @@ def run_passed(case: RunCase) -> Reason:
     if alone is not None:
         return alone
     hosts = " on every requested host" if case.run.request.requested_hosts else "; hosts not checked"
-    evidence = [item for result in case.results for item in result.reason.get("evidence", ())][:EVIDENCE_MAX]
+    evidence = [item for result in case.results for item in reason_of(result).evidence][:EVIDENCE_MAX]
     evidence += exit_evidence(case.run.exit) if case.run.exit is not None else []
     found = passed_reason(run_ledger(case.run, case.results), evidence, hosts)
     if case.run.exit is not None and case.run.exit.assumed:

@@ -5,15 +5,11 @@ from collections.abc import Iterable, Sequence
 from .events import LogReplaced, RunRequested
 from .reasons import REASONS
 from .requested_hosts import RequestedHosts, by_form_text, hosts_note
-from .state import ARTIFACTS_MAX, Reason, Run
-
-NAMES_SHOWN = 5
-"""Names listed in one sentence; the rest is counted."""
+from .state import ARTIFACTS_MAX, Evidence, Reason, Run
+from .text import NAMES_SHOWN, names
 
 LINE_CHARS_MAX = 120
 """Characters of a log line that a sentence quotes."""
-
-Evidence = dict[str, str | int | float | None]
 
 
 def reason(code: str, evidence: Iterable[Evidence] = (), **words: object) -> Reason:
@@ -44,12 +40,6 @@ def log_at(run: Run, offset: int | None) -> list[Evidence]:
         return []
     place: Evidence = {"kind": "log", "path": run.request.log_path, "offset": offset}
     return [{**place, "file_begin": run.log.begin} if run.log.begin else place]
-
-
-def names(items: Sequence[str]) -> str:
-    """A list for a sentence, its length bounded."""
-    shown = ", ".join(items[:NAMES_SHOWN])
-    return shown if len(items) <= NAMES_SHOWN else f"{shown} and {len(items) - NAMES_SHOWN} more"
 
 
 def plural(number: int, noun: str) -> str:

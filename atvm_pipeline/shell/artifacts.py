@@ -11,6 +11,7 @@ import stat
 from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from posixpath import basename
 from typing import NamedTuple
 
 from atvm_pipeline.core.events import ArtifactWritten
@@ -227,7 +228,7 @@ def _listing(
         status = _status(path, follow=not relative)
         if status is not None and stat.S_ISDIR(status.st_mode) and relative.count("/") < DEPTH_MAX:
             waiting.extend(f"{relative}/{name}" if relative else name for name in _names(path))
-        if not files.fullmatch(path.rpartition("/")[2]):
+        if not files.fullmatch(basename(path)):
             continue
         if status is not None and stat.S_ISLNK(status.st_mode) and _is_below(path, root):
             status = _status(path, follow=True)

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
+from posixpath import basename
 from typing import NamedTuple
 
 import psutil
@@ -118,7 +119,7 @@ def find_cypress() -> list[Stray]:
 
 def _is_cypress(process: psutil.Process) -> bool:
     with contextlib.suppress(psutil.Error):
-        words = [word.rsplit("/", 1)[-1] for word in process.cmdline()[:WORDS_LOOKED_AT]]
+        words = [basename(word) for word in process.cmdline()[:WORDS_LOOKED_AT]]
         return any(PROGRAM.fullmatch(word) for word in (process.name(), *words))
     return False
 

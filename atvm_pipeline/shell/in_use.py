@@ -10,10 +10,11 @@ from hashlib import sha256
 from pathlib import Path
 
 from atvm_pipeline.core.events import Process
+from atvm_pipeline.core.phases import TERMINAL_PHASES
 
 from .discovery import find_runner
 from .files import Busy, is_locked, locked, make_folder
-from .reading import TERMINAL, phase_of
+from .reading import phase_of
 from .records import ExitRecord, Paths, Request, read_record
 from .refusals import CANNOT_WRITE, IN_USE, Refused
 from .start import Wanted, config_path, log_path
@@ -112,7 +113,7 @@ def check_living(wanted: Wanted, *, may_follow: bool = False) -> Process | None:
             f"process {foreign.pid} ({foreign.name}) runs build {paths.build_name}; wait for it, or watch it with: "
             f"start-atvm-run-watcher.sh --build-name {paths.build_name}",
         )
-    if foreign is not None and is_locked(paths.watcher_lock) and phase_of(paths) not in TERMINAL:
+    if foreign is not None and is_locked(paths.watcher_lock) and phase_of(paths) not in TERMINAL_PHASES:
         raise Refused(IN_USE, f"build {paths.build_name} is being watched already")
     for other in living_requests(paths):
         _check_other(wanted, other)
@@ -169,7 +170,8 @@ def _lives(other: Paths, request: Request) -> bool:
     if is_locked(other.runner_lock):
         return True
     ended = (
-        phase_of(other) in TERMINAL or read_record(other.runner_exit, ExitRecord, request.run_id) is not None
+        phase_of(other) in TERMINAL_PHASES
+        or read_record(other.runner_exit, ExitRecord, request.run_id) is not None
     )
     if is_locked(other.start_lock) and not ended:
         return True

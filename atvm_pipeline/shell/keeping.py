@@ -14,9 +14,10 @@ from typing import NamedTuple
 
 from atvm_pipeline.core.errors import DataError
 from atvm_pipeline.core.naming import valid_build_name
+from atvm_pipeline.core.phases import TERMINAL_PHASES
 
 from .files import Busy, free_name, locked, make_folder, sync_folder
-from .reading import TERMINAL, posts_pending, read_state
+from .reading import posts_pending, read_state
 from .records import Paths
 from .reset import waits
 
@@ -127,4 +128,4 @@ def _is_over(paths: Paths) -> bool:
         state = read_state(paths)
     except (DataError, OSError):
         return False
-    return state is not None and state["phase"] in TERMINAL and not posts_pending(state)
+    return state is not None and state["phase"] in TERMINAL_PHASES and not posts_pending(state)

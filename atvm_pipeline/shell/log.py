@@ -1,17 +1,16 @@
-"""The watcher's own log: one line to standard error, which the supervisor keeps (journald, or watcher.log)."""
+"""Lines for a person on standard error: of a command, or of a watcher, whose supervisor keeps them (journald, watcher.log)."""
 
+import contextlib
 import sys
 
 from atvm_pipeline.core.harmless import one_line
 
 LINE_CHARS_MAX = 4000
-"""A line of the log; a path alone may have 4096 bytes."""
+"""A path alone may have 4096 bytes."""
 
 
-def log(text: str) -> None:
-    """Say one harmless line.  A log that cannot be written must not stop a watcher: such an error is dropped."""
-    try:
-        sys.stderr.write(one_line(text, LINE_CHARS_MAX) + "\n")
+def log(text: str, *, indent: str = "") -> None:
+    """Write one harmless line.  Never raises: no watcher stops, and no answer is lost, because it cannot be written."""
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.write(f"{indent}{one_line(text, LINE_CHARS_MAX)}\n")
         sys.stderr.flush()
-    except OSError:
-        return

@@ -12,6 +12,7 @@ from .files import Unreadable, is_locked, read_small
 from .paths import Paths
 
 STATE_MAX_BYTES = 256 * 1024 * 1024
+"""A snapshot of thousands of specs has megabytes; a larger file is not ours."""
 
 
 Shape = Any
@@ -176,5 +177,3 @@ LOST = {
     "expired": "given up after 72 hours",
 }
 """The outcomes that a person should know of, in words; a test compares them with `core.undelivered`."""
-TERMINAL = frozenset({"COMPLETED", "FAILED", "CANCELLED", "TERMINATED", "HUNG", "UNKNOWN"})
-"""Spelled here as well, so that a look at the state does not import the core; a test holds it to `core.state`."""

@@ -3,13 +3,13 @@
 A record that bears another `run_id` than the run's is not there.  Reading never raises for what a file holds.
 """
 
-from datetime import datetime
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import TypeVar
 
 import msgspec
 
 from atvm_pipeline.core.events import Metadata, Process, Settings
+from atvm_pipeline.core.facts import Instant
 from atvm_pipeline.core.harmless import escaped
 
 from .files import read_small, write_whole
@@ -18,7 +18,6 @@ from .paths import Paths
 __all__ = [
     "BaselineRecord",
     "ExitRecord",
-    "Instant",
     "MarkerRecord",
     "Paths",
     "Record",
@@ -28,8 +27,6 @@ __all__ = [
     "read_record",
     "write_record",
 ]
-
-Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):

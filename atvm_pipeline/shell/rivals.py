@@ -7,12 +7,13 @@ from pathlib import Path
 
 import msgspec
 
+from atvm_pipeline.core.facts import Instant
 from atvm_pipeline.core.recognise.reports import Report
 from atvm_pipeline.core.report_paths import SpecNames, plain_path
 
 from . import clock
 from .files import is_locked, read_small
-from .records import Instant, Paths, Request, read_record
+from .records import Paths, Request, read_record
 
 CACHED_S = 1.0
 BUILDS_MAX = 500

@@ -6,6 +6,7 @@ A command line may hold secrets: it is judged here and goes no further.
 import re
 from collections.abc import Sequence
 from itertools import pairwise
+from posixpath import basename
 from typing import Literal
 
 from atvm_pipeline.core.recognise.dialect import PATTERN_INPUT_MAX, Dialect
@@ -61,7 +62,7 @@ def is_ours(command: Sequence[str]) -> bool:
 
 def is_carrier(name: str, command: Sequence[str]) -> bool:
     """Whether what this process starts is still the runner's command."""
-    program = _base(command[0]) if command else name
+    program = basename(command[0]) if command else name
     wraps = any(WRAPPER.search(word) for word in command[:WRAPPER_WORDS_MAX])
     return program.lstrip("-") in CARRIERS or name in CARRIERS or wraps
 
@@ -109,12 +110,8 @@ def _program(command: Sequence[str]) -> list[str]:
     if not command:
         return []
     # Chromium joins its arguments with spaces where it rewrites its own command line.
-    words = [_base(command[0].split(" ", 1)[0])]
+    words = [basename(command[0].split(" ", 1)[0])]
     if INTERPRETER.fullmatch(words[0]):
-        words.extend(_base(word) for word in command[1:8] if not word.startswith("-"))
+        words.extend(basename(word) for word in command[1:8] if not word.startswith("-"))
         del words[2:]
     return words
-
-
-def _base(path: str) -> str:
-    return path.rsplit("/", 1)[-1]

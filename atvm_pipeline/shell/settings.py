@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from atvm_pipeline.core.errors import ConfigError
+from atvm_pipeline.core.phases import TERMINAL_PHASES
 
 from . import credentials
 from .environment import read_env_file
@@ -109,8 +110,6 @@ def settings(environ: Mapping[str, str]) -> "Settings":
 def _post_phases(text: str | None, default: tuple[str, ...]) -> tuple[str, ...]:
     if text is None:
         return default
-    from atvm_pipeline.core.state import TERMINAL_PHASES  # noqa: PLC0415
-
     phases = tuple(dict.fromkeys(part.strip().upper() for part in text.split(",") if part.strip()))
     unknown = [phase for phase in phases if phase not in TERMINAL_PHASES]
     if unknown:

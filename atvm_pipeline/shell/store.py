@@ -40,10 +40,9 @@ from .files import (
     write_all,
 )
 from .log import log
+from .reading import STATE_MAX_BYTES
 from .records import Paths
 
-STATE_MAX_BYTES = 256 * 1024 * 1024
-"""A snapshot of thousands of specs has megabytes; a larger file is not ours."""
 REWRITTEN_MAX_BYTES = LINE_MAX_BYTES
 """How much of a journal's end a restarted watcher writes once more: far more than one batch of events has."""
 

@@ -9,9 +9,10 @@ from types import FrameType
 from msgspec.structs import replace
 
 from atvm_pipeline.core.events import DeliverySettled, RunRequested, WatcherStarted
+from atvm_pipeline.core.phases import TERMINAL_PHASES
 from atvm_pipeline.core.reducer import begin
 from atvm_pipeline.core.snapshot import PostView, Snapshot
-from atvm_pipeline.core.state import TERMINAL_PHASES, Run
+from atvm_pipeline.core.state import Run
 from atvm_pipeline.core.undelivered import LOST
 
 from . import clock, notify

@@ -11,7 +11,8 @@ from atvm_pipeline.core import facts as f
 from atvm_pipeline.core.events import WatcherStarted
 from atvm_pipeline.core.harmless import code, one_line
 from atvm_pipeline.core.messages import alert_payload, code_free, delivery_id, marked, outcome_words
-from atvm_pipeline.core.words import duration, names
+from atvm_pipeline.core.text import names
+from atvm_pipeline.core.words import duration
 from tests.core.story import Story, counts
 
 GREEN = counts(4)

@@ -11,9 +11,10 @@ import msgspec
 from atvm_pipeline.core.codec import decode_event, decode_state, encode_event, encode_state
 from atvm_pipeline.core.effects import Effect
 from atvm_pipeline.core.events import Event, RunRequested
+from atvm_pipeline.core.phases import TERMINAL_PHASES
 from atvm_pipeline.core.reducer import begin, is_finished, phase_of, reduce
 from atvm_pipeline.core.snapshot import snapshot, state_file
-from atvm_pipeline.core.state import TERMINAL_PHASES, Run
+from atvm_pipeline.core.state import Run
 
 
 def read(recorded: Path) -> list[Event]:

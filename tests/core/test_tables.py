@@ -6,7 +6,8 @@ If this fails, run `pytest --rewrite tests/core/test_tables.py`, and commit the 
 import re
 
 from atvm_pipeline.core import subrun_verdict, verdict
-from atvm_pipeline.core.state import Phase, Stage
+from atvm_pipeline.core.phases import Phase
+from atvm_pipeline.core.state import Stage
 from atvm_pipeline.core.tables import as_data, diagram, event_tags, render
 from atvm_pipeline.core.transitions import (
     CHILD_TRANSITIONS,

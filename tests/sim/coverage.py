@@ -5,8 +5,9 @@ from itertools import product
 from typing import get_args, get_type_hints
 
 from atvm_pipeline.core.events import DeliverySettled
+from atvm_pipeline.core.phases import TERMINAL_PHASES
 from atvm_pipeline.core.reasons import REASONS
-from atvm_pipeline.core.state import TERMINAL_PHASES, Post
+from atvm_pipeline.core.state import Post
 
 from .contents import ERRORS, Point
 from .plans import AT_POINT, CLOCK, HINTS, KINDS, Plan, ways_of

@@ -1,10 +1,11 @@
 """The runs of this host: those that nobody watches, messages that wait, and Cypress processes that belong to no watched run."""
 
 from atvm_pipeline.core.errors import DataError
+from atvm_pipeline.core.phases import TERMINAL_PHASES
 from atvm_pipeline.shell.discovery import Stray, find_cypress
 from atvm_pipeline.shell.files import is_locked
 from atvm_pipeline.shell.keeping import kept
-from atvm_pipeline.shell.reading import TERMINAL, builds, live, posts_pending, read_state
+from atvm_pipeline.shell.reading import builds, live, posts_pending, read_state
 from atvm_pipeline.shell.records import Paths, RunnerRecord, read_record
 
 from .finding import Finding, Where, bad, good
@@ -33,7 +34,7 @@ def _run(paths: Paths) -> list[Finding]:
         return bad("state", f"{name} is CORRUPT: {error}", why, f"{join} (writes it anew from the journal)")
     if state is None or live(paths)["watcher"]:
         return []
-    if state["phase"] not in TERMINAL:
+    if state["phase"] not in TERMINAL_PHASES:
         text = f"{name} is {state['phase']} and nobody watches it"
         return bad("run", text, "nobody will say how it ends", join)
     if posts_pending(state):

@@ -6,11 +6,10 @@ Knows what the reporter leaves out (a pending test has no testcase, a failed hoo
 import math
 import re
 from datetime import UTC, datetime
-from typing import Annotated
 
 import msgspec
 
-from atvm_pipeline.core.facts import Counts
+from atvm_pipeline.core.facts import Counts, Instant
 
 SUITES_MAX = 5
 FAILED_MAX = 10
@@ -48,7 +47,7 @@ class ReportedSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     duration_s: float | None = None
     """Sum over the suites; in Cypress a failed test adds nothing to it."""
     failed: tuple[FailedCase, ...] = ()
-    started_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+    started_at: Instant | None = None
     """When its first suite started, by its `timestamp`, cut to the second."""
     incomplete: bool = False
     """Only a part could be read: failures count, and it proves no pass."""

@@ -21,6 +21,7 @@ from atvm_pipeline.core.facts import (
 )
 from atvm_pipeline.core.harmless import one_line
 from atvm_pipeline.core.results import counts_text, is_worse
+from atvm_pipeline.core.spec_names import same_but_blanks
 
 from .box import Results, failing_cell
 from .error_table import RUN, SIGNALLED, SPEC, WHERE
@@ -296,7 +297,7 @@ class Story:
     def box_damaged(self, box: ResultsBox, name: str) -> None:
         """A results box that lacks rows, or holds rows of two: it shows no result, only that the spec is over."""
         spec = self.state.spec
-        if spec is not None and same_name(spec.name, name):
+        if spec is not None and same_but_blanks(spec.name, name):
             self.leave_spec()
         else:
             self.unplaced("results", name, box.offset, spec=name)
@@ -312,12 +313,12 @@ class Story:
         """The spec that the box speaks of; None if the box cannot be Cypress's own here."""
         state = self.state
         if state.spec is not None:
-            if same_name(state.spec.name, results.spec):
+            if same_but_blanks(state.spec.name, results.spec):
                 contradicts = state.spec.failing > 0 and results.counts.failing == 0
                 return None if contradicts else state.spec.name
             # A `Running:` line that was none may have come in between; Cypress runs one spec after another.
-            return next((name for name in reversed(state.left) if same_name(name, results.spec)), None)
-        if state.boxed is not None and same_name(state.boxed, results.spec):
+            return next((name for name in reversed(state.left) if same_but_blanks(name, results.spec)), None)
+        if state.boxed is not None and same_but_blanks(state.boxed, results.spec):
             # A second box of one spec: one of them was printed by the spec itself.  The worse is believed.
             # So too behind a summary: then a test had printed that one, with a green box of its own spec.
             believed = state.boxed_counts is None or is_worse(results.counts, state.boxed_counts)
@@ -391,9 +392,3 @@ def counted_of(spec: OpenSpec) -> TestsCounted | None:
     return TestsCounted(
         offset=offset, spec=spec.name, passed=spec.passed, pending=spec.pending, epilogue=epilogue
     )
-
-
-def same_name(one: str, other: str) -> bool:
-    """Whether two spellings name one spec file: but for blanks lost at a cut and the folders in front."""
-    one, other = ("".join(name.split()).replace("\\", "/") for name in (one, other))
-    return one == other or one.endswith("/" + other) or other.endswith("/" + one)

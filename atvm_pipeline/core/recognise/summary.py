@@ -10,11 +10,12 @@ from msgspec.structs import replace
 
 from atvm_pipeline.core.facts import RunFinished, TotalsReported
 from atvm_pipeline.core.results import add_counts, lines_agree
+from atvm_pipeline.core.spec_names import same_but_blanks
 
 from . import box
 from .anchors import Anchor, anchor_of
 from .scanner_state import NAME_CHARS_MAX, ResultsBox, Row, Table
-from .story import Story, counted_of, same_name
+from .story import Story, counted_of
 
 TABLES_MAX = 5
 """Summaries within one spec that are looked at; a test that prints more of them is only counted."""
@@ -171,7 +172,7 @@ def _row_over(story: Story, table: Table, row: Row) -> Table | None:
     fact = box.summarised(row)
     table = replace(table, row=None)
     if table.within:
-        own = fact.counts if same_name(table.within, fact.spec) else table.own
+        own = fact.counts if same_but_blanks(table.within, fact.spec) else table.own
         table = replace(table, sums=add_counts(table.sums, fact.counts), own=own)
         story.facts.append(replace(fact, within=table.within))
         story.hold(table)
@@ -191,7 +192,7 @@ def _row_over(story: Story, table: Table, row: Row) -> Table | None:
 def _is_early(story: Story, row: Row) -> bool:
     """Whether the row names one of the child's first specs, as one of a table's first rows does."""
     name = box.summarised(row).spec[:NAME_CHARS_MAX]
-    return story.state.joined or any(same_name(early, name) for early in story.state.early)
+    return story.state.joined or any(same_but_blanks(early, name) for early in story.state.early)
 
 
 def _read_totals(story: Story, table: Table, totals: TotalsReported) -> None:

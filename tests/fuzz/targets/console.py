@@ -11,12 +11,13 @@ import msgspec
 
 from atvm_pipeline.core import facts as f
 from atvm_pipeline.core.events import ClockTicked, LogRead, RunnerExited, RunRequested, WatcherStarted
+from atvm_pipeline.core.phases import Phase
 from atvm_pipeline.core.recognise.console import Scanner, ScannerState
 from atvm_pipeline.core.recognise.describe import describe
 from atvm_pipeline.core.recognise.dialect import Dialect
 from atvm_pipeline.core.recognise.lines import LINE_BYTES_MAX
 from atvm_pipeline.core.reducer import begin, phase_of, reduce
-from atvm_pipeline.core.state import Phase, Run
+from atvm_pipeline.core.state import Run
 from tests.fuzz import checks, seeding
 
 MAX_LEN = 80 * 1024

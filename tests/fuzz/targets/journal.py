@@ -6,9 +6,9 @@ from zlib import crc32
 from atvm_pipeline.core.codec import decode_event, decode_state, encode_event, encode_state
 from atvm_pipeline.core.errors import DataError, NewerFormatError
 from atvm_pipeline.core.events import Event, RunRequested
+from atvm_pipeline.core.phases import TERMINAL_PHASES
 from atvm_pipeline.core.reducer import begin, phase_of, reduce, replay
 from atvm_pipeline.core.snapshot import state_file
-from atvm_pipeline.core.state import TERMINAL_PHASES
 from atvm_pipeline.shell.store import load, read_journal
 from tests.fuzz import checks, scratch, seeding
 

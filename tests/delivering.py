@@ -10,8 +10,13 @@ import ssl
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from atvm_pipeline.shell.mattermost import Attempt, deliver
+from atvm_pipeline.core.effects import PingServer, PostMessage
+from atvm_pipeline.core.events import DeliverySettled, ServerPinged
+from atvm_pipeline.shell.deadline import Deadline
+from atvm_pipeline.shell.delivery import send_once
+from atvm_pipeline.shell.mattermost import Outcome, deliver, ping
 from atvm_pipeline.shell.webhook import Webhook
 from tests.waiting import DEADLINE_S
 
@@ -28,17 +33,50 @@ PROXY_VARIABLES = (
 )
 
 
+POST = PostMessage(key="r1/001", attempt=2, kind="main", payload=BODY.decode())
+PING = PingServer(key="r1/001", ping=3)
+
+
 def attempt(
-    url: str, *, ca_file: Path | None = None, connect: float = 5, read: float = 5, total: float = 10
-) -> Attempt:
-    return deliver(
-        Webhook.parse(url),
-        BODY,
-        ca_file=ca_file,
-        connect_timeout_s=connect,
-        read_timeout_s=read,
-        total_timeout_s=total,
-    )
+    url: str,
+    body: bytes = BODY,
+    *,
+    ca_file: Path | None = None,
+    connect: float = 5,
+    read: float = 5,
+    total: float = 10,
+) -> DeliverySettled:
+    """Post once, in a worker thread and with the limits that are given."""
+    webhook = Webhook.parse(url)
+
+    def perform(_effect: object, deadline: Deadline) -> DeliverySettled:
+        return deliver(
+            POST, webhook, body, ca_file=ca_file, deadline=deadline, connect_s=connect, read_s=read
+        )
+
+    return send_once(POST, perform, Deadline(total))
+
+
+def attempt_ping(
+    url: str, *, ca_file: Path | None = None, read: float = 5, total: float = 10
+) -> ServerPinged:
+    """Ping once, in a worker thread and with the limits that are given."""
+    webhook = Webhook.parse(url)
+
+    def perform(_effect: object, deadline: Deadline) -> ServerPinged:
+        return ping(PING, webhook, ca_file=ca_file, deadline=deadline, connect_s=5, read_s=read)
+
+    return send_once(PING, perform, Deadline(total))
+
+
+def settled_as(result: DeliverySettled, outcome: Outcome, detail: str, **more: Any) -> DeliverySettled:
+    """The whole outcome that is expected of `attempt`, at the time of `result`."""
+    return DeliverySettled(at=result.at, key="r1/001", attempt=2, outcome=outcome, detail=detail, **more)
+
+
+def pinged_as(result: ServerPinged, detail: str, *, up: bool = False, **more: Any) -> ServerPinged:
+    """The whole result that is expected of `attempt_ping`, at the time of `result`."""
+    return ServerPinged(at=result.at, key="r1/001", ping=3, up=up, detail=detail, **more)
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ of a long text, and `posts`, what a reader of the channel would see, so that "tw
 
     with MattermostModel() as server:
         server.script(drop_after_accept(), ok())  # one behaviour a request; the last one repeats
-        deliver(Webhook.parse(server.url), ...)
+        attempt(server.url)
         assert len(server.posts) == 2
 """
 

@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from atvm_pipeline.core.errors import ConfigError
-from atvm_pipeline.shell import mattermost, transport
+from atvm_pipeline.shell import http
+from atvm_pipeline.shell.deadline import Deadline
 from atvm_pipeline.shell.webhook import Webhook
+from tests.delivering import attempt
 from tests.leaks import files, forms, leaks, malformed, processes
 from tests.mattermost_model import MattermostModel, error
 
@@ -61,8 +63,8 @@ def test_a_refused_address_is_in_no_part_of_its_exception(text: str) -> None:
 
 def test_what_leaves_the_transport_bears_nothing_of_the_address() -> None:
     for url in (f"http://127.0.0.1:9/hooks/{WEBHOOK}", f"https://127.0.0.1:9/hooks/{WEBHOOK}"):
-        with pytest.raises(transport.NotArrivedError) as failure:
-            transport.post(Webhook.parse(url), b"{}", ca_file=None, connect_s=2, read_s=2, total_s=2)
+        with pytest.raises(http.NotArrivedError) as failure:
+            http.send(Webhook.parse(url), b"{}", ca_file=None, connect_s=2, read_s=2, deadline=Deadline(2))
         error = failure.value
 
         assert leaks(repr(error).encode() + repr(vars(error)).encode(), SECRETS) == []
@@ -75,11 +77,11 @@ def test_the_whole_of_an_attempt_can_be_recorded() -> None:
     hidden = {field.name for field in fields if not field.repr}
     with MattermostModel(error(400)) as server:
         server.secret = WEBHOOK
-        attempt = mattermost.deliver(Webhook.parse(server.url), b'{"text": "x"}', ca_file=None)
+        settled = attempt(server.url)
 
     assert "path" in hidden
-    assert attempt.outcome == "rejected"
-    assert leaks(repr(attempt).encode(), SECRETS) == []
+    assert settled.outcome == "rejected"
+    assert leaks(repr(settled).encode(), SECRETS) == []
 
 
 def test_each_form_of_a_secret_is_found() -> None:

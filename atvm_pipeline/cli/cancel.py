@@ -138,5 +138,5 @@ def _cancel_unwatched(paths: Paths, request: Request, marker: MarkerRecord) -> N
         loop.save()
 
 
-def _never(effect: object) -> DeliverySettled:
+def _never(effect: object, _deadline: object) -> DeliverySettled:
     raise AssertionError(f"a cancelled run sends nothing: {effect}")

@@ -10,7 +10,7 @@ from .interpreter import Interpreter, install_packages, make_environment
 from .places import CANNOT_WRITE, UNAVAILABLE, Places, Problem, shown
 from .programs import run
 
-IMPORTS = "import msgspec, psutil, urllib3, watchdog; from atvm_pipeline.cli import main, watch; from atvm_pipeline.shell import transport"
+IMPORTS = "import msgspec, psutil, urllib3, watchdog; from atvm_pipeline.cli import main, watch; from atvm_pipeline.shell import http"
 WORKS_LIMIT_S = 60.0
 
 

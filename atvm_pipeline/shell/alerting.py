@@ -6,14 +6,14 @@ of `core/attempts.py`.
 
 import threading
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import assert_never
 
 from atvm_pipeline.core.attempts import REPEAT_DELAYS_S, REPEATS_MAX, UNCERTAIN_DELAY_S
+from atvm_pipeline.core.effects import PingServer, PostMessage
 from atvm_pipeline.core.messages import alert_line, marked
 
 from . import clock
-from .delivery import attempt_once, ping_once, with_channel
+from .delivery import Deliver, performer, send_once
 from .log import log
 from .records import Request
 from .webhook import Webhook
@@ -63,7 +63,7 @@ def tell(
     ca_file = request.ca_file if request is not None else environ.get("ATVM_WATCHER_CA_FILE")
     payload = alert_line(build_name, request.run_id if request is not None else "", text, key)
     repeats_max = 0 if holds(request, environ) else REPEATS_MAX
-    sender = _Sender(webhook, channel, Path(ca_file) if ca_file else None, payload, repeats_max)
+    sender = _Sender(performer(webhook, {"alert": channel}, ca_file), key, payload, repeats_max)
     deadline_s = clock.monotonic() + patience_s
     while True:
         outcome = sender.attempt()
@@ -81,11 +81,11 @@ def tell(
 class _Sender:
     """Attempts at one alert, by the rules of a run's messages."""
 
-    def __init__(
-        self, webhook: Webhook, channel: str, ca_file: Path | None, payload: str, repeats_max: int
-    ) -> None:
-        self._webhook, self._channel, self._ca_file, self._payload = webhook, channel, ca_file, payload
+    def __init__(self, perform: Deliver, key: str, payload: str, repeats_max: int) -> None:
+        self._perform, self._key, self._payload = perform, key, payload
         self._repeats_max = repeats_max
+        self._number = 0
+        """Of the latest attempt."""
         self._pause_s = FIRST_DELAY_S
         self._repeats = 0
         self._uncertain = False
@@ -98,12 +98,14 @@ class _Sender:
 
     def attempt(self) -> Outcome | None:
         """Attempt once; None where another attempt may follow."""
+        self._number += 1
         if self._ping_first:
-            found = ping_once(self._webhook, self._ca_file)
+            found = send_once(PingServer(key=self._key, ping=self._number), self._perform)
             if not found.up:
                 return self._wait(found.detail, self._backed_off(found.retry_after_s))
-        body = with_channel(marked(self._payload) if self.doubted else self._payload, self._channel)
-        attempt = attempt_once(self._webhook, body, self._ca_file)
+        payload = marked(self._payload) if self.doubted else self._payload
+        effect = PostMessage(key=self._key, attempt=self._number, kind="alert", payload=payload)
+        attempt = send_once(effect, self._perform)
         repeats, self._repeats = self._repeats, self._repeats + self.doubted
         match attempt.outcome:
             case "sent" | "rejected":

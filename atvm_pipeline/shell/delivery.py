@@ -6,7 +6,7 @@ import queue
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import overload
 
 import msgspec
 
@@ -14,25 +14,24 @@ from atvm_pipeline.core.effects import PingServer, PostMessage
 from atvm_pipeline.core.errors import ConfigError
 from atvm_pipeline.core.events import DeliverySettled, ServerPinged
 
-from . import clock
-from .mattermost import Attempt, Ping, deliver, ping
+from .deadline import CONNECT_TIMEOUT, NO_ANSWER, Deadline
+from .mattermost import IS_AWAY, deliver, ping, pinged, settled
 from .records import Request
 from .webhook import Webhook
 
-Result = TypeVar("Result")
-TRANSPORT = f"{__package__}.transport"
-HANG_LIMIT_S = 120.0
-"""Far beyond the limits of an attempt: what hangs then is nothing of the network, but for example a dead mount."""
-HUNG = "the attempt did not come back, so nobody knows how far it got"
-CRASHED = "the attempt broke off by a bug, so nobody knows how far it got"
-NO_PING = "it could not be asked whether the server is back"
-NO_THREAD = "the attempt could not begin: the system has no thread left for it"
+TRANSPORT = f"{__package__}.http"
+POST_LIMIT_S = 45.0
+PING_LIMIT_S = 20.0
+CRASHED = "the attempt ended by a bug, so it may have arrived"
+NO_PING = "the server could not be asked whether it is back"
+NO_THREAD = "the attempt could not start: the system has no thread left for it"
+
+Deliver = Callable[[PostMessage | PingServer, Deadline], DeliverySettled | ServerPinged]
+"""Performs one effect and never raises; the deadline is enforced by its caller."""
 
 
-def deliverer(
-    request: Request, environ: Mapping[str, str]
-) -> Callable[[PostMessage | PingServer], DeliverySettled | ServerPinged]:
-    """A performer of posts and pings that never raises.  Raises ConfigError for a malformed webhook at once."""
+def deliverer(request: Request, environ: Mapping[str, str]) -> Deliver:
+    """Return the performer of a run's posts and pings.  Raises ConfigError for a missing or malformed webhook."""
     text = environ.get("MATTERMOST_ATVM_WEBHOOK", "")
     needed = bool(request.settings.post_phases) or request.settings.alerts
     if needed and not text.strip():
@@ -41,104 +40,113 @@ def deliverer(
         )
     webhook = Webhook.parse(text) if text.strip() else None
     channels = {"main": environ.get("MATTERMOST_ATVM_CHANNEL") or None, "alert": request.alert_channel}
-    ca_file = Path(request.ca_file) if request.ca_file else None
+    return performer(webhook, channels, request.ca_file)
 
-    def perform(effect: PostMessage | PingServer) -> DeliverySettled | ServerPinged:
+
+def performer(webhook: Webhook | None, channels: Mapping[str, str | None], ca_file: str | None) -> Deliver:
+    """Return the performer of posts and pings at `webhook`; `channels` has the channel of each kind of message."""
+    ca_path = Path(ca_file) if ca_file else None
+
+    def perform(effect: PostMessage | PingServer, deadline: Deadline) -> DeliverySettled | ServerPinged:
         if isinstance(effect, PingServer):
-            # Without a webhook nothing was sent that could be repeated; the attempt says so.
-            found = Ping(up=True) if webhook is None else ping_once(webhook, ca_file)
-            return pinged(effect, found)
+            if webhook is None:
+                # Nothing was sent that could be repeated; the attempt says so.
+                return pinged(effect, "", up=True)
+            return ping(effect, webhook, ca_file=ca_path, deadline=deadline)
         if webhook is None:
-            return settled(effect, Attempt(outcome="rejected", detail="no webhook is set"))
+            return settled(effect, "rejected", "no webhook is set")
         body = with_channel(effect.payload, channels[effect.kind])
-        return settled(effect, attempt_once(webhook, body, ca_file))
+        return deliver(effect, webhook, body, ca_file=ca_path, deadline=deadline)
 
-    return perform
+    def perform_safely(
+        effect: PostMessage | PingServer, deadline: Deadline
+    ) -> DeliverySettled | ServerPinged:
+        try:
+            return perform(effect, deadline)
+        except Exception:  # noqa: BLE001 - no traceback: it might contain the secret
+            if isinstance(effect, PingServer):
+                return pinged(effect, NO_PING)
+            return settled(effect, "uncertain", CRASHED)
 
-
-def settled(effect: PostMessage, attempt: Attempt) -> DeliverySettled:
-    """The outcome of an attempt, as an event."""
-    return DeliverySettled(
-        at=clock.now(),
-        key=effect.key,
-        attempt=effect.attempt,
-        outcome=attempt.outcome,
-        status=attempt.status,
-        detail=attempt.detail,
-        retry_after_s=attempt.retry_after_s,
-        certificate=attempt.certificate,
-        request_id=attempt.request_id,
-    )
+    return perform_safely
 
 
-def pinged(effect: PingServer, ping: Ping) -> ServerPinged:
-    """The answer to a ping, as an event."""
-    return ServerPinged(
-        at=clock.now(),
-        key=effect.key,
-        ping=effect.ping,
-        up=ping.up,
-        status=ping.status,
-        detail=ping.detail,
-        retry_after_s=ping.retry_after_s,
-        certificate=ping.certificate,
-    )
+@overload
+def send_once(effect: PostMessage, perform: Deliver, deadline: Deadline | None = None) -> DeliverySettled: ...
+@overload
+def send_once(effect: PingServer, perform: Deliver, deadline: Deadline | None = None) -> ServerPinged: ...
+def send_once(
+    effect: PostMessage | PingServer, perform: Deliver, deadline: Deadline | None = None
+) -> DeliverySettled | ServerPinged:
+    """Perform one effect in a worker thread and return its outcome, at the latest when the deadline passes.
+
+    Never raises.  A worker that hangs is left behind; it sends nothing any more and ends with the process.
+    """
+    deadline = deadline or deadline_of(effect)
+    outcomes: queue.SimpleQueue[DeliverySettled | ServerPinged] = queue.SimpleQueue()
+    try:
+        in_thread(lambda: work(effect, perform, deadline, outcomes.put))
+    except RuntimeError:
+        return not_started(effect)
+    try:
+        return outcomes.get(timeout=deadline.left_s())
+    except queue.Empty:
+        # The worker may have finished in the last moment.
+        return enforce(effect, deadline) or outcomes.get()
 
 
-def unbegun(effect: PostMessage | PingServer) -> DeliverySettled | ServerPinged:
-    """Settle an effect for which the system has no thread: nothing of it was sent."""
+def in_thread(work: Callable[[], None]) -> None:
+    """Run `work` in a thread that ends with the process.  Raises RuntimeError if the system has no thread left."""
+    threading.Thread(target=work, name="delivery", daemon=True).start()
+
+
+def deadline_of(effect: PostMessage | PingServer) -> Deadline:
+    """Return the deadline of an attempt that starts now."""
+    return Deadline(PING_LIMIT_S if isinstance(effect, PingServer) else POST_LIMIT_S)
+
+
+def work(
+    effect: PostMessage | PingServer,
+    perform: Deliver,
+    deadline: Deadline,
+    report: Callable[[DeliverySettled | ServerPinged], None],
+) -> None:
+    """Perform one effect in the worker thread; report the outcome unless the deadline was enforced before it."""
+    outcome = perform(effect, deadline)
+    if deadline.finish():
+        report(outcome)
+
+
+def enforce(effect: PostMessage | PingServer, deadline: Deadline) -> DeliverySettled | ServerPinged | None:
+    """End an attempt whose deadline has passed; return its outcome, None if the worker reports one."""
+    sent_started = deadline.enforce()
+    if sent_started is None:
+        return None
     if isinstance(effect, PingServer):
-        return pinged(effect, Ping(up=False, detail=NO_THREAD))
-    return settled(effect, Attempt(outcome="not-arrived", detail=NO_THREAD))
+        return pinged(effect, IS_AWAY if sent_started else CONNECT_TIMEOUT)
+    if sent_started:
+        return settled(effect, "uncertain", NO_ANSWER)
+    return settled(effect, "not-arrived", CONNECT_TIMEOUT)
+
+
+def not_started(effect: PostMessage | PingServer) -> DeliverySettled | ServerPinged:
+    """Return the outcome of an attempt for which the system has no thread: nothing was sent."""
+    if isinstance(effect, PingServer):
+        return pinged(effect, NO_THREAD)
+    return settled(effect, "not-arrived", NO_THREAD)
 
 
 def warm_up() -> None:
-    """Load what an attempt needs, beside everything else: a message is soon to be told, and its reader waits for it."""
-    # Without a thread to spare, the attempt itself loads it.
+    """Load the packages of an attempt in a thread: a message follows soon, and its readers wait for it."""
+    # Without a thread to spare, the attempt itself loads them.
     with contextlib.suppress(RuntimeError):
         threading.Thread(
             target=importlib.import_module, args=(TRANSPORT,), name="warm-up", daemon=True
         ).start()
 
 
-def attempt_once(webhook: Webhook, body: bytes, ca_file: Path | None) -> Attempt:
-    """`deliver`, which comes back whatever happens to it: after `HANG_LIMIT_S` it is uncertain.  Never raises."""
-    return _bounded(
-        lambda: deliver(webhook, body, ca_file=ca_file),
-        hung=Attempt(outcome="uncertain", detail=HUNG),
-        crashed=Attempt(outcome="uncertain", detail=CRASHED),
-        unbegun=Attempt(outcome="not-arrived", detail=NO_THREAD),
-    )
-
-
-def ping_once(webhook: Webhook, ca_file: Path | None) -> Ping:
-    """`ping`, which comes back whatever happens to it.  Never raises."""
-    unknown = Ping(up=False, detail=NO_PING)
-    return _bounded(lambda: ping(webhook, ca_file=ca_file), hung=unknown, crashed=unknown, unbegun=unknown)
-
-
-def _bounded(work: Callable[[], Result], *, hung: Result, crashed: Result, unbegun: Result) -> Result:
-    """Do `work` in a thread, for `HANG_LIMIT_S` at most.  One that hangs is left behind and ends with the process."""
-    answers: queue.SimpleQueue[Result] = queue.SimpleQueue()
-
-    def attempt() -> None:
-        try:
-            answers.put(work())
-        except Exception:  # noqa: BLE001 - no traceback: it might hold the secret
-            answers.put(crashed)
-
-    try:
-        threading.Thread(target=attempt, name="attempt", daemon=True).start()
-    except RuntimeError:
-        return unbegun
-    try:
-        return answers.get(timeout=HANG_LIMIT_S)
-    except queue.Empty:
-        return hung
-
-
 def with_channel(payload: str, channel: str | None) -> bytes:
-    """The body as it is sent.  Without a channel the hook's own is meant."""
+    """Return the body to send.  Without a channel the hook's own is meant."""
     if channel is None:
         return payload.encode()
     body = msgspec.json.decode(payload)

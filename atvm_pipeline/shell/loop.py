@@ -16,13 +16,14 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from atvm_pipeline.core.effects import Effect, EndWatching, PingServer, PostMessage
-from atvm_pipeline.core.events import ClockTicked, DeliverySettled, Event, ServerPinged, WatcherStopped
+from atvm_pipeline.core.events import ClockTicked, Event, WatcherStopped
 from atvm_pipeline.core.reducer import is_finished, next_deadline, reduce
 from atvm_pipeline.core.snapshot import Snapshot
 from atvm_pipeline.core.state import Run
 
 from . import clock
-from .delivery import unbegun
+from .deadline import Deadline
+from .delivery import Deliver, deadline_of, enforce, in_thread, not_started, work
 from .insisting import insist
 from .store import Store
 
@@ -40,7 +41,6 @@ LAZY_SAVE_S = 1.0
 URGENT = ("seen", "verdict", "cancel", "outbox", "notices", "subruns", "artifacts")
 """Fields of the run whose change is saved at once: everything that phase, ledger and posts are made of."""
 
-Deliver = Callable[[PostMessage | PingServer], DeliverySettled | ServerPinged]
 Item = Event | Path | None
 """What waits in the queue: an outcome, or a hint (a path; None: anything may have changed)."""
 
@@ -63,11 +63,6 @@ class Inbox(Protocol):
     def get_nowait(self) -> Item:
         """The next one, if there is one."""
         ...
-
-
-def in_thread(work: Callable[[], None]) -> None:
-    """Do `work` beside the loop, in a thread that ends with the process."""
-    threading.Thread(target=work, name="delivery", daemon=True).start()
 
 
 class Gathering(Protocol):
@@ -95,8 +90,8 @@ class Loop:
     ) -> None:
         """`on_save` is told of every snapshot that was written, `on_round` of every step forward of the loop.
 
-        `on_refused` is told once, in one line, that the disk refuses for longer than a moment.  `spawn` does a delivery
-        beside the loop.
+        `on_refused` is told once, in one line, that the disk refuses for longer than a moment.  `spawn` runs an
+        attempt in a thread of its own.
         """
         self.run = run
         self._store = store
@@ -106,7 +101,9 @@ class Loop:
         self._on_refused = on_refused
         self._spawn = spawn
         self._queue: Inbox = inbox if inbox is not None else queue.Queue(QUEUE_MAX)
-        self._unbegun: list[Event] = []
+        self._not_started: list[Event] = []
+        self._attempts: list[tuple[PostMessage | PingServer, Deadline]] = []
+        """Attempts whose outcome is not decided yet, with the deadline that the loop enforces."""
         self._look_everywhere = threading.Event()
         self._base_s = run.watched_s - clock.monotonic()
         self._saved: Run | None = None
@@ -229,8 +226,8 @@ class Loop:
     def _wait(self) -> tuple[set[Path] | None, list[Event]]:
         """Sleep until a hint, an outcome or a deadline; gives the hinted paths (None: everything) and the outcomes."""
         hinted: set[Path] = set()
-        outcomes: list[Event] = [*self._unbegun]
-        self._unbegun.clear()
+        outcomes: list[Event] = [*self._not_started]
+        self._not_started.clear()
         everywhere = self._look_everywhere.is_set()
         self._look_everywhere.clear()
         try:
@@ -245,12 +242,20 @@ class Loop:
                 item = self._queue.get_nowait()
         except queue.Empty:
             pass
+        outcomes += self._enforce_deadlines()
         return (None if everywhere else hinted), outcomes
+
+    def _enforce_deadlines(self) -> list[Event]:
+        """End the attempts whose deadline has passed; return their outcomes."""
+        late = [enforce(effect, deadline) for effect, deadline in self._attempts if not deadline.left_s()]
+        self._attempts = [attempt for attempt in self._attempts if not attempt[1].is_decided]
+        return [outcome for outcome in late if outcome is not None]
 
     def _timeout_s(self) -> float:
         longest = DEGRADED_POLL_S if self.degraded else POLL_S
         if self._dirty_since is not None:
             longest = min(longest, LAZY_SAVE_S)
+        longest = min([longest, *(limit.left_s() for _, limit in self._attempts if not limit.is_decided)])
         deadline = next_deadline(self.run)
         if deadline is None:
             return longest
@@ -267,17 +272,17 @@ class Loop:
     def _perform(self, effect: Effect) -> None:
         match effect:
             case PostMessage() | PingServer():
+                deadline = deadline_of(effect)
                 try:
-                    self._spawn(partial(self._post, effect))
+                    self._spawn(partial(work, effect, self._deliver, deadline, self._queue.put))
                 except RuntimeError:
-                    # No thread is to be had, so nothing of it was sent.
-                    self._unbegun.append(unbegun(effect))
+                    # No thread is available, so nothing was sent.
+                    self._not_started.append(not_started(effect))
                     self.hint()
+                else:
+                    self._attempts.append((effect, deadline))
             case EndWatching():
                 self.hint()
-
-    def _post(self, effect: PostMessage | PingServer) -> None:
-        self._queue.put(self._deliver(effect))
 
     def _wind_down(self, why: str) -> None:
         """Note the stop, after which no attempt begins; then let a delivery under way settle, so that it is certain."""

@@ -1,7 +1,7 @@
-"""Delivery to a Mattermost incoming webhook: one attempt, and how far it certainly got.
+"""One attempt at a Mattermost incoming webhook, and the outcome that its answer means.
 
-Nothing here repeats, waits for a better time or decides what an outcome means for a run; that is the core's.
-Nothing of an answer's body and no foreign exception leaves this module: current servers echo the secret in their errors.
+Nothing here repeats, waits for a better time or decides the consequence of an outcome for a run; that is the core's.
+Nothing of an answer's body and no external exception leaves this module: current servers echo the secret in their errors.
 """
 
 import re
@@ -9,46 +9,23 @@ from collections.abc import Mapping
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
-import msgspec
+from atvm_pipeline.core.effects import PingServer, PostMessage
+from atvm_pipeline.core.events import DeliverySettled, ServerPinged
 
 from . import clock
-from .dialling import NotArrivedError
+from .deadline import Deadline
 from .webhook import Webhook
 
+CONNECT_S = 10.0
+READ_S = 30.0
+PING_READ_S = 10.0
 RETRY_AFTER_MAX_S = 3600.0
 
+Outcome = Literal["sent", "not-arrived", "probably-not-arrived", "rejected", "uncertain"]
+
 _REQUEST_ID = re.compile(r"[a-z0-9]{26}")
-
-
-class Attempt(msgspec.Struct, frozen=True, kw_only=True):
-    """What one attempt to deliver came to."""
-
-    outcome: Literal["sent", "not-arrived", "probably-not-arrived", "rejected", "uncertain"]
-    status: int | None = None
-    """The answer's status, None if there was no answer."""
-    detail: str = ""
-    """One of the sentences of this module, never foreign text."""
-    retry_after_s: float | None = None
-    """With status 429, 502 and 503: how long the server asks to be left alone, at most an hour."""
-    certificate: bool = False
-    """The certificate is the trouble, which no waiting repairs."""
-    request_id: str | None = None
-    """The server's own name of the request, for its log; None if it is not in Mattermost's form."""
-
-
-class Ping(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether the server is back."""
-
-    up: bool
-    """False without an answer in time, and where a proxy answers in its place."""
-    status: int | None = None
-    detail: str = ""
-    """One of the sentences of this module and its transport."""
-    retry_after_s: float | None = None
-    certificate: bool = False
-    """As in `Attempt`."""
 
 
 SENT = "the server stored the post"
@@ -75,112 +52,117 @@ REFUSED_BECAUSE = {
 
 
 def deliver(
+    effect: PostMessage,
     webhook: Webhook,
     body: bytes,
     *,
     ca_file: Path | None,
-    connect_timeout_s: float = 10,
-    read_timeout_s: float = 30,
-    total_timeout_s: float = 45,
-) -> Attempt:
-    """POST `body` (JSON) once, and say how far it certainly got.  Never raises.
+    deadline: Deadline,
+    connect_s: float = CONNECT_S,
+    read_s: float = READ_S,
+) -> DeliverySettled:
+    """POST `body` (JSON) once and return the outcome.  Not idempotent.  Never raises.
 
-    The limits, in seconds, and `ca_file` are those of `transport.post`.  Not idempotent.
+    `ca_file` and the limits are those of `http.send`.
     """
     try:
         # The network's packages are a fifth of a watcher's memory, and most watchers wait for days.
-        from .transport import UncertainError, post  # noqa: PLC0415
+        from .http import NotArrivedError, UncertainError, send  # noqa: PLC0415
     except Exception:  # noqa: BLE001 - no descriptor left, a package that was removed: nothing was sent
-        return Attempt(outcome="not-arrived", detail=NOT_LOADED)
+        return settled(effect, "not-arrived", NOT_LOADED)
     try:
-        answer = post(
-            webhook,
-            body,
-            ca_file=ca_file,
-            connect_s=connect_timeout_s,
-            read_s=read_timeout_s,
-            total_s=total_timeout_s,
-        )
+        answer = send(webhook, body, ca_file=ca_file, connect_s=connect_s, read_s=read_s, deadline=deadline)
     except NotArrivedError as failure:
-        return Attempt(outcome="not-arrived", detail=failure.detail, certificate=failure.certificate)
+        return settled(effect, "not-arrived", failure.detail, certificate=failure.certificate)
     except UncertainError as failure:
-        return Attempt(outcome="uncertain", detail=str(failure))
-    attempt = _classify(answer, said_ok=answer.status == HTTPStatus.OK and answer.body.strip() == b"ok")
-    # The id of a hook has the form of a request's: what echoes the address must not bring it into a file.
-    echoed = attempt.request_id is not None and attempt.request_id in webhook.path
-    return msgspec.structs.replace(attempt, request_id=None) if echoed else attempt
+        return settled(effect, "uncertain", str(failure))
+    return classify(effect, answer, webhook)
 
 
 def ping(
+    effect: PingServer,
     webhook: Webhook,
     *,
     ca_file: Path | None,
-    connect_timeout_s: float = 10,
-    read_timeout_s: float = 10,
-    total_timeout_s: float = 20,
-) -> Ping:
+    deadline: Deadline,
+    connect_s: float = CONNECT_S,
+    read_s: float = PING_READ_S,
+) -> ServerPinged:
     """Ask the server, without the secret, whether it is back.  Never raises.
 
-    Any answer counts but those of a proxy without its server (502, 503, 504): `GET /api/v4/system/ping` is 200 on a
-    healthy server, and something else where a proxy lets only `/hooks/` through.
+    Every answer permits a repeat except those of a proxy without its server (502, 503, 504): `GET /api/v4/system/ping`
+    is 200 on a healthy server, and something else where a proxy lets only `/hooks/` through.
     """
     try:
-        from . import transport  # noqa: PLC0415 - as in `deliver`
+        from .http import NotArrivedError, UncertainError, send  # noqa: PLC0415 - as in `deliver`
     except Exception:  # noqa: BLE001
-        return Ping(up=False, detail=NOT_LOADED)
+        return pinged(effect, NOT_LOADED)
     try:
-        answer = transport.ping(
-            webhook,
-            ca_file=ca_file,
-            connect_s=connect_timeout_s,
-            read_s=read_timeout_s,
-            total_s=total_timeout_s,
-        )
+        answer = send(webhook, None, ca_file=ca_file, connect_s=connect_s, read_s=read_s, deadline=deadline)
     except NotArrivedError as failure:
-        return Ping(up=False, detail=failure.detail, certificate=failure.certificate)
-    except transport.UncertainError:
-        return Ping(up=False, detail=IS_AWAY)
+        return pinged(effect, failure.detail, certificate=failure.certificate)
+    except UncertainError:
+        return pinged(effect, IS_AWAY)
     if answer.status not in (*AWAY_STATUS, HTTPStatus.GATEWAY_TIMEOUT):
-        return Ping(up=True, status=answer.status, detail=IS_BACK)
+        return pinged(effect, IS_BACK, up=True, status=answer.status)
     wait_s = _retry_after(answer.headers.get("Retry-After", ""))
-    return Ping(up=False, status=answer.status, detail=IS_AWAY, retry_after_s=wait_s)
+    return pinged(effect, IS_AWAY, status=answer.status, retry_after_s=wait_s)
 
 
-class _Answered(Protocol):
-    """What of an answer is looked at besides its `ok`."""
-
-    @property
-    def status(self) -> int: ...
-
-    @property
-    def headers(self) -> Mapping[str, str]: ...
-
-
-def _classify(response: _Answered, *, said_ok: bool) -> Attempt:
-    """The outcome of an answer.  A 500 comes also after the post was stored, so it proves nothing."""
-    status = response.status
-    request_id = response.headers.get("X-Request-Id", "")
-    answer = partial(
-        Attempt, status=status, request_id=request_id if _REQUEST_ID.fullmatch(request_id) else None
+def settled(effect: PostMessage, outcome: Outcome, detail: str, **more: Any) -> DeliverySettled:
+    """Return the outcome of an attempt as an event; `detail` is a sentence of ours, never external text."""
+    return DeliverySettled(
+        at=clock.now(), key=effect.key, attempt=effect.attempt, outcome=outcome, detail=detail, **more
     )
-    if said_ok:
-        return answer(outcome="sent", detail=SENT)
+
+
+def pinged(effect: PingServer, detail: str, *, up: bool = False, **more: Any) -> ServerPinged:
+    """Return the result of a ping as an event; `detail` as in `settled`."""
+    return ServerPinged(at=clock.now(), key=effect.key, ping=effect.ping, up=up, detail=detail, **more)
+
+
+class Answered(Protocol):
+    """An answer, as `http.send` returns it; that module is imported only when it is needed."""
+
+    @property
+    def status(self) -> int:
+        """The status code."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers; names in any case."""
+        ...
+
+    @property
+    def body(self) -> bytes:
+        """The body of a 200."""
+        ...
+
+
+def classify(effect: PostMessage, answer: Answered, webhook: Webhook) -> DeliverySettled:
+    """Return the outcome that an answer means.  A 500 comes also after the post was stored, so it proves nothing."""
+    status = answer.status
+    request_id = answer.headers.get("X-Request-Id", "")
+    # The id of a hook has the form of a request's: a server that echoes the address must not bring it into a file.
+    known = _REQUEST_ID.fullmatch(request_id) and request_id not in webhook.path
+    result = partial(settled, effect, status=status, request_id=request_id if known else None)
     if status == HTTPStatus.OK:
-        return answer(outcome="uncertain", detail=NOT_OK)
+        return result("sent", SENT) if answer.body.strip() == b"ok" else result("uncertain", NOT_OK)
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         # The limiter stands before everything else in the server, so the post was not looked at.
-        wait_s = _retry_after(response.headers.get("Retry-After", ""))
-        return answer(outcome="not-arrived", detail=RATE_LIMITED, retry_after_s=wait_s)
+        wait_s = _retry_after(answer.headers.get("Retry-After", ""))
+        return result("not-arrived", RATE_LIMITED, retry_after_s=wait_s)
     if status in AWAY_STATUS:
-        wait_s = _retry_after(response.headers.get("Retry-After", ""))
-        return answer(outcome="probably-not-arrived", detail=AWAY, retry_after_s=wait_s)
+        wait_s = _retry_after(answer.headers.get("Retry-After", ""))
+        return result("probably-not-arrived", AWAY, retry_after_s=wait_s)
     if status in range(300, 400):
-        return answer(outcome="rejected", detail=REDIRECTED)
+        return result("rejected", REDIRECTED)
     if status == HTTPStatus.NOT_IMPLEMENTED or (
         status in range(400, 500) and status != HTTPStatus.REQUEST_TIMEOUT
     ):
-        return answer(outcome="rejected", detail=REFUSED_BECAUSE.get(status, REFUSED))
-    return answer(outcome="uncertain", detail=SERVER_FAILED)
+        return result("rejected", REFUSED_BECAUSE.get(status, REFUSED))
+    return result("uncertain", SERVER_FAILED)
 
 
 def _retry_after(text: str) -> float | None:

@@ -31,7 +31,7 @@ DOORS = {"open", "print", "input", "exec", "eval", "__import__"}
 HEAVY = {
     "watchdog": "shell/watch.py",
     "psutil": "shell/discovery.py shell/stopping.py",
-    "urllib3": "shell/transport.py",
+    "urllib3": "shell/http.py",
     "subprocess": "shell/programs.py",
     "wcmatch": "core/globs.py",
     "bracex": "core/globs.py",

@@ -2,26 +2,29 @@
 
 import json
 import os
+import socket
 import sys
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from atvm_pipeline.core.effects import PostMessage
 from atvm_pipeline.core.errors import ConfigError
-from atvm_pipeline.core.events import Settings
+from atvm_pipeline.core.events import DeliverySettled, Settings
 from atvm_pipeline.shell import delivery
-from atvm_pipeline.shell.delivery import attempt_once, deliverer, with_channel
-from atvm_pipeline.shell.mattermost import NOT_LOADED, Attempt
+from atvm_pipeline.shell.deadline import CONNECT_TIMEOUT, NO_ANSWER, Deadline, DeadlinePassedError
+from atvm_pipeline.shell.delivery import deliverer, performer, send_once, with_channel
+from atvm_pipeline.shell.mattermost import NOT_LOADED
 from atvm_pipeline.shell.records import Request
 from atvm_pipeline.shell.webhook import Webhook
 from tests.controller import BUILD, Controller
-from tests.mattermost_model import MattermostModel, away, error, healthy, held, ok, slow
+from tests.mattermost_model import MattermostModel, away, drip, error, healthy, held, ok, slow
 from tests.waiting import wait_for
 
-WEBHOOK = Webhook.parse("http://127.0.0.1:9/hooks/s3cr3ts3cr3t")
+PERFORM = performer(Webhook.parse("http://127.0.0.1:9/hooks/s3cr3ts3cr3t"), {"main": None}, None)
 EFFECT = PostMessage(key="r1/001", attempt=2, kind="main", payload='{"text": "told"}')
 
 
@@ -39,7 +42,7 @@ def request(**fields: object) -> Request:
 
 def test_an_effect_comes_back_as_the_outcome_of_its_attempt(server: MattermostModel) -> None:
     environ = {"MATTERMOST_ATVM_WEBHOOK": server.url, "MATTERMOST_ATVM_CHANNEL": "atvm"}
-    settled = deliverer(request(), environ)(EFFECT)
+    settled = send_once(EFFECT, deliverer(request(), environ))
 
     assert (settled.key, settled.attempt, settled.outcome, settled.status) == ("r1/001", 2, "sent", 200)
     assert server.posts[0].payload == {"channel": "atvm", "text": "told"}
@@ -48,7 +51,7 @@ def test_an_effect_comes_back_as_the_outcome_of_its_attempt(server: MattermostMo
 def test_an_alert_goes_to_its_own_channel(server: MattermostModel) -> None:
     environ = {"MATTERMOST_ATVM_WEBHOOK": server.url, "MATTERMOST_ATVM_CHANNEL": "atvm"}
     alert = PostMessage(key="r1/alert/x", attempt=1, kind="alert", payload='{"text": "told"}')
-    deliverer(request(alert_channel="ops"), environ)(alert)
+    send_once(alert, deliverer(request(alert_channel="ops"), environ))
 
     assert server.posts[0].payload["channel"] == "ops"
 
@@ -64,43 +67,108 @@ def test_a_missing_webhook_is_refused_where_one_is_needed(text: str | None) -> N
     with pytest.raises(ConfigError, match="MATTERMOST_ATVM_WEBHOOK"):
         deliverer(request(), environ)
 
-    silent = deliverer(request(settings=Settings(post_phases=())), environ)
-    assert (silent(EFFECT).outcome, silent(EFFECT).detail) == ("rejected", "no webhook is set")
+    settled = send_once(EFFECT, deliverer(request(settings=Settings(post_phases=())), environ))
+    assert (settled.outcome, settled.detail) == ("rejected", "no webhook is set")
 
 
 def test_a_certificate_file_that_nobody_writes_does_not_hold_an_attempt_for_ever(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, server: MattermostModel
 ) -> None:
     """Opening a FIFO waits for its writer, in OpenSSL, outside every limit of a socket."""
     os.mkfifo(tmp_path / "ca.pem")
-    monkeypatch.setattr(delivery, "HANG_LIMIT_S", 0.3)
-
-    assert attempt_once(WEBHOOK, b"{}", tmp_path / "ca.pem") == Attempt(
-        outcome="uncertain", detail=delivery.HUNG
-    )
-    # Let the thread that was left behind go.
+    perform = performer(Webhook.parse(server.url), {"main": None}, str(tmp_path / "ca.pem"))
+    settled = send_once(EFFECT, perform, Deadline(0.3))
+    # Let the thread that was left behind go: it sends nothing any more.
     (tmp_path / "ca.pem").write_bytes(b"")
+    wait_for(lambda: not workers(), "the end of the worker")
+
+    assert (settled.outcome, settled.detail) == ("not-arrived", CONNECT_TIMEOUT)
+    assert server.requests == 0
+
+
+def workers() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "delivery"]
+
+
+def test_a_worker_that_connects_after_its_deadline_sends_nothing(
+    monkeypatch: pytest.MonkeyPatch, server: MattermostModel
+) -> None:
+    """Its message counts as not arrived and comes again, without a mark."""
+    late, resolve = threading.Event(), socket.getaddrinfo
+
+    def slow_resolver(*args: Any, **more: Any) -> Any:
+        late.wait(60)
+        return resolve(*args, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow_resolver)
+    settled = send_once(EFFECT, performer(Webhook.parse(server.url), {"main": None}, None), Deadline(0.2))
+    late.set()
+    wait_for(lambda: not workers(), "the end of the worker")
+
+    assert (settled.outcome, settled.detail) == ("not-arrived", CONNECT_TIMEOUT)
+    assert server.requests == 0
+
+
+@pytest.mark.parametrize("headers", [True, False])
+def test_a_worker_ends_when_its_deadline_passes_though_the_answer_comes_byte_by_byte(
+    server: MattermostModel, headers: bool
+) -> None:
+    server.script(drip(0.02, headers=headers))
+    settled = send_once(EFFECT, performer(Webhook.parse(server.url), {"main": None}, None), Deadline(2))
+    wait_for(lambda: not workers(), "the end of the worker")
+
+    assert (settled.outcome, settled.detail) == ("uncertain", NO_ANSWER)
+    assert server.requests == 1
+
+
+def test_an_attempt_has_one_thread(server: MattermostModel) -> None:
+    server.script(slow(60))
+    perform = performer(Webhook.parse(server.url), {"main": None}, None)
+    before = set(threading.enumerate())
+    caller = threading.Thread(target=lambda: send_once(EFFECT, perform, Deadline(2)), name="caller")
+    caller.start()
+    wait_for(lambda: server.requests, "the request")
+    names = {thread.name for thread in set(threading.enumerate()) - before}
+    caller.join()
+
+    assert {name for name in names if "process_request" not in name} == {"caller", "delivery"}
+
+
+def test_a_deadline_is_decided_once() -> None:
+    finished, enforced = Deadline(60), Deadline(60)
+    aborted: list[str] = []
+    enforced.connecting(lambda: aborted.append("connecting"))
+    enforced.sending(lambda: aborted.append("sending"))
+
+    assert (finished.finish(), finished.enforce(), finished.finish()) == (True, None, False)
+    assert (enforced.enforce(), enforced.enforce(), enforced.finish()) == (True, None, False)
+    assert aborted == ["sending"]
+    for step in (enforced.connecting, enforced.sending):
+        with pytest.raises(DeadlinePassedError):
+            step(lambda: None)
+    assert Deadline(60).enforce() is False
+    assert Deadline(-1).left_s() == 0
 
 
 def test_a_bug_within_an_attempt_is_an_outcome_and_says_nothing_of_the_secret(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    def broken(webhook: Webhook, *_: object, **__: object) -> Attempt:
+    def broken(_effect: PostMessage, webhook: Webhook, *_: object, **__: object) -> DeliverySettled:
         raise RuntimeError(webhook.path)
 
     monkeypatch.setattr(delivery, "deliver", broken)
-    settled = deliverer(request(), {"MATTERMOST_ATVM_WEBHOOK": "http://127.0.0.1:9/hooks/s3cr3t"})(EFFECT)
+    environ = {"MATTERMOST_ATVM_WEBHOOK": "http://127.0.0.1:9/hooks/s3cr3t"}
+    settled = send_once(EFFECT, deliverer(request(), environ))
 
     assert (settled.outcome, settled.detail) == ("uncertain", delivery.CRASHED)
     assert "s3cr3t" not in "".join(capfd.readouterr()) + repr(settled)
 
 
 def test_an_attempt_that_never_returns_does_not_keep_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delivery, "HANG_LIMIT_S", 0.05)
     gate = threading.Event()
     monkeypatch.setattr(delivery, "deliver", lambda *_, **__: gate.wait(60))
-    attempt_once(WEBHOOK, b"{}", None)
-    left = [thread for thread in threading.enumerate() if thread.name == "attempt"]
+    send_once(EFFECT, PERFORM, Deadline(0.05))
+    left = workers()
     gate.set()
 
     assert left
@@ -198,12 +266,14 @@ def test_an_attempt_that_the_system_has_no_thread_for_has_not_arrived(
 
     monkeypatch.setattr(threading.Thread, "start", refuse)
     delivery.warm_up()
-    attempt = attempt_once(WEBHOOK, b"{}", None)
+    settled = send_once(EFFECT, PERFORM)
 
-    assert attempt == Attempt(outcome="not-arrived", detail=delivery.NO_THREAD)
+    assert (settled.outcome, settled.detail) == ("not-arrived", delivery.NO_THREAD)
 
 
 def test_an_attempt_whose_packages_cannot_be_loaded_has_not_arrived(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, delivery.TRANSPORT, None)
 
-    assert attempt_once(WEBHOOK, b"{}", None) == Attempt(outcome="not-arrived", detail=NOT_LOADED)
+    settled = send_once(EFFECT, PERFORM)
+
+    assert (settled.outcome, settled.detail) == ("not-arrived", NOT_LOADED)

@@ -86,7 +86,7 @@ def loop(tmp_path: Path) -> Iterator[Loop]:
         yield Loop(begin(request).run, store, sent, on_save=lambda _snapshot: None)
 
 
-def sent(effect: PostMessage) -> DeliverySettled:
+def sent(effect: PostMessage, _deadline: object) -> DeliverySettled:
     return DeliverySettled(at=datetime.now(UTC), key=effect.key, attempt=effect.attempt, outcome="sent")
 
 

@@ -1,9 +1,12 @@
 """The order of the loop's steps: the cause of an effect is synced, and no effect waits for the snapshots."""
 
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+
+import pytest
 
 from atvm_pipeline.core.effects import PostMessage
 from atvm_pipeline.core.events import (
@@ -17,6 +20,8 @@ from atvm_pipeline.core.events import (
 from atvm_pipeline.core.reducer import begin
 from atvm_pipeline.core.snapshot import StateFile
 from atvm_pipeline.core.state import Run
+from atvm_pipeline.shell import delivery
+from atvm_pipeline.shell.deadline import CONNECT_TIMEOUT, NO_ANSWER, Deadline
 from atvm_pipeline.shell.delivery import NO_THREAD
 from atvm_pipeline.shell.loop import Loop
 from atvm_pipeline.shell.paths import Paths
@@ -40,7 +45,7 @@ class Noted(Store):
         return saved
 
 
-def sent(effect: PostMessage) -> DeliverySettled:
+def sent(effect: PostMessage, _deadline: object) -> DeliverySettled:
     return DeliverySettled(at=datetime.now(UTC), key=effect.key, attempt=effect.attempt, outcome="sent")
 
 
@@ -52,7 +57,12 @@ class Nothing:
 
 
 @contextmanager
-def started(tmp_path: Path, steps: list[str], spawn: Callable[[Callable[[], None]], None]) -> Iterator[Loop]:
+def started(
+    tmp_path: Path,
+    steps: list[str],
+    spawn: Callable[[Callable[[], None]], None],
+    deliver: Callable[[PostMessage, Deadline], DeliverySettled] = sent,
+) -> Iterator[Loop]:
     """The loop of a run whose runner is alive."""
     at = datetime.now(UTC)
     paths = Paths(tmp_path, "e2e")
@@ -68,7 +78,7 @@ def started(tmp_path: Path, steps: list[str], spawn: Callable[[Callable[[], None
     )
     with Noted(paths, steps) as store:
         store.append([request])
-        loop = Loop(begin(request).run, store, sent, on_save=lambda _snapshot: None, spawn=spawn)
+        loop = Loop(begin(request).run, store, deliver, on_save=lambda _snapshot: None, spawn=spawn)
         loop.feed([RunnerStarted(at=at, pid=1, create_time=1.0)])
         steps.clear()
         yield loop
@@ -95,3 +105,39 @@ def test_a_message_waits_where_no_thread_is_left_to_send_it(tmp_path: Path) -> N
     (post,) = loop.run.outbox
     assert (post.outcome, post.attempts, post.detail) == ("pending", 1, NO_THREAD)
     assert not post.marked
+
+
+@pytest.mark.parametrize(
+    ("sending", "detail", "marked"), [(False, CONNECT_TIMEOUT, False), (True, NO_ANSWER, True)]
+)
+def test_the_loop_ends_an_attempt_at_its_deadline_and_ignores_its_later_outcome(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sending: bool, detail: str, marked: bool
+) -> None:
+    monkeypatch.setattr(delivery, "POST_LIMIT_S", 0.2)
+    attempting, ended = threading.Event(), threading.Event()
+    aborted: list[bool] = []
+    workers: list[threading.Thread] = []
+
+    def deliver(effect: PostMessage, deadline: Deadline) -> DeliverySettled:
+        if sending:
+            deadline.sending(lambda: aborted.append(True))
+        attempting.set()
+        ended.wait(60)
+        return sent(effect, deadline)
+
+    def spawn(work: Callable[[], None]) -> None:
+        workers.append(threading.Thread(target=work))
+        workers[0].start()
+        attempting.wait(60)
+
+    with started(tmp_path, [], spawn, deliver) as loop:
+        loop.feed([RunnerExited(at=datetime.now(UTC), exit_code=1)])
+        loop.follow(Nothing(), on_ready=lambda: None, until=lambda run: not run.outbox[0].in_flight)
+        (post,) = loop.run.outbox
+        ended.set()
+        workers[0].join()
+        hinted, outcomes = loop._wait()
+
+    assert (post.outcome, post.attempts, post.detail, post.marked) == ("pending", 1, detail, marked)
+    assert aborted == [True] * sending
+    assert (hinted, outcomes) == (set(), [])

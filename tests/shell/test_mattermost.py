@@ -8,9 +8,7 @@ import pytest
 
 from atvm_pipeline import __version__
 from atvm_pipeline.shell import clock, mattermost
-from atvm_pipeline.shell.mattermost import Attempt, deliver
-from atvm_pipeline.shell.webhook import Webhook
-from tests.delivering import BODY, attempt
+from tests.delivering import BODY, attempt, settled_as
 from tests.mattermost_model import (
     REQUEST_ID,
     Behaviour,
@@ -34,7 +32,7 @@ def test_a_post_arrives_once_as_it_is_and_with_the_headers_of_one_simple_request
 ) -> None:
     result = attempt(server.url)
 
-    assert Attempt(outcome="sent", status=200, detail=mattermost.SENT, request_id=REQUEST_ID) == result
+    assert result == settled_as(result, "sent", mattermost.SENT, status=200, request_id=REQUEST_ID)
     assert server.requests == 1
     (post,) = server.posts
     assert json.loads(BODY) == post.payload
@@ -50,7 +48,7 @@ def test_a_post_arrives_once_as_it_is_and_with_the_headers_of_one_simple_request
 def test_a_body_of_many_records_arrives_whole(server: MattermostModel) -> None:
     text = "ä" * 16_000 + "end"
 
-    result = deliver(Webhook.parse(server.url), json.dumps({"text": text}).encode(), ca_file=None)
+    result = attempt(server.url, json.dumps({"text": text}).encode())
 
     assert result.outcome == "sent"
     assert [text] == [post.text for post in server.posts]

@@ -6,8 +6,6 @@ import json
 
 import pytest
 
-from atvm_pipeline.shell.mattermost import deliver
-from atvm_pipeline.shell.webhook import Webhook
 from tests.delivering import attempt
 from tests.mattermost_model import (
     REQUEST_ID,
@@ -26,7 +24,7 @@ from tests.waiting import DEADLINE_S
 def test_the_model_splits_a_long_text_as_readers_would_see_it() -> None:
     body = json.dumps({"text": "a" * 4000 + "b" * 10}).encode()
     with MattermostModel(text_max=4000) as server:
-        result = deliver(Webhook.parse(server.url), body, ca_file=None)
+        result = attempt(server.url, body)
 
     assert result.outcome == "sent"
     assert [post.text for post in server.posts] == ["a" * 4000, "b" * 10]
@@ -47,7 +45,7 @@ def test_the_model_splits_a_long_text_as_readers_would_see_it() -> None:
 )
 def test_the_model_refuses_what_a_server_refuses(body: bytes, status: int) -> None:
     with MattermostModel(channels=frozenset({"town-square"})) as server:
-        result = deliver(Webhook.parse(server.url), body, ca_file=None)
+        result = attempt(server.url, body)
 
     assert ("rejected", status) == (result.outcome, result.status)
     assert server.posts == []
@@ -66,7 +64,7 @@ def test_the_model_refuses_what_a_server_refuses(body: bytes, status: int) -> No
 )
 def test_the_model_takes_what_a_server_takes(body: bytes) -> None:
     with MattermostModel(channels=frozenset({"town-square"}), text_max=400_000) as server:
-        result = deliver(Webhook.parse(server.url), body, ca_file=None)
+        result = attempt(server.url, body)
 
     assert (result.outcome, len(server.posts)) == ("sent", 1)
 
@@ -149,7 +147,7 @@ def test_the_model_answers_other_requests_as_the_server_does(
 )
 def test_a_500_that_comes_after_something_is_visible_proves_nothing(behaviour: Behaviour, parts: int) -> None:
     with MattermostModel(behaviour, text_max=4000) as server:
-        result = deliver(Webhook.parse(server.url), json.dumps({"text": "a" * 5000}).encode(), ca_file=None)
+        result = attempt(server.url, json.dumps({"text": "a" * 5000}).encode())
 
     assert (result.outcome, len(server.posts)) == ("uncertain", parts)
 

@@ -5,9 +5,8 @@ import logging
 import msgspec
 import pytest
 
-from atvm_pipeline.shell.mattermost import deliver
 from atvm_pipeline.shell.webhook import Webhook
-from tests.delivering import BODY, attempt
+from tests.delivering import attempt
 from tests.mattermost_model import (
     Behaviour,
     MattermostModel,
@@ -54,7 +53,7 @@ def test_the_secret_is_in_nothing_that_is_logged_printed_or_returned(
     server.script(behaviour)
     webhook = Webhook.parse(server.url)
 
-    result = deliver(webhook, BODY, ca_file=None, read_timeout_s=0.5)
+    result = attempt(server.url, read=0.5)
 
     shown = [
         repr(result),

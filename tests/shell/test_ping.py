@@ -8,11 +8,11 @@ import pytest
 
 from atvm_pipeline.core.effects import PingServer
 from atvm_pipeline.core.events import ServerPinged
-from atvm_pipeline.shell import delivery, dialling, mattermost, transport
-from atvm_pipeline.shell.delivery import NO_PING, NO_THREAD, deliverer, ping_once
-from atvm_pipeline.shell.mattermost import Ping, ping
+from atvm_pipeline.shell import delivery, http, mattermost
+from atvm_pipeline.shell.deadline import CONNECT_TIMEOUT, Deadline
+from atvm_pipeline.shell.delivery import NO_PING, NO_THREAD, deliverer, performer, send_once
 from atvm_pipeline.shell.webhook import Webhook
-from tests.delivering import listening, proxy_to
+from tests.delivering import PING, attempt_ping, listening, pinged_as, proxy_to
 from tests.mattermost_model import (
     Behaviour,
     Call,
@@ -26,16 +26,6 @@ from tests.mattermost_model import (
 )
 from tests.shell.test_delivery import request
 from tests.waiting import SOON_S
-
-
-def asked(url: str, *, ca_file: Path | None = None, read_s: float = 5, total_s: float = 10) -> Ping:
-    return ping(
-        Webhook.parse(url),
-        ca_file=ca_file,
-        connect_timeout_s=5,
-        read_timeout_s=read_s,
-        total_timeout_s=total_s,
-    )
 
 
 def no_http(call: Call) -> None:
@@ -58,10 +48,10 @@ def _drip(call: Call) -> None:
 
 
 def test_a_healthy_server_is_asked_without_a_word_of_the_secret(server: MattermostModel) -> None:
-    found = asked(server.url)
+    found = attempt_ping(server.url)
     (seen,) = server.pings
 
-    assert found == Ping(up=True, status=200, detail=mattermost.IS_BACK)
+    assert found == pinged_as(found, mattermost.IS_BACK, up=True, status=200)
     assert server.secret not in repr(seen)
     assert sorted(seen.headers) == ["connection", "host", "user-agent"]
     assert (server.requests, server.strays) == (0, [])
@@ -70,7 +60,7 @@ def test_a_healthy_server_is_asked_without_a_word_of_the_secret(server: Mattermo
 @pytest.mark.parametrize("subpath", ["/mm", "/a/b.c", "/hooks"])
 def test_a_server_below_a_subpath_is_asked_there(subpath: str) -> None:
     with MattermostModel(subpath=subpath) as server:
-        assert asked(server.url).up
+        assert attempt_ping(server.url).up
         assert (len(server.pings), server.strays) == (1, [])
 
 
@@ -95,7 +85,7 @@ def test_each_answer_permits_a_repeat_but_those_of_a_gateway_without_its_server(
 ) -> None:
     server.script_pings(behaviour)
 
-    assert asked(server.url).up is up
+    assert attempt_ping(server.url).up is up
     assert (len(server.pings), server.strays) == (1, [])
 
 
@@ -105,32 +95,34 @@ def test_a_gateway_says_how_long_to_wait(
 ) -> None:
     server.script_pings(away(503, header))
 
-    assert asked(server.url).retry_after_s == seconds
+    assert attempt_ping(server.url).retry_after_s == seconds
 
 
 def test_a_body_without_end_is_not_read(server: MattermostModel) -> None:
     server.script_pings(endless_body)
     began_s = time.monotonic()
 
-    assert asked(server.url).up
+    assert attempt_ping(server.url).up
     assert time.monotonic() - began_s < SOON_S
 
 
 def test_a_server_that_does_not_answer_in_time_is_away() -> None:
     with listening() as port:
-        found = asked(f"http://127.0.0.1:{port}/hooks/abc", read_s=0.2)
+        found = attempt_ping(f"http://127.0.0.1:{port}/hooks/abc", read=0.2)
 
-    assert found == Ping(up=False, detail=mattermost.IS_AWAY)
+    assert found == pinged_as(found, mattermost.IS_AWAY)
 
 
 def test_headers_without_end_are_read_for_a_bounded_time(server: MattermostModel) -> None:
     server.script_pings(endless_headers)
 
-    assert not asked(server.url, total_s=0.3).up
+    assert not attempt_ping(server.url, total=0.3).up
 
 
 def test_a_server_that_is_down_is_away() -> None:
-    assert asked("http://127.0.0.1:9/hooks/abc") == Ping(up=False, detail=dialling.NO_CONNECTION)
+    found = attempt_ping("http://127.0.0.1:9/hooks/abc")
+
+    assert found == pinged_as(found, http.NO_CONNECTION)
 
 
 def test_a_ping_takes_the_certificate_and_the_proxy_of_a_post(
@@ -139,8 +131,8 @@ def test_a_ping_takes_the_certificate_and_the_proxy_of_a_post(
     with MattermostModel(certificate=certificate) as server, proxy_to(server.port) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", f"http://{proxy.place}")
         url = f"https://chat.test{server.path}"
-        assert not asked(url).up
-        assert asked(url, ca_file=certificate[0]).up
+        assert not attempt_ping(url).up
+        assert attempt_ping(url, ca_file=certificate[0]).up
 
         assert len(server.pings) == 1
         assert all(head.startswith(b"CONNECT chat.test:443") for head in proxy.heads)
@@ -149,10 +141,9 @@ def test_a_ping_takes_the_certificate_and_the_proxy_of_a_post(
 def test_a_certificate_that_is_not_trusted_is_said_with_its_reason(certificate: tuple[Path, Path]) -> None:
     with MattermostModel(certificate=certificate) as server:
         effect = PingServer(key="r1/001", ping=1)
-        found = deliverer(request(), {"MATTERMOST_ATVM_WEBHOOK": server.url})(effect)
+        found = send_once(effect, deliverer(request(), {"MATTERMOST_ATVM_WEBHOOK": server.url}))
 
-    assert isinstance(found, ServerPinged)
-    assert (found.up, found.certificate, found.detail) == (False, True, transport.BAD_CERTIFICATE)
+    assert (found.up, found.certificate, found.detail) == (False, True, http.BAD_CERTIFICATE)
 
 
 def test_a_ping_through_a_plain_proxy_names_the_whole_address(
@@ -160,7 +151,7 @@ def test_a_ping_through_a_plain_proxy_names_the_whole_address(
 ) -> None:
     with proxy_to(server.port) as proxy:
         monkeypatch.setenv("http_proxy", f"http://{proxy.place}")
-        assert asked(f"http://chat.test{server.path}").up
+        assert attempt_ping(f"http://chat.test{server.path}").up
         (head,) = proxy.heads
 
     assert head.startswith(b"GET http://chat.test/api/v4/system/ping ")
@@ -170,9 +161,8 @@ def test_a_ping_through_a_plain_proxy_names_the_whole_address(
 def test_an_effect_comes_back_as_the_answer_to_its_ping(server: MattermostModel) -> None:
     server.script_pings(away(503, "7"))
     effect = PingServer(key="r1/001", ping=3)
-    found = deliverer(request(), {"MATTERMOST_ATVM_WEBHOOK": server.url})(effect)
+    found = send_once(effect, deliverer(request(), {"MATTERMOST_ATVM_WEBHOOK": server.url}))
 
-    assert isinstance(found, ServerPinged)
     assert (found.key, found.ping, found.up, found.status, found.retry_after_s) == (
         "r1/001",
         3,
@@ -185,19 +175,20 @@ def test_an_effect_comes_back_as_the_answer_to_its_ping(server: MattermostModel)
 def test_a_ping_that_hangs_or_breaks_or_has_no_thread_finds_the_server_away(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    webhook = Webhook.parse("http://127.0.0.1:9/hooks/s3cr3t")
-    monkeypatch.setattr(delivery, "HANG_LIMIT_S", 0.05)
+    perform = performer(Webhook.parse("http://127.0.0.1:9/hooks/s3cr3t"), {}, None)
     gate = threading.Event()
     monkeypatch.setattr(delivery, "ping", lambda *_, **__: gate.wait(60))
-    assert ping_once(webhook, None) == Ping(up=False, detail=NO_PING)
+    found = send_once(PING, perform, Deadline(0.05))
+    assert found == pinged_as(found, CONNECT_TIMEOUT)
     gate.set()
 
-    def broken(webhook: Webhook, **_: object) -> Ping:
+    def broken(_effect: PingServer, webhook: Webhook, **_: object) -> ServerPinged:
         raise RuntimeError(webhook.path)
 
     monkeypatch.setattr(delivery, "ping", broken)
-    assert ping_once(webhook, None) == Ping(up=False, detail=NO_PING)
+    found = send_once(PING, perform)
+    assert found == pinged_as(found, NO_PING)
     assert "s3cr3t" not in "".join(capfd.readouterr())
-    unbegun = delivery.unbegun(PingServer(key="k", ping=1))
-    assert isinstance(unbegun, ServerPinged)
-    assert (unbegun.up, unbegun.detail) == (False, NO_THREAD)
+    not_started = delivery.not_started(PING)
+    assert isinstance(not_started, ServerPinged)
+    assert (not_started.up, not_started.detail) == (False, NO_THREAD)

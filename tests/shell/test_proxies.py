@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from atvm_pipeline.shell import dialling, transport
-from atvm_pipeline.shell.mattermost import Attempt
-from tests.delivering import attempt, proxy_to
+from atvm_pipeline.shell import deadline, http
+from tests.delivering import attempt, proxy_to, settled_as
 from tests.mattermost_model import (
     MattermostModel,
 )
@@ -105,7 +104,7 @@ def test_a_proxy_that_opens_no_tunnel_is_not_arrived(monkeypatch: pytest.MonkeyP
 
     assert result.outcome == "not-arrived"
     assert result.status is None
-    assert result.detail in {transport.NO_TUNNEL, transport.TLS_FAILED, dialling.NO_CONNECTION}
+    assert result.detail in {http.NO_TUNNEL, http.TLS_FAILED, http.NO_CONNECTION}
 
 
 def test_a_proxy_that_drips_is_not_arrived_when_the_total_has_passed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,19 +113,19 @@ def test_a_proxy_that_drips_is_not_arrived_when_the_total_has_passed(monkeypatch
         began = time.monotonic()
         result = attempt("https://chat.test/hooks/abc", total=0.5)
 
-    assert Attempt(outcome="not-arrived", detail=dialling.CONNECT_TIMEOUT) == result
+    assert result == settled_as(result, "not-arrived", deadline.CONNECT_TIMEOUT)
     assert time.monotonic() - began < SOON_S
 
 
 @pytest.mark.parametrize(
     ("proxy", "detail"),
     [
-        ("http://127.0.0.1:1", dialling.NO_CONNECTION),
-        ("socks5://127.0.0.1:1", transport.BAD_PROXY),
-        ("http://", transport.BAD_PROXY),
-        ("http://127.0.0.1:x", transport.BAD_PROXY),
-        ("http://[::1", transport.BAD_PROXY),
-        ("http://\u4f60:\u597d@127.0.0.1:1", transport.BAD_PROXY),
+        ("http://127.0.0.1:1", http.NO_CONNECTION),
+        ("socks5://127.0.0.1:1", http.BAD_PROXY),
+        ("http://", http.BAD_PROXY),
+        ("http://127.0.0.1:x", http.BAD_PROXY),
+        ("http://[::1", http.BAD_PROXY),
+        ("http://\u4f60:\u597d@127.0.0.1:1", http.BAD_PROXY),
     ],
 )
 def test_a_proxy_that_cannot_be_used_is_not_arrived(
@@ -134,4 +133,6 @@ def test_a_proxy_that_cannot_be_used_is_not_arrived(
 ) -> None:
     monkeypatch.setenv("https_proxy", proxy)
 
-    assert Attempt(outcome="not-arrived", detail=detail) == attempt("https://chat.test/hooks/abc")
+    result = attempt("https://chat.test/hooks/abc")
+
+    assert result == settled_as(result, "not-arrived", detail)

@@ -7,10 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from atvm_pipeline.shell import dialling, transport
-from atvm_pipeline.shell.mattermost import Attempt, deliver
-from atvm_pipeline.shell.webhook import Webhook
-from tests.delivering import attempt, listening
+from atvm_pipeline.shell import deadline, http
+from tests.delivering import attempt, listening, settled_as
 from tests.mattermost_model import (
     Behaviour,
     MattermostModel,
@@ -41,7 +39,7 @@ def test_a_slow_answer_is_uncertain_when_the_limit_has_passed(
 
     result = attempt(server.url, read=read_s, total=total_s)
 
-    assert (result.outcome, result.detail) == ("uncertain", transport.NO_ANSWER)
+    assert (result.outcome, result.detail) == ("uncertain", deadline.NO_ANSWER)
     assert time.monotonic() - began < SOON_S
 
 
@@ -55,15 +53,9 @@ def test_a_body_that_nobody_reads_is_uncertain_within_the_total() -> None:
     body = b"x" * 20_000_000  # more than any socket takes by itself
     with listening() as port:
         began = time.monotonic()
-        result = deliver(
-            Webhook.parse(f"http://127.0.0.1:{port}/hooks/abc"),
-            body,
-            ca_file=None,
-            read_timeout_s=5,
-            total_timeout_s=2,
-        )
+        result = attempt(f"http://127.0.0.1:{port}/hooks/abc", body, total=2)
 
-    assert (result.outcome, result.detail) == ("uncertain", transport.NO_ANSWER)
+    assert (result.outcome, result.detail) == ("uncertain", deadline.NO_ANSWER)
     assert time.monotonic() - began < SOON_S
 
 
@@ -73,7 +65,7 @@ def test_a_closed_port_is_not_arrived() -> None:
 
     result = attempt(f"http://127.0.0.1:{port}/hooks/abc")
 
-    assert Attempt(outcome="not-arrived", detail=dialling.NO_CONNECTION) == result
+    assert result == settled_as(result, "not-arrived", http.NO_CONNECTION)
 
 
 def test_a_name_that_cannot_be_resolved_is_not_arrived() -> None:
@@ -81,14 +73,12 @@ def test_a_name_that_cannot_be_resolved_is_not_arrived() -> None:
         "https://" + "x" * 64 + ".invalid/hooks/abc"
     )  # no label is that long: no resolver is asked
 
-    assert Attempt(outcome="not-arrived", detail=dialling.NO_NAME) == result
+    assert result == settled_as(result, "not-arrived", http.NO_NAME)
 
 
-@pytest.mark.parametrize(
-    ("connect", "total"), [(0.3, 10), (10, 0.3), (10, 0)], ids=["step", "total", "over before"]
-)
+@pytest.mark.parametrize("total", [0.3, 0], ids=["total", "over before"])
 def test_a_name_that_is_looked_up_for_ever_is_not_arrived_within_the_limits(
-    monkeypatch: pytest.MonkeyPatch, connect: float, total: float
+    monkeypatch: pytest.MonkeyPatch, total: float
 ) -> None:
     answered = threading.Event()
 
@@ -98,11 +88,11 @@ def test_a_name_that_is_looked_up_for_ever_is_not_arrived_within_the_limits(
 
     monkeypatch.setattr(socket, "getaddrinfo", hang)
     try:
-        result = attempt("https://chat.test/hooks/abc", connect=connect, total=total)
+        result = attempt("https://chat.test/hooks/abc", total=total)
     finally:
         answered.set()
 
-    assert Attempt(outcome="not-arrived", detail=dialling.NAME_TIMEOUT) == result
+    assert result == settled_as(result, "not-arrived", deadline.CONNECT_TIMEOUT)
 
 
 def test_a_name_without_an_address_is_not_arrived(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,34 +101,24 @@ def test_a_name_without_an_address_is_not_arrived(monkeypatch: pytest.MonkeyPatc
     assert attempt("https://chat.test/hooks/abc").outcome == "not-arrived"
 
 
-def test_an_address_in_figures_is_dialled_without_a_thread_that_looks_it_up(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(dialling.threading, "Thread", None)
-    with listening(accept=False) as port:
-        result = attempt(f"http://127.0.0.1:{port}/hooks/abc", connect=0.3)
-
-    assert Attempt(outcome="not-arrived", detail=dialling.CONNECT_TIMEOUT) == result
-
-
 def test_a_port_that_lets_us_wait_is_not_arrived() -> None:
     with listening(accept=False) as port:
         result = attempt(f"http://127.0.0.1:{port}/hooks/abc", connect=0.3)
 
-    assert Attempt(outcome="not-arrived", detail=dialling.CONNECT_TIMEOUT) == result
+    assert result == settled_as(result, "not-arrived", deadline.CONNECT_TIMEOUT)
 
 
 def test_a_handshake_that_stalls_is_not_arrived() -> None:
     with listening() as port:
         result = attempt(f"https://127.0.0.1:{port}/hooks/abc", connect=0.3)
 
-    assert Attempt(outcome="not-arrived", detail=dialling.CONNECT_TIMEOUT) == result
+    assert result == settled_as(result, "not-arrived", deadline.CONNECT_TIMEOUT)
 
 
 def test_a_server_without_tls_is_not_arrived(server: MattermostModel) -> None:
     result = attempt(server.url.replace("http://", "https://"))
 
-    assert Attempt(outcome="not-arrived", detail=transport.TLS_FAILED) == result
+    assert result == settled_as(result, "not-arrived", http.TLS_FAILED)
     assert server.requests == 0
 
 
@@ -146,7 +126,7 @@ def test_a_certificate_that_nobody_vouches_for_is_a_certificate_error(certificat
     with MattermostModel(certificate=certificate) as server:
         result = attempt(server.url)
 
-    assert Attempt(outcome="not-arrived", detail=transport.BAD_CERTIFICATE, certificate=True) == result
+    assert result == settled_as(result, "not-arrived", http.BAD_CERTIFICATE, certificate=True)
     assert server.requests == 0
 
 
@@ -165,7 +145,7 @@ def test_a_certificate_for_another_name_is_a_certificate_error(
     with MattermostModel(certificate=other) as server:
         result = attempt(server.url, ca_file=other[0])
 
-    assert Attempt(outcome="not-arrived", detail=transport.BAD_CERTIFICATE, certificate=True) == result
+    assert result == settled_as(result, "not-arrived", http.BAD_CERTIFICATE, certificate=True)
     assert server.requests == 0
 
 
@@ -175,7 +155,7 @@ def test_the_limits_hold_over_tls(certificate: tuple[Path, Path], behaviour: Beh
         began = time.monotonic()
         result = attempt(server.url, ca_file=certificate[0], total=3)
 
-    assert (result.outcome, result.detail) == ("uncertain", transport.NO_ANSWER)
+    assert (result.outcome, result.detail) == ("uncertain", deadline.NO_ANSWER)
     assert time.monotonic() - began < SOON_S
 
 
@@ -195,5 +175,5 @@ def test_a_ca_file_that_cannot_be_read_is_a_certificate_error(
 
     result = attempt(server.url, ca_file=ca_file)
 
-    assert Attempt(outcome="not-arrived", detail=transport.BAD_CA_FILE, certificate=True) == result
+    assert result == settled_as(result, "not-arrived", http.BAD_CA_FILE, certificate=True)
     assert server.requests == 0

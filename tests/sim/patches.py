@@ -13,13 +13,12 @@ from atvm_pipeline.shell import (
     alerting,
     clock,
     delivery,
+    http,
     insisting,
     loop,
-    mattermost,
     processes,
     sources,
     store,
-    transport,
     watching,
 )
 from atvm_pipeline.shell.loop import Loop
@@ -67,23 +66,14 @@ def simulated(
         else:
             world.after(round(world.random.uniform(0.01, 1.0), 3), work, watcher.owner)
 
-    def post(*args: Any, **more: Any) -> Any:
+    def send(*args: Any, **more: Any) -> Any:
         try:
-            return server.post(*args, **more)
+            return server.send(*args, **more)
         finally:
             watcher.inbox.answer_after_s = server.answer_after_s
 
-    def ping(*args: Any, **more: Any) -> Any:
-        try:
-            return server.ping(*args, **more)
-        finally:
-            watcher.inbox.answer_after_s = server.answer_after_s
-
-    def ping_once(webhook: Any, ca_file: Path | None) -> mattermost.Ping:
-        return mattermost.ping(webhook, ca_file=ca_file)
-
-    def attempt_once(webhook: Any, body: bytes, ca_file: Path | None) -> mattermost.Attempt:
-        return mattermost.deliver(webhook, body, ca_file=ca_file)
+    def send_once(effect: Any, perform: delivery.Deliver) -> Any:
+        return perform(effect, delivery.deadline_of(effect))
 
     def tell_apart(*args: Any, **more: Any) -> None:
         world.after(0.5, lambda: alerting.tell(*args, **more, patience_s=0), watcher.owner)
@@ -97,12 +87,8 @@ def simulated(
         (os, "urandom", lambda size: next(names).to_bytes(size, "big")),
         (loop, "POLL_S", poll_s),
         *((module, "log", world.tell) for module in (insisting, store, alerting, watching)),
-        (alerting, "attempt_once", attempt_once),
-        (delivery, "attempt_once", attempt_once),
-        (alerting, "ping_once", ping_once),
-        (delivery, "ping_once", ping_once),
-        (transport, "post", post),
-        (transport, "ping", ping),
+        (alerting, "send_once", send_once),
+        (http, "send", send),
         *(
             (processes, name, getattr(outside.table, name))
             for name in ("read_row", "pids", "newest_pid", "command_line")

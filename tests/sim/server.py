@@ -4,9 +4,9 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from atvm_pipeline.shell import dialling, transport
-from atvm_pipeline.shell.dialling import NotArrivedError
-from atvm_pipeline.shell.transport import Answer, UncertainError
+from atvm_pipeline.shell import http
+from atvm_pipeline.shell.deadline import CONNECT_TIMEOUT, NO_ANSWER
+from atvm_pipeline.shell.http import Answer, NotArrivedError, UncertainError
 
 from .world import World
 
@@ -19,7 +19,7 @@ class Behaviour(NamedTuple):
     stored: bool
     """Whether a reader sees the post."""
     reply: Callable[[], Answer]
-    """Gives the answer, or raises what `transport.post` raises."""
+    """Gives the answer, or raises what `http.send` raises."""
     arrives: bool = True
     refuses: bool = False
     """The answer says for certain that the post was not taken."""
@@ -46,12 +46,12 @@ def _breaks(text: str) -> Callable[[], Answer]:
 
 BEHAVIOURS: dict[str, Behaviour] = {
     "ok": Behaviour(stored=True, reply=_answers(200, b"ok")),
-    "no-name": Behaviour(stored=False, reply=_fails(dialling.NO_NAME), arrives=False),
-    "no-connection": Behaviour(stored=False, reply=_fails(dialling.NO_CONNECTION), arrives=False),
-    "connect-timeout": Behaviour(stored=False, reply=_fails(dialling.CONNECT_TIMEOUT), arrives=False),
-    "tls-failed": Behaviour(stored=False, reply=_fails(transport.TLS_FAILED), arrives=False),
+    "no-name": Behaviour(stored=False, reply=_fails(http.NO_NAME), arrives=False),
+    "no-connection": Behaviour(stored=False, reply=_fails(http.NO_CONNECTION), arrives=False),
+    "connect-timeout": Behaviour(stored=False, reply=_fails(CONNECT_TIMEOUT), arrives=False),
+    "tls-failed": Behaviour(stored=False, reply=_fails(http.TLS_FAILED), arrives=False),
     "bad-certificate": Behaviour(
-        stored=False, reply=_fails(transport.BAD_CERTIFICATE, certificate=True), arrives=False
+        stored=False, reply=_fails(http.BAD_CERTIFICATE, certificate=True), arrives=False
     ),
     "rate-limited": Behaviour(stored=False, reply=_answers(429, Retry_After="7"), refuses=True),
     "rate-limited-for-long": Behaviour(stored=False, reply=_answers(429, Retry_After="86400"), refuses=True),
@@ -59,10 +59,10 @@ BEHAVIOURS: dict[str, Behaviour] = {
     "refused-400": Behaviour(stored=False, reply=_answers(400), refuses=True),
     "refused-404": Behaviour(stored=False, reply=_answers(404), refuses=True),
     "disabled-501": Behaviour(stored=False, reply=_answers(501), refuses=True),
-    "timeout-stored": Behaviour(stored=True, reply=_breaks(transport.NO_ANSWER)),
-    "timeout-lost": Behaviour(stored=False, reply=_breaks(transport.NO_ANSWER)),
-    "reset-stored": Behaviour(stored=True, reply=_breaks(transport.BROKEN_OFF)),
-    "reset-lost": Behaviour(stored=False, reply=_breaks(transport.BROKEN_OFF)),
+    "timeout-stored": Behaviour(stored=True, reply=_breaks(NO_ANSWER)),
+    "timeout-lost": Behaviour(stored=False, reply=_breaks(NO_ANSWER)),
+    "reset-stored": Behaviour(stored=True, reply=_breaks(http.BROKEN_OFF)),
+    "reset-lost": Behaviour(stored=False, reply=_breaks(http.BROKEN_OFF)),
     "failed-500-stored": Behaviour(stored=True, reply=_answers(500)),
     "failed-500-lost": Behaviour(stored=False, reply=_answers(500)),
     "timeout-408": Behaviour(stored=False, reply=_answers(408)),
@@ -84,9 +84,9 @@ PINGS: dict[str, Callable[[], Answer]] = {
     "502": _answers(502),
     "503": _answers(503, Retry_After="3"),
     "504": _answers(504),
-    "no connection": _fails(dialling.NO_CONNECTION),
-    "no answer": _breaks(transport.NO_ANSWER),
-    "broken off": _breaks(transport.BROKEN_OFF),
+    "no connection": _fails(http.NO_CONNECTION),
+    "no answer": _breaks(NO_ANSWER),
+    "broken off": _breaks(http.BROKEN_OFF),
 }
 AWAY = ("gateway-502-instead", "gateway-503-instead", "gateway-502-after", "gateway-503-before")
 HONESTY = ("truthful", "lying", "missing")
@@ -125,8 +125,11 @@ class Server:
     def _is_away(self) -> bool:
         return self._since_s is not None and self._world.monotonic() < self._since_s + self.away_s
 
-    def ping(self, _webhook: object, **_limits: Any) -> Answer:
-        """In the place of `transport.ping`."""
+    def send(self, _webhook: object, body: bytes | None, **_limits: Any) -> Answer:
+        """In the place of `http.send`."""
+        return self._ping() if body is None else self._post(body)
+
+    def _ping(self) -> Answer:
         if self._is_away():
             name = {"truthful": self._world.random.choice(("502", "503", "504")), "lying": "200"}.get(
                 self.honesty, "404"
@@ -140,8 +143,7 @@ class Server:
         self.pings.append(name)
         return PINGS[name]()
 
-    def post(self, _webhook: object, body: bytes, **_limits: Any) -> Answer:
-        """In the place of `transport.post`."""
+    def _post(self, body: bytes) -> Answer:
         self._since_s = self._world.monotonic() if self._since_s is None else self._since_s
         if self._is_away():
             name = self._world.random.choice(self.away_as)

@@ -72,8 +72,8 @@ def values(where: Where) -> list[Finding]:
 
 def post_test(where: Where) -> list[Finding]:
     """Send a marked message to each channel that is set, and say what came of it."""
-    from atvm_pipeline.shell.delivery import with_channel
-    from atvm_pipeline.shell.mattermost import deliver
+    from atvm_pipeline.core.effects import PostMessage
+    from atvm_pipeline.shell.delivery import performer, send_once
 
     try:
         parsed = Webhook.parse(where.environ.get(WEBHOOK, ""))
@@ -85,8 +85,8 @@ def post_test(where: Where) -> list[Finding]:
         channel = where.environ.get(name) or None
         if kind == "alert" and channel is None:
             continue
-        body = with_channel(_test_payload(kind), channel)
-        attempt = deliver(parsed, body, ca_file=Path(ca_file) if ca_file else None)
+        effect = PostMessage(key=f"doctor/{kind}", attempt=1, kind="main", payload=_test_payload(kind))
+        attempt = send_once(effect, performer(parsed, {"main": channel}, ca_file))
         check = f"test {kind}"
         place = f"channel {one_line(channel, 60)}" if channel else "the webhook's own channel"
         if attempt.outcome == "sent":

@@ -3,16 +3,16 @@
 import contextlib
 import re
 import socket
-import ssl
 from collections.abc import Iterator
-from functools import cache
-from typing import Any
 
 import msgspec
+from urllib3.util import connection
 
-from atvm_pipeline.shell import transport
-from atvm_pipeline.shell.mattermost import Attempt, deliver
-from atvm_pipeline.shell.transport import ANSWER_MAX_BYTES
+from atvm_pipeline.core.effects import PostMessage
+from atvm_pipeline.core.events import DeliverySettled
+from atvm_pipeline.shell.deadline import Deadline
+from atvm_pipeline.shell.http import ANSWER_MAX_BYTES
+from atvm_pipeline.shell.mattermost import deliver
 from atvm_pipeline.shell.webhook import Webhook
 
 MAX_LEN = 64 * 1024
@@ -20,6 +20,7 @@ SHORT_RUNS = 1000
 SECRET = "k3yk3yk3yk3yk3yk3yk3yk3yk3"
 WEBHOOK = Webhook.parse(f"http://127.0.0.1:8065/hooks/{SECRET}")
 BODY = b'{"text":"x"}'
+EFFECT = PostMessage(key="r1/001", attempt=1, kind="main", payload=BODY.decode())
 WORDS = (
     *(
         b"HTTP/1.1 200 OK\r\n",
@@ -67,7 +68,6 @@ WORDS = (
         b"\x00",
     ),
 )
-_STATUS = re.compile(r"HTTP/\d\.\d ([1-9]\d\d)(?: .*)?", re.DOTALL | re.ASCII)
 _OUTCOMES = frozenset({"sent", "not-arrived", "probably-not-arrived", "rejected", "uncertain"})
 
 
@@ -90,7 +90,7 @@ def target(data: bytes) -> None:
     assert (attempt.outcome == "not-arrived") == (attempt.status == 429)
 
 
-def deliver_to(answer: bytes) -> Attempt:
+def deliver_to(answer: bytes) -> DeliverySettled:
     """One attempt at a server that has written its whole answer already, and closes behind it."""
     ours, theirs = socket.socketpair()
     theirs.settimeout(0)
@@ -100,7 +100,7 @@ def deliver_to(answer: bytes) -> Attempt:
         theirs.sendall(answer)
         theirs.shutdown(socket.SHUT_WR)
         with connected_to(ours):
-            attempt = deliver(WEBHOOK, BODY, ca_file=None)
+            attempt = deliver(EFFECT, WEBHOOK, BODY, ca_file=None, deadline=Deadline(60))
         request = theirs.recv(65536)
     assert ours.fileno() == -1, "the connection was left open"
     assert request.endswith(b"\r\n\r\n" + BODY)
@@ -111,19 +111,12 @@ def deliver_to(answer: bytes) -> Attempt:
 @contextlib.contextmanager
 def connected_to(ours: socket.socket) -> Iterator[None]:
     """Let the next connection be this one: nothing else of the delivery is replaced."""
-    replaced: Any = transport
-    before = replaced.dial, replaced._trust
-    replaced.dial, replaced._trust = (lambda *_: ours), _trust
+    before = connection.create_connection
+    connection.create_connection = lambda *_, **__: ours  # type: ignore[assignment]
     try:
         yield
     finally:
-        replaced.dial, replaced._trust = before
-
-
-@cache
-def _trust(_: object) -> ssl.SSLContext:
-    """Read once: it takes longer than an attempt, and plain HTTP does not use it."""
-    return ssl.create_default_context()
+        connection.create_connection = before
 
 
 def heads(data: bytes) -> tuple[int | None, dict[bytes, bytes], bytes]:
@@ -131,16 +124,26 @@ def heads(data: bytes) -> tuple[int | None, dict[bytes, bytes], bytes]:
     rest = data
     while True:
         line, _, rest = rest.partition(b"\n")
-        status = _STATUS.fullmatch(line.decode("latin-1").removesuffix("\r"))
+        status = _status(line.decode("latin-1"))
         headers: dict[bytes, bytes] = {}
         while True:
             field, end, rest = rest.partition(b"\n")
             if field.strip(b"\r") == b"" or not end:
                 break
-            name, _, value = field.partition(b":")
-            headers.setdefault(name.strip().lower(), value.strip())
-        if status is None or status[1] != "100":
-            return (None if status is None else int(status[1])), headers, rest
+            for line in field.split(b"\r"):  # to the standard library, a bare carriage return ends a line too
+                name, _, value = line.partition(b":")
+                headers.setdefault(name.strip().lower(), value.lstrip())
+        if status != 100:
+            return status, headers, rest
+
+
+def _status(line: str) -> int | None:
+    """The status in a status line, as lenient as the standard library: it takes 0200 for 200."""
+    words = line.split(None, 2)
+    try:
+        return int(words[1]) if words[0].startswith("HTTP/") else None
+    except (IndexError, ValueError):
+        return None
 
 
 def final_status(data: bytes) -> int | None:
@@ -151,6 +154,7 @@ def final_status(data: bytes) -> int | None:
 def says_ok(data: bytes) -> bool:
     """Whether a second reader takes this for status 200 and the body ok."""
     status, headers, rest = heads(data)
+    # The standard library takes white space behind the word for a part of it, and reads the body as it is.
     if headers.get(b"transfer-encoding", b"").lower() == b"chunked":
         body = b""
         while rest:
@@ -161,7 +165,7 @@ def says_ok(data: bytes) -> bool:
             # The standard library does not look at the two bytes behind a chunk.
             body, rest = body + rest[:count], rest[count + 2 :]
     else:
-        length = headers.get(b"content-length", b"")
+        length = headers.get(b"content-length", b"").strip()
         body = rest[: int(length)] if length.isdigit() else rest
     return status == 200 and body.strip() == b"ok" and len(body) < ANSWER_MAX_BYTES
 

@@ -5,6 +5,7 @@ from hypothesis import given, settings, strategies as st
 from msgspec.structs import replace
 
 from atvm_pipeline.core import children, facts as f, log_facts, summaries
+from atvm_pipeline.core.spec_names import same_spec
 from atvm_pipeline.core.state import UNPLACED_MAX, Stage
 from tests.core.story import BEGIN, CYPRESS, RUNNER, Story, counts
 
@@ -291,9 +292,9 @@ def test_specs_beyond_the_limit_are_missing_and_never_passed(kept: int, more: in
 
 
 def test_two_spellings_name_one_spec_only_where_a_folder_ends() -> None:
-    assert children.same_spec("cypress/e2e/a.cy.ts", "a.cy.ts")
-    assert children.same_spec("e2e\\a.cy.ts", "e2e/a.cy.ts")
-    assert not children.same_spec("e2e/aa.cy.ts", "a.cy.ts")
+    assert same_spec("cypress/e2e/a.cy.ts", "a.cy.ts")
+    assert same_spec("e2e\\a.cy.ts", "e2e/a.cy.ts")
+    assert not same_spec("e2e/aa.cy.ts", "a.cy.ts")
     assert BEGIN.tzinfo is not None
 
 

@@ -8,10 +8,9 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from atvm_pipeline.core.harmless import printable
+from atvm_pipeline.core.harmless import names as listed, printable
 from atvm_pipeline.core.phases import TERMINAL_PHASES
 from atvm_pipeline.core.preflight import has_option
-from atvm_pipeline.core.text import names as listed
 from atvm_pipeline.shell import release, settings as env
 from atvm_pipeline.shell.dialects import load_dialect
 from atvm_pipeline.shell.discovery import began_at_s, find_runner

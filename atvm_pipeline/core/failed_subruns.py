@@ -3,12 +3,12 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from .harmless import names
 from .judging import Case, case_of, reason_of
 from .phases import Phase
 from .results import SubRunResult
 from .state import Reason, Run
 from .subrun_verdict import subrun_failure, subrun_missing
-from .text import names
 
 
 class FailedSubRun(NamedTuple):

@@ -6,8 +6,11 @@ break out of their place (Mattermost's rules: docs/status-template.md); on a ter
 
 import re
 import unicodedata
+from collections.abc import Callable, Sequence
 
 CUT = "…"
+NAMES_SHOWN = 5
+"""Names listed in one sentence; the rest is counted."""
 _DANGEROUS = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Unicode categories: control, format (bidi marks), surrogates, private, unassigned, line and paragraph separators."""
 
@@ -47,3 +50,9 @@ def escaped(json: bytes) -> bytes:
     if json.isascii() and b"\x7f" not in json:
         return json
     return _UNSEEN.sub(lambda found: f"\\u{ord(found[0].decode()):04x}".encode(), json)
+
+
+def names(items: Sequence[str], shown_max: int = NAMES_SHOWN, *, show: Callable[[str], str] = str) -> str:
+    """Return a list for a sentence, its length bounded; `show` makes an item fit for it."""
+    shown = ", ".join(map(show, items[:shown_max]))
+    return shown if len(items) <= shown_max else f"{shown} and {len(items) - shown_max} more"

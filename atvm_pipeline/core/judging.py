@@ -8,6 +8,7 @@ from typing import NamedTuple
 from msgspec import convert
 from msgspec.structs import replace
 
+from .harmless import names
 from .ledger import add_ledgers, host_results, known_hosts, ledger_of, spec_results
 from .log_notes import log_notes
 from .matching import overwritten_group_report
@@ -19,7 +20,6 @@ from .results import HostResult, Ledger, SpecResult, SubRunResult
 from .spec_names import base_name
 from .state import Reason, Run, SubRun
 from .summaries import adopted
-from .text import names
 
 CONFLICTS_SHOWN = 15
 """Notes about specs of which two sources say different things; the rest is counted."""

@@ -4,10 +4,9 @@ from collections.abc import Iterator, Sequence
 
 from .children import early_ends
 from .facts import LineUnplaced
-from .harmless import one_line
+from .harmless import names, one_line
 from .log_checks import find_contradiction, find_mix, printed_failures, unattributed
 from .state import Run, SubRun
-from .text import names
 from .words import LINE_CHARS_MAX, plural, reason
 
 

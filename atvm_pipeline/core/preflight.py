@@ -12,11 +12,10 @@ from collections.abc import Collection, Iterable
 import msgspec
 
 from .edits import nearest_name
-from .harmless import one_line
+from .harmless import NAMES_SHOWN, names, one_line
 from .naming import host_of_spec, hosts_in_label
 from .recognise.dialect import Dialect
 from .requested_hosts import RequestedHosts
-from .text import NAMES_SHOWN, names
 
 COMMAND_CHARS_MAX = 64 * 1024
 VALUE_CHARS_MAX = 160

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 from .facts import WordsUnread
+from .harmless import names
 from .naming import host_of_spec, hosts_in_label
 from .recognise.reports import ReportedSpec
 from .results import Ledger, kind_of
 from .spec_names import same_spec
 from .state import Child, Evidence, Reason, Run
-from .text import names
 from .words import LINE_CHARS_MAX, and_text, log_at, plural, reason
 
 EVIDENCE_MAX = 20

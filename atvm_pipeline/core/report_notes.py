@@ -9,11 +9,10 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from .events import ArtifactWritten
-from .harmless import one_line
+from .harmless import names, one_line
 from .quiet_log import FreshReport, is_ours, log_kind
 from .report_owners import Ownership, Same, Shared, Suite, fresh_reports, ownership
 from .state import Run
-from .text import names
 
 REPORT_NOTES_MAX = 10
 """Notes about reports kept for a sub-run and for the run; the rest is counted."""

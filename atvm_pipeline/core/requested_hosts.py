@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from .edits import within_edits
+from .harmless import names
 from .naming import (
     INVENTORIES_CACHED_MAX,
     TEXT_CHARS_MAX,
@@ -18,7 +19,6 @@ from .naming import (
     spans_in_parts,
 )
 from .recognise.dialect import NOT_REQUESTED, Dialect
-from .text import names
 
 HostSource = Literal["inventory", "pattern", "looks-like", "option"]
 """How a requested host was found; `option` is --hosts."""

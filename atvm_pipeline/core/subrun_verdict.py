@@ -9,7 +9,7 @@ from typing import NamedTuple
 from .children import early_ends
 from .exit_words import signal_advice
 from .facts import ErrorReported, LineUnplaced, TotalsReported, WrapperTotals
-from .harmless import one_line
+from .harmless import NAMES_SHOWN, names, one_line
 from .judging import Case, real_hosts
 from .last_words import and_subrun_end, and_subrun_lines
 from .log_checks import find_contradiction, find_mix, has_second_run, unattributed
@@ -18,7 +18,6 @@ from .phases import Phase
 from .quiet_log import part_unread
 from .results import Ledger, SpecResult
 from .state import SPECS_MAX, Child, Evidence, Reason, Run, SubRun
-from .text import NAMES_SHOWN, names
 from .transitions import ABSENT_CODES, EARLY_ENDS, SUBRUN_VERDICTS
 from .words import LINE_CHARS_MAX, and_text, hosts_named, log_at, plural, reason, specs_named
 

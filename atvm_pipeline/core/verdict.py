@@ -12,6 +12,7 @@ from .children import current_child
 from .events import RunnerExited
 from .exit_words import CRASHES, SHELL_SIGNAL_BASE, SIGNAL_NAMES, code_text
 from .failed_subruns import reason_of_subruns
+from .harmless import names
 from .judging import Case, case_of, hosts_not_begun, hosts_without_spec, reason_of, result_of, run_ledger
 from .last_words import and_last_lines, and_nothing_read
 from .naming import hosts_in_label
@@ -29,7 +30,6 @@ from .subrun_verdict import (
     subrun_unread,
     unfinished,
 )
-from .text import names
 from .transitions import RUN_VERDICTS
 from .words import and_form, and_text, duration, hosts_named, log_at, reason
 

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Sequence
 
 from .events import LogReplaced, RunRequested
+from .harmless import NAMES_SHOWN, names
 from .reasons import REASONS
 from .requested_hosts import RequestedHosts, by_form_text, hosts_note
 from .state import ARTIFACTS_MAX, Evidence, Reason, Run
-from .text import NAMES_SHOWN, names
 
 LINE_CHARS_MAX = 120
 """Characters of a log line that a sentence quotes."""

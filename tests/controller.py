@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from atvm_pipeline.shell.files import is_locked
-from atvm_pipeline.shell.records import Paths
+from atvm_pipeline.shell.state_dir.records import Paths
+from atvm_pipeline.shell.system.files import is_locked
 from tests.mattermost_model import MattermostModel
 from tests.waiting import DEADLINE_S, wait_for
 

@@ -14,10 +14,10 @@ from typing import Any
 
 from atvm_pipeline.core.effects import PingServer, PostMessage
 from atvm_pipeline.core.events import DeliverySettled, ServerPinged
-from atvm_pipeline.shell.deadline import Deadline
-from atvm_pipeline.shell.delivery import send_once
-from atvm_pipeline.shell.mattermost import Outcome, deliver, ping
-from atvm_pipeline.shell.webhook import Webhook
+from atvm_pipeline.shell.delivery.deadline import Deadline
+from atvm_pipeline.shell.delivery.mattermost import Outcome, deliver, ping
+from atvm_pipeline.shell.delivery.sender import send_once
+from atvm_pipeline.shell.delivery.webhook import Webhook
 from tests.waiting import DEADLINE_S
 
 BODY = json.dumps({"text": "e2e-redhat9.6-fc FAILED", "props": {"atvm_delivery_id": "d1"}}).encode()

@@ -11,6 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from atvm_pipeline.core import facts as f
+from atvm_pipeline.core.console.scanner import ScannerState
 from atvm_pipeline.core.effects import PostMessage
 from atvm_pipeline.core.events import (
     ClockTicked,
@@ -28,7 +29,6 @@ from atvm_pipeline.core.events import (
     WatcherStarted,
 )
 from atvm_pipeline.core.facts import Counts
-from atvm_pipeline.core.recognise.console import ScannerState
 from atvm_pipeline.core.reducer import begin, reduce
 
 BEGIN = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)

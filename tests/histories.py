@@ -6,7 +6,7 @@ from atvm_pipeline.core.codec import decode_event, encode_state
 from atvm_pipeline.core.reducer import replay
 from atvm_pipeline.core.snapshot import state_file
 from atvm_pipeline.core.state import Run
-from atvm_pipeline.shell.records import Paths
+from atvm_pipeline.shell.state_dir.records import Paths
 
 PROJECT = Path(__file__).resolve().parents[1]
 LINES = (PROJECT / "fixtures" / "schema-1" / "journal.jsonl").read_bytes().splitlines(keepends=True)

@@ -22,14 +22,12 @@ from atvm_pipeline.core.events import (
     RunnerVanished,
     RunRequested,
 )
-from atvm_pipeline.core.recognise.reports import Report, ReportedSpec
+from atvm_pipeline.core.junit.report import Report, ReportedSpec
 from atvm_pipeline.core.reducer import begin, reduce
 from atvm_pipeline.core.snapshot import snapshot
-from atvm_pipeline.shell.artifacts import list_artifacts
-from atvm_pipeline.shell.clock import boot_id
-from atvm_pipeline.shell.files import make_folder
-from atvm_pipeline.shell.processes import identity
-from atvm_pipeline.shell.records import (
+from atvm_pipeline.shell.processes.process_table import identity
+from atvm_pipeline.shell.sources.report_files import list_artifacts
+from atvm_pipeline.shell.state_dir.records import (
     BaselineRecord,
     ExitRecord,
     MarkerRecord,
@@ -38,6 +36,8 @@ from atvm_pipeline.shell.records import (
     RunnerRecord,
     write_record,
 )
+from atvm_pipeline.shell.system.clock import boot_id
+from atvm_pipeline.shell.system.files import make_folder
 from tests.controller import PROJECT
 from tests.mattermost_model import MattermostModel
 from tests.waiting import DEADLINE_S, wait_for

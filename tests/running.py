@@ -6,8 +6,8 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from atvm_pipeline.shell.files import make_folder
-from atvm_pipeline.shell.records import ExitRecord, Paths, Request, read_record, write_record
+from atvm_pipeline.shell.state_dir.records import ExitRecord, Paths, Request, read_record, write_record
+from atvm_pipeline.shell.system.files import make_folder
 from tests.waiting import DEADLINE_S
 
 PROJECT = Path(__file__).resolve().parents[1]

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from atvm_pipeline.core.recognise.dialect import Dialect
-from atvm_pipeline.shell import artifacts, tree as tree_module
-from atvm_pipeline.shell.artifacts import Artifacts
-from atvm_pipeline.shell.processes import identity
-from atvm_pipeline.shell.tree import Tree
+from atvm_pipeline.core.dialect import Dialect
+from atvm_pipeline.shell.processes import tree as tree_module
+from atvm_pipeline.shell.processes.process_table import identity
+from atvm_pipeline.shell.processes.tree import Tree
+from atvm_pipeline.shell.sources import report_files
+from atvm_pipeline.shell.sources.report_files import Artifacts
 from tests.controller import Controller
 from tests.mattermost_model import slow
 from tests.waiting import wait_for
@@ -228,7 +229,7 @@ def start_below(runner: "subprocess.Popen[str]", name: str) -> int:
 def test_reports_beyond_the_limit_are_not_looked_at_and_that_is_said_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(artifacts, "FILES_MAX", 3)
+    monkeypatch.setattr(report_files, "FILES_MAX", 3)
     for number in range(5):
         (tmp_path / f"{number}.xml").write_text("<testsuites/>")
     source = Artifacts(tmp_path, tmp_path, Dialect(), {})

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from atvm_pipeline.cli.demo import BUILD
+from atvm_pipeline.cli.commands.demo import BUILD
 from tests.controller import BIN
 from tests.waiting import DEADLINE_S
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from atvm_pipeline.core.recognise.dialect import Dialect, read_dialect
+from atvm_pipeline.core.dialect import Dialect, read_dialect
 from tests.conftest import PROJECT
 from tests.test_docs import block
 from tests.waiting import DEADLINE_S

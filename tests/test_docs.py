@@ -15,13 +15,13 @@ import msgspec
 import pytest
 
 from atvm_pipeline.cli.main import COMMANDS
+from atvm_pipeline.cli.verdict_tables import diagram
+from atvm_pipeline.core.dialect import Dialect
 from atvm_pipeline.core.events import Metadata
 from atvm_pipeline.core.reasons import REASONS
-from atvm_pipeline.core.recognise.dialect import Dialect
-from atvm_pipeline.core.tables import diagram
-from atvm_pipeline.install import main as installer
-from atvm_pipeline.shell import refusals
-from atvm_pipeline.shell.records import Paths
+from atvm_pipeline.install import cli as installer
+from atvm_pipeline.shell import exit_codes
+from atvm_pipeline.shell.state_dir.records import Paths
 from tests.doc_runs import EXAMPLES, shown
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -111,7 +111,7 @@ def mentioned(option: str, text: str) -> bool:
 def options_of(command: str) -> list[str]:
     """The options that `--help` of a command shows."""
     parser = argparse.ArgumentParser()
-    importlib.import_module(f"atvm_pipeline.cli.{COMMANDS[command][0]}").add_options(parser)
+    importlib.import_module(f"atvm_pipeline.cli.commands.{COMMANDS[command][0]}").add_options(parser)
     shown_ = [action for action in parser._actions if action.help != argparse.SUPPRESS]
     return [option for action in shown_ for option in action.option_strings if option.startswith("--")]
 
@@ -127,7 +127,7 @@ def test_every_option_of_the_installer_is_explained() -> None:
 
 
 def test_every_exit_code_is_explained() -> None:
-    codes = {value for name, value in vars(refusals).items() if name.isupper() and isinstance(value, int)}
+    codes = {value for name, value in vars(exit_codes).items() if name.isupper() and isinstance(value, int)}
     table = SERVICE.read_text().split("## Exit codes", 1)[1].split("\n## ", 1)[0]
 
     assert {int(code) for code in re.findall(r"^\| (\d+) \|", table, re.MULTILINE)} >= codes

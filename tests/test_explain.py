@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from atvm_pipeline.cli import explain, status
+from atvm_pipeline.cli.commands import explain, status
 from atvm_pipeline.core.errors import DataError
-from atvm_pipeline.shell.paths import Paths
+from atvm_pipeline.shell.state_dir.paths import Paths
 from tests.conftest import REPLAY
 
 

@@ -8,15 +8,15 @@ from typing import NamedTuple
 
 import pytest
 
-from atvm_pipeline.shell.files import is_locked
-from atvm_pipeline.shell.records import Paths
+from atvm_pipeline.shell.state_dir.records import Paths
+from atvm_pipeline.shell.system.files import is_locked
 from tests.controller import BUILD, Controller
 from tests.waiting import DEADLINE_S, wait_for
 
 HEADER = r"printf '\n  (Run Starting)\n\n  ┌────────────────────────┐\n  │ Cypress:        12.17.4 │\n'"
 WAIT_S = 2.0
 PATIENT = f"""\
-from atvm_pipeline.shell import first_line
+from atvm_pipeline.shell.start import first_moments as first_line
 first_line.FIRST_LINE_WAIT_S = {DEADLINE_S}
 """
 IMPATIENT = {"PYTHONPATH": ""}

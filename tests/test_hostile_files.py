@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from atvm_pipeline.cli.main import COMMANDS, main
-from atvm_pipeline.shell.files import is_locked, locked
-from atvm_pipeline.shell.refusals import Refused
-from atvm_pipeline.shell.template import run_template
+from atvm_pipeline.shell.exit_codes import Refused
+from atvm_pipeline.shell.start.template import run_template
+from atvm_pipeline.shell.system.files import is_locked, locked
 from tests.controller import Controller
 from tests.hostile import laid
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from atvm_pipeline.core.errors import ConfigError
-from atvm_pipeline.shell.environment import read_env_file
-from atvm_pipeline.shell.files import Unreadable, read_small
+from atvm_pipeline.shell.config.environment import read_env_file
+from atvm_pipeline.shell.system.files import Unreadable, read_small
 from tests.controller import Controller
 from tests.core.recognise import cypress_prints as prints
 from tests.hostile import laid

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from atvm_pipeline.cli.common import HOSTS_MAX, checked_hosts
-from atvm_pipeline.shell.refusals import USAGE, Refused
+from atvm_pipeline.cli.options import HOSTS_MAX, checked_hosts
+from atvm_pipeline.shell.exit_codes import USAGE, Refused
 from tests.controller import CONFIG, Controller
 from tests.core.recognise.cypress_prints import encoded, whole_run
 from tests.refusing import one_line

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from atvm_pipeline.shell.files import make_folder
+from atvm_pipeline.shell.system.files import make_folder
 from tests.controller import BIN, BUILD, Controller
 from tests.refusing import one_line, raw
 from tests.waiting import DEADLINE_S, wait_for

@@ -9,9 +9,9 @@ import pytest
 
 from atvm_pipeline.core.codec import decode_event
 from atvm_pipeline.core.events import Settings
-from atvm_pipeline.shell.files import locked, make_folder
-from atvm_pipeline.shell.records import Paths, Request, write_record
-from atvm_pipeline.shell.store import load
+from atvm_pipeline.shell.state_dir.records import Paths, Request, write_record
+from atvm_pipeline.shell.state_dir.store import load
+from atvm_pipeline.shell.system.files import locked, make_folder
 from tests.mattermost_model import MattermostModel, error, ok, posted_500
 from tests.running import PROJECT, pipeline
 from tests.waiting import DEADLINE_S

@@ -220,7 +220,7 @@ def test_a_watcher_that_dies_with_a_message_under_way_shows_nothing_and_no_proce
     } == {pid}
     assert any(b"run-sorry-cypress" in one.shown for one in ours)
     assert kept.host.record("runner.json")["pid"] in {one.pid for one in ours}
-    assert "shell/http.py" in log
+    assert "shell/delivery/http.py" in log
     kept.assert_clean()
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from atvm_pipeline.core.errors import ConfigError
-from atvm_pipeline.shell import http
-from atvm_pipeline.shell.deadline import Deadline
-from atvm_pipeline.shell.webhook import Webhook
+from atvm_pipeline.shell.delivery import http
+from atvm_pipeline.shell.delivery.deadline import Deadline
+from atvm_pipeline.shell.delivery.webhook import Webhook
 from tests.delivering import attempt
 from tests.leaks import files, forms, leaks, malformed, processes
 from tests.mattermost_model import MattermostModel, error

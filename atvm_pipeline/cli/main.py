@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from atvm_pipeline.shell.refusals import BAD_CONFIG, BUG, CANNOT_WRITE, DATA, DONE, USAGE, Refused
+from atvm_pipeline.shell.exit_codes import BAD_CONFIG, BUG, CANNOT_WRITE, DATA, DONE, USAGE, Refused
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("run", "template, preflight, watcher, runner: start one request"),
@@ -15,7 +15,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("status", "what is known about one run or all runs"),
     "wait": ("wait", "wait until a run has ended and its messages are settled"),
     "explain": ("explain", "why a run ended as it did, with the evidence"),
-    "inspect": ("inspecting", "judge the log and reports of a finished run, offline"),
+    "inspect": ("inspect", "judge the log and reports of a finished run, offline"),
     "replay": ("replay", "fold a journal again and print the state"),
     "verdicts": ("verdicts", "print the tables that decide"),
     "resend": ("resend", "deliver a message once more, marked"),
@@ -44,16 +44,16 @@ def main(argv: list[str]) -> int:
 
         print(f"atvm-pipeline {__version__}")
         return 0
-    from atvm_pipeline.shell.log import log
+    from atvm_pipeline.shell.system.log import log
 
-    from .common import Parser
+    from .options import Parser
 
     if argv[0] not in COMMANDS:
         log(f"atvm-pipeline: {argv[0][:40]!r} is not a command (see atvm-pipeline --help)")
         return USAGE
     from importlib import import_module
 
-    module = import_module(f".{COMMANDS[argv[0]][0]}", __package__)
+    module = import_module(f".commands.{COMMANDS[argv[0]][0]}", __package__)
     describe = getattr(module, "description", None)
     parser = Parser(
         prog=prog(f"atvm-pipeline {argv[0]}"),
@@ -66,7 +66,7 @@ def main(argv: list[str]) -> int:
 
 def prog(default: str) -> str:
     """What this program calls itself: the wrapper's name where one started it."""
-    from atvm_pipeline.core.harmless import one_line
+    from atvm_pipeline.core.text import one_line
 
     return one_line(os.environ.get("ATVM_PROG", ""), 60) or default
 
@@ -90,7 +90,7 @@ def script() -> int:
 
 def _failed(error: Exception) -> int:
     from atvm_pipeline.core.errors import ConfigError, DataError
-    from atvm_pipeline.shell.files import Unreadable
+    from atvm_pipeline.shell.system.files import Unreadable
 
     match error:
         case Refused():
@@ -139,7 +139,7 @@ def _bug(error: Exception) -> int:
 
 
 def _said(text: str, code: int, more: Sequence[str] = ()) -> int:
-    from atvm_pipeline.shell.log import log
+    from atvm_pipeline.shell.system.log import log
 
     log(f"{prog('atvm-pipeline')}: {text}")
     for line in more:

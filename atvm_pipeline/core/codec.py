@@ -8,9 +8,9 @@ import msgspec
 
 from .errors import DataError, NewerFormatError
 from .events import Event, RunRequested
-from .harmless import escaped
 from .snapshot import SCHEMA, Snapshot, StateFile, SubRunFile
 from .state import Run
+from .text import escaped
 
 LINE_MAX_BYTES = 16 * 1024 * 1024
 """One event: a report of 1000 specs, or a block of facts, stays far below."""

@@ -8,11 +8,11 @@ from typing import Literal
 
 import msgspec
 
+from .console.scanner import ScannerState
+from .dialect import Dialect
 from .facts import Fact, Instant
-from .recognise.console import ScannerState
-from .recognise.dialect import Dialect
-from .recognise.reports import Report
-from .requested_hosts import HostSource
+from .hosts.requested_hosts import HostSource
+from .junit.report import Report
 
 
 class EventBase(

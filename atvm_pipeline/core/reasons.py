@@ -1,7 +1,7 @@
 """Reason codes: the closed list, and the sentence that goes with each.
 
 Every verdict names one of these.  A text is a template for one plain sentence; the braces are filled by
-`verdict.py`.  A code that is not in this list does not exist: the test over it reads the list from here.
+`run_verdict.py`.  A code that is not in this list does not exist: the test over it reads the list from here.
 """
 
 REASONS: dict[str, str] = {

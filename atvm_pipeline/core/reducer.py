@@ -9,18 +9,10 @@ from typing import NamedTuple, assert_never
 
 from msgspec.structs import replace
 
-from . import attempts, limits, outbox, undelivered
-from .children import (
-    current_child,
-    each_stream,
-    open_child,
-    put_child,
-    reopen,
-    stream_children,
-    trigger,
-)
+from . import timeouts
+from .completion import close_subruns, judge_if_over
+from .console.scanner import ScannerState
 from .effects import Effect, EndWatching, PingServer, PostMessage
-from .endings import close_subruns, judge_if_over
 from .events import (
     ArtifactWritten,
     CancelRequested,
@@ -39,12 +31,21 @@ from .events import (
     WatcherStarted,
     WatcherStopped,
 )
-from .log_facts import apply_fact
+from .messages import attempts, outbox, undelivered
 from .phases import Phase
-from .recognise.console import ScannerState
+from .sentences import gap_text
 from .state import ARTIFACTS_MAX, LogPosition, Run, Stage, SubRun
+from .subruns.children import (
+    current_child,
+    each_stream,
+    open_child,
+    put_child,
+    reopen,
+    stream_children,
+    trigger,
+)
+from .subruns.log_facts import apply_fact
 from .transitions import PHASE_TRANSITIONS, SUMMARY_WAIT_S
-from .words import gap_text
 
 REPLACED_MAX = 20
 """Replacements of the log remembered."""
@@ -109,7 +110,7 @@ def next_deadline(run: Run) -> float | None:
     if run.verdict is None:
         settle = run.request.settings.settle_s
         if run.over_watched_s is None:
-            moments += [at for at in limits.deadlines(run, phase_of(run)) if at > run.watched_s]
+            moments += [at for at in timeouts.deadlines(run, phase_of(run)) if at > run.watched_s]
         else:
             moments.append(run.over_watched_s + settle)
         moments += [
@@ -180,7 +181,7 @@ def _seen(run: Run, event: Event) -> Run:
 
 def _processes_seen(run: Run, event: ProcessesSeen) -> Run:
     mine = tuple(
-        browser for browser in limits.browsers_in(event.processes) if browser not in run.past_browsers
+        browser for browser in timeouts.browsers_in(event.processes) if browser not in run.past_browsers
     )
     run = replace(
         run,
@@ -191,7 +192,7 @@ def _processes_seen(run: Run, event: ProcessesSeen) -> Run:
     )
     if event.processes:
         run = _seen(run, event)
-    if run.verdict is None and limits.cypress_lives(run):
+    if run.verdict is None and timeouts.cypress_lives(run):
         # It was not over after all: a child goes on that nobody had seen.
         run = reopen(run)
     return each_stream(run, _child_process_seen)
@@ -201,7 +202,7 @@ def _child_process_seen(run: Run) -> Run:
     child = open_child(run)
     if child is None:
         return run
-    if limits.cypress_lives(run):
+    if timeouts.cypress_lives(run):
         return run if child.process_seen else put_child(run, replace(child, process_seen=True))
     return trigger(run, "child-gone", run.at, run.watched_s) if child.process_seen else run
 
@@ -326,7 +327,7 @@ def _summary_awaited(run: Run) -> Run:
 def _over(run: Run) -> Run:
     """Note that the runner and every related Cypress process have ended: while one lives the run is not over."""
     ended = run.exit is not None or run.vanished is not None
-    if run.over_watched_s is not None or not ended or limits.cypress_lives(run):
+    if run.over_watched_s is not None or not ended or timeouts.cypress_lives(run):
         return run
     run = replace(run, over_watched_s=run.watched_s, over_at=run.at)
     return each_stream(run, lambda run: trigger(run, "runner-over", run.at, run.watched_s))

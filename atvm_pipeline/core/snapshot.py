@@ -8,16 +8,16 @@ from typing import Any
 
 import msgspec
 
-from .endings import results_of
+from .completion import results_of
 from .facts import Instant
-from .judging import reason_dict, run_ledger
 from .phases import Phase
 from .reducer import phase_of
-from .report_notes import run_report_notes
 from .results import HostResult, Ledger, SpecResult, SubRunResult
+from .sentences import checked_hosts_note, gap_notes, reason
 from .state import Post, Run
-from .verdict import run_case
-from .words import checked_hosts_note, gap_notes, reason
+from .verdict.report_notes import run_report_notes
+from .verdict.run_verdict import run_case
+from .verdict.subrun_context import reason_dict, run_ledger
 
 SCHEMA = 1
 """Raised only with an upgrade in `codec.py` and a golden file of the old form."""

@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from .console.scanner import ScannerState
 from .events import (
     ArtifactWritten,
     CancelRequested,
@@ -34,7 +35,6 @@ from .facts import (
     WrapperTotals,
 )
 from .phases import Phase
-from .recognise.console import ScannerState
 from .results import Ledger, SubRunResult
 
 FAILURES_MAX = 50

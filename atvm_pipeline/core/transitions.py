@@ -1,7 +1,7 @@
 """The tables: which phase, stage and verdict follow on what.  Data, no functions.
 
 Rule 1: what decides about phases, stages and verdicts is a row in this file; the code that reads the rows lives in
-`children.py` (stages), `reducer.py` (phases) and `verdict.py` (verdicts).  A missing cell means: changes nothing.
+`children.py` (stages), `reducer.py` (phases) and `run_verdict.py` (verdicts).  A missing cell means: changes nothing.
 The tables are printed by `atvm-pipeline verdicts`, kept as `fixtures/verdicts.txt`, and drawn in the README.
 """
 

@@ -6,8 +6,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from .places import CANNOT_WRITE, UNAVAILABLE, Problem, shown
-from .programs import PIP_LIMIT_S, run
+from .layout import CANNOT_WRITE, UNAVAILABLE, Problem, shown
+from .run_program import PIP_LIMIT_S, run
 
 OLDEST = (3, 11)
 PROBE = """\

@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from atvm_pipeline.shell.offline import Finished, inspect_log
+from atvm_pipeline.shell.sources.finished_run import Finished, inspect_log
 
 
 def main(log: Path) -> dict[str, int]:

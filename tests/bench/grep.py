@@ -4,7 +4,7 @@ import os
 import re
 from pathlib import Path
 
-from atvm_pipeline.core.recognise.anchors import CANDIDATE, CANDIDATE_FIRST
+from atvm_pipeline.core.console.line_kinds import CANDIDATE, CANDIDATE_FIRST
 
 UTF8 = {**os.environ, "LC_ALL": "C.UTF-8"}
 _HIGH_BYTES = rb"[\x80-\xff]{1,12}+"

@@ -8,8 +8,8 @@ from time import perf_counter
 from msgspec.structs import replace
 
 from atvm_pipeline.core import facts as f
+from atvm_pipeline.core.console.scanner import ScannerState
 from atvm_pipeline.core.events import ClockTicked, Event, LogRead, RunnerExited, RunRequested, Settings
-from atvm_pipeline.core.recognise.console import ScannerState
 from atvm_pipeline.core.reducer import begin, reduce
 
 AT = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)

@@ -17,8 +17,8 @@ from resource import RUSAGE_CHILDREN, getrusage
 from time import perf_counter
 from typing import NamedTuple
 
-from atvm_pipeline.core.recognise.console import Scanner, ScannerState
-from atvm_pipeline.core.recognise.dialect import Dialect
+from atvm_pipeline.core.console.scanner import Scanner, ScannerState
+from atvm_pipeline.core.dialect import Dialect
 from tests.bench import grep
 from tests.bench.console_log import LINES_PER_SPEC, Written, costly_lines, write_log, write_prefixed
 from tests.bench.long_runs import fold

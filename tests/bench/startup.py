@@ -17,9 +17,9 @@ from time import perf_counter
 
 from atvm_pipeline.core.codec import encode_state
 from atvm_pipeline.core.snapshot import state_file
-from atvm_pipeline.shell.files import make_folder, write_whole
-from atvm_pipeline.shell.offline import Finished, inspect_log
-from atvm_pipeline.shell.paths import Paths
+from atvm_pipeline.shell.sources.finished_run import Finished, inspect_log
+from atvm_pipeline.shell.state_dir.paths import Paths
+from atvm_pipeline.shell.system.files import make_folder, write_whole
 from tests.bench.console_log import write_log
 from tests.bench.table import Row, print_table, row
 from tests.bench.watched import PROJECT

@@ -5,9 +5,9 @@ from time import process_time
 
 import pytest
 
-from atvm_pipeline.core.recognise.console import Scanner, ScannerState
-from atvm_pipeline.core.recognise.dialect import Dialect
-from atvm_pipeline.core.recognise.lines import LINE_BYTES_MAX
+from atvm_pipeline.core.console.lines import LINE_BYTES_MAX
+from atvm_pipeline.core.console.scanner import Scanner, ScannerState
+from atvm_pipeline.core.dialect import Dialect
 from tests.bench import console_log, grep, recognise
 
 COSTLY = tuple(console_log.costly_lines(LINE_BYTES_MAX))

@@ -14,13 +14,11 @@ from typing import Any
 
 import psutil
 
+from atvm_pipeline.core.dialect import Dialect
 from atvm_pipeline.core.events import Settings
-from atvm_pipeline.core.recognise.dialect import Dialect
-from atvm_pipeline.shell import clock
-from atvm_pipeline.shell.artifacts import list_artifacts
-from atvm_pipeline.shell.files import make_folder
-from atvm_pipeline.shell.processes import identity
-from atvm_pipeline.shell.records import (
+from atvm_pipeline.shell.processes.process_table import identity
+from atvm_pipeline.shell.sources.report_files import list_artifacts
+from atvm_pipeline.shell.state_dir.records import (
     BaselineRecord,
     Paths,
     Request,
@@ -29,6 +27,8 @@ from atvm_pipeline.shell.records import (
     read_record,
     write_record,
 )
+from atvm_pipeline.shell.system import clock
+from atvm_pipeline.shell.system.files import make_folder
 
 PROJECT = Path(__file__).resolve().parents[2]
 TREE = Path(__file__).with_name("quiet-tree.bash")

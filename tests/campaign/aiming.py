@@ -6,7 +6,7 @@ from pathlib import Path
 
 from watchdog.events import FileSystemEvent, FileSystemEventHandler
 
-from atvm_pipeline.shell.records import Paths
+from atvm_pipeline.shell.state_dir.records import Paths
 from tests.campaign.plan import Moment, Plan
 from tests.campaign.receiver import Receiver
 from tests.campaign.watching import Watcher, processes_of

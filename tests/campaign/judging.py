@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from atvm_pipeline.core.attempts import REPEATS_MAX
 from atvm_pipeline.core.events import DeliverySettled
-from atvm_pipeline.core.messages import marked
+from atvm_pipeline.core.messages.attempts import REPEATS_MAX
+from atvm_pipeline.core.messages.payload import marked
 from atvm_pipeline.core.reducer import replay
 from atvm_pipeline.core.state import Post
-from atvm_pipeline.shell.files import is_locked
-from atvm_pipeline.shell.store import Journal, read_journal
+from atvm_pipeline.shell.state_dir.store import Journal, read_journal
+from atvm_pipeline.shell.system.files import is_locked
 from tests.campaign.receiver import Heard
 from tests.campaign.watching import leftovers
 from tests.controller import BUILD

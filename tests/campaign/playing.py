@@ -12,7 +12,7 @@ from typing import Any
 
 from watchdog.observers import Observer
 
-from atvm_pipeline.shell.records import Paths
+from atvm_pipeline.shell.state_dir.records import Paths
 from tests.campaign import disk
 from tests.campaign.aiming import Aim, Host
 from tests.campaign.judging import Told, judge

@@ -8,7 +8,7 @@ from typing import Any, Self
 from atvm_pipeline.core.codec import decode_event, decode_state
 from atvm_pipeline.core.errors import DataError
 from atvm_pipeline.core.phases import TERMINAL_PHASES
-from atvm_pipeline.shell.records import Paths
+from atvm_pipeline.shell.state_dir.records import Paths
 
 LOOK_S = 0.03
 

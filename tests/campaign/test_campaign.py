@@ -13,9 +13,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from atvm_pipeline.core.messages import marked
+from atvm_pipeline.core.messages.payload import marked
 from atvm_pipeline.core.state import Post
-from atvm_pipeline.shell.records import Paths
+from atvm_pipeline.shell.state_dir.records import Paths
 from tests.campaign import disk
 from tests.campaign.judging import differences, each, result_of
 from tests.campaign.plan import Kill, Moment, Plan, draw

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from atvm_pipeline.shell.files import is_locked
-from atvm_pipeline.shell.records import Paths
-from atvm_pipeline.shell.refusals import UNAVAILABLE
+from atvm_pipeline.shell.exit_codes import UNAVAILABLE
+from atvm_pipeline.shell.state_dir.records import Paths
+from atvm_pipeline.shell.system.files import is_locked
 from tests.campaign.watching import leftovers, processes_of
 from tests.controller import BIN, BUILD, CONFIG, PROJECT, RUNNER, TEMPLATE, Controller
 from tests.waiting import DEADLINE_S, wait_for

@@ -4,8 +4,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from atvm_pipeline.core.recognise.dialect import Dialect
-from atvm_pipeline.core.requested_hosts import requested_hosts
+from atvm_pipeline.core.dialect import Dialect
+from atvm_pipeline.core.hosts.requested_hosts import requested_hosts
 
 PLAIN = Dialect()
 NO_PATTERN = Dialect(host="")

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
+from atvm_pipeline.core.console.scanner import Scan, Scanner
+from atvm_pipeline.core.dialect import Dialect
 from atvm_pipeline.core.events import ClockTicked, Event, LogRead, RunnerExited, RunRequested, Settings
-from atvm_pipeline.core.recognise.console import Scan, Scanner
-from atvm_pipeline.core.recognise.dialect import Dialect
 from atvm_pipeline.core.reducer import begin, reduce
 from atvm_pipeline.core.snapshot import Snapshot, snapshot
 from atvm_pipeline.core.state import Run

@@ -7,6 +7,7 @@ import msgspec
 from msgspec.structs import replace
 
 from atvm_pipeline.core import facts as f
+from atvm_pipeline.core.console.scanner import ScannerState
 from atvm_pipeline.core.effects import Effect, PingServer, PostMessage
 from atvm_pipeline.core.events import (
     ArtifactWritten,
@@ -25,8 +26,7 @@ from atvm_pipeline.core.events import (
     Settings,
 )
 from atvm_pipeline.core.facts import Counts
-from atvm_pipeline.core.recognise.console import ScannerState
-from atvm_pipeline.core.recognise.reports import FailedCase, Report, ReportedSpec
+from atvm_pipeline.core.junit.report import FailedCase, Report, ReportedSpec
 from atvm_pipeline.core.reducer import begin, phase_of, reduce
 from atvm_pipeline.core.snapshot import Snapshot, snapshot
 

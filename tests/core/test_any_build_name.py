@@ -6,9 +6,9 @@ import time
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from atvm_pipeline.core.naming import valid_build_name
-from atvm_pipeline.core.recognise.dialect import Dialect
-from atvm_pipeline.core.requested_hosts import (
+from atvm_pipeline.core.dialect import Dialect
+from atvm_pipeline.core.hosts.host_names import valid_build_name
+from atvm_pipeline.core.hosts.requested_hosts import (
     NAMES_IN_NOTE_MAX,
     SYSTEMS,
     RequestedHosts,

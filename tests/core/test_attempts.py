@@ -4,8 +4,6 @@ from collections.abc import Callable
 
 import pytest
 
-from atvm_pipeline.core import undelivered
-from atvm_pipeline.core.attempts import REPEAT_DELAYS_S, REPEATS_MAX, UNCERTAIN_DELAY_S
 from atvm_pipeline.core.events import (
     DeliverySettled,
     ResendRequested,
@@ -13,7 +11,9 @@ from atvm_pipeline.core.events import (
     WatcherStarted,
     WatcherStopped,
 )
-from atvm_pipeline.core.outbox import EXPIRES_S, LAST_DELAY_S
+from atvm_pipeline.core.messages import undelivered
+from atvm_pipeline.core.messages.attempts import REPEAT_DELAYS_S, REPEATS_MAX, UNCERTAIN_DELAY_S
+from atvm_pipeline.core.messages.outbox import EXPIRES_S, LAST_DELAY_S
 from atvm_pipeline.core.reducer import is_finished, next_deadline
 from atvm_pipeline.core.state import Post
 from tests.core.story import BEGIN, Story, counts

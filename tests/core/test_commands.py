@@ -1,6 +1,10 @@
 import pytest
 
-from atvm_pipeline.core.commands import runs_as_another_user, runs_elsewhere, takes_other_specs
+from atvm_pipeline.core.preflight.runner_command import (
+    runs_as_another_user,
+    runs_elsewhere,
+    takes_other_specs,
+)
 
 
 @pytest.mark.parametrize(

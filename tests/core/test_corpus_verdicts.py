@@ -13,7 +13,7 @@ import pytest
 from atvm_pipeline.core.results import SubRunResult
 from atvm_pipeline.core.snapshot import Snapshot, snapshot
 from atvm_pipeline.core.transitions import EARLY_ENDS
-from atvm_pipeline.shell.offline import Finished, inspect_log
+from atvm_pipeline.shell.sources.finished_run import Finished, inspect_log
 from tests.corpus import CONSOLE
 
 FILES = sorted(CONSOLE.glob("*.txt"))

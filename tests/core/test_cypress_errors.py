@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from atvm_pipeline.core.console.error_blocks import error_in, is_held
+from atvm_pipeline.core.console.error_catalog import ERROR_TABLE
 from atvm_pipeline.core.reasons import REASONS
-from atvm_pipeline.core.recognise.error_table import ERROR_TABLE
-from atvm_pipeline.core.recognise.errors import error_in, is_held
 from atvm_pipeline.core.snapshot import Snapshot, snapshot
-from atvm_pipeline.shell.offline import Finished, inspect_log
+from atvm_pipeline.shell.sources.finished_run import Finished, inspect_log
 from tests.conftest import PROJECT
 
 TEXT = (PROJECT / "docs" / "cypress-errors.md").read_text(encoding="utf-8")

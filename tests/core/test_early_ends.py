@@ -8,7 +8,7 @@ import pytest
 from atvm_pipeline.core.reasons import REASONS
 from atvm_pipeline.core.snapshot import Snapshot, snapshot
 from atvm_pipeline.core.transitions import EARLY_ENDS
-from atvm_pipeline.shell.offline import Finished, inspect_log
+from atvm_pipeline.shell.sources.finished_run import Finished, inspect_log
 from tests.core.recognise import cypress_prints as prints
 
 FIRST, SECOND = "redhat9.6.cy.ts", "ubuntu24.04.cy.ts"

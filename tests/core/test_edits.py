@@ -4,7 +4,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from atvm_pipeline.core.edits import NAMES_COMPARED_MAX, nearest_name, within_edits
+from atvm_pipeline.core.edit_distance import NAMES_COMPARED_MAX, nearest_name, within_edits
 
 LETTERS = "ab1"
 words = st.text(alphabet=LETTERS, max_size=6)

@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from atvm_pipeline.core.snapshot import Snapshot, snapshot
-from atvm_pipeline.shell.offline import Finished, inspect_log
+from atvm_pipeline.shell.sources.finished_run import Finished, inspect_log
 from tests.conftest import PROJECT
 from tests.core.recognise.cypress_prints import encoded, whole_run
 

@@ -23,7 +23,7 @@ from atvm_pipeline.core.events import Event, RunRequested
 from atvm_pipeline.core.reducer import begin, reduce
 from atvm_pipeline.core.snapshot import StateFile, SubRunFile, state_file
 from atvm_pipeline.core.state import Run
-from atvm_pipeline.shell.records import (
+from atvm_pipeline.shell.state_dir.records import (
     BaselineRecord,
     ExitRecord,
     MarkerRecord,
@@ -31,7 +31,7 @@ from atvm_pipeline.shell.records import (
     RunnerRecord,
     WatcherRecord,
 )
-from atvm_pipeline.shell.store import PostFile
+from atvm_pipeline.shell.state_dir.store import PostFile
 from tests.conftest import PROJECT, REPLAY
 
 FROZEN = PROJECT / "fixtures" / "frozen"

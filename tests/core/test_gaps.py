@@ -3,12 +3,12 @@
 import msgspec
 import pytest
 
+from atvm_pipeline.core.console.scanner import ScannerState
+from atvm_pipeline.core.console.scanner_state import OpenSpec
 from atvm_pipeline.core.events import LogIdentity, LogRead, LogReplaced
-from atvm_pipeline.core.recognise.console import ScannerState
-from atvm_pipeline.core.recognise.scanner_state import OpenSpec
 from atvm_pipeline.core.reducer import REPLACED_MAX
+from atvm_pipeline.core.sentences import gap_text
 from atvm_pipeline.core.snapshot import snapshot
-from atvm_pipeline.core.words import gap_text
 from tests.core.story import BEGIN, Story, counts
 
 GREEN = counts(4)

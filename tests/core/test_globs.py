@@ -3,7 +3,7 @@ from fnmatch import fnmatchcase
 import pytest
 from hypothesis import assume, given, settings, strategies as st
 
-from atvm_pipeline.core.globs import DEPTH_MAX, GLOBSTARS_MAX, is_certain, match_specs
+from atvm_pipeline.core.preflight.globs import DEPTH_MAX, GLOBSTARS_MAX, is_certain, match_specs
 
 
 @pytest.mark.parametrize(

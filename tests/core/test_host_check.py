@@ -7,7 +7,7 @@ import msgspec
 from atvm_pipeline.core.codec import decode_event, encode_event
 from atvm_pipeline.core.events import RunRequested
 from atvm_pipeline.core.facts import Counts
-from atvm_pipeline.core.requested_hosts import NAMES_IN_NOTE_MAX
+from atvm_pipeline.core.hosts.requested_hosts import NAMES_IN_NOTE_MAX
 from tests.core.story import BUILD, HOSTS, Story, counts
 
 GREEN = counts(4)

@@ -2,7 +2,7 @@ import time
 
 from hypothesis import given, settings, strategies as st
 
-from atvm_pipeline.core.inventory import HOSTS_MAX, kernel_of, read_inventory
+from atvm_pipeline.core.hosts.inventory import HOSTS_MAX, kernel_of, read_inventory
 
 INVENTORY = """
 # VM inventory

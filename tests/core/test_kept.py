@@ -4,12 +4,14 @@ import msgspec
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from atvm_pipeline.core import facts as f, judging, reducer, summaries, words
+from atvm_pipeline.core import facts as f, reducer, sentences
 from atvm_pipeline.core.codec import encode_event, encode_state
 from atvm_pipeline.core.events import ArtifactWritten, WatcherStopped
-from atvm_pipeline.core.harmless import escaped
-from atvm_pipeline.core.recognise.reports import Report, ReportedSpec
+from atvm_pipeline.core.junit.report import Report, ReportedSpec
 from atvm_pipeline.core.snapshot import state_file
+from atvm_pipeline.core.subruns import final_tables
+from atvm_pipeline.core.text import escaped
+from atvm_pipeline.core.verdict import subrun_context
 from tests.core.story import BEGIN, Story, counts
 
 GREEN = counts(4)
@@ -17,7 +19,7 @@ GREEN = counts(4)
 
 def test_reports_that_gave_way_to_newer_ones_are_counted_in_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reducer, "ARTIFACTS_MAX", 3)
-    monkeypatch.setattr(words, "ARTIFACTS_MAX", 3)
+    monkeypatch.setattr(sentences, "ARTIFACTS_MAX", 3)
     story = Story().started()
     for number in range(5):
         story.report(f"s{number}.cy.ts", GREEN)
@@ -46,7 +48,7 @@ def test_evidence_of_a_failure_gives_way_last(monkeypatch: pytest.MonkeyPatch) -
 def test_a_child_with_more_specs_than_are_kept_says_so_and_cannot_pass(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(summaries, "SPECS_MAX", 2)
+    monkeypatch.setattr(final_tables, "SPECS_MAX", 2)
     story = Story(hosts=()).started().child(*((f"s{n}.cy.ts", GREEN) for n in range(5))).end(0)
 
     assert len(story.run.subruns[0].children[0].specs) == 2
@@ -58,7 +60,7 @@ def test_specs_that_are_not_kept_cannot_pass_where_nobody_says_how_many_there_we
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A parallel machine's share of the specs is what began, so that the sum would balance without the rest."""
-    monkeypatch.setattr(summaries, "SPECS_MAX", 2)
+    monkeypatch.setattr(final_tables, "SPECS_MAX", 2)
     story = Story(hosts=()).started().log(f.ChildStarted(offset=0))
     story.log(f.ChildDescribed(offset=0, cypress="12.17.4", specs_found=9, parallel=True))
     for number in range(3):
@@ -71,7 +73,7 @@ def test_specs_that_are_not_kept_cannot_pass_where_nobody_says_how_many_there_we
 
 
 def test_conflicts_beyond_those_that_are_noted_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(judging, "CONFLICTS_SHOWN", 2)
+    monkeypatch.setattr(subrun_context, "CONFLICTS_SHOWN", 2)
     specs = [(f"s{n}.cy.ts", GREEN) for n in range(5)]
     story = Story(hosts=()).started().child(*specs)
     for name, _ in specs:

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from msgspec.structs import replace
 
-from atvm_pipeline.core.exit_words import CRASHES, FROM_OUTSIDE, code_text, has_words, signal_advice
+from atvm_pipeline.core.console.scanner_state import ScannerState
 from atvm_pipeline.core.facts import LastLine
-from atvm_pipeline.core.last_words import QUOTE_CHARS_MAX, QUOTED_MAX, and_last_lines, and_subrun_end
-from atvm_pipeline.core.recognise.scanner_state import ScannerState
 from atvm_pipeline.core.snapshot import Snapshot, snapshot
 from atvm_pipeline.core.state import LogPosition, Reason, Run, SubRun
-from atvm_pipeline.shell.offline import Finished, inspect_log
+from atvm_pipeline.core.verdict.exit_meaning import CRASHES, FROM_OUTSIDE, code_text, has_words, signal_advice
+from atvm_pipeline.core.verdict.log_quotes import QUOTE_CHARS_MAX, QUOTED_MAX, and_last_lines, and_subrun_end
+from atvm_pipeline.shell.sources.finished_run import Finished, inspect_log
 from tests.core.recognise import cypress_prints as prints
 from tests.core.story import Story
 

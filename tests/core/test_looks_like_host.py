@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from atvm_pipeline.core.recognise.dialect import Dialect
-from atvm_pipeline.core.requested_hosts import SYSTEMS
+from atvm_pipeline.core.dialect import Dialect
+from atvm_pipeline.core.hosts.requested_hosts import SYSTEMS
 from tests.core.build_names import INVENTORY, NO_PATTERN, found, hosts, left
 
 

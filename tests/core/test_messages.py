@@ -9,9 +9,9 @@ from hypothesis import given, settings, strategies as st
 
 from atvm_pipeline.core import facts as f
 from atvm_pipeline.core.events import WatcherStarted
-from atvm_pipeline.core.harmless import code, names, one_line
-from atvm_pipeline.core.messages import alert_payload, code_free, delivery_id, marked, outcome_words
-from atvm_pipeline.core.words import duration
+from atvm_pipeline.core.messages.payload import alert_payload, code_free, delivery_id, marked, outcome_words
+from atvm_pipeline.core.sentences import duration
+from atvm_pipeline.core.text import code, names, one_line
 from tests.core.story import Story, counts
 
 GREEN = counts(4)

@@ -3,13 +3,8 @@ import string
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from atvm_pipeline.core.naming import (
-    group_name,
-    host_of_spec,
-    hosts_in_label,
-    valid_build_name,
-)
-from atvm_pipeline.core.recognise.dialect import Dialect
+from atvm_pipeline.core.dialect import Dialect
+from atvm_pipeline.core.hosts.host_names import group_name, host_of_spec, hosts_in_label, valid_build_name
 
 PLAIN = Dialect()
 BUILD = "e2e-redhat9.6-ubuntu24.04-w2k25-fc"

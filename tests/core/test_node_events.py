@@ -2,7 +2,7 @@
 
 import pytest
 
-from atvm_pipeline.core.spec_pattern import read_spec_pattern
+from atvm_pipeline.core.preflight.spec_pattern import read_spec_pattern
 
 
 def pattern_with(events: str) -> tuple[str, ...] | None:

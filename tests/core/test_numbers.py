@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from atvm_pipeline.core import facts as f
-from atvm_pipeline.core.messages import NOTES_SHOWN, failure_lines, note_lines
+from atvm_pipeline.core.messages.payload import NOTES_SHOWN, failure_lines, note_lines
 from atvm_pipeline.core.results import SpecResult
-from atvm_pipeline.core.words import specs_named
+from atvm_pipeline.core.sentences import specs_named
 from tests.core.story import Story, counts
 
 GREEN = counts(4)

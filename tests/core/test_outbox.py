@@ -5,10 +5,10 @@ from itertools import pairwise
 import msgspec
 import pytest
 
-from atvm_pipeline.core import outbox
 from atvm_pipeline.core.effects import EndWatching
 from atvm_pipeline.core.events import DeliverySettled, ResendRequested, WatcherStarted, WatcherStopped
-from atvm_pipeline.core.outbox import EXPIRES_S, LAST_DELAY_S
+from atvm_pipeline.core.messages import outbox
+from atvm_pipeline.core.messages.outbox import EXPIRES_S, LAST_DELAY_S
 from atvm_pipeline.core.reducer import is_finished, next_deadline
 from tests.core.story import BEGIN, Story, counts
 

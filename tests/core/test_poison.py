@@ -7,10 +7,10 @@ import pytest
 
 from atvm_pipeline.core import facts as f
 from atvm_pipeline.core.codec import decode_state, encode_state
+from atvm_pipeline.core.dialect import KEY_DOTS_MAX, read_dialect
 from atvm_pipeline.core.errors import DataError, DialectError
 from atvm_pipeline.core.events import ClockTicked, RunnerExited, WatcherStarted
 from atvm_pipeline.core.facts import ErrorReported
-from atvm_pipeline.core.recognise.dialect import KEY_DOTS_MAX, read_dialect
 from atvm_pipeline.core.reducer import reduce
 from atvm_pipeline.core.snapshot import state_file
 from tests.core.story import Story, counts

@@ -3,9 +3,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from atvm_pipeline.core.preflight import Finding, check, has_option, option_values
-from atvm_pipeline.core.recognise.dialect import Dialect
-from atvm_pipeline.core.requested_hosts import HostSource, RequestedHosts
+from atvm_pipeline.core.dialect import Dialect
+from atvm_pipeline.core.hosts.requested_hosts import HostSource, RequestedHosts
+from atvm_pipeline.core.preflight.checks import Finding, check, has_option, option_values
 
 BUILD = "e2e-redhat9.6-w2k25-fc"
 CONFIG = "cypress.atvm-config-gold.ts"

@@ -29,12 +29,12 @@ ALLOWED = {
 CLOCK_OR_CHANCE = {"now", "utcnow", "today", "time", "monotonic", "random", "urandom", "uuid4", "token_hex"}
 DOORS = {"open", "print", "input", "exec", "eval", "__import__"}
 HEAVY = {
-    "watchdog": "shell/watch.py",
-    "psutil": "shell/discovery.py shell/stopping.py",
-    "urllib3": "shell/http.py",
-    "subprocess": "shell/programs.py",
-    "wcmatch": "core/globs.py",
-    "bracex": "core/globs.py",
+    "watchdog": "shell/sources/fs_events.py",
+    "psutil": "shell/processes/discovery.py shell/runner/stop.py",
+    "urllib3": "shell/delivery/http.py",
+    "subprocess": "shell/system/subprocesses.py",
+    "wcmatch": "core/preflight/globs.py",
+    "bracex": "core/preflight/globs.py",
 }
 
 

@@ -6,12 +6,12 @@ from msgspec.structs import replace
 
 from atvm_pipeline.core import facts as f
 from atvm_pipeline.core.codec import decode_event, decode_state, encode_event, encode_state, encode_subrun
+from atvm_pipeline.core.console.scanner import ScannerState
 from atvm_pipeline.core.errors import DataError
 from atvm_pipeline.core.events import ClockTicked, LogRead, LogReplaced, RunnerStarted
-from atvm_pipeline.core.outbox import ask
+from atvm_pipeline.core.messages.outbox import ask
 from atvm_pipeline.core.phases import TERMINAL_PHASES, Phase
 from atvm_pipeline.core.reasons import REASONS
-from atvm_pipeline.core.recognise.console import ScannerState
 from atvm_pipeline.core.reducer import next_deadline, reduce, replay
 from atvm_pipeline.core.results import KIND_BY_DETAIL
 from atvm_pipeline.core.snapshot import state_file, subrun_files

@@ -3,8 +3,8 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from atvm_pipeline.core.report_paths import SpecNames, plain_path
 from atvm_pipeline.core.spec_names import base_name, same_spec
+from atvm_pipeline.core.verdict.report_paths import SpecNames, plain_path
 
 TWO = ("redhat9.6.cy.ts", "regress/redhat9.6.cy.ts")
 

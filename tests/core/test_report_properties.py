@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from atvm_pipeline.core.events import ArtifactWritten
-from atvm_pipeline.core.recognise.reports import Report, ReportedSpec, parse_report
-from atvm_pipeline.core.report_owners import ownership
+from atvm_pipeline.core.junit.report import Report, ReportedSpec, parse_report
 from atvm_pipeline.core.spec_names import same_spec
+from atvm_pipeline.core.verdict.report_owners import ownership
 from tests.conftest import PROJECT
 from tests.core.story import BEGIN, Story, counts
 

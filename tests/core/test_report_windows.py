@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from atvm_pipeline.core.facts import Counts
-from atvm_pipeline.core.recognise.reports import ReportedSpec
-from atvm_pipeline.core.report_windows import (
+from atvm_pipeline.core.junit.report import ReportedSpec
+from atvm_pipeline.core.verdict.report_windows import (
     Placed,
     Window,
     Writing,

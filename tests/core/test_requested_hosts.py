@@ -6,8 +6,8 @@ import string
 import pytest
 from hypothesis import given, strategies as st
 
-from atvm_pipeline.core.recognise.dialect import NOT_REQUESTED, Dialect
-from atvm_pipeline.core.requested_hosts import SYSTEMS
+from atvm_pipeline.core.dialect import NOT_REQUESTED, Dialect
+from atvm_pipeline.core.hosts.requested_hosts import SYSTEMS
 from tests.core.build_names import BUILD, HOSTS, INVENTORY, NO_PATTERN, found, host_names, hosts, left
 
 words = st.text(alphabet=string.ascii_lowercase + string.digits, min_size=1, max_size=8)

@@ -3,7 +3,7 @@ import time
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from atvm_pipeline.core.spec_pattern import read_spec_pattern
+from atvm_pipeline.core.preflight.spec_pattern import read_spec_pattern
 
 CONFIG = r"""
 import { defineConfig } from 'cypress'

@@ -5,9 +5,9 @@ import time
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from atvm_pipeline.core.js_objects import USES_MAX
-from atvm_pipeline.core.js_tokens import read_script
-from atvm_pipeline.core.spec_pattern import CONFIG_CHARS_MAX, PATTERNS_MAX, read_spec_pattern
+from atvm_pipeline.core.preflight.js_objects import USES_MAX
+from atvm_pipeline.core.preflight.js_tokens import read_script
+from atvm_pipeline.core.preflight.spec_pattern import CONFIG_CHARS_MAX, PATTERNS_MAX, read_spec_pattern
 
 A = "e2e: { specPattern: 'a' }"
 """Stands for <A> below."""

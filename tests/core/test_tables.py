@@ -5,10 +5,9 @@ If this fails, run `pytest --rewrite tests/core/test_tables.py`, and commit the 
 
 import re
 
-from atvm_pipeline.core import subrun_verdict, verdict
+from atvm_pipeline.cli.verdict_tables import as_data, diagram, event_tags, render
 from atvm_pipeline.core.phases import Phase
 from atvm_pipeline.core.state import Stage
-from atvm_pipeline.core.tables import as_data, diagram, event_tags, render
 from atvm_pipeline.core.transitions import (
     CHILD_TRANSITIONS,
     CHILD_TRIGGERS,
@@ -16,6 +15,7 @@ from atvm_pipeline.core.transitions import (
     RUN_VERDICTS,
     SUBRUN_VERDICTS,
 )
+from atvm_pipeline.core.verdict import run_verdict, subrun_verdict
 from tests.conftest import PROJECT
 
 GOLDEN = PROJECT / "fixtures" / "verdicts.txt"
@@ -36,7 +36,7 @@ def test_every_phase_and_stage_has_a_row_and_every_cell_names_what_exists() -> N
 
 
 def test_every_row_of_a_verdict_table_has_its_condition_and_the_last_always_holds() -> None:
-    assert [row.condition for row in RUN_VERDICTS] == list(verdict.RUN_CONDITIONS)
+    assert [row.condition for row in RUN_VERDICTS] == list(run_verdict.RUN_CONDITIONS)
     assert [row.condition for row in SUBRUN_VERDICTS] == list(subrun_verdict.SUBRUN_CONDITIONS)
     assert RUN_VERDICTS[-1].condition == SUBRUN_VERDICTS[-1].condition == "passed"
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from atvm_pipeline.core.snapshot import Snapshot, snapshot
-from atvm_pipeline.shell.offline import Finished, inspect_log
+from atvm_pipeline.shell.sources.finished_run import Finished, inspect_log
 from tests.core.recognise import cypress_prints as prints
 
 HOSTS = ("redhat9.6", "ubuntu24.04", "w2k25", "sles15.5")

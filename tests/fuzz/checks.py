@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from atvm_pipeline.core import messages
 from atvm_pipeline.core.codec import decode_state, encode_state, encode_subrun
+from atvm_pipeline.core.messages import payload as messages
 from atvm_pipeline.core.reducer import next_deadline, phase_of
 from atvm_pipeline.core.snapshot import snapshot, state_file, subrun_files
 from atvm_pipeline.core.state import Run

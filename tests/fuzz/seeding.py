@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from atvm_pipeline.core import events, facts, results, state
 from atvm_pipeline.core.events import Event
-from atvm_pipeline.core.recognise import reports
+from atvm_pipeline.core.junit import report
 from atvm_pipeline.core.reducer import reduce
 from atvm_pipeline.core.state import Run
 from tests.core.recognise import cypress_prints as prints
@@ -69,7 +69,7 @@ KEYS = tuple(
     sorted(
         {
             name
-            for module in (events, facts, state, results, reports)
+            for module in (events, facts, state, results, report)
             for kind in vars(module).values()
             if isinstance(kind, type) and issubclass(kind, msgspec.Struct)
             for name in kind.__struct_fields__

@@ -14,21 +14,23 @@ from time import process_time
 import pytest
 from msgspec.structs import replace
 
-from atvm_pipeline.core import harmless, messages, naming
+from atvm_pipeline.core import text as harmless
+from atvm_pipeline.core.console.scanner import Scanner, ScannerState
+from atvm_pipeline.core.dialect import Dialect, read_dialect
 from atvm_pipeline.core.errors import ConfigError
 from atvm_pipeline.core.events import ArtifactWritten
-from atvm_pipeline.core.globs import match_specs
-from atvm_pipeline.core.inventory import read_inventory
-from atvm_pipeline.core.matching import match_reports
-from atvm_pipeline.core.preflight import option_values
-from atvm_pipeline.core.recognise.console import Scanner, ScannerState
-from atvm_pipeline.core.recognise.dialect import Dialect, read_dialect
-from atvm_pipeline.core.recognise.reports import Report, ReportedSpec, parse_report
-from atvm_pipeline.core.report_notes import run_report_notes
-from atvm_pipeline.core.spec_pattern import read_spec_pattern
+from atvm_pipeline.core.hosts import host_names
+from atvm_pipeline.core.hosts.inventory import read_inventory
+from atvm_pipeline.core.junit.report import Report, ReportedSpec, parse_report
+from atvm_pipeline.core.messages import payload
+from atvm_pipeline.core.preflight.checks import option_values
+from atvm_pipeline.core.preflight.globs import match_specs
+from atvm_pipeline.core.preflight.spec_pattern import read_spec_pattern
 from atvm_pipeline.core.state import Run
-from atvm_pipeline.shell.environment import read_env_file
-from atvm_pipeline.shell.webhook import Webhook
+from atvm_pipeline.core.verdict.report_matching import match_reports
+from atvm_pipeline.core.verdict.report_notes import run_report_notes
+from atvm_pipeline.shell.config.environment import read_env_file
+from atvm_pipeline.shell.delivery.webhook import Webhook
 from tests.core.story import Story, counts
 from tests.fuzz import scratch
 from tests.fuzz.registry import PROJECT, load
@@ -83,7 +85,7 @@ def shown(data: bytes) -> None:
     found = text(data)
     harmless.printable(found)
     harmless.one_line(found, len(found))
-    messages.code_free(found)
+    payload.code_free(found)
 
 
 def globs(data: bytes) -> None:
@@ -96,8 +98,8 @@ def globs(data: bytes) -> None:
 
 def named(data: bytes) -> None:
     found = text(data)
-    naming.host_of_spec(found, ("redhat9.6", "db-alpha"), Dialect())
-    naming.hosts_in_label(found, ("redhat9.6", "db-alpha"), Dialect())
+    host_names.host_of_spec(found, ("redhat9.6", "db-alpha"), Dialect())
+    host_names.hosts_in_label(found, ("redhat9.6", "db-alpha"), Dialect())
 
 
 def dialect(data: bytes) -> None:

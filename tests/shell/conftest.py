@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from atvm_pipeline.shell.tail import Tail
+from atvm_pipeline.shell.sources.log_follower import Tail
 from tests.delivering import PROXY_VARIABLES
 from tests.mattermost_model import MattermostModel, make_certificate
 from tests.shell.tailing import SCANNER, Follow

@@ -7,9 +7,9 @@ from typing import IO
 
 import msgspec
 
+from atvm_pipeline.core.console.scanner import Scanner
+from atvm_pipeline.core.dialect import Dialect
 from atvm_pipeline.core.events import LogRead, LogReplaced
-from atvm_pipeline.core.recognise.console import Scanner
-from atvm_pipeline.core.recognise.dialect import Dialect
 
 SCANNER = Scanner(Dialect())
 NOBODY = 65534

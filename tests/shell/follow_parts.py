@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
+from atvm_pipeline.core.console.scanner import ScannerState
 from atvm_pipeline.core.events import LogReplaced
 from atvm_pipeline.core.facts import ChildLaunched
-from atvm_pipeline.core.recognise.console import ScannerState
 from tests.shell.follow_files import SCANNER, Told
 
 

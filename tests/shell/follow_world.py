@@ -12,8 +12,8 @@ from msgspec.structs import replace
 
 from atvm_pipeline.core.events import LogReplaced, RunRequested
 from atvm_pipeline.core.reducer import begin, reduce
-from atvm_pipeline.shell import tail as product
-from atvm_pipeline.shell.tail import Tail
+from atvm_pipeline.shell.sources import log_follower as product
+from atvm_pipeline.shell.sources.log_follower import Tail
 from tests.shell.follow_files import NOBODY, SCANNER, VERBOSE, Files, Journal, Told
 from tests.shell.follow_parts import Part, brief, joined, labels_of
 

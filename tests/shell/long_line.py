@@ -14,10 +14,10 @@ import time
 from contextlib import ExitStack, closing
 from pathlib import Path
 
+from atvm_pipeline.core.console.scanner import Scanner
+from atvm_pipeline.core.dialect import Dialect
 from atvm_pipeline.core.facts import ChildLaunched
-from atvm_pipeline.core.recognise.console import Scanner
-from atvm_pipeline.core.recognise.dialect import Dialect
-from atvm_pipeline.shell.tail import Tail
+from atvm_pipeline.shell.sources.log_follower import Tail
 from tests.bench.fold_log import peak_kib
 
 MEGABYTE = 1024 * 1024

@@ -12,8 +12,8 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from atvm_pipeline.shell.files import locked
-from atvm_pipeline.shell.records import ExitRecord, Paths, WatcherRecord, read_record, write_record
+from atvm_pipeline.shell.state_dir.records import ExitRecord, Paths, WatcherRecord, read_record, write_record
+from atvm_pipeline.shell.system.files import locked
 from tests.campaign import disk
 from tests.controller import PROJECT
 from tests.running import BUILD, RUN_ID, make_request

@@ -5,11 +5,11 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from atvm_pipeline.core.console.scanner import Scanner, ScannerState
+from atvm_pipeline.core.dialect import Dialect
 from atvm_pipeline.core.events import LogIdentity, LogRead, LogReplaced
 from atvm_pipeline.core.facts import ChildLaunched, Fact
-from atvm_pipeline.core.recognise.console import Scanner, ScannerState
-from atvm_pipeline.core.recognise.dialect import Dialect
-from atvm_pipeline.shell.tail import Tail
+from atvm_pipeline.shell.sources.log_follower import Tail
 
 SCANNER = Scanner(Dialect())
 Follow = Callable[..., Tail]

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from atvm_pipeline.core.attempts import REPEAT_DELAYS_S
-from atvm_pipeline.shell import alerting
-from atvm_pipeline.shell.files import locked
-from atvm_pipeline.shell.records import Paths, Request, read_record
+from atvm_pipeline.core.messages.attempts import REPEAT_DELAYS_S
+from atvm_pipeline.shell.delivery import alerts as alerting
+from atvm_pipeline.shell.state_dir.records import Paths, Request, read_record
+from atvm_pipeline.shell.system.files import locked
 from tests.controller import Controller
 from tests.mattermost_model import (
     MattermostModel,

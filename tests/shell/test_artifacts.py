@@ -7,14 +7,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from atvm_pipeline.core.dialect import Dialect
 from atvm_pipeline.core.events import ArtifactWritten
-from atvm_pipeline.core.recognise.dialect import Dialect
-from atvm_pipeline.core.recognise.reports import REPORT_BYTES_MAX, Report
-from atvm_pipeline.shell import artifacts as source
-from atvm_pipeline.shell.artifacts import Artifacts, list_artifacts, version_of
-from atvm_pipeline.shell.files import locked
-from atvm_pipeline.shell.records import BaselineRecord, Paths, Request, read_record, write_record
-from atvm_pipeline.shell.rivals import find_rivals
+from atvm_pipeline.core.junit.report import REPORT_BYTES_MAX, Report
+from atvm_pipeline.shell.sources import report_files as source
+from atvm_pipeline.shell.sources.report_claims import find_rivals
+from atvm_pipeline.shell.sources.report_files import Artifacts, list_artifacts, version_of
+from atvm_pipeline.shell.state_dir.records import BaselineRecord, Paths, Request, read_record, write_record
+from atvm_pipeline.shell.system.files import locked
 
 DIALECT = Dialect()
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from atvm_pipeline.shell import clock
+from atvm_pipeline.shell.system import clock
 
 
 @pytest.fixture

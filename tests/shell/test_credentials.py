@@ -2,7 +2,7 @@
 
 import pytest
 
-from atvm_pipeline.shell import credentials, settings
+from atvm_pipeline.shell.config import credentials, settings
 
 NAME = "MATTERMOST_ATVM_WEBHOOK"
 

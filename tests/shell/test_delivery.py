@@ -14,12 +14,12 @@ import pytest
 from atvm_pipeline.core.effects import PostMessage
 from atvm_pipeline.core.errors import ConfigError
 from atvm_pipeline.core.events import DeliverySettled, Settings
-from atvm_pipeline.shell import delivery
-from atvm_pipeline.shell.deadline import CONNECT_TIMEOUT, NO_ANSWER, Deadline, DeadlinePassedError
-from atvm_pipeline.shell.delivery import deliverer, performer, send_once, with_channel
-from atvm_pipeline.shell.mattermost import NOT_LOADED
-from atvm_pipeline.shell.records import Request
-from atvm_pipeline.shell.webhook import Webhook
+from atvm_pipeline.shell.delivery import sender
+from atvm_pipeline.shell.delivery.deadline import CONNECT_TIMEOUT, NO_ANSWER, Deadline, DeadlinePassedError
+from atvm_pipeline.shell.delivery.mattermost import NOT_LOADED
+from atvm_pipeline.shell.delivery.sender import deliverer, performer, send_once, with_channel
+from atvm_pipeline.shell.delivery.webhook import Webhook
+from atvm_pipeline.shell.state_dir.records import Request
 from tests.controller import BUILD, Controller
 from tests.mattermost_model import MattermostModel, away, drip, error, healthy, held, ok, slow
 from tests.waiting import wait_for
@@ -156,17 +156,17 @@ def test_a_bug_within_an_attempt_is_an_outcome_and_says_nothing_of_the_secret(
     def broken(_effect: PostMessage, webhook: Webhook, *_: object, **__: object) -> DeliverySettled:
         raise RuntimeError(webhook.path)
 
-    monkeypatch.setattr(delivery, "deliver", broken)
+    monkeypatch.setattr(sender, "deliver", broken)
     environ = {"MATTERMOST_ATVM_WEBHOOK": "http://127.0.0.1:9/hooks/s3cr3t"}
     settled = send_once(EFFECT, deliverer(request(), environ))
 
-    assert (settled.outcome, settled.detail) == ("uncertain", delivery.CRASHED)
+    assert (settled.outcome, settled.detail) == ("uncertain", sender.CRASHED)
     assert "s3cr3t" not in "".join(capfd.readouterr()) + repr(settled)
 
 
 def test_an_attempt_that_never_returns_does_not_keep_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
     gate = threading.Event()
-    monkeypatch.setattr(delivery, "deliver", lambda *_, **__: gate.wait(60))
+    monkeypatch.setattr(sender, "deliver", lambda *_, **__: gate.wait(60))
     send_once(EFFECT, PERFORM, Deadline(0.05))
     left = workers()
     gate.set()
@@ -265,14 +265,14 @@ def test_an_attempt_that_the_system_has_no_thread_for_has_not_arrived(
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(threading.Thread, "start", refuse)
-    delivery.warm_up()
+    sender.warm_up()
     settled = send_once(EFFECT, PERFORM)
 
-    assert (settled.outcome, settled.detail) == ("not-arrived", delivery.NO_THREAD)
+    assert (settled.outcome, settled.detail) == ("not-arrived", sender.NO_THREAD)
 
 
 def test_an_attempt_whose_packages_cannot_be_loaded_has_not_arrived(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, delivery.TRANSPORT, None)
+    monkeypatch.setitem(sys.modules, sender.TRANSPORT, None)
 
     settled = send_once(EFFECT, PERFORM)
 

@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from atvm_pipeline.cli.watch import first_event
+from atvm_pipeline.cli.commands.watch import first_event
 from atvm_pipeline.core.events import Settings
 from atvm_pipeline.core.reducer import phase_of
-from atvm_pipeline.shell.clock import boot_id
-from atvm_pipeline.shell.files import OpenFile, open_regular
-from atvm_pipeline.shell.paths import Paths
-from atvm_pipeline.shell.processes import identity
-from atvm_pipeline.shell.records import ExitRecord, Request, RunnerRecord, read_record, write_record
-from atvm_pipeline.shell.watching import watch_run
+from atvm_pipeline.shell.processes.process_table import identity
+from atvm_pipeline.shell.state_dir.paths import Paths
+from atvm_pipeline.shell.state_dir.records import ExitRecord, Request, RunnerRecord, read_record, write_record
+from atvm_pipeline.shell.system.clock import boot_id
+from atvm_pipeline.shell.system.files import OpenFile, open_regular
+from atvm_pipeline.shell.watcher.service import watch_run
 from tests import descriptors
 from tests.running import BUILD, RUN_ID, make_request
 from tests.shell.tailing import Follow, append, line, rotate

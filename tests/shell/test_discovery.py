@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from atvm_pipeline.shell.discovery import find_cypress
+from atvm_pipeline.shell.processes.discovery import find_cypress
 from tests.waiting import wait_for
 
 

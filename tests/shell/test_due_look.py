@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from atvm_pipeline.core import facts as f
+from atvm_pipeline.core.console.scanner import ScannerState
 from atvm_pipeline.core.effects import PostMessage
 from atvm_pipeline.core.events import (
     ArtifactWritten,
@@ -18,13 +19,12 @@ from atvm_pipeline.core.events import (
     Settings,
 )
 from atvm_pipeline.core.facts import Counts
-from atvm_pipeline.core.recognise.console import ScannerState
-from atvm_pipeline.core.recognise.reports import Report, ReportedSpec
+from atvm_pipeline.core.junit.report import Report, ReportedSpec
 from atvm_pipeline.core.reducer import begin
 from atvm_pipeline.core.state import Run
-from atvm_pipeline.shell.loop import Loop
-from atvm_pipeline.shell.paths import Paths
-from atvm_pipeline.shell.store import Store
+from atvm_pipeline.shell.state_dir.paths import Paths
+from atvm_pipeline.shell.state_dir.store import Store
+from atvm_pipeline.shell.watcher.loop import Loop
 
 GREEN = Counts(tests=1, passing=1)
 HOSTS = ("redhat9.6", "ubuntu24.04")

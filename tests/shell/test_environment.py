@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from atvm_pipeline.core.errors import ConfigError
-from atvm_pipeline.shell.environment import (
+from atvm_pipeline.shell.config.environment import (
     ENV_FILE_BYTES_MAX,
     check_settings,
     left_out,

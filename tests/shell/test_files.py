@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from atvm_pipeline.shell.files import Busy, Unreadable, is_locked, locked, read_small
+from atvm_pipeline.shell.system.files import Busy, Unreadable, is_locked, locked, read_small
 
 
 def test_who_only_asks_whether_a_lock_is_held_does_not_make_it_busy(tmp_path: Path) -> None:

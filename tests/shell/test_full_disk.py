@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from atvm_pipeline.shell import clock, insisting
-from atvm_pipeline.shell.insisting import PASSING, does_not_pass, insist
-from atvm_pipeline.shell.records import Paths
-from atvm_pipeline.shell.store import Store
+from atvm_pipeline.shell.state_dir.records import Paths
+from atvm_pipeline.shell.state_dir.store import Store
+from atvm_pipeline.shell.system import clock
+from atvm_pipeline.shell.watcher import retry
+from atvm_pipeline.shell.watcher.retry import PASSING, does_not_pass, insist
 from tests.campaign import disk
 from tests.controller import PROJECT
 from tests.mattermost_model import MattermostModel
@@ -167,11 +168,11 @@ def test_what_passes_is_waited_for_and_told_once(
 
 
 def test_a_disk_that_refuses_for_a_moment_is_told_to_nobody(elapsed: list[float]) -> None:
-    tries = Tries(errno.ENOSPC, int(insisting.REFUSED_S))
+    tries = Tries(errno.ENOSPC, int(retry.REFUSED_S))
 
     assert tries.insist() == "done"
     assert tries.refused == []
-    assert sum(elapsed) == insisting.REFUSED_S
+    assert sum(elapsed) == retry.REFUSED_S
 
 
 @pytest.mark.parametrize(

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from atvm_pipeline.core.dialect import Dialect
 from atvm_pipeline.core.events import Metadata, Settings
-from atvm_pipeline.core.recognise.dialect import Dialect
-from atvm_pipeline.shell.discovery import find_runner
-from atvm_pipeline.shell.files import is_locked, locked, make_folder
-from atvm_pipeline.shell.in_use import attach_lock, living_requests
-from atvm_pipeline.shell.records import ExitRecord, Paths, Request, write_record
-from atvm_pipeline.shell.refusals import IN_USE, Refused
-from atvm_pipeline.shell.start import Wanted
+from atvm_pipeline.shell.exit_codes import IN_USE, Refused
+from atvm_pipeline.shell.processes.discovery import find_runner
+from atvm_pipeline.shell.start.conflicts import attach_lock, living_requests
+from atvm_pipeline.shell.start.request import Wanted
+from atvm_pipeline.shell.state_dir.records import ExitRecord, Paths, Request, write_record
+from atvm_pipeline.shell.system.files import is_locked, locked, make_folder
 from tests.waiting import wait_for
 
 RUN_ID = "0123456789abcdef"

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from atvm_pipeline.shell import keeping
-from atvm_pipeline.shell.files import locked
-from atvm_pipeline.shell.keeping import kept, prune_builds
-from atvm_pipeline.shell.records import Paths
+from atvm_pipeline.shell.state_dir import retention
+from atvm_pipeline.shell.state_dir.records import Paths
+from atvm_pipeline.shell.state_dir.retention import kept, prune_builds
+from atvm_pipeline.shell.system.files import locked
 
 STATE = {
     "build_name": "b",
@@ -165,7 +165,7 @@ def test_the_size_is_that_of_all_builds_and_archives_on_the_disk(tmp_path: Path)
 def test_a_state_root_with_too_many_names_is_measured_in_part_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keeping, "SIZED_MAX", 5)
+    monkeypatch.setattr(retention, "SIZED_MAX", 5)
     for number in range(9):
         build(tmp_path, f"b{number}", 1000)
 
@@ -196,4 +196,4 @@ def test_a_build_whose_deletion_was_cut_off_is_not_there_any_more(
     assert not paths.folder.exists()
     prune_builds(tmp_path, 0, "none")
     assert not paths.archive.exists()
-    assert not (tmp_path / keeping.DELETED).exists()
+    assert not (tmp_path / retention.DELETED).exists()

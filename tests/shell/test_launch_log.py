@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from atvm_pipeline.shell.refusals import Refused
-from atvm_pipeline.shell.settings import launch_log_dir
-from atvm_pipeline.shell.template import check_launch_log, run_template
+from atvm_pipeline.shell.config.settings import launch_log_dir
+from atvm_pipeline.shell.exit_codes import Refused
+from atvm_pipeline.shell.start.template import check_launch_log, run_template
 from tests.privileges import needs
 from tests.running import BUILD
 

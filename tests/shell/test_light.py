@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 
 from atvm_pipeline.core.errors import DataError
-from atvm_pipeline.core.undelivered import LOST
-from atvm_pipeline.shell import delivery, files, reading
-from atvm_pipeline.shell.files import replace_files
-from atvm_pipeline.shell.paths import Paths
-from atvm_pipeline.shell.reading import STATE, misfit, read_state
+from atvm_pipeline.core.messages.undelivered import LOST
+from atvm_pipeline.shell.delivery import sender
+from atvm_pipeline.shell.state_dir import reader
+from atvm_pipeline.shell.state_dir.paths import Paths
+from atvm_pipeline.shell.state_dir.reader import STATE, misfit, read_state
+from atvm_pipeline.shell.system import files
+from atvm_pipeline.shell.system.files import replace_files
 from tests.running import PROJECT
 from tests.waiting import wait_for
 
@@ -60,7 +62,7 @@ def test_status_imports_no_package_and_no_core(tmp_path: Path) -> None:
 
 
 def test_a_watcher_has_no_network_packages_before_it_needs_them() -> None:
-    modules = loaded("import atvm_pipeline.cli.watch")
+    modules = loaded("import atvm_pipeline.cli.commands.watch")
 
     assert "watchdog" in modules
     assert not modules & {"urllib3", "ssl", "http.client", "psutil", "wcmatch", "bracex", "email.utils"}
@@ -68,11 +70,11 @@ def test_a_watcher_has_no_network_packages_before_it_needs_them() -> None:
 
 def test_a_warm_up_loads_them() -> None:
     code = (
-        "import time\nfrom atvm_pipeline.shell import delivery\ndelivery.warm_up()\nend = time.monotonic() + 20\n"
+        "import time\nfrom atvm_pipeline.shell.delivery import sender as delivery\ndelivery.warm_up()\nend = time.monotonic() + 20\n"
         "while 'http.client' not in sys.modules or 'urllib3' not in sys.modules: assert time.monotonic() < end"
     )
 
-    assert delivery.TRANSPORT in loaded(code)
+    assert sender.TRANSPORT in loaded(code)
 
 
 def test_the_whole_of_a_state_is_looked_at_and_the_first_misfit_is_named() -> None:
@@ -165,8 +167,8 @@ def test_no_file_is_replaced_before_all_are_on_disk_and_nothing_is_left_of_a_fai
 
 
 def test_what_we_write_ourselves_wakes_nobody_and_a_marker_does(tmp_path: Path) -> None:
-    from atvm_pipeline.shell.files import write_whole
-    from atvm_pipeline.shell.watch import Watch
+    from atvm_pipeline.shell.sources.fs_events import Watch
+    from atvm_pipeline.shell.system.files import write_whole
 
     state, subruns = tmp_path / "state", tmp_path / "state" / "subruns"
     subruns.mkdir(parents=True)
@@ -194,7 +196,7 @@ def test_what_we_write_ourselves_wakes_nobody_and_a_marker_does(tmp_path: Path) 
 
 def test_a_renaming_holds_up_no_line_that_comes_after_it(tmp_path: Path) -> None:
     """watchdog would wait half a second for the other half of each; here there is another one all the time."""
-    from atvm_pipeline.shell.watch import PAIRING, Watch
+    from atvm_pipeline.shell.sources.fs_events import PAIRING, Watch
 
     watch = Watch(tmp_path, tmp_path / "runner.log", tmp_path / "cmcReporter", lambda _path: None)
     watch.start()
@@ -209,7 +211,7 @@ def test_a_renaming_holds_up_no_line_that_comes_after_it(tmp_path: Path) -> None
 
 
 def test_the_outcomes_that_a_reader_counts_as_lost_are_those_of_the_core() -> None:
-    assert set(reading.LOST) == set(LOST)
+    assert set(reader.LOST) == set(LOST)
 
 
 @pytest.mark.parametrize(
@@ -226,4 +228,4 @@ def test_the_outcomes_that_a_reader_counts_as_lost_are_those_of_the_core() -> No
 def test_lost_messages_are_counted_by_their_outcome(outcomes: list[str], words: str) -> None:
     state = {"subruns": [{"index": at, "post": {"outcome": one}} for at, one in enumerate(outcomes, 1)]}
 
-    assert reading.counted(reading.undelivered(state)) == words
+    assert reader.counted(reader.undelivered(state)) == words

@@ -20,12 +20,12 @@ from atvm_pipeline.core.events import (
 from atvm_pipeline.core.reducer import begin
 from atvm_pipeline.core.snapshot import StateFile
 from atvm_pipeline.core.state import Run
-from atvm_pipeline.shell import delivery
-from atvm_pipeline.shell.deadline import CONNECT_TIMEOUT, NO_ANSWER, Deadline
-from atvm_pipeline.shell.delivery import NO_THREAD
-from atvm_pipeline.shell.loop import Loop
-from atvm_pipeline.shell.paths import Paths
-from atvm_pipeline.shell.store import Store
+from atvm_pipeline.shell.delivery import sender
+from atvm_pipeline.shell.delivery.deadline import CONNECT_TIMEOUT, NO_ANSWER, Deadline
+from atvm_pipeline.shell.delivery.sender import NO_THREAD
+from atvm_pipeline.shell.state_dir.paths import Paths
+from atvm_pipeline.shell.state_dir.store import Store
+from atvm_pipeline.shell.watcher.loop import Loop
 
 
 class Noted(Store):
@@ -113,7 +113,7 @@ def test_a_message_waits_where_no_thread_is_left_to_send_it(tmp_path: Path) -> N
 def test_the_loop_ends_an_attempt_at_its_deadline_and_ignores_its_later_outcome(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sending: bool, detail: str, marked: bool
 ) -> None:
-    monkeypatch.setattr(delivery, "POST_LIMIT_S", 0.2)
+    monkeypatch.setattr(sender, "POST_LIMIT_S", 0.2)
     attempting, ended = threading.Event(), threading.Event()
     aborted: list[bool] = []
     workers: list[threading.Thread] = []

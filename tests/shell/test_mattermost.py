@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 
 from atvm_pipeline import __version__
-from atvm_pipeline.shell import clock, mattermost
+from atvm_pipeline.shell.delivery import mattermost
+from atvm_pipeline.shell.system import clock
 from tests.delivering import BODY, attempt, settled_as
 from tests.mattermost_model import (
     REQUEST_ID,

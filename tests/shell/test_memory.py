@@ -2,7 +2,7 @@
 
 import pytest
 
-from atvm_pipeline.shell.memory import oom_kills
+from atvm_pipeline.shell.runner.oom_kills import oom_kills
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import logging
 import msgspec
 import pytest
 
-from atvm_pipeline.shell.webhook import Webhook
+from atvm_pipeline.shell.delivery.webhook import Webhook
 from tests.delivering import attempt
 from tests.mattermost_model import (
     Behaviour,

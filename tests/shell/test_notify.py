@@ -4,14 +4,14 @@ import socket
 
 import pytest
 
-from atvm_pipeline.shell import notify
+from atvm_pipeline.shell.system import sd_notify
 
 
 @pytest.fixture
 def receiver(monkeypatch):
     # As in a process that has just begun.
-    monkeypatch.setattr(notify, "_last_ping_s", float("-inf"))
-    monkeypatch.setattr(notify, "_is_ready", False)
+    monkeypatch.setattr(sd_notify, "_last_ping_s", float("-inf"))
+    monkeypatch.setattr(sd_notify, "_is_ready", False)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
         listening.settimeout(5)
         yield listening
@@ -21,10 +21,10 @@ def test_what_is_told_arrives_at_a_path(receiver, tmp_path, monkeypatch):
     receiver.bind(str(tmp_path / "notify"))
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
 
-    notify.ready()
-    notify.status("RUNNING: 2 of\n3  specs")
-    notify.watchdog()
-    notify.stopping()
+    sd_notify.ready()
+    sd_notify.status("RUNNING: 2 of\n3  specs")
+    sd_notify.watchdog()
+    sd_notify.stopping()
 
     told = [receiver.recv(4096) for _ in range(4)]
     assert told == [b"READY=1", b"STATUS=RUNNING: 2 of 3 specs", b"WATCHDOG=1", b"STOPPING=1"]
@@ -35,7 +35,7 @@ def test_what_is_told_arrives_in_the_abstract_namespace(receiver, tmp_path, monk
     receiver.bind("\0" + name)
     monkeypatch.setenv("NOTIFY_SOCKET", "@" + name)
 
-    notify.ready()
+    sd_notify.ready()
 
     assert receiver.recv(4096) == b"READY=1"
 
@@ -44,7 +44,7 @@ def test_a_foreign_text_cannot_smuggle_in_another_field(receiver, tmp_path, monk
     receiver.bind(str(tmp_path / "notify"))
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
 
-    notify.status("x\nMAINPID=1\n" + "y" * 5000)
+    sd_notify.status("x\nMAINPID=1\n" + "y" * 5000)
 
     told = receiver.recv(65536)
     assert b"\n" not in told
@@ -60,8 +60,8 @@ def test_without_anybody_who_listens_nothing_happens(monkeypatch, address):
     else:
         monkeypatch.setenv("NOTIFY_SOCKET", address)
 
-    notify.ready()
-    notify.status("text")
+    sd_notify.ready()
+    sd_notify.status("text")
 
 
 def test_a_receiver_that_does_not_read_is_not_waited_for(receiver, tmp_path, monkeypatch):
@@ -69,7 +69,7 @@ def test_a_receiver_that_does_not_read_is_not_waited_for(receiver, tmp_path, mon
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
 
     for _ in range(2000):
-        notify.status("RUNNING")
+        sd_notify.status("RUNNING")
 
     assert receiver.recv(4096) == b"STATUS=RUNNING"
 
@@ -79,8 +79,8 @@ def test_a_loop_that_turns_fast_tells_its_watchdog_once_in_a_while(receiver, tmp
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
 
     for _ in range(100):
-        notify.watchdog()
-    notify.ready()
+        sd_notify.watchdog()
+    sd_notify.ready()
 
     assert receiver.recv(4096).startswith(b"WATCHDOG=1")
     assert receiver.recv(4096) == b"READY=1"
@@ -90,6 +90,6 @@ def test_a_watcher_that_is_not_ready_yet_asks_for_more_time_with_each_word(recei
     receiver.bind(str(tmp_path / "notify"))
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
 
-    notify.watchdog()
+    sd_notify.watchdog()
 
     assert receiver.recv(4096) == b"WATCHDOG=1\nEXTEND_TIMEOUT_USEC=120000000"

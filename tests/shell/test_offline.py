@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from atvm_pipeline.shell.offline import Finished, inspect_log, since_from
+from atvm_pipeline.shell.sources.finished_run import Finished, inspect_log, since_from
 from tests.core.recognise import cypress_prints as prints
 
 AGES_S = [-99_999_999_999, -1, 0, 253_402_300_799, 253_402_300_800, 2**40]

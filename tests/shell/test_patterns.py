@@ -4,9 +4,9 @@ import threading
 
 import pytest
 
+from atvm_pipeline.core.dialect import Dialect
 from atvm_pipeline.core.errors import ConfigError
-from atvm_pipeline.core.recognise.dialect import Dialect
-from atvm_pipeline.shell.patterns import AGAIN_LIMIT_S, check_patterns
+from atvm_pipeline.shell.config.backtracking import AGAIN_LIMIT_S, check_patterns
 from tests.waiting import DEADLINE_S
 
 

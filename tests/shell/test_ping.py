@@ -8,10 +8,10 @@ import pytest
 
 from atvm_pipeline.core.effects import PingServer
 from atvm_pipeline.core.events import ServerPinged
-from atvm_pipeline.shell import delivery, http, mattermost
-from atvm_pipeline.shell.deadline import CONNECT_TIMEOUT, Deadline
-from atvm_pipeline.shell.delivery import NO_PING, NO_THREAD, deliverer, performer, send_once
-from atvm_pipeline.shell.webhook import Webhook
+from atvm_pipeline.shell.delivery import http, mattermost, sender
+from atvm_pipeline.shell.delivery.deadline import CONNECT_TIMEOUT, Deadline
+from atvm_pipeline.shell.delivery.sender import NO_PING, NO_THREAD, deliverer, performer, send_once
+from atvm_pipeline.shell.delivery.webhook import Webhook
 from tests.delivering import PING, attempt_ping, listening, pinged_as, proxy_to
 from tests.mattermost_model import (
     Behaviour,
@@ -177,7 +177,7 @@ def test_a_ping_that_hangs_or_breaks_or_has_no_thread_finds_the_server_away(
 ) -> None:
     perform = performer(Webhook.parse("http://127.0.0.1:9/hooks/s3cr3t"), {}, None)
     gate = threading.Event()
-    monkeypatch.setattr(delivery, "ping", lambda *_, **__: gate.wait(60))
+    monkeypatch.setattr(sender, "ping", lambda *_, **__: gate.wait(60))
     found = send_once(PING, perform, Deadline(0.05))
     assert found == pinged_as(found, CONNECT_TIMEOUT)
     gate.set()
@@ -185,10 +185,10 @@ def test_a_ping_that_hangs_or_breaks_or_has_no_thread_finds_the_server_away(
     def broken(_effect: PingServer, webhook: Webhook, **_: object) -> ServerPinged:
         raise RuntimeError(webhook.path)
 
-    monkeypatch.setattr(delivery, "ping", broken)
+    monkeypatch.setattr(sender, "ping", broken)
     found = send_once(PING, perform)
     assert found == pinged_as(found, NO_PING)
     assert "s3cr3t" not in "".join(capfd.readouterr())
-    not_started = delivery.not_started(PING)
+    not_started = sender.not_started(PING)
     assert isinstance(not_started, ServerPinged)
     assert (not_started.up, not_started.detail) == (False, NO_THREAD)

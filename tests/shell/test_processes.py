@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pytest
 
+from atvm_pipeline.core.dialect import Dialect
 from atvm_pipeline.core.events import Process, ProcessesSeen
-from atvm_pipeline.core.recognise.dialect import Dialect
-from atvm_pipeline.shell import processes
-from atvm_pipeline.shell.discovery import find_runner
-from atvm_pipeline.shell.exits import ExitWatch
-from atvm_pipeline.shell.processes import identity, is_alive, self_identity
-from atvm_pipeline.shell.roles import Roles, is_ours
-from atvm_pipeline.shell.stopping import stop_tree
-from atvm_pipeline.shell.tree import STUCK_LOOKS, Tree
+from atvm_pipeline.shell.processes import process_table
+from atvm_pipeline.shell.processes.discovery import find_runner
+from atvm_pipeline.shell.processes.exit_watch import ExitWatch
+from atvm_pipeline.shell.processes.process_table import identity, is_alive, self_identity
+from atvm_pipeline.shell.processes.roles import Roles, is_ours
+from atvm_pipeline.shell.processes.tree import STUCK_LOOKS, Tree
+from atvm_pipeline.shell.runner.stop import stop_tree
 from tests.waiting import DEADLINE_S, wait_for
 
 SLEEP = "import time; time.sleep(60)"
@@ -118,8 +118,8 @@ def test_no_process_has_no_identity() -> None:
 
 def test_a_zombie_does_not_live() -> None:
     process = subprocess.Popen(["true"])
-    wait_for(lambda: processes.read_row(process.pid).state == "Z", "a zombie")  # type: ignore[union-attr]
-    row = processes.read_row(process.pid)
+    wait_for(lambda: process_table.read_row(process.pid).state == "Z", "a zombie")  # type: ignore[union-attr]
+    row = process_table.read_row(process.pid)
     assert row is not None
 
     assert identity(process.pid) is None

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from atvm_pipeline.core.codec import decode_event, encode_state
-from atvm_pipeline.core.outbox import EXPIRES_S
+from atvm_pipeline.core.messages.outbox import EXPIRES_S
 from atvm_pipeline.core.reducer import replay
 from atvm_pipeline.core.snapshot import state_file
-from atvm_pipeline.shell.files import make_folder
-from atvm_pipeline.shell.records import Paths, Request, write_record
-from atvm_pipeline.shell.reset import archive
+from atvm_pipeline.shell.state_dir.archive import archive
+from atvm_pipeline.shell.state_dir.records import Paths, Request, write_record
+from atvm_pipeline.shell.system.files import make_folder
 
 PROJECT = Path(__file__).resolve().parents[2]
 LINES = (PROJECT / "fixtures" / "schema-1" / "journal.jsonl").read_bytes().splitlines(keepends=True)

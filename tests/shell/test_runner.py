@@ -8,13 +8,19 @@ from pathlib import Path
 import pytest
 
 from atvm_pipeline.core.errors import DataError
-from atvm_pipeline.shell.files import is_locked, locked
-from atvm_pipeline.shell.processes import identity, is_alive
-from atvm_pipeline.shell.records import ExitRecord, MarkerRecord, RunnerRecord, read_record, write_record
-from atvm_pipeline.shell.refusals import Refused
-from atvm_pipeline.shell.runner import run_runner
-from atvm_pipeline.shell.service_result import note_service_result
-from atvm_pipeline.shell.stopping import stop_runner
+from atvm_pipeline.shell.exit_codes import Refused
+from atvm_pipeline.shell.processes.process_table import identity, is_alive
+from atvm_pipeline.shell.runner.exit_status import note_service_result
+from atvm_pipeline.shell.runner.stop import stop_runner
+from atvm_pipeline.shell.runner.wrapper import run_runner
+from atvm_pipeline.shell.state_dir.records import (
+    ExitRecord,
+    MarkerRecord,
+    RunnerRecord,
+    read_record,
+    write_record,
+)
+from atvm_pipeline.shell.system.files import is_locked, locked
 from tests.running import BUILD, RUN_ID, exit_record, make_request, runner
 from tests.waiting import DEADLINE_S, wait_for
 
@@ -339,7 +345,7 @@ def test_systemd_makes_the_record_that_a_killed_wrapper_could_not_write(tmp_path
 
 
 def read_request_time(paths):
-    from atvm_pipeline.shell.records import Request
+    from atvm_pipeline.shell.state_dir.records import Request
 
     request = read_record(paths.request, Request)
     assert request is not None

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from atvm_pipeline.shell import specs
-from atvm_pipeline.shell.specs import find_specs
+from atvm_pipeline.shell.start import spec_files
+from atvm_pipeline.shell.start.spec_files import find_specs
 
 
 def make(folder: Path, *names: str) -> Path:
@@ -44,7 +44,7 @@ def test_a_tree_that_cannot_be_listed_completely_says_nothing(
     assert find_specs(tmp_path / "nowhere", ["**"]) is None
 
     make(tmp_path, "a.cy.ts", "b/c.cy.ts")
-    monkeypatch.setattr(specs, "FILES_MAX", 4)
+    monkeypatch.setattr(spec_files, "FILES_MAX", 4)
     assert find_specs(tmp_path, ["*.cy.ts"]) == ("a.cy.ts",)
-    monkeypatch.setattr(specs, "FILES_MAX", 3)
+    monkeypatch.setattr(spec_files, "FILES_MAX", 3)
     assert find_specs(tmp_path, ["*.cy.ts"]) is None

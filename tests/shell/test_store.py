@@ -9,9 +9,9 @@ from atvm_pipeline.core.codec import encode_event, encode_state
 from atvm_pipeline.core.reducer import replay
 from atvm_pipeline.core.snapshot import state_file
 from atvm_pipeline.core.state import Run
-from atvm_pipeline.shell.files import make_folder
-from atvm_pipeline.shell.records import Paths
-from atvm_pipeline.shell.store import Store, load, read_journal
+from atvm_pipeline.shell.state_dir.records import Paths
+from atvm_pipeline.shell.state_dir.store import Store, load, read_journal
+from atvm_pipeline.shell.system.files import make_folder
 from tests.histories import END, EVENTS, LINES, MIDDLE, RUN_ID, WHOLE, content, folded, lay
 
 

@@ -8,9 +8,9 @@ import pytest
 from atvm_pipeline.core.codec import encode_state
 from atvm_pipeline.core.errors import DataError, NewerFormatError
 from atvm_pipeline.core.snapshot import state_file
-from atvm_pipeline.shell.files import make_folder
-from atvm_pipeline.shell.records import Paths
-from atvm_pipeline.shell.store import Store, load, read_journal
+from atvm_pipeline.shell.state_dir.records import Paths
+from atvm_pipeline.shell.state_dir.store import Store, load, read_journal
+from atvm_pipeline.shell.system.files import make_folder
 from tests.histories import END, LINES, MIDDLE, RUN_ID, WHOLE, content, lay
 
 NEWER = b'{"at":"2027-01-01T00:00:00Z","seq":%d,"type":"host-woken"}\n'

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from atvm_pipeline.core.errors import ConfigError
-from atvm_pipeline.shell import settings
-from atvm_pipeline.shell.clock import now
-from atvm_pipeline.shell.files import is_locked
-from atvm_pipeline.shell.processes import is_alive, read_row, self_identity
-from atvm_pipeline.shell.records import RunnerRecord, WatcherRecord, read_record, write_record
-from atvm_pipeline.shell.refusals import Refused
-from atvm_pipeline.shell.stopping import stop_runner
+from atvm_pipeline.shell.config import settings
+from atvm_pipeline.shell.exit_codes import Refused
+from atvm_pipeline.shell.processes.process_table import is_alive, read_row, self_identity
+from atvm_pipeline.shell.runner.stop import stop_runner
+from atvm_pipeline.shell.state_dir.records import RunnerRecord, WatcherRecord, read_record, write_record
 from atvm_pipeline.shell.supervisor import Local, Systemd, choose, systemd
+from atvm_pipeline.shell.system.clock import now
+from atvm_pipeline.shell.system.files import is_locked
 from tests.privileges import needs
 from tests.running import BUILD, RUN_ID, exit_record, make_request, pipeline
 from tests.waiting import DEADLINE_S, SOON_S, wait_for
@@ -172,7 +172,7 @@ def test_both_outlive_the_one_who_started_them(tmp_path):
     paths = make_request(tmp_path, "echo up; sleep 300")
     program = (
         "import sys, os; from pathlib import Path\n"
-        "from atvm_pipeline.shell.records import Paths; from atvm_pipeline.shell.supervisor import Local\n"
+        "from atvm_pipeline.shell.state_dir.records import Paths; from atvm_pipeline.shell.supervisor import Local\n"
         f"paths = Paths(Path({str(paths.state_root)!r}), {BUILD!r}); local = Local(); local.start_runner(paths)\n"
         f"sys.exit(local.wait_until_running(paths, {RUN_ID!r}, {DEADLINE_S}))\n"
     )

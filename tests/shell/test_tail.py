@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from atvm_pipeline.core.events import LogRead
-from atvm_pipeline.shell.tail import BLOCK_BYTES
+from atvm_pipeline.shell.sources.log_follower import BLOCK_BYTES
 from tests.controller import PROJECT
 from tests.shell.tailing import Follow, append, labels, line, no_access, replaced, rotate
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from msgspec.structs import replace
 
-from atvm_pipeline.core.recognise.console import ScannerState
-from atvm_pipeline.shell.logfile import LogFile
-from atvm_pipeline.shell.succession import Succession, Successor
-from atvm_pipeline.shell.tail import Tail
+from atvm_pipeline.core.console.scanner import ScannerState
+from atvm_pipeline.shell.sources.log_file import LogFile
+from atvm_pipeline.shell.sources.log_follower import Tail
+from atvm_pipeline.shell.sources.log_rotation import Succession, Successor
 from tests import descriptors
 from tests.shell.follow_model import ACTIONS, LOSSLESS, main, play, sequence
 

@@ -12,15 +12,15 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from atvm_pipeline.cli import explain
+from atvm_pipeline.cli.commands import explain
+from atvm_pipeline.core.console.scanner import Scanner
 from atvm_pipeline.core.events import LogRead, LogReplaced, RunRequested
-from atvm_pipeline.core.recognise.console import Scanner
 from atvm_pipeline.core.reducer import begin, reduce
 from atvm_pipeline.core.snapshot import snapshot
 from atvm_pipeline.core.state import Run
-from atvm_pipeline.shell.paths import Paths
-from atvm_pipeline.shell.reading import log_begin
-from atvm_pipeline.shell.tail import Tail
+from atvm_pipeline.shell.sources.log_follower import Tail
+from atvm_pipeline.shell.state_dir.paths import Paths
+from atvm_pipeline.shell.state_dir.reader import log_begin
 from tests.conftest import REPLAY
 from tests.core.test_replay import read
 

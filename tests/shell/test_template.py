@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from atvm_pipeline.shell.template import run_template
+from atvm_pipeline.shell.start.template import run_template
 from tests.running import BUILD, PROJECT
 from tests.waiting import DEADLINE_S, wait_for
 
@@ -81,7 +81,7 @@ def test_a_command_that_cannot_be_started_is_an_oserror_that_names_the_folder(tm
 def test_an_interrupted_start_ends_its_template_command(tmp_path, name):
     """The signal goes to the starter alone, as `kill` sends it; ^C would reach both."""
     program = (
-        "import signal, sys; from pathlib import Path; from atvm_pipeline.shell.template import run_template\n"
+        "import signal, sys; from pathlib import Path; from atvm_pipeline.shell.start.template import run_template\n"
         "signal.signal(signal.SIGHUP, signal.SIG_DFL)  # these tests may run under nohup\n"
         "here = Path(sys.argv[1])\n"
         "try:\n"
@@ -104,7 +104,7 @@ def test_an_interrupted_start_ends_its_template_command(tmp_path, name):
 
 def test_a_start_under_nohup_outlives_the_terminal(tmp_path):
     program = (
-        "import sys; from pathlib import Path; from atvm_pipeline.shell.template import run_template\n"
+        "import sys; from pathlib import Path; from atvm_pipeline.shell.start.template import run_template\n"
         "here = Path(sys.argv[1])\n"
         "run_template('echo $$ > pid; while [ ! -e go ]; do sleep 0.05; done', here, {'PATH': sys.argv[2]}, 'b', here)\n"
     )

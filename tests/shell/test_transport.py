@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from atvm_pipeline.shell import deadline, http
+from atvm_pipeline.shell.delivery import deadline, http
 from tests.delivering import attempt, listening, settled_as
 from tests.mattermost_model import (
     Behaviour,

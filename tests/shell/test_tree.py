@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from atvm_pipeline.core.recognise.dialect import Dialect
-from atvm_pipeline.shell import processes, tree
-from atvm_pipeline.shell.processes import identity
-from atvm_pipeline.shell.tree import Newcomers, Tree
+from atvm_pipeline.core.dialect import Dialect
+from atvm_pipeline.shell.processes import process_table, tree
+from atvm_pipeline.shell.processes.process_table import identity
+from atvm_pipeline.shell.processes.tree import Newcomers, Tree
 from tests.waiting import wait_for
 
 
@@ -53,21 +53,21 @@ def pids(seen: Tree) -> set[int]:
 
 
 def test_the_kernel_says_which_id_it_gave_last(sleeper: subprocess.Popen[bytes]) -> None:
-    before = processes.newest_pid()
+    before = process_table.newest_pid()
     one_more(sleeper)
 
     assert before is not None
-    assert processes.newest_pid() != before
+    assert process_table.newest_pid() != before
 
 
 def test_where_nobody_says_so_no_id_was_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processes, "_read", lambda _path: b"")
+    monkeypatch.setattr(process_table, "_read", lambda _path: b"")
 
-    assert processes.newest_pid() is None
+    assert process_table.newest_pid() is None
 
-    monkeypatch.setattr(processes, "_read", lambda _path: b"0.25 0.46 1.50 1/93 0\n")
+    monkeypatch.setattr(process_table, "_read", lambda _path: b"0.25 0.46 1.50 1/93 0\n")
 
-    assert processes.newest_pid() is None
+    assert process_table.newest_pid() is None
 
 
 def test_only_who_has_begun_since_is_new(sleeper: subprocess.Popen[bytes]) -> None:
@@ -89,8 +89,8 @@ def test_only_who_has_begun_since_is_new(sleeper: subprocess.Popen[bytes]) -> No
 
 def test_nobody_is_asked_for_while_the_last_id_stays_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     listed = []
-    monkeypatch.setattr(processes, "newest_pid", lambda: 7)
-    monkeypatch.setattr(processes, "pids", lambda: listed.append(1) or [])
+    monkeypatch.setattr(process_table, "newest_pid", lambda: 7)
+    monkeypatch.setattr(process_table, "pids", lambda: listed.append(1) or [])
     newcomers = Newcomers()
     for _ in range(1 + tree.NO_NEWS_MAX):
         newcomers.look()
@@ -104,8 +104,8 @@ def test_nobody_is_asked_for_while_the_last_id_stays_the_same(monkeypatch: pytes
 
 def test_without_a_last_id_everybody_is_listed_with_every_look(monkeypatch: pytest.MonkeyPatch) -> None:
     listed = []
-    monkeypatch.setattr(processes, "newest_pid", lambda: None)
-    monkeypatch.setattr(processes, "pids", lambda: listed.append(1) or [])
+    monkeypatch.setattr(process_table, "newest_pid", lambda: None)
+    monkeypatch.setattr(process_table, "pids", lambda: listed.append(1) or [])
     newcomers = Newcomers()
     for _ in range(3):
         newcomers.look()
@@ -116,7 +116,7 @@ def test_without_a_last_id_everybody_is_listed_with_every_look(monkeypatch: pyte
 def test_everybody_is_read_again_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     newcomers = Newcomers()
     newcomers.look()
-    monkeypatch.setattr(processes, "newest_pid", lambda: None)
+    monkeypatch.setattr(process_table, "newest_pid", lambda: None)
     monkeypatch.setattr(tree, "WHOLE_EVERY_S", 0.0)
 
     assert os.getpid() in {row.pid for row in newcomers.look()}
@@ -144,17 +144,17 @@ def test_who_is_adopted_while_the_table_is_read_is_a_member_with_the_next_look(
     seen = tree_of(sleeper)
     assert pids(seen) == {sleeper.pid}
     pid = one_more(sleeper)
-    real = processes.read_row
+    real = process_table.read_row
 
-    def orphaned(one: int) -> processes.Row | None:
+    def orphaned(one: int) -> process_table.Row | None:
         row = real(one)
         return row._replace(parent=2**30) if row is not None and one == pid else row
 
-    monkeypatch.setattr(processes, "read_row", orphaned)
+    monkeypatch.setattr(process_table, "read_row", orphaned)
 
     assert pids(seen) == {sleeper.pid}
 
-    monkeypatch.setattr(processes, "read_row", real)
+    monkeypatch.setattr(process_table, "read_row", real)
 
     assert pids(seen) == {sleeper.pid, pid}
 
@@ -180,13 +180,13 @@ def test_a_look_at_a_quiet_tree_reads_its_members_and_nobody_else(
     below = {one_more(sleeper) for _ in range(3)}
     seen = tree_of(sleeper)
     # No other process of this machine starts meanwhile.
-    listed = processes.pids()
-    monkeypatch.setattr(processes, "pids", lambda: listed)
-    monkeypatch.setattr(processes, "newest_pid", lambda: 7)
+    listed = process_table.pids()
+    monkeypatch.setattr(process_table, "pids", lambda: listed)
+    monkeypatch.setattr(process_table, "newest_pid", lambda: 7)
     for _ in range(2):
         seen.look()
     read: list[str] = []
-    monkeypatch.setattr(processes, "_read", lambda path: read.append(path) or b"")
+    monkeypatch.setattr(process_table, "_read", lambda path: read.append(path) or b"")
     seen.look()
 
     assert sorted(read) == sorted(f"/proc/{pid}/stat" for pid in (sleeper.pid, *below))
@@ -217,7 +217,7 @@ def test_a_process_that_becomes_another_program_under_its_name_is_judged_anew_wh
 
             asked: list[int] = []
             monkeypatch.setattr(tree, "YOUNG_S", 0.0)
-            monkeypatch.setattr(processes, "command_line", lambda pid: asked.append(pid) or [])
+            monkeypatch.setattr(process_table, "command_line", lambda pid: asked.append(pid) or [])
             seen.look()
 
             assert asked == [], "once it is no longer young"
@@ -241,19 +241,19 @@ def test_a_command_line_that_was_rewritten_with_blanks_is_told_in_words(
         (b"\xff\0x\0", ["\udcff", "x"]),
         (b"", []),
     ):
-        monkeypatch.setattr(processes, "_read", lambda _path, data=data: data)
+        monkeypatch.setattr(process_table, "_read", lambda _path, data=data: data)
 
-        assert processes.command_line(1) == words
+        assert process_table.command_line(1) == words
 
 
 def test_a_long_command_line_is_read_whole() -> None:
-    word = "x" * processes.READ_BYTES
+    word = "x" * process_table.READ_BYTES
     with subprocess.Popen(["bash", "-c", "read -r _", word, word, word], stdin=subprocess.PIPE) as process:
         try:
             end = time.monotonic() + 20
-            while processes.command_line(process.pid)[:1] != ["bash"]:
+            while process_table.command_line(process.pid)[:1] != ["bash"]:
                 assert time.monotonic() < end
 
-            assert processes.command_line(process.pid)[3:] == [word, word, word]
+            assert process_table.command_line(process.pid)[3:] == [word, word, word]
         finally:
             process.kill()

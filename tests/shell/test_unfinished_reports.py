@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from atvm_pipeline.shell import artifacts as source
+from atvm_pipeline.shell.sources import report_files as source
 from tests.shell.test_artifacts import folder as folder, following, specs, xml  # noqa: PLC0414 - a fixture
 
 

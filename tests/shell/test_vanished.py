@@ -10,10 +10,10 @@ import pytest
 
 from atvm_pipeline.core.events import Event, RunnerStarted, RunnerVanished, RunRequested
 from atvm_pipeline.core.reducer import begin, reduce
-from atvm_pipeline.shell.clock import boot_id
-from atvm_pipeline.shell.files import make_folder
-from atvm_pipeline.shell.records import MarkerRecord, Paths, Request, write_record
-from atvm_pipeline.shell.sources import VANISH_LOOKS, Sources
+from atvm_pipeline.shell.sources.collector import VANISH_LOOKS, Sources
+from atvm_pipeline.shell.state_dir.records import MarkerRecord, Paths, Request, write_record
+from atvm_pipeline.shell.system.clock import boot_id
+from atvm_pipeline.shell.system.files import make_folder
 
 NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 BUILD = "e2e-redhat9.6-fc"

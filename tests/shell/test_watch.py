@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from atvm_pipeline.shell.watch import Watch
+from atvm_pipeline.shell.sources.fs_events import Watch
 from tests.shell.watched import Place, has_been_told
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from atvm_pipeline.core.recognise.dialect import Dialect
-from atvm_pipeline.shell import artifacts as artifacts_source, watch as watching
-from atvm_pipeline.shell.artifacts import Artifacts
+from atvm_pipeline.core.dialect import Dialect
+from atvm_pipeline.shell.sources import fs_events as watching, report_files as artifacts_source
+from atvm_pipeline.shell.sources.report_files import Artifacts
 from tests.controller import PROJECT
 from tests.privileges import needs
 from tests.shell.watched import Place, has_been_told
@@ -29,10 +29,10 @@ CHILD = """
 import os
 import sys
 from pathlib import Path
-from atvm_pipeline.core.recognise.dialect import Dialect
-from atvm_pipeline.shell import artifacts as artifacts_source, watch as watching
-from atvm_pipeline.shell.artifacts import Artifacts
-from atvm_pipeline.shell.watch import Watch
+from atvm_pipeline.core.dialect import Dialect
+from atvm_pipeline.shell.sources import report_files as artifacts_source, fs_events as watching
+from atvm_pipeline.shell.sources.report_files import Artifacts
+from atvm_pipeline.shell.sources.fs_events import Watch
 from tests.controller import PROJECT
 def say(text):
     # Hints come from several threads: a line is written at once, or two become one.

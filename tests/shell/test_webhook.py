@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from atvm_pipeline.core.errors import ConfigError
-from atvm_pipeline.shell.webhook import Webhook
+from atvm_pipeline.shell.delivery.webhook import Webhook
 
 
 @pytest.mark.parametrize(

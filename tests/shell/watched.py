@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from atvm_pipeline.shell.watch import Watch
+from atvm_pipeline.shell.sources.fs_events import Watch
 from tests.waiting import wait_for
 
 

@@ -6,18 +6,18 @@ from typing import Any
 
 import msgspec
 
-from atvm_pipeline.core.attempts import REPEATS_MAX
 from atvm_pipeline.core.codec import decode_event, encode_state
 from atvm_pipeline.core.errors import DataError
 from atvm_pipeline.core.events import Event
-from atvm_pipeline.core.outbox import may_have_arrived
+from atvm_pipeline.core.messages.attempts import REPEATS_MAX
+from atvm_pipeline.core.messages.outbox import may_have_arrived
+from atvm_pipeline.core.messages.undelivered import LOST, last_outcomes
 from atvm_pipeline.core.phases import TERMINAL_PHASES
 from atvm_pipeline.core.reducer import replay
 from atvm_pipeline.core.snapshot import state_file
 from atvm_pipeline.core.state import Run
-from atvm_pipeline.core.undelivered import LOST, last_outcomes
-from atvm_pipeline.shell.records import Paths
-from atvm_pipeline.shell.store import load, read_journal
+from atvm_pipeline.shell.state_dir.records import Paths
+from atvm_pipeline.shell.state_dir.store import load, read_journal
 
 from .server import Server
 

@@ -8,14 +8,19 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from atvm_pipeline.core import attempts, outbox, reducer, undelivered
+from atvm_pipeline.core import reducer
 from atvm_pipeline.core.effects import Effect
 from atvm_pipeline.core.events import CancelRequested, DeliverySettled, Event
+from atvm_pipeline.core.messages import attempts, outbox, undelivered
 from atvm_pipeline.core.state import Post, Run
-from atvm_pipeline.shell import files, mattermost, processes, sources, watching
-from atvm_pipeline.shell.loop import Loop
-from atvm_pipeline.shell.records import ExitRecord
-from atvm_pipeline.shell.store import Loaded, Store, load
+from atvm_pipeline.shell.delivery import mattermost
+from atvm_pipeline.shell.processes import process_table
+from atvm_pipeline.shell.sources import collector
+from atvm_pipeline.shell.state_dir.records import ExitRecord
+from atvm_pipeline.shell.state_dir.store import Loaded, Store, load
+from atvm_pipeline.shell.system import files
+from atvm_pipeline.shell.watcher import service
+from atvm_pipeline.shell.watcher.loop import Loop
 
 Swap = tuple[Any, str, Any]
 """(where, name, what stands there instead)"""
@@ -67,7 +72,7 @@ def _any_record(path: Any, kind: Any, run_id: str | None = None) -> Any:
 
 
 def _pid_alone(pid: int, _create_time: float) -> bool:
-    row = processes.read_row(pid)
+    row = process_table.read_row(pid)
     return row is not None and row.lives
 
 
@@ -87,14 +92,14 @@ def _in_place(whole: Iterable[tuple[Any, bytes]], **_made_in: Any) -> None:
         os.close(descriptor)
 
 
-CRASHED: Callable[[Run], list[DeliverySettled]] = watching.crashed_deliveries
+CRASHED: Callable[[Run], list[DeliverySettled]] = service.crashed_deliveries
 GATEWAY = attempts._probably_not_arrived
 APPLY = reducer._apply
-READ = sources.read_record
+READ = collector.read_record
 
 MUTANTS: dict[str, Swap] = {
     "acts before the sync": (Loop, "feed", _act_first),
-    "drops the outbox on restart": (watching, "load", _without_outbox),
+    "drops the outbox on restart": (service, "load", _without_outbox),
     "forgets the mark on a repeat": (outbox, "payload_to_send", _unmarked),
     "forgets the mark after a gateway": (attempts, "_probably_not_arrived", _gateway_unmarked),
     "repeats without a ping": (outbox, "_pinging", outbox.attempted),
@@ -107,11 +112,11 @@ MUTANTS: dict[str, Swap] = {
     "saves the snapshot before the journal": (Loop, "_commit", _save_first),
     "writes state files in place": (files, "replace_files", _in_place),
     "lets a late cancel overwrite the end": (reducer, "_apply", _overwritten),
-    "forgets attempts that a crash cut off": (watching, "crashed_deliveries", lambda _run: []),
-    "takes a cut attempt as not arrived": (watching, "crashed_deliveries", _not_arrived),
-    "appends behind a torn line": (watching, "load", _with_torn_tail),
-    "reads the exit record of another run": (sources, "read_record", _any_record),
-    "knows a process by its pid alone": (processes, "is_alive", _pid_alone),
+    "forgets attempts that a crash cut off": (service, "crashed_deliveries", lambda _run: []),
+    "takes a cut attempt as not arrived": (service, "crashed_deliveries", _not_arrived),
+    "appends behind a torn line": (service, "load", _with_torn_tail),
+    "reads the exit record of another run": (collector, "read_record", _any_record),
+    "knows a process by its pid alone": (process_table, "is_alive", _pid_alone),
 }
 """What is wrong -> what makes it so."""
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import msgspec
 
+from atvm_pipeline.core.dialect import Dialect
 from atvm_pipeline.core.events import Settings
-from atvm_pipeline.core.recognise.dialect import Dialect
-from atvm_pipeline.shell.artifacts import list_artifacts
-from atvm_pipeline.shell.records import (
+from atvm_pipeline.shell.sources.report_files import list_artifacts
+from atvm_pipeline.shell.state_dir.records import (
     BaselineRecord,
     ExitRecord,
     MarkerRecord,

@@ -9,19 +9,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from atvm_pipeline.shell import (
-    alerting,
-    clock,
-    delivery,
-    http,
-    insisting,
-    loop,
-    processes,
-    sources,
-    store,
-    watching,
-)
-from atvm_pipeline.shell.loop import Loop
+from atvm_pipeline.shell.delivery import alerts, http, sender
+from atvm_pipeline.shell.processes import process_table
+from atvm_pipeline.shell.sources import collector
+from atvm_pipeline.shell.state_dir import store
+from atvm_pipeline.shell.system import clock
+from atvm_pipeline.shell.watcher import loop, retry, service
+from atvm_pipeline.shell.watcher.loop import Loop
 
 from .outside import Outside
 from .server import Server
@@ -72,11 +66,11 @@ def simulated(
         finally:
             watcher.inbox.answer_after_s = server.answer_after_s
 
-    def send_once(effect: Any, perform: delivery.Deliver) -> Any:
-        return perform(effect, delivery.deadline_of(effect))
+    def send_once(effect: Any, perform: sender.Deliver) -> Any:
+        return perform(effect, sender.deadline_of(effect))
 
     def tell_apart(*args: Any, **more: Any) -> None:
-        world.after(0.5, lambda: alerting.tell(*args, **more, patience_s=0), watcher.owner)
+        world.after(0.5, lambda: alerts.tell(*args, **more, patience_s=0), watcher.owner)
 
     def listen(started: Loop) -> None:
         watcher.loop = started
@@ -86,19 +80,19 @@ def simulated(
         (clock, "utc_offset_s", lambda: 0),
         (os, "urandom", lambda size: next(names).to_bytes(size, "big")),
         (loop, "POLL_S", poll_s),
-        *((module, "log", world.tell) for module in (insisting, store, alerting, watching)),
-        (alerting, "send_once", send_once),
+        *((module, "log", world.tell) for module in (retry, store, alerts, service)),
+        (alerts, "send_once", send_once),
         (http, "send", send),
         *(
-            (processes, name, getattr(outside.table, name))
+            (process_table, name, getattr(outside.table, name))
             for name in ("read_row", "pids", "newest_pid", "command_line")
         ),
-        (sources, "ExitWatch", outside.table.wait_for_exit),
-        (watching, "Loop", partial(Loop, inbox=watcher.inbox, spawn=spawn)),
-        (watching, "Watch", watcher.watch),
-        (watching, "_stop_on_signals", listen),
-        (watching, "self_identity", lambda: (WATCHER + watcher.number, 1.0)),
-        (watching, "tell_apart", tell_apart),
+        (collector, "ExitWatch", outside.table.wait_for_exit),
+        (service, "Loop", partial(Loop, inbox=watcher.inbox, spawn=spawn)),
+        (service, "Watch", watcher.watch),
+        (service, "_stop_on_signals", listen),
+        (service, "self_identity", lambda: (WATCHER + watcher.number, 1.0)),
+        (service, "tell_apart", tell_apart),
     ]
     kept = [(place, name, getattr(place, name)) for place, name, _ in places]
     try:

@@ -4,9 +4,9 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from atvm_pipeline.shell import http
-from atvm_pipeline.shell.deadline import CONNECT_TIMEOUT, NO_ANSWER
-from atvm_pipeline.shell.http import Answer, NotArrivedError, UncertainError
+from atvm_pipeline.shell.delivery import http
+from atvm_pipeline.shell.delivery.deadline import CONNECT_TIMEOUT, NO_ANSWER
+from atvm_pipeline.shell.delivery.http import Answer, NotArrivedError, UncertainError
 
 from .world import World
 

@@ -7,7 +7,7 @@ import msgspec
 
 from atvm_pipeline.core.events import Settings
 from atvm_pipeline.core.facts import Counts
-from atvm_pipeline.core.recognise.reports import FailedCase, Report, ReportedSpec
+from atvm_pipeline.core.junit.report import FailedCase, Report, ReportedSpec
 from tests.core.recognise import cypress_prints as prints
 from tests.core.test_early_ends import ENDS
 from tests.player import xml_of

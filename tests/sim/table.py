@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
-from atvm_pipeline.shell.processes import Row
+from atvm_pipeline.shell.processes.process_table import Row
 
 from .world import World
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
-from atvm_pipeline.shell.loop import Item
+from atvm_pipeline.shell.watcher.loop import Item
 
 BEGIN = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 Action = Callable[[], None]

@@ -1,6 +1,6 @@
 """A webhook's receiver inside the host: each body becomes a line of a file that survives a power cut.
 
-Usage: receiver.py PORT FILE
+Usage: demo_receiver.py PORT FILE
 """
 
 import json

@@ -1,6 +1,6 @@
 """Who keeps the processes of a run: systemd's units, or this program by itself."""
 
-from atvm_pipeline.shell.refusals import UNAVAILABLE, Refused
+from atvm_pipeline.shell.exit_codes import UNAVAILABLE, Refused
 
 from .base import Supervisor
 from .local import Local

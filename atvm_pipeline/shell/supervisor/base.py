@@ -9,11 +9,8 @@ import signal
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from atvm_pipeline.shell import clock
-from atvm_pipeline.shell.files import is_locked
-from atvm_pipeline.shell.processes import is_alive
-from atvm_pipeline.shell.programs import systemctl
-from atvm_pipeline.shell.records import (
+from atvm_pipeline.shell.processes.process_table import is_alive
+from atvm_pipeline.shell.state_dir.records import (
     ExitRecord,
     Paths,
     Request,
@@ -21,6 +18,9 @@ from atvm_pipeline.shell.records import (
     WatcherRecord,
     read_record,
 )
+from atvm_pipeline.shell.system import clock
+from atvm_pipeline.shell.system.files import is_locked
+from atvm_pipeline.shell.system.subprocesses import systemctl
 
 WATCHER_UNIT = "atvm-run-watcher@{}.service"
 RUNNER_UNIT = "atvm-runner@{}.service"

@@ -5,10 +5,10 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from atvm_pipeline.shell.environment import without_secrets
-from atvm_pipeline.shell.files import is_locked
-from atvm_pipeline.shell.programs import Started, start_detached
-from atvm_pipeline.shell.records import Paths
+from atvm_pipeline.shell.config.environment import without_secrets
+from atvm_pipeline.shell.state_dir.records import Paths
+from atvm_pipeline.shell.system.files import is_locked
+from atvm_pipeline.shell.system.subprocesses import Started, start_detached
 
 from . import base
 

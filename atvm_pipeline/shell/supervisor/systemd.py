@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from atvm_pipeline.core.errors import ConfigError
-from atvm_pipeline.shell import credentials, settings
-from atvm_pipeline.shell.environment import read_env_file
-from atvm_pipeline.shell.programs import systemctl
-from atvm_pipeline.shell.records import Paths
+from atvm_pipeline.shell.config import credentials, settings
+from atvm_pipeline.shell.config.environment import read_env_file
+from atvm_pipeline.shell.state_dir.records import Paths
+from atvm_pipeline.shell.system.subprocesses import systemctl
 
 from . import base
 from .base import RUNNER_UNIT, WATCHER_UNIT

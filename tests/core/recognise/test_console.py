@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import msgspec
 import pytest
 
+from atvm_pipeline.cli.fact_lines import describe
 from atvm_pipeline.core import facts as f
-from atvm_pipeline.core.recognise.console import Scanner, ScannerState
-from atvm_pipeline.core.recognise.describe import describe
-from atvm_pipeline.core.recognise.dialect import Dialect
+from atvm_pipeline.core.console.scanner import Scanner, ScannerState
+from atvm_pipeline.core.dialect import Dialect
 from tests.core.recognise import cypress_prints as prints
 
 SCANNER = Scanner(Dialect())

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from atvm_pipeline.core import facts as f
-from atvm_pipeline.core.recognise.console import Scanner, ScannerState
-from atvm_pipeline.core.recognise.dialect import Dialect
-from atvm_pipeline.core.recognise.lines import LINE_BYTES_MAX
+from atvm_pipeline.core.console.lines import LINE_BYTES_MAX
+from atvm_pipeline.core.console.scanner import Scanner, ScannerState
+from atvm_pipeline.core.dialect import Dialect
 from tests.core.recognise import cypress_prints as prints
 from tests.core.recognise.test_console_errors import BLOCKS, SERVER, STATUS
 from tests.core.recognise.test_console_hostile import FAKES, failing_run

@@ -3,10 +3,10 @@
 import pytest
 
 from atvm_pipeline.core import facts as f
+from atvm_pipeline.core.console.error_blocks import ERROR_STARTS, error_in
+from atvm_pipeline.core.console.scanner import Scanner, ScannerState
+from atvm_pipeline.core.dialect import Dialect
 from atvm_pipeline.core.reasons import REASONS
-from atvm_pipeline.core.recognise.console import Scanner, ScannerState
-from atvm_pipeline.core.recognise.dialect import Dialect
-from atvm_pipeline.core.recognise.errors import ERROR_STARTS, error_in
 from tests.core.recognise import cypress_prints as prints
 from tests.core.recognise.test_console import found
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from atvm_pipeline.core import facts as f
+from atvm_pipeline.core.console.scanner import Scanner, ScannerState
+from atvm_pipeline.core.dialect import Dialect
 from atvm_pipeline.core.reasons import REASONS
-from atvm_pipeline.core.recognise.console import Scanner, ScannerState
-from atvm_pipeline.core.recognise.dialect import Dialect
 from tests.corpus import CONSOLE
 
 FILES = sorted(CONSOLE.glob("*.txt"))

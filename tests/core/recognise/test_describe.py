@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
+from atvm_pipeline.cli.fact_lines import describe
 from atvm_pipeline.core import facts as f
-from atvm_pipeline.core.recognise.describe import describe
 
 CHILD = f.ChildDescribed(offset=0, cypress="12.17.4", browser="Chrome 116")
 

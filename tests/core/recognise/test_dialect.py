@@ -5,8 +5,8 @@ import msgspec
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from atvm_pipeline.core.dialect import Dialect, read_dialect
 from atvm_pipeline.core.errors import ConfigError, DialectError
-from atvm_pipeline.core.recognise.dialect import Dialect, read_dialect
 
 
 def test_an_empty_file_is_the_default_dialect() -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from atvm_pipeline.core import facts as f
-from atvm_pipeline.core.recognise.console import Scanner
-from atvm_pipeline.core.recognise.dialect import Dialect
+from atvm_pipeline.core.console.scanner import Scanner
+from atvm_pipeline.core.dialect import Dialect
 from tests.core.judging import judged
 from tests.core.recognise import cypress_prints as prints
 from tests.core.recognise.test_console import found

@@ -6,18 +6,18 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from atvm_pipeline.core.facts import LastLine
-from atvm_pipeline.core.harmless import printable
-from atvm_pipeline.core.recognise.console import Scanner, ScannerState
-from atvm_pipeline.core.recognise.dialect import Dialect
-from atvm_pipeline.core.recognise.last_lines import (
+from atvm_pipeline.core.console.last_lines import (
     CAUSES_MAX,
     LINE_CHARS_MAX,
     LINES_MAX,
     NOISE_MAX,
     WINDOW_BYTES,
 )
-from atvm_pipeline.core.recognise.lines import LINE_BYTES_MAX
+from atvm_pipeline.core.console.lines import LINE_BYTES_MAX
+from atvm_pipeline.core.console.scanner import Scanner, ScannerState
+from atvm_pipeline.core.dialect import Dialect
+from atvm_pipeline.core.facts import LastLine
+from atvm_pipeline.core.text import printable
 
 SCANNER = Scanner(Dialect())
 LINES = [

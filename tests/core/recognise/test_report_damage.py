@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from atvm_pipeline.core.facts import Counts
-from atvm_pipeline.core.recognise import report_reader, report_text, reports
-from atvm_pipeline.core.recognise.reports import Refusal, Report, ReportedSpec, parse_report
+from atvm_pipeline.core.junit import elements, report as reports, xml_text
+from atvm_pipeline.core.junit.report import Refusal, Report, ReportedSpec, parse_report
 
 SPEC = "cypress/e2e/redhat9.6.cy.ts"
 HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -141,7 +141,7 @@ def test_utf_16_is_read(encoding: str, text: str) -> None:
 def test_a_large_report_is_cleaned_in_blocks_that_cut_no_character(
     encoding: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(report_text, "FEED_BYTES", 10)
+    monkeypatch.setattr(xml_text, "FEED_BYTES", 10)
     letters = "\xe9\xe9" if encoding == "iso-8859-15" else "é😀€"
     texts = f"{letters}&#27;{letters}&lt;&nope;{letters}\x1b{letters}"
     data = (HEAD.replace("UTF-8", encoding) + report(texts) + report(texts)).encode(encoding)
@@ -324,7 +324,7 @@ def test_documents_and_what_stands_between_them_are_bounded(monkeypatch: pytest.
 
 
 def test_more_than_the_limits_allow_is_cut_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(report_reader, "SPECS_MAX", 2)
+    monkeypatch.setattr(elements, "SPECS_MAX", 2)
     found = read(f"<testsuites>{(ROOT + suite()) * 3}</testsuites>".encode())
 
     assert [spec.counts.failing for spec in found.specs] == [1, 1]

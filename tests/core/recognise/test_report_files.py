@@ -3,7 +3,7 @@
 import pytest
 
 from atvm_pipeline.core.facts import Counts
-from atvm_pipeline.core.recognise.report_sums import instant
+from atvm_pipeline.core.junit.totals import instant
 from tests.core.recognise.test_report_damage import ROOT, SPEC, only, read, report, suite
 
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from atvm_pipeline.core.facts import Counts
-from atvm_pipeline.core.recognise import reports
-from atvm_pipeline.core.recognise.reports import Refusal, Report, ReportedSpec, parse_report
+from atvm_pipeline.core.junit import report as reports
+from atvm_pipeline.core.junit.report import Refusal, Report, ReportedSpec, parse_report
 from tests.corpus import JUNIT
 
 FAILING = """<?xml version="1.0" encoding="UTF-8"?>

@@ -9,13 +9,13 @@ from itertools import pairwise
 
 import msgspec
 
+from atvm_pipeline.cli.fact_lines import describe
 from atvm_pipeline.core import facts as f
+from atvm_pipeline.core.console.lines import LINE_BYTES_MAX
+from atvm_pipeline.core.console.scanner import Scanner, ScannerState
+from atvm_pipeline.core.dialect import Dialect
 from atvm_pipeline.core.events import ClockTicked, LogRead, RunnerExited, RunRequested, WatcherStarted
 from atvm_pipeline.core.phases import Phase
-from atvm_pipeline.core.recognise.console import Scanner, ScannerState
-from atvm_pipeline.core.recognise.describe import describe
-from atvm_pipeline.core.recognise.dialect import Dialect
-from atvm_pipeline.core.recognise.lines import LINE_BYTES_MAX
 from atvm_pipeline.core.reducer import begin, phase_of, reduce
 from atvm_pipeline.core.state import Run
 from tests.fuzz import checks, seeding

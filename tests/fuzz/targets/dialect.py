@@ -8,11 +8,11 @@ from functools import cache
 
 import msgspec
 
+from atvm_pipeline.core.console.scanner import Scanner, ScannerState
+from atvm_pipeline.core.dialect import Dialect, read_dialect
 from atvm_pipeline.core.errors import DialectError
-from atvm_pipeline.core.naming import group_name, host_of_spec, hosts_in_label
-from atvm_pipeline.core.recognise.console import Scanner, ScannerState
-from atvm_pipeline.core.recognise.dialect import Dialect, read_dialect
-from atvm_pipeline.core.requested_hosts import hosts_note, requested_hosts
+from atvm_pipeline.core.hosts.host_names import group_name, host_of_spec, hosts_in_label
+from atvm_pipeline.core.hosts.requested_hosts import hosts_note, requested_hosts
 from tests.fuzz import checks, seeding
 
 MAX_LEN = 4096

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from atvm_pipeline.core.inventory import HOSTS_MAX, KERNEL_CHARS_MAX, kernel_of, read_inventory
-from atvm_pipeline.core.naming import group_name, host_of_spec, hosts_in_label
-from atvm_pipeline.core.recognise.dialect import Dialect
-from atvm_pipeline.core.requested_hosts import requested_hosts
+from atvm_pipeline.core.dialect import Dialect
+from atvm_pipeline.core.hosts.host_names import group_name, host_of_spec, hosts_in_label
+from atvm_pipeline.core.hosts.inventory import HOSTS_MAX, KERNEL_CHARS_MAX, kernel_of, read_inventory
+from atvm_pipeline.core.hosts.requested_hosts import requested_hosts
 from tests.fuzz import checks, seeding
 
 MAX_LEN = 16 * 1024

@@ -9,7 +9,7 @@ from atvm_pipeline.core.events import Event, RunRequested
 from atvm_pipeline.core.phases import TERMINAL_PHASES
 from atvm_pipeline.core.reducer import begin, phase_of, reduce, replay
 from atvm_pipeline.core.snapshot import state_file
-from atvm_pipeline.shell.store import load, read_journal
+from atvm_pipeline.shell.state_dir.store import load, read_journal
 from tests.fuzz import checks, scratch, seeding
 
 MAX_LEN = 48 * 1024

@@ -11,9 +11,9 @@ from msgspec.structs import replace
 from atvm_pipeline.core import facts as f
 from atvm_pipeline.core.events import Metadata, Process
 from atvm_pipeline.core.facts import Counts
-from atvm_pipeline.core.harmless import code, one_line, printable
-from atvm_pipeline.core.messages import code_free
-from atvm_pipeline.shell.delivery import with_channel
+from atvm_pipeline.core.messages.payload import code_free
+from atvm_pipeline.core.text import code, one_line, printable
+from atvm_pipeline.shell.delivery.sender import with_channel
 from tests.core.story import BEGIN, Story
 from tests.fuzz import checks, seeding
 

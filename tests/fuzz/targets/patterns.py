@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import cache
 
-from atvm_pipeline.core.globs import GLOBSTARS_MAX, match_specs
-from atvm_pipeline.core.preflight import check
-from atvm_pipeline.core.recognise.dialect import Dialect
-from atvm_pipeline.core.requested_hosts import RequestedHosts
-from atvm_pipeline.core.spec_pattern import read_spec_pattern
+from atvm_pipeline.core.dialect import Dialect
+from atvm_pipeline.core.hosts.requested_hosts import RequestedHosts
+from atvm_pipeline.core.preflight.checks import check
+from atvm_pipeline.core.preflight.globs import GLOBSTARS_MAX, match_specs
+from atvm_pipeline.core.preflight.spec_pattern import read_spec_pattern
 from tests.fuzz import checks, seeding
 
 MAX_LEN = 8 * 1024

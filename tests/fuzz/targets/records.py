@@ -10,17 +10,17 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from atvm_pipeline.cli import explain, status
-from atvm_pipeline.cli.page import page, print_json
+from atvm_pipeline.cli.commands import explain, status
+from atvm_pipeline.cli.views import page, print_json
 from atvm_pipeline.core.codec import decode_event, decode_state, encode_state
+from atvm_pipeline.core.console.scanner import ScannerState
 from atvm_pipeline.core.errors import DataError
 from atvm_pipeline.core.events import ClockTicked, LogRead, RunnerExited
-from atvm_pipeline.core.recognise.console import ScannerState
 from atvm_pipeline.core.reducer import begin, reduce
 from atvm_pipeline.core.snapshot import state_file
 from atvm_pipeline.core.transitions import RUN_VERDICTS, SUBRUN_VERDICTS
-from atvm_pipeline.shell.reading import phase_of, posts_pending, read_state
-from atvm_pipeline.shell.records import (
+from atvm_pipeline.shell.state_dir.reader import phase_of, posts_pending, read_state
+from atvm_pipeline.shell.state_dir.records import (
     BaselineRecord,
     ExitRecord,
     MarkerRecord,

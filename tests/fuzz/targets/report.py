@@ -6,9 +6,9 @@ import msgspec
 
 from atvm_pipeline.core.codec import decode_event, encode_event
 from atvm_pipeline.core.events import ArtifactWritten, ClockTicked, RunnerExited
+from atvm_pipeline.core.junit.elements import SPECS_MAX
+from atvm_pipeline.core.junit.report import Refusal, Report, parse_report
 from atvm_pipeline.core.phases import Phase
-from atvm_pipeline.core.recognise.report_reader import SPECS_MAX
-from atvm_pipeline.core.recognise.reports import Refusal, Report, parse_report
 from atvm_pipeline.core.reducer import phase_of
 from tests.core.story import Story, counts
 from tests.fuzz import checks, seeding

@@ -7,14 +7,14 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from atvm_pipeline.cli.common import checked_build_name
-from atvm_pipeline.cli.inspecting import _signal, _time
+from atvm_pipeline.cli.commands.inspect import _signal, _time
+from atvm_pipeline.cli.options import checked_build_name
 from atvm_pipeline.core.errors import ConfigError
-from atvm_pipeline.core.naming import valid_build_name
-from atvm_pipeline.shell import settings
-from atvm_pipeline.shell.environment import read_env_file
-from atvm_pipeline.shell.refusals import Refused
-from atvm_pipeline.shell.webhook import Webhook
+from atvm_pipeline.core.hosts.host_names import valid_build_name
+from atvm_pipeline.shell.config import settings
+from atvm_pipeline.shell.config.environment import read_env_file
+from atvm_pipeline.shell.delivery.webhook import Webhook
+from atvm_pipeline.shell.exit_codes import Refused
 from tests.fuzz import checks, scratch
 
 MAX_LEN = 4096

@@ -10,10 +10,10 @@ from urllib3.util import connection
 
 from atvm_pipeline.core.effects import PostMessage
 from atvm_pipeline.core.events import DeliverySettled
-from atvm_pipeline.shell.deadline import Deadline
-from atvm_pipeline.shell.http import ANSWER_MAX_BYTES
-from atvm_pipeline.shell.mattermost import deliver
-from atvm_pipeline.shell.webhook import Webhook
+from atvm_pipeline.shell.delivery.deadline import Deadline
+from atvm_pipeline.shell.delivery.http import ANSWER_MAX_BYTES
+from atvm_pipeline.shell.delivery.mattermost import deliver
+from atvm_pipeline.shell.delivery.webhook import Webhook
 
 MAX_LEN = 64 * 1024
 SHORT_RUNS = 1000

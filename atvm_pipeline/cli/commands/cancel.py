@@ -1,0 +1,149 @@
+"""Cancel a run: marker, CANCELLED in state.json, watcher stopped, no further message; or stop its runner."""
+
+import argparse
+import contextlib
+
+from atvm_pipeline.cli.options import (
+    add_state_root,
+    checked_build_name,
+    checked_text,
+    environment,
+    state_root,
+    who as whoami,
+)
+from atvm_pipeline.core.errors import DataError
+from atvm_pipeline.core.events import CancelRequested, DeliverySettled
+from atvm_pipeline.core.phases import TERMINAL_PHASES
+from atvm_pipeline.core.reducer import begin
+from atvm_pipeline.shell.exit_codes import DATA, DONE, IN_USE, NO, UNAVAILABLE, USAGE, Refused
+from atvm_pipeline.shell.runner.stop import stop_runner
+from atvm_pipeline.shell.start.conflicts import check_not_starting
+from atvm_pipeline.shell.state_dir.reader import read_state
+from atvm_pipeline.shell.state_dir.records import MarkerRecord, Paths, Request, read_record, write_record
+from atvm_pipeline.shell.state_dir.store import Store, load
+from atvm_pipeline.shell.system import clock
+from atvm_pipeline.shell.system.files import Busy, locked
+from atvm_pipeline.shell.system.log import log
+from atvm_pipeline.shell.watcher.loop import Loop
+from atvm_pipeline.shell.watcher.service import crashed_deliveries
+
+from .watch import first_event
+
+WAIT_S = 30.0
+LOOK_S = 0.05
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("build", nargs="?", metavar="BUILD")
+    parser.add_argument("--build-name", metavar="BUILD")
+    parser.add_argument("--why", default="", metavar="TEXT", help="kept in cancel.json")
+    parser.add_argument("--runner", action="store_true", help="stop the runner and its process tree too")
+    parser.add_argument("--only", choices=("runner",), help=argparse.SUPPRESS)
+    add_state_root(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Cancel.  0 done; 1 the run had ended already, nothing changed; 69 not done within 30 s."""
+    if (args.build is None) == (args.build_name is None):
+        raise Refused(USAGE, "name one build: --build-name BUILD")
+    build_name = args.build if args.build is not None else args.build_name
+    paths = Paths(state_root(args, environment()), checked_build_name(build_name))
+    request = read_record(paths.request, Request)
+    if request is None:
+        raise Refused(DATA, f"build {paths.build_name} is not known in {paths.state_root}")
+    who = whoami()
+    checked_text("--why", args.why)
+    if args.only == "runner":
+        check_not_starting(paths)
+        return _stop_runner(paths, who, args.why)
+    try:
+        with locked(paths.start_lock):
+            code = _cancel(paths, request, who, args.why)
+    except Busy:
+        raise Refused(
+            IN_USE,
+            f"build {paths.build_name} is being started or cancelled by another command; try again when it has returned",
+        ) from None
+    finally:
+        # Also where the watcher does not answer: the runner is stopped because it was asked for.
+        stopped = _stop_runner(paths, who, args.why) if args.runner else DONE
+    return max(code, stopped)
+
+
+def _stop_runner(paths: Paths, who: str, why: str) -> int:
+    result = stop_runner(paths, who=who, why=why)
+    log(f"{paths.build_name}: {result.text}")
+    return DONE if result.stopped else UNAVAILABLE
+
+
+def _cancel(paths: Paths, request: Request, who: str, why: str) -> int:
+    ended = _ended_phase(paths, request)
+    if ended is not None:
+        log(f"{paths.build_name} had ended before: {ended}; nothing was changed")
+        return NO
+    marker = MarkerRecord(
+        build_name=request.build_name, run_id=request.run_id, who=who, why=why, requested_at=clock.now()
+    )
+    write_record(paths.cancel, marker)
+
+    def unwatched() -> bool:
+        try:
+            with locked(paths.watcher_lock):
+                _cancel_unwatched(paths, request, marker)
+        except Busy:
+            return False
+        return True
+
+    if clock.wait_until(unwatched, WAIT_S, LOOK_S):
+        return _answer(paths, request)
+    phase = _ended_phase(paths, request)
+    state = f"state.json says {phase}" if phase is not None else "state.json is not CANCELLED yet"
+    raise Refused(
+        UNAVAILABLE,
+        f"the watcher of {paths.build_name} has not stopped within {WAIT_S:.0f} s ({state}); the marker stays: it will stop as soon as it can",
+    )
+
+
+def _answer(paths: Paths, request: Request) -> int:
+    phase = _ended_phase(paths, request)
+    if phase == "CANCELLED":
+        print(f"{paths.build_name}: CANCELLED")
+        return DONE
+    log(f"{paths.build_name} ended at the same moment: {phase}; it is not cancelled")
+    return NO
+
+
+def _ended_phase(paths: Paths, request: Request) -> str | None:
+    """The phase in which the run has ended; from the journal where `state.json` cannot be read."""
+    state = None
+    with contextlib.suppress(DataError):
+        state = read_state(paths)
+    if state is None:
+        run = load(paths, request.run_id).run
+        return run.verdict.phase.value if run is not None and run.verdict is not None else None
+    if state.get("run_id") != request.run_id or state["phase"] not in TERMINAL_PHASES:
+        return None
+    return str(state["phase"])
+
+
+def _cancel_unwatched(paths: Paths, request: Request, marker: MarkerRecord) -> None:
+    """Write CANCELLED ourselves: no watcher lives, and the caller holds its lock."""
+    loaded = load(paths, request.run_id)
+    if loaded.run is not None and loaded.run.verdict is not None:
+        return
+    with Store(paths, loaded.journal_bytes) as store:
+        run = begin(first_event(request)).run if loaded.run is None else loaded.run
+        if loaded.journal_bytes == 0:
+            store.append([run.request])
+        loop = Loop(run, store, _never, on_save=lambda _snapshot: None)
+        cancelled = CancelRequested(
+            at=clock.now(), who=marker.who, why=marker.why, requested_at=marker.requested_at
+        )
+        # The cancel first: after it, a settled delivery starts no other one.
+        loop.feed([cancelled, *crashed_deliveries(run)])
+        loop.save()
+
+
+def _never(effect: object, _deadline: object) -> DeliverySettled:
+    raise AssertionError(f"a cancelled run sends nothing: {effect}")

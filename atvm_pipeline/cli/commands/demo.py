@@ -1,0 +1,225 @@
+"""A whole categorized run on a stand-in automation root, through exactly the code that a controller would run."""
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+import threading
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from atvm_pipeline.cli.demo_receiver import Receiver
+from atvm_pipeline.cli.message_preview import render
+from atvm_pipeline.cli.views import ledger_line, outcome
+from atvm_pipeline.core.phases import TERMINAL_PHASES
+from atvm_pipeline.core.text import printable
+from atvm_pipeline.shell.exit_codes import DONE, NO, UNAVAILABLE, USAGE, Refused
+from atvm_pipeline.shell.state_dir.reader import live, posts_pending, read_state
+from atvm_pipeline.shell.state_dir.records import Paths
+from atvm_pipeline.shell.system import clock
+from atvm_pipeline.shell.system.subprocesses import run_shown
+
+BUILD = "e2e-redhat9.6-ubuntu24.04-w2k25-fc"
+CONFIG = "cypress.atvm-config-gold.ts"
+PROJECT = Path(__file__).resolve().parents[3]
+LOOK_S = 0.1
+GIVE_UP_S = 180.0
+SETTLE_S = "1"
+HANG = "hang-"
+"""How the name of a scenario begins whose run hangs."""
+HANG_LIMITS = {"ATVM_WATCHER_QUIET_LIMIT_S": "4", "ATVM_WATCHER_STALL_LIMIT_S": "8"}
+"""A demo of a hang must not take an hour; the order of the limits is the real one.  Any other run may be silent for as
+long on a busy machine."""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "--scenario", default="demo", metavar="NAME", help="what happens in the run (default: demo)"
+    )
+    parser.add_argument("--list", action="store_true", help="the scenarios")
+    parser.add_argument("--speed", type=float, default=1.0, metavar="N", help="2: twice as fast (default: 1)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run it.  0 if the run ended and its messages are settled, whatever its phase."""
+    root = PROJECT / "fixtures" / "automation-root"
+    if not root.is_dir():
+        raise Refused(
+            UNAVAILABLE, "the stand-in automation root is not here: run the demo from a clone of the project"
+        )
+    scenarios = read_scenarios(root)
+    if args.list:
+        for name, about in scenarios.items():
+            print(f"{name:<24} {about}")
+        return DONE
+    if args.scenario not in scenarios:
+        raise Refused(USAGE, f"{args.scenario[:40]!r} is no scenario (atvm-pipeline demo --list tells them)")
+    if not 0.1 <= args.speed <= 1000:  # noqa: PLR2004 - beyond it the clock's grain shows
+        raise Refused(USAGE, "--speed is out of range: use 0.1 to 1000")
+    return Demo(root, args.scenario, scenarios[args.scenario], args.speed).run()
+
+
+def read_scenarios(root: Path) -> dict[str, str]:
+    """Name -> its sentence."""
+    files = sorted((root / "scenarios").glob("*.json"))
+    return {file.stem: str(msgspec.json.decode(file.read_bytes()).get("about", "")) for file in files}
+
+
+class Demo:
+    """One demo run, from its own folder to its last line."""
+
+    def __init__(self, root: Path, scenario: str, about: str, speed: float) -> None:
+        """Make the folder."""
+        self._folder = Path(tempfile.mkdtemp(prefix="atvm-demo-"))
+        self._workdir = self._folder / "automation-root"
+        shutil.copytree(root, self._workdir, ignore=shutil.ignore_patterns("__pycache__", "cmcReporter"))
+        self._paths = Paths(self._folder / "state", BUILD)
+        self._scenario, self._about, self._speed = scenario, about, speed
+        self._colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+        self._begin = clock.monotonic()
+        self._printing = threading.Lock()
+        self._said: set[str] = set()
+
+    def run(self) -> int:
+        """Start the run as on a controller, tell what happens, and where to look."""
+        self._print(f"scenario {self._scenario}: {self._about}")
+        with Receiver(self._show) as receiver:
+            environ = self._environment(receiver.url)
+            code = self._start(environ)
+            ended = code == DONE and self._follow()
+            if live(self._paths)["runner"]:
+                self._print("the runner still lives: stopping it")
+                run_shown(
+                    [self._bin("cancel-atvm-runner.sh"), "--build-name", BUILD],
+                    self._workdir,
+                    environ,
+                    self._program,
+                )
+            count = len(receiver.messages)
+        return self._close(code, ended=ended, messages=count)
+
+    def _environment(self, url: str) -> dict[str, str]:
+        kept = {
+            name: value for name, value in os.environ.items() if not name.startswith(("ATVM_", "MATTERMOST_"))
+        }
+        return {
+            **kept,
+            **(HANG_LIMITS if self._scenario.startswith(HANG) else {}),
+            "ATVM_WATCHER_SETTLE_S": SETTLE_S,
+            "ATVM_WATCHER_ENV_FILE": os.devnull,
+            "MATTERMOST_ATVM_WEBHOOK": url,
+            "MATTERMOST_ATVM_CHANNEL": "atvm-demo",
+            "ATVM_WATCHER_ALERT_CHANNEL": "atvm-demo-alerts",
+            "ATVM_WATCHER_STATE_ROOT": str(self._paths.state_root),
+            # A real run of that name has its own launch log in /tmp, which may belong to another user.
+            "ATVM_WATCHER_LAUNCH_LOG_DIR": str(self._folder),
+            "ATVM_STAND_IN_SCENARIO": self._scenario,
+            "ATVM_STAND_IN_SPEED": str(self._speed),
+        }
+
+    @staticmethod
+    def _bin(name: str) -> str:
+        return str(PROJECT / "bin" / name)
+
+    def _start(self, environ: dict[str, str]) -> int:
+        template = f"python3 ./cmc-templates.py --template_name cmc-e2e --config_file {CONFIG}"
+        runner = f"python3 ./run-sorry-cypress.py --config_file {CONFIG} --build_name {BUILD} --categorize"
+        call = [
+            *(
+                "--build-name",
+                BUILD,
+                "--template",
+                "cmc-e2e",
+                "--template-command",
+                template,
+                "--runner-command",
+                runner,
+            ),
+            *(
+                "--config-family",
+                "gold",
+                "--config-file",
+                CONFIG,
+                "--supervisor",
+                "local",
+                "--workdir",
+                str(self._workdir),
+            ),
+            *(
+                "--migration-style",
+                "ATVM end-to-end migration validation",
+                "--integration-plugin",
+                "pure with fc",
+            ),
+            "--categorize",
+        ]
+        self._print(f"$ start-atvm-run.sh --build-name {BUILD} --categorize ...")
+        return run_shown([self._bin("start-atvm-run.sh"), *call], self._workdir, environ, self._program)
+
+    def _follow(self) -> bool:
+        """Tell every change of the state until the run has ended; False if it does not end."""
+
+        def ended() -> bool:
+            state = read_state(self._paths)
+            if state is None:
+                return False
+            self._tell(state)
+            return state["phase"] in TERMINAL_PHASES and not posts_pending(state)
+
+        left_s = self._begin + GIVE_UP_S - clock.monotonic()
+        if clock.wait_until(ended, left_s, LOOK_S):
+            return True
+        self._print("the run does not end; giving up")
+        return False
+
+    def _tell(self, state: dict[str, Any]) -> None:
+        for subrun in state["subruns"]:
+            name = f"group {subrun['index']}"
+            self._once(f"{name}: {subrun['name']} {subrun['phase']}", show=subrun["phase"] != "PENDING")
+            for spec in subrun["specs"]:
+                if spec["tests"] or spec["detail"] not in ("no_report", "not_run"):
+                    told = f"{outcome(spec)}, {spec['passing']} of {spec['tests']} tests passed"
+                    self._once(f"{name}:   {spec['spec']}: {told}")
+            if subrun["post"] is not None:
+                self._once(f"{name}: message {subrun['post']['outcome']}")
+        if state["attention"]:
+            self._once(f"attention: {state['attention']}")
+        if state["phase"] in TERMINAL_PHASES:
+            self._once(f"run: {state['phase']}: {state['reason']['text']}")
+            self._once(f"run: {ledger_line(state)}")
+
+    def _once(self, text: str, *, show: bool = True) -> None:
+        if show and text not in self._said:
+            self._said.add(text)
+            self._print(text)
+
+    def _program(self, line: str) -> None:
+        self._print(f"  {line}")
+
+    def _show(self, message: dict[str, Any]) -> None:
+        with self._printing:
+            print(f"\n    message to ~{message.get('channel', 'the hook')}:", flush=True)
+            print(render(message, colour=self._colour) + "\n", flush=True)
+
+    def _print(self, text: str) -> None:
+        with self._printing:
+            print(f"{clock.monotonic() - self._begin:6.1f} s  {printable(text)}", flush=True)
+
+    def _close(self, code: int, *, ended: bool, messages: int) -> int:
+        prefix = f"ATVM_WATCHER_STATE_ROOT={self._paths.state_root} bin/atvm-pipeline"
+        print(f"\n{messages} message(s).  The state lies in {self._paths.folder}")
+        if code != DONE:
+            print(f"The start was refused or failed with exit code {code}, as the scenario may have wanted.")
+            return DONE if self._scenario in ("template-fails", "stale-spec-pattern") else code
+        print("Look on:")
+        for command in ("status", "explain"):
+            print(f"  {prefix} {command} {BUILD}")
+        print(
+            f"  bin/atvm-pipeline inspect {self._paths.runner_log} --artifacts {self._workdir}/cmcReporter --build-name {BUILD} --categorize"
+        )
+        print(f"  bin/atvm-pipeline demo --list\nDelete it with: rm -r {self._folder}")
+        return DONE if ended else NO

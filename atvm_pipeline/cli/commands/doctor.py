@@ -1,0 +1,74 @@
+"""Check this machine for what a run needs: each finding says what, why it matters, and the command that mends it."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from atvm_pipeline.cli.doctor_checks import installation, machine, runs, webhook_and_settings
+from atvm_pipeline.cli.doctor_checks.finding import Finding, Where, bad
+from atvm_pipeline.cli.options import add_state_root, environment, state_root
+from atvm_pipeline.cli.views import print_json
+from atvm_pipeline.core.text import printable
+from atvm_pipeline.install.layout import Places
+from atvm_pipeline.shell.exit_codes import DONE, NO
+
+CHECKS: tuple[Callable[[Where], list[Finding]], ...] = (
+    machine.python,
+    machine.bash,
+    installation.installation,
+    installation.old_install,
+    installation.units,
+    webhook_and_settings.webhook,
+    webhook_and_settings.environment_file,
+    webhook_and_settings.values,
+    machine.state_root,
+    installation.services_state_root,
+    machine.inotify,
+    machine.wall_clock,
+    machine.supervisor,
+    runs.runs,
+    runs.strays,
+    runs.size,
+)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument(
+        "--post-test", action="store_true", help="also send a marked test message to each channel"
+    )
+    parser.add_argument(
+        "--root", metavar="DIR", default="/", help="look for an installation below DIR (as the installer's)"
+    )
+    add_state_root(parser)
+
+
+def _looked(check: Callable[[Where], list[Finding]], where: Where) -> list[Finding]:
+    """What a check finds; a place that it may not see is a finding too."""
+    try:
+        return check(where)
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        name = check.__name__.replace("_", " ")
+        why = "nothing is known about it"
+        return bad(name, f"{place}{error.strerror or error}", why, "run doctor as root")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Check.  0 if nothing is wrong, 1 if something is."""
+    environ = environment()
+    where = Where(environ, state_root(args, environ), Places(Path(args.root).absolute()))
+    checks = (*CHECKS, webhook_and_settings.post_test) if args.post_test else CHECKS
+    findings = [finding for check in checks for finding in _looked(check, where)]
+    wrong = [finding for finding in findings if not finding.ok]
+    if args.json:
+        print_json({"ok": not wrong, "findings": [msgspec.to_builtins(finding) for finding in findings]})
+    else:
+        for finding in findings:
+            print(printable(f"{'ok  ' if finding.ok else 'BAD '} {finding.check}: {finding.text}"))
+            if not finding.ok:
+                print(f"       why: {printable(finding.why)}\n       mend: {printable(finding.mend)}")
+    return NO if wrong else DONE

@@ -1,0 +1,147 @@
+"""Why a run ended as it did: the verdict, the row of the table that gave it, and the evidence, quoted."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from atvm_pipeline.cli.options import add_state_root, checked_build_name, environment, state_root
+from atvm_pipeline.cli.views import ledger_line, print_json
+from atvm_pipeline.core.text import one_line, printable
+from atvm_pipeline.core.transitions import RUN_VERDICTS, SUBRUN_VERDICTS, VerdictRow
+from atvm_pipeline.shell.exit_codes import DONE
+from atvm_pipeline.shell.state_dir.reader import log_begin
+from atvm_pipeline.shell.state_dir.records import Paths
+
+from .status import concerns, known_state
+
+QUOTE_MAX_BYTES = 400
+TEXT_SHOWN = 600
+"""Characters of a reason that are shown."""
+NOTE_CHARS_MAX = 700
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("build", metavar="BUILD")
+    parser.add_argument("--json", action="store_true")
+    add_state_root(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Explain."""
+    paths = Paths(state_root(args, environment()), checked_build_name(args.build))
+    state = known_state(paths)
+    if args.json:
+        print_json(explanation(state))
+        return DONE
+    print(printable(" | ".join((f"{paths.build_name}: {state['phase']}", *_concerns(paths, state)))))
+    begin = log_begin(paths)
+    print_case(state, RUN_VERDICTS, begin)
+    if state.get("host_check_note"):
+        print(f"   {one_line(state['host_check_note'], 1000)}")
+    for note in state.get("notes", ()):
+        print(f"   note: {one_line(note, NOTE_CHARS_MAX)}")
+    for subrun in state["subruns"]:
+        named = f"{subrun['index']}. {subrun['name']}: {subrun['phase']}  (label {subrun['label'] or 'none'})"
+        print(f"\n{printable(named)}")
+        print_subrun_case(subrun, state, begin)
+        for spec in subrun["specs"]:
+            place = f" at byte {spec['offset']}" if spec.get("offset") is not None else ""
+            told = f"{spec['result']:<4} {spec['detail']:<9} {one_line(spec['spec'], 100)}"
+            print(printable(f"   {told}  from {' and '.join(spec['sources']) or 'nothing'}{place}"))
+            print_failures(spec)
+        for note in subrun.get("notes", ()):
+            print(f"   note: {one_line(note, NOTE_CHARS_MAX)}")
+    print(f"\neverything that was seen, in order: {printable(str(paths.journal))}")
+    return DONE
+
+
+def _concerns(paths: Paths, state: dict[str, Any]) -> list[str]:
+    """Return what a person must know besides the reason, without a sentence that a note below repeats."""
+    noted = {f"attention: {note}" for case in (state, *state["subruns"]) for note in case.get("notes", ())}
+    return [text for text in concerns(paths, state) if text not in noted]
+
+
+def print_failures(spec: dict[str, Any]) -> None:
+    """Print the failing tests of a spec by name, and the number of those whose names were not kept."""
+    failures = spec.get("failures", ())
+    for failure in failures:
+        print(f"        {one_line(failure['title'], 120)}: {one_line(failure['error'], 120)}")
+    more = spec.get("failing", 0) - len(failures)
+    if failures and more > 0:
+        print(f"        and {more} more")
+
+
+def print_subrun_case(subrun: dict[str, Any], state: dict[str, Any], begin: int = 0) -> None:
+    """Print what a sub-run adds to its run: a sentence or a piece of evidence that the run's part has is not repeated."""
+    reason, whole = subrun["reason"], state["reason"]
+    if reason == whole:
+        print("   reason and evidence: those of the run, above")
+        if subrun["ledger"] != state["ledger"]:
+            print(printable(f"   specs: {ledger_line(subrun)}"))
+        return
+    said = one_line(reason["text"], TEXT_SHOWN) in one_line(whole["text"], TEXT_SHOWN)
+    evidence = [item for item in reason["evidence"] if item not in whole["evidence"]]
+    print_case({**subrun, "reason": {**reason, "evidence": evidence}}, SUBRUN_VERDICTS, begin, said=said)
+
+
+def print_case(
+    case: dict[str, Any], table: tuple[VerdictRow, ...], begin: int = 0, *, said: bool = False
+) -> None:
+    """Reason, row and evidence of a run or sub-run; `begin` as `log_begin` gives it; `said`: the run's reason has the text."""
+    reason = case["reason"]
+    text = "see the reason of the run, above" if said else one_line(reason["text"], TEXT_SHOWN)
+    print(f"   reason {one_line(reason['code'], 60)}: {text}")
+    row = row_of(case["phase"], reason["code"], table) or row_of(case["phase"], reason["code"], RUN_VERDICTS)
+    if row is not None:
+        print(f"   by row {row.number} of the table: {row.when} -> {row.phase}")
+    print(printable(f"   specs: {ledger_line(case)}"))
+    for item in reason["evidence"]:
+        print(f"   evidence: {describe(item, begin)}")
+
+
+def row_of(phase: str, code: str, table: tuple[VerdictRow, ...]) -> VerdictRow | None:
+    """The row that gave a verdict."""
+    return next((row for row in table if row.phase == phase and code in row.codes), None)
+
+
+def explanation(state: dict[str, Any]) -> dict[str, Any]:
+    """The same for a program."""
+    cases = [("run", state), *((subrun["name"], subrun) for subrun in state["subruns"])]
+    return {
+        "build_name": state["build_name"],
+        "run_id": state["run_id"],
+        "requested_hosts": state.get("requested_hosts", ()),
+        "host_sources": state.get("host_sources", {}),
+        "not_checked": state.get("not_checked", ()),
+        "host_check_note": state.get("host_check_note", ""),
+        "cases": [
+            {"name": name, "phase": case["phase"], "reason": case["reason"], "ledger": case["ledger"]}
+            for name, case in cases
+        ],
+    }
+
+
+def describe(item: dict[str, Any], begin: int = 0) -> str:
+    """One piece of evidence, with the line that it points to; `begin` as `log_begin` gives it."""
+    words = ", ".join(f"{key} {value}" for key, value in item.items() if key != "kind" and value is not None)
+    text = f"{one_line(item['kind'], 60)}: {one_line(words, 300)}"
+    if item["kind"] == "log" and isinstance(item.get("offset"), int) and isinstance(item.get("path"), str):
+        # What lies before it was read from a file that a rotation has renamed since, whatever was known when it was read.
+        quote = quoted(Path(item["path"]), item["offset"] - begin)
+        return f"{text}\n             | {quote}" if quote else text
+    return text
+
+
+def quoted(path: Path, offset: int) -> str:
+    """The line at a byte offset of a log, harmless; "" if it cannot be read any more."""
+    try:
+        # A FIFO in the place of the log would make us wait for ever.
+        if not path.is_file():
+            return ""
+        with path.open("rb") as file:
+            file.seek(offset)
+            line = file.read(QUOTE_MAX_BYTES).split(b"\n", 1)[0]
+    except (OSError, ValueError, OverflowError):
+        return ""
+    return one_line(line.decode("utf-8", "replace"), 160)

@@ -1,0 +1,152 @@
+"""Judge the log and reports of a finished run, offline: the same core, nothing written, nothing posted."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from atvm_pipeline.cli.fact_lines import describe
+from atvm_pipeline.cli.options import add_hosts, checked_build_name, checked_hosts, checked_text, environment
+from atvm_pipeline.cli.views import page, print_json
+from atvm_pipeline.core.facts import Fact
+from atvm_pipeline.core.snapshot import snapshot
+from atvm_pipeline.shell.config.dialect_file import load_dialect
+from atvm_pipeline.shell.config.inventory_file import load_inventory
+from atvm_pipeline.shell.exit_codes import DATA, DONE, USAGE, Refused
+from atvm_pipeline.shell.sources.finished_run import Finished, inspect_log, since_from
+from atvm_pipeline.shell.system.log import log
+
+PROGRESS_MIN_BYTES = 32 * 1024 * 1024
+"""A smaller log is read before a bar could be drawn."""
+BAR_CHARS = 40
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+FAR = datetime(9000, 1, 1, tzinfo=UTC)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("log", metavar="LOG", help="the runner's log")
+    parser.add_argument("--artifacts", metavar="DIR", help="folder of the XML reports")
+    parser.add_argument(
+        "--build-name", metavar="B", help="compare the log with the hosts that this name requests"
+    )
+    add_hosts(parser)
+    parser.add_argument("--categorize", action="store_true", help="one sub-run per group of hosts")
+    end = parser.add_mutually_exclusive_group()
+    end.add_argument(
+        "--exit-code", type=int, metavar="N", help="how the runner ended; without it the end is assumed"
+    )
+    end.add_argument("--signal", metavar="NAME", help="the signal that ended the runner")
+    parser.add_argument("--since", metavar="TIME", help="reports older than this are stale (RFC 3339)")
+    parser.add_argument("--inventory", metavar="FILE", help="Markdown table of hosts and kernels")
+    parser.add_argument("--dialect", metavar="FILE", help="what is particular to the runner (TOML)")
+    parser.add_argument(
+        "--lines", action="store_true", help="every recognised line and what it was taken for"
+    )
+    parser.add_argument("--json", action="store_true", help="the object of state.json")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Inspect."""
+    if args.exit_code is not None and not 0 <= args.exit_code <= 255:  # noqa: PLR2004 - an exit status has 8 bits
+        raise Refused(USAGE, f"--exit-code {args.exit_code} is no exit code: use 0 to 255")
+    for name in ("log", "artifacts", "inventory", "dialect"):
+        checked_text("LOG" if name == "log" else f"--{name}", getattr(args, name) or "")
+    path = Path(args.log)
+    if not path.is_file():
+        raise Refused(DATA, f"log {args.log} is not there or is no file")
+    if args.artifacts is not None and not Path(args.artifacts).is_dir():
+        # Many a failed run has written no report at all: that is an answer too.
+        log(f"artifact folder {args.artifacts} is not there: no report is read")
+    if args.inventory is not None and not Path(args.inventory).is_file():
+        raise Refused(DATA, f"inventory {args.inventory} is not there or is no file")
+    finished = Finished(
+        log=path,
+        artifacts=Path(args.artifacts) if args.artifacts else None,
+        build_name=checked_build_name(args.build_name) if args.build_name else None,
+        hosts=checked_hosts(args.hosts),
+        categorized=args.categorize,
+        exit_code=args.exit_code,
+        signal=_signal(args.signal),
+        since=_time(args.since),
+        inventory=load_inventory(Path(args.inventory) if args.inventory else None),
+        dialect=load_dialect(args.dialect or environment().get("ATVM_WATCHER_DIALECT")),
+    )
+    bar = Bar(path.stat().st_size)
+    facts: list[Fact] = []
+    on_fact: Callable[[Fact], None] | None = None
+    if args.lines:
+        on_fact = facts.append if args.json else _print_fact
+    run_ = inspect_log(finished, on_bytes=bar.advance, on_fact=on_fact)
+    bar.end()
+    view = msgspec.to_builtins(snapshot(run_))
+    if args.json:
+        if args.lines:
+            view["lines"] = [msgspec.to_builtins(fact) for fact in facts]
+        print_json(view)
+    else:
+        print(page(view, title=args.build_name or args.log))
+        if finished.artifacts is not None:
+            stale = sum(1 for artifact in run_.artifacts if artifact.stale)
+            print(
+                f"  reports: {len(run_.artifacts)} found, {stale} older than {since_from(run_, finished):%Y-%m-%d %H:%M:%S %z}"
+            )
+    return DONE
+
+
+def _signal(text: str | None) -> str | None:
+    import signal
+
+    if text is None:
+        return None
+    name = text.upper() if text.upper().startswith("SIG") else f"SIG{text.upper()}"
+    if name not in signal.Signals.__members__:
+        raise Refused(USAGE, f"--signal {text[:20]!r} is no signal: use a name such as KILL or TERM")
+    return name
+
+
+def _time(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        when = datetime.fromisoformat(text)
+        when = when if when.tzinfo is not None else when.astimezone()
+        # At the ends of the calendar there is no room for other zones.
+        if EPOCH <= when.astimezone(UTC) <= FAR:
+            return when
+    except (ValueError, OverflowError):
+        pass
+    raise Refused(USAGE, f"--since {text[:40]!r} is no time: use RFC 3339, for example 2026-11-23T10:00:00Z")
+
+
+def _print_fact(fact: Fact) -> None:
+    print(f"{fact.offset:>12}  {describe(fact)}")
+
+
+class Bar:
+    """A progress bar on a terminal, for a log that takes a while."""
+
+    def __init__(self, total: int) -> None:
+        """`total` bytes are to come."""
+        self._total = total
+        self._shown = total >= PROGRESS_MIN_BYTES and sys.stderr.isatty()
+        self._drawn = -1
+        self._done = 0
+
+    def advance(self, size: int) -> None:
+        """`size` more bytes were read."""
+        self._done += size
+        percent = min(100, self._done * 100 // max(1, self._total))
+        if self._shown and percent != self._drawn:
+            self._drawn = percent
+            filled = "#" * (BAR_CHARS * percent // 100)
+            sys.stderr.write(f"\r[{filled:<{BAR_CHARS}}] {percent:3d} %")
+            sys.stderr.flush()
+
+    def end(self) -> None:
+        """Take the bar away again."""
+        if self._shown:
+            sys.stderr.write("\r" + " " * (BAR_CHARS + 9) + "\r")

@@ -1,0 +1,43 @@
+"""Fold a journal again and print the state: the same bytes as `state.json` with --json."""
+
+import argparse
+import sys
+from pathlib import Path
+
+import msgspec
+
+from atvm_pipeline.cli.views import page
+from atvm_pipeline.core.codec import encode_state
+from atvm_pipeline.core.reducer import replay
+from atvm_pipeline.core.snapshot import state_file
+from atvm_pipeline.shell.exit_codes import DATA, DONE, Refused
+from atvm_pipeline.shell.state_dir.store import read_journal
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("journal", metavar="JOURNAL", help="a journal.jsonl, or the folder that holds it")
+    parser.add_argument("--json", action="store_true", help="the bytes of state.json")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Replay.  65 for what is no journal."""
+    path = Path(args.journal)
+    path = path / "journal.jsonl" if path.is_dir() else path
+    events, length, damaged = read_journal(path)
+    if damaged is not None:
+        raise damaged
+    if not events:
+        raise Refused(DATA, f"{path} is not there or holds no event")
+    try:
+        state = state_file(replay(events))
+    except ValueError as error:
+        raise Refused(DATA, f"{path}: {error}") from None
+    if length < path.stat().st_size:
+        print(f"the last line of {path} is torn and was left out", file=sys.stderr)
+    if args.json:
+        sys.stdout.buffer.write(encode_state(state))
+    else:
+        view = msgspec.to_builtins(state)
+        print(page(view, title=f"{state.build_name} ({len(events)} events)"))
+    return DONE

@@ -1,0 +1,132 @@
+"""Deliver a message of a run once more; the repeat is always marked as a possible duplicate."""
+
+import argparse
+from collections.abc import Iterable
+from pathlib import Path
+
+from atvm_pipeline.cli.options import add_state_root, checked_build_name, environment, state_root
+from atvm_pipeline.core.events import Event, ResendRequested, WatcherStarted
+from atvm_pipeline.core.state import Post, Run
+from atvm_pipeline.shell.delivery.sender import deliverer
+from atvm_pipeline.shell.exit_codes import DATA, DONE, IN_USE, UNAVAILABLE, USAGE, Refused
+from atvm_pipeline.shell.processes.process_table import self_identity
+from atvm_pipeline.shell.state_dir.records import Paths, Request, read_record
+from atvm_pipeline.shell.state_dir.store import Store, load
+from atvm_pipeline.shell.system import clock
+from atvm_pipeline.shell.system.files import Busy, locked
+from atvm_pipeline.shell.system.log import log
+from atvm_pipeline.shell.watcher.loop import Loop
+from atvm_pipeline.shell.watcher.service import crashed_deliveries
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("build", metavar="BUILD")
+    parser.add_argument(
+        "subrun",
+        nargs="?",
+        type=int,
+        metavar="N",
+        help="sub-run whose message is meant; default: every message that was not sent",
+    )
+    parser.add_argument("--archived", metavar="DIR", help="an earlier run of that build, below .archive")
+    add_state_root(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Resend.  0 sent; 69 not arrived, or the end of an attempt is not known."""
+    environ = environment()
+    paths = Paths(
+        state_root(args, environ),
+        checked_build_name(args.build),
+        Path(args.archived) if args.archived else None,
+    )
+    request = read_record(paths.request, Request)
+    if request is None:
+        raise Refused(DATA, f"build {paths.build_name} is not known in {paths.folder}")
+    deliver = deliverer(request, environ)
+    try:
+        with locked(paths.watcher_lock):
+            loaded = load(paths, request.run_id)
+            if loaded.run is None:
+                raise Refused(DATA, f"{paths.folder} holds no journal of this run")
+            if loaded.run.verdict is None and args.archived is None:
+                raise Refused(
+                    IN_USE,
+                    f"build {paths.build_name} has not ended and nobody watches it: join with start-atvm-run-watcher.sh "
+                    f"--attach --build-name {paths.build_name}, which delivers what waits",
+                )
+            keys = chosen(loaded.run, args.subrun)
+            with Store(paths, loaded.journal_bytes) as store:
+                loop = Loop(loaded.run, store, deliver, on_save=lambda _snapshot: None)
+                return _resend(loop, keys)
+    except Busy:
+        raise Refused(
+            IN_USE,
+            f"build {paths.build_name} is being watched, its messages are still under way: try again when it has ended",
+        ) from None
+
+
+def chosen(run: Run, subrun: int | None) -> list[str]:
+    """Keys of the messages that are meant.  Raises Refused."""
+    first = [post for post in run.outbox if "/resend-" not in post.key and post.kind != "alert"]
+    if subrun is not None:
+        keys = [post.key for post in first if post.subrun == subrun]
+        if not keys:
+            told = ", ".join(str(post.subrun) for post in first if post.subrun is not None) or "none"
+            raise Refused(USAGE, f"sub-run {subrun} has no message; these have one: {told}")
+        return keys
+    if len(first) == 1:
+        return [first[0].key]
+    keys = [post.key for post in first if last_outcome(run, post) != "sent"]
+    if not keys:
+        raise Refused(
+            USAGE,
+            "every message was sent; name the sub-run whose message is meant"
+            if first
+            else "this run has no message",
+        )
+    return keys
+
+
+def last_outcome(run: Run, post: Post) -> str:
+    """What became of a message, its repeats by hand included."""
+    return [p.outcome for p in run.outbox if p.key == post.key or p.key.startswith(f"{post.key}/resend-")][-1]
+
+
+class _NoSources:
+    """Nothing is watched while a message is repeated."""
+
+    def gather(self, _hinted: object, /) -> Iterable[Event]:
+        return ()
+
+
+def _resend(loop: Loop, keys: list[str]) -> int:
+    pid, _ = self_identity()
+    before = {post.key: post.attempts for post in loop.run.outbox}
+    loop.feed([WatcherStarted(at=clock.now(), pid=pid, resumed=True, utc_offset_s=clock.utc_offset_s())])
+    loop.feed(crashed_deliveries(loop.run))
+    loop.feed([ResendRequested(at=clock.now(), key=key) for key in keys])
+    ours = [
+        post.key
+        for post in loop.run.outbox
+        if _belongs(post, keys) and (post.key not in before or post.outcome == "pending")
+    ]
+
+    def tried(run: Run) -> bool:
+        # Whatever else was due has begun as well: none is left in the middle.
+        if any(post.in_flight for post in run.outbox):
+            return False
+        return all(post.attempts > before.get(post.key, 0) for post in run.outbox if post.key in ours)
+
+    loop.follow(_NoSources(), on_ready=lambda: None, until=tried)
+    posts = [post for post in loop.run.outbox if post.key in ours]
+    for post in posts:
+        name = f"sub-run {post.subrun}" if post.subrun is not None else "the run"
+        detail = f": {post.detail}" if post.detail else ""
+        log(f"message of {name}: {post.outcome} (marked, delivery {post.delivery_id}){detail}")
+    return DONE if all(post.outcome == "sent" for post in posts) else UNAVAILABLE
+
+
+def _belongs(post: Post, keys: list[str]) -> bool:
+    return any(post.key == key or post.key.startswith(f"{key}/resend-") for key in keys)

@@ -1,0 +1,112 @@
+"""Start one request: template, preflight, watcher, then the runner.  Returns when the runner is known to run."""
+
+import argparse
+
+from atvm_pipeline.cli.options import (
+    add_hosts,
+    add_state_root,
+    checked_build_name,
+    checked_text,
+    environment,
+    state_root,
+)
+from atvm_pipeline.shell.exit_codes import DONE, USAGE, Refused
+from atvm_pipeline.shell.system.log import log
+
+HALVES = {
+    "watcher": "Start the watcher of one request, which waits for its runner; with --attach, join a run that is there.",
+    "runner": "Start the runner of one request, for the watcher that waits for it.",
+}
+TEXTS = {
+    "template": "short name of the template, for the message",
+    "config-family": "config family, for the message",
+    "config-file": "the Cypress config file that the template rewrites",
+    "migration-style": "for the message",
+    "integration-plugin": "for the message",
+    "scope-description": "for the message",
+}
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "--build-name", required=True, metavar="BUILD", help="name of the request: template, hosts, transport"
+    )
+    parser.add_argument("--template-command", metavar="COMMAND", help="run to its end before anything starts")
+    parser.add_argument("--runner-command", metavar="COMMAND", help="the runner; passed to bash unchanged")
+    add_hosts(parser)
+    for name, about in TEXTS.items():
+        parser.add_argument(f"--{name}", metavar="TEXT", help=about)
+    parser.add_argument(
+        "--categorize", action="store_true", help="one sub-run, and one message, per group of hosts"
+    )
+    parser.add_argument(
+        "--workdir", metavar="DIR", help="where both commands run (default: $ATVM_RUNNER_WORKDIR)"
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="only the refusals and the preflight; starts and changes nothing"
+    )
+    parser.add_argument(
+        "--no-preflight", action="store_true", help="go on where the preflight found a mismatch"
+    )
+    parser.add_argument(
+        "--share-config", action="store_true", help="go on where a living run uses the same config file"
+    )
+    parser.add_argument(
+        "--supervisor", choices=("auto", "systemd", "local"), default="auto", help="who keeps the processes"
+    )
+    parser.add_argument("--only", choices=("watcher", "runner"), help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--attach",
+        action="store_true",
+        help="with start-atvm-run-watcher.sh: join a living run, nothing is reset",
+    )
+    add_state_root(parser)
+
+
+def description(argv: list[str]) -> str:
+    """What `--help` says this is: the whole start, or the half that a wrapper asks for."""
+    only = argv[argv.index("--only") + 1 :][:1] if "--only" in argv else []
+    return HALVES.get("".join(only), __doc__ or "")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Start, or half of it."""
+    from atvm_pipeline.shell.start.conflicts import attach_lock, start_locks
+    from atvm_pipeline.shell.start.request import check_webhook
+    from atvm_pipeline.shell.start.run_preflight import How
+    from atvm_pipeline.shell.start.steps import attach, start, start_runner_only, wanted_from
+    from atvm_pipeline.shell.supervisor import choose
+
+    build_name = checked_build_name(args.build_name)
+    _check_call(args)
+    environ = environment()
+    wanted = wanted_from(args, build_name, environ, state_root(args, environ))
+    how = How(
+        only=args.only, check=args.check, no_preflight=args.no_preflight, supervisor=choose(args.supervisor)
+    )
+    if args.attach:
+        with attach_lock(wanted):
+            if attach(wanted, how):
+                return DONE
+    if args.only != "runner":
+        warning = check_webhook(environ, wanted.settings)
+        if warning is not None:
+            log(f"warning: {warning}")
+    with start_locks(wanted):
+        (start_runner_only if args.only == "runner" else start)(wanted, how)
+    return DONE
+
+
+def _check_call(args: argparse.Namespace) -> None:
+    if args.attach and args.only != "watcher":
+        raise Refused(USAGE, "--attach goes with start-atvm-run-watcher.sh")
+    if args.runner_command is None and args.only is None:
+        raise Refused(USAGE, "--runner-command is missing: give the command that runs Cypress")
+    for name, value in vars(args).items():
+        if isinstance(value, str):
+            checked_text(f"--{name.replace('_', '-')}", value)
+    for name in ("template_command", "runner_command"):
+        value = getattr(args, name)
+        if value is not None and (not value.strip() or "\0" in value):
+            raise Refused(USAGE, f"--{name.replace('_', '-')} is empty or holds a NUL character")

@@ -1,0 +1,65 @@
+"""Give every run that has not ended, or has messages to deliver, a watcher again (what atvm-run-sweep.service executes at boot)."""
+
+import argparse
+import contextlib
+
+from atvm_pipeline.cli.options import add_state_root, environment, state_root
+from atvm_pipeline.core.errors import ConfigError, DataError
+from atvm_pipeline.core.phases import TERMINAL_PHASES
+from atvm_pipeline.shell.exit_codes import DONE, UNAVAILABLE
+from atvm_pipeline.shell.state_dir.reader import builds, posts_pending, read_state
+from atvm_pipeline.shell.state_dir.records import Paths, Request, read_record
+from atvm_pipeline.shell.supervisor import choose
+from atvm_pipeline.shell.system.files import is_locked
+from atvm_pipeline.shell.system.log import log
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "--supervisor", choices=("auto", "systemd", "local"), default="auto", help="who keeps the watchers"
+    )
+    add_state_root(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Sweep.  0 done; 69 if a watcher could not be started, after all others were.
+
+    The watcher itself closes a run that a reboot ended (`host-rebooted`), from its own journal, and stays until its
+    messages are settled; so a run that still goes on is only joined.
+    """
+    environ = environment()
+    root = state_root(args, environ)
+    supervisor = choose(args.supervisor)
+    code = DONE
+    for build_name in builds(root):
+        paths = Paths(root, build_name)
+        why = _left(paths)
+        if why is None:
+            continue
+        try:
+            supervisor.start_watcher(paths, environ)
+        except (OSError, ConfigError) as error:
+            log(f"{build_name}: {why}, and its watcher could not be started: {error}")
+            code = UNAVAILABLE
+        else:
+            print(f"{build_name}: {why}; its watcher is started")
+    return code
+
+
+def _left(paths: Paths) -> str | None:
+    """What is left to do for a build, in words; None if nothing, or if somebody does it."""
+    request = None
+    with contextlib.suppress(OSError):
+        request = read_record(paths.request, Request)
+    if request is None or is_locked(paths.watcher_lock) or is_locked(paths.start_lock):
+        return None
+    try:
+        state = read_state(paths)
+    except (DataError, OSError):
+        return "its state cannot be read"
+    if state is None or state["run_id"] != request.run_id:
+        return "it was not watched yet"
+    if state["phase"] not in TERMINAL_PHASES:
+        return f"it is {state['phase']} and nobody watches"
+    return "it has messages to deliver" if posts_pending(state) else None

@@ -1,0 +1,24 @@
+"""Print the tables that decide: phases, children, verdicts and reason codes."""
+
+import argparse
+
+from atvm_pipeline.cli.verdict_tables import as_data, diagram, render
+from atvm_pipeline.cli.views import print_json
+from atvm_pipeline.shell.exit_codes import DONE
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "--diagram", action="store_true", help="the phases as a diagram (Mermaid), as the README shows it"
+    )
+    parser.add_argument("--json", action="store_true")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print them."""
+    if args.json:
+        print_json(as_data())
+    else:
+        print(diagram() if args.diagram else render(), end="")
+    return DONE

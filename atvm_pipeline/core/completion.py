@@ -1,0 +1,153 @@
+"""When a verdict is given: sub-runs that have ended and settled, then the run; each once and for ever.
+
+What the verdict is, is `run_verdict.py`'s; this module says when, and which post it asks for.
+"""
+
+from msgspec.structs import replace
+
+from . import timeouts
+from .messages import outbox
+from .messages.closing import closing_notes, closing_sentences
+from .messages.payload import run_payload, subrun_payload
+from .phases import Phase
+from .results import SubRunResult
+from .state import Run, Stage, SubRun, Verdict
+from .subruns.children import in_wrapper, put_subrun
+from .transitions import INHERITED_PHASES
+from .verdict.run_verdict import Judged, judge_run, judge_subrun, run_case
+from .verdict.subrun_context import Case, case_of, label_mismatch, result_of, run_ledger
+from .verdict.subrun_verdict import subrun_failure
+
+ALERT_PHASES = frozenset({Phase.HUNG, Phase.TERMINATED, Phase.UNKNOWN})
+"""Ends that the alert channel is told of (contract §3); a cancel is never told."""
+
+
+def close_subruns(run: Run) -> Run:
+    """End the sub-runs whose children have ended, and judge those that have settled."""
+    # A long run has many sub-runs that are judged, and all are asked after with every event: once is enough.
+    open_ = [subrun for subrun in run.subruns if subrun.result is None]
+    for subrun in open_:
+        if subrun.ended_watched_s is None:
+            run = _end_subrun(run, subrun)
+    if not run.request.categorized:
+        return run
+    for subrun in (run.subruns[subrun.index - 1] for subrun in open_):
+        if _settled(run, subrun):
+            case = case_of(run, subrun)
+            run = _give(run, case, judge_subrun(case))
+    return run
+
+
+def _end_subrun(run: Run, subrun: SubRun) -> Run:
+    """A categorized sub-run ends with its children (a wrapper's with its end line), any other with the run."""
+    if run.over_watched_s is not None:
+        return put_subrun(run, replace(subrun, ended_at=run.over_at, ended_watched_s=run.over_watched_s))
+    if not run.request.categorized or in_wrapper(subrun) or not subrun.children:
+        return run
+    last = subrun.children[-1]
+    if last.stage is not Stage.ENDED:
+        return run
+    return put_subrun(run, replace(subrun, ended_at=last.ended_at, ended_watched_s=last.ended_watched_s))
+
+
+def _settled(run: Run, subrun: SubRun) -> bool:
+    """Whether the time for late reports is over (ATVM_WATCHER_SETTLE_S)."""
+    if subrun.ended_watched_s is None:
+        return False
+    by_itself = run.over_watched_s is None or _ended_before_the_run(subrun)
+    return by_itself and run.watched_s - subrun.ended_watched_s >= run.request.settings.settle_s
+
+
+def _ended_before_the_run(subrun: SubRun) -> bool:
+    return not any(child.ended_by == "runner-over" for child in subrun.children) and not in_wrapper(subrun)
+
+
+def _give(run: Run, case: Case, judged: Judged) -> Run:
+    """Fix the verdict of a sub-run and ask for its post."""
+    failing = judged.phase is Phase.FAILED or subrun_failure(case) is not None
+    result = result_of(case, judged.phase, judged.reason, failing=failing)
+    subrun = replace(case.subrun, result=result, ended_at=case.subrun.ended_at or run.at)
+    if result.finished_at is None:
+        result = replace(result, finished_at=subrun.ended_at)
+        subrun = replace(subrun, result=result)
+    run = put_subrun(run, subrun)
+    if result.label_trusted is False:
+        text = label_mismatch(case, result.label, result.name)
+        run = outbox.notice(run, f"label-{subrun.index}", text)
+    if judged.phase.value in run.request.settings.post_phases and run.cancel is None:
+        key = f"{run.request.run_id}/{subrun.index:03d}"
+        run = outbox.ask(run, key, "subrun", subrun_payload(run, result, key), subrun.index)
+    return run
+
+
+def judge_if_over(run: Run, phase: Phase) -> Run:
+    """Judge the run if it is over and settled, was cancelled, or passed a limit; else look whether a person should."""
+    if run.cancel is not None or timeouts.never_started(run, phase):
+        return _judge_run(run)
+    if run.over_watched_s is not None:
+        # Also where every sub-run was judged: the log may not be read to its end yet.
+        settled = run.watched_s - run.over_watched_s >= run.request.settings.settle_s
+        return _judge_run(run) if settled else run
+    if timeouts.limit_passed(run) is not None and phase is Phase.RUNNING:
+        return _judge_run(run)
+    if timeouts.is_quiet(run):
+        text = f"Nothing has moved for {run.request.settings.quiet_limit_s:.0f} s. {timeouts.describe(run)}"
+        return outbox.notice(run, "quiet", text)
+    return run
+
+
+def _judge_run(run: Run) -> Run:
+    # A sub-run that ended by itself keeps its own verdict, also where a cancel or a limit cut its settling short.
+    for subrun in run.subruns:
+        ended = subrun.ended_watched_s is not None and _ended_before_the_run(subrun)
+        if subrun.result is None and ended and run.request.categorized:
+            own = case_of(run, subrun)
+            run = _give(run, own, judge_subrun(own))
+    whole = run_case(run)
+    judged = judge_run(whole)
+    for sub in whole.cases:
+        if sub is not None:
+            run = _give(run, sub._replace(run=run), _unfinished_verdict(run, sub, judged))
+    results = results_of(run)
+    verdict = Verdict(
+        phase=judged.phase,
+        reason=judged.reason,
+        finished_at=run.over_at or run.at,
+        ledger=run_ledger(run, results),
+    )
+    run = outbox.clear_notice(replace(run, verdict=verdict), "quiet")
+    return _closing_post(_alert(run, verdict), verdict, results)
+
+
+def _unfinished_verdict(run: Run, case: Case, judged: Judged) -> Judged:
+    """A run that is one sub-run shares its verdict; an unfinished one of several takes it where the end was the run's."""
+    if not run.request.categorized or judged.phase in INHERITED_PHASES:
+        return judged
+    return judge_subrun(case)
+
+
+def results_of(run: Run) -> tuple[SubRunResult, ...]:
+    """The sub-runs of a run whose sub-runs are all judged."""
+    return tuple(subrun.result for subrun in run.subruns if subrun.result is not None)
+
+
+def _alert(run: Run, verdict: Verdict) -> Run:
+    if verdict.phase not in ALERT_PHASES:
+        return run
+    return outbox.ask_alert(run, "end", f"{verdict.phase}: {verdict.reason.text}")
+
+
+def _closing_post(run: Run, verdict: Verdict, results: tuple[SubRunResult, ...]) -> Run:
+    """Ask for one post at the end of a categorized run, only for an end that no sub-run's post has reported."""
+    if (
+        not run.request.categorized
+        or verdict.phase.value not in run.request.settings.post_phases
+        or run.cancel is not None
+    ):
+        return run
+    sentences = closing_sentences(run, verdict, results)
+    if not sentences:
+        return run
+    key = f"{run.request.run_id}/run"
+    payload = run_payload(run, verdict, results, key, sentence=" ".join(sentences), notes=closing_notes(run))
+    return outbox.ask(run, key, "run", payload)

@@ -1,0 +1,174 @@
+"""Learning the form of a log while it is read: from a title in an unknown form and the rows of its box."""
+
+import re
+from collections.abc import Callable
+
+from msgspec.structs import replace
+
+from atvm_pipeline.core.facts import FormLearnt, WordsUnread
+from atvm_pipeline.core.text import one_line
+
+from .error_blocks import ERROR_STARTS
+from .line_forms import (
+    FORMS_MAX,
+    LEARNERS_MAX,
+    TITLE_WORDS,
+    begin_learning,
+    continue_learning,
+    header_lines,
+    learnt,
+    undone,
+)
+from .lines import clean
+from .mocha import TEXT_CHARS_MAX
+from .scan_context import Story
+from .scanner_state import HeaderBox, Learner, LineForm, RawLine, ScannerState
+
+_WORDS = ("Run Starting", "Run Finished", "Spec Ran:")
+
+STRANGE_BYTES_MAX = 600
+WORDS = (
+    *(word.encode() for word in _WORDS),
+    *(word.encode("utf-16-le") for word in _WORDS),
+)
+"""Cypress's own words, also in a log that a PowerShell redirected: no other program prints them."""
+ERROR_CHARS_MIN = 20
+"""A shorter start of an error is a common word."""
+BOX_WORDS = b"Spec Ran: "
+_ERRORS = tuple(start for start in ERROR_STARTS if len(start) >= ERROR_CHARS_MIN)
+LOST_WORDS = (
+    *WORDS,
+    *(b" failing", b" failed ", b"spec file"),
+    *(start.encode() for start in _ERRORS),
+)
+"""What a line holds that may be lost evidence."""
+_FAILING = re.compile(r"(?<![0-9.])[1-9][0-9]{0,8} failing$")
+_LOST = re.compile(
+    r"\(Run Finished\)|Cloud Run Finished|Spec Ran: |[1-9][0-9]{0,8} failing$|[1-9][0-9]{0,8} of [0-9]{1,9} failed |"
+    r"Discovered [0-9]{1,9} spec files?$|" + "|".join(map(re.escape, _ERRORS))
+)
+_BOX_OF_ANOTHER = re.compile(r"\s*[^\s│].*│ Spec Ran: ")
+"""The row of a results box behind a prefix."""
+STRAY_WORDS = (b"(Results)", b"Run Finished")
+"""Text of a line, besides the words of a box, that may have strayed from a form that was learnt."""
+_STRAYED = re.compile(
+    r"\s*[^\s│].*?(?:Spec Ran: |\((?:Results|Run Finished)\)|(?:Tests|Passing|Failing|Pending|Skipped|Duration): +[0-9])"
+)
+"""The title of a results box or of a summary, or a row of the box, behind a prefix."""
+AS_IT_IS = LineForm(prefix="")
+"""The form of lines that nothing was changed in."""
+
+
+def learn(story: Story, raw: bytes, offset: int, read: Callable[[Story, bytes, int], bool]) -> None:
+    """Take in a line that is none of Cypress's in a known form; `read` reads the header's lines once its form is known."""
+    if TITLE_WORDS in raw and _may_learn(story.state, raw):
+        learner = begin_learning(raw, offset)
+        if learner is not None:
+            learners = (*story.state.learners, learner)[-LEARNERS_MAX:]
+            story.state = replace(story.state, learners=learners)
+            return
+    keep_strange(story, raw, offset)
+    _keep_lost(story, raw, offset)
+    _keep_strayed(story, raw, offset)
+    if not story.state.learners:
+        return
+    kept: list[Learner] = []
+    for learner in story.state.learners:
+        more = continue_learning(learner, raw, offset)
+        form = learnt(more) if more is not None else None
+        if more is not None and form is not None:
+            _know(story, form, more, read)
+        elif more is not None:
+            kept.append(more)
+    story.state = replace(story.state, learners=tuple(kept))
+
+
+def keep_strange(story: Story, raw: bytes, offset: int) -> None:
+    """Keep the first line with Cypress's words that could not be read, as long as no line could."""
+    if story.state.strange is None and is_unread(story.state) and any(word in raw for word in WORDS):
+        story.state = replace(story.state, strange=RawLine(offset=offset, raw=raw[:STRANGE_BYTES_MAX]))
+
+
+def _keep_lost(story: Story, raw: bytes, offset: int) -> None:
+    """Keep the first line that may be evidence of a run whose form was not known when it was read.
+
+    What is in front of the first header that was learnt is not read again.  A form that was never learnt, such as that
+    of a run whose title is lost, shows itself by a results box.  With such a line no run is green.
+    """
+    state = story.state
+    text = clean(raw).rstrip()
+    failing = _FAILING.search(text) is not None
+    if state.lost is not None and (not failing or _FAILING.search(clean(state.lost.raw).rstrip())):
+        return
+    if is_unread(state):
+        lost = _LOST.search(text) is not None
+    else:
+        strange = bool(state.forms) and all(undone(form, raw) is None for form in state.forms)
+        full = len(state.forms) >= FORMS_MAX and TITLE_WORDS in raw
+        lost = strange and (full or _BOX_OF_ANOTHER.match(text) is not None)
+    if lost:
+        story.state = replace(state, lost=RawLine(offset=offset, raw=raw[:STRANGE_BYTES_MAX]))
+
+
+def _keep_strayed(story: Story, raw: bytes, offset: int) -> None:
+    """Keep the first line that may be the end of an open child under a prefix that has changed, or was never learnt."""
+    state = story.state
+    if state.strayed is None and _has_open_child(state) and _STRAYED.match(clean(raw)):
+        story.state = replace(state, strayed=RawLine(offset=offset, raw=raw[:STRANGE_BYTES_MAX]))
+
+
+def _has_open_child(state: ScannerState) -> bool:
+    return any(stream.child == "open" for stream in (state, *state.parked.values()))
+
+
+def is_unread(state: ScannerState) -> bool:
+    """Whether no line of a Cypress run was read so far."""
+    return state.child == "none" and not state.forms
+
+
+def report_unread(story: Story) -> None:
+    """At the log's end: report the line with Cypress's words that was not read, and how much it puts in doubt."""
+    state = story.state
+    strange = state.strange if is_unread(state) else None
+    lost = state.lost
+    if lost is not None and (state.forms or _FAILING.search(clean(lost.raw).rstrip())):
+        strange = lost
+    only_absence = strange is None
+    strange = strange or state.strayed
+    if strange is not None:
+        text = one_line(strange.raw.replace(b"\0", b"").decode("utf-8", "replace"), TEXT_CHARS_MAX)
+        story.facts.append(WordsUnread(offset=strange.offset, text=text, only_absence=only_absence))
+
+
+def _may_learn(state: ScannerState, raw: bytes) -> bool:
+    """Whether a title in this line can be a run's own: what a spec prints has the form that all its lines have."""
+    if len(state.forms) >= FORMS_MAX or any(
+        form.prefix and undone(form, raw) is not None for form in state.forms
+    ):
+        return False
+    plain = not state.forms or any(not form.prefix for form in state.forms)
+    return not (plain and any(stream.spec is not None for stream in (state, *state.parked.values())))
+
+
+def _know(story: Story, form: LineForm, learner: Learner, read: Callable[[Story, bytes, int], bool]) -> None:
+    story.state = replace(story.state, learners=())
+    if any(replace(known, shown=form.shown) == form for known in story.state.forms):
+        return  # two titles have taught it
+    if not story.state.forms and story.state.child != "none":
+        _keep_torn_header(story, learner)
+        story.state = replace(story.state, forms=(AS_IT_IS,))
+    forms = (*story.state.forms, form)
+    story.state = replace(story.state, forms=forms)
+    story.switch(len(forms) - 1)
+    lines = header_lines(learner)
+    fact = FormLearnt(offset=lines[-1].offset, prefix=form.shown, stripped=form.stripped, quoted=form.quoted)
+    story.facts.append(fact)
+    for line in lines:
+        read(story, undone(form, line.raw) or b"", line.offset)
+
+
+def _keep_torn_header(story: Story, learner: Learner) -> None:
+    """Keep the title of a header if one of its rows has lost the prefix, and so began a child that is never finished."""
+    state = story.state
+    if isinstance(state.pending, HeaderBox) and state.pending.offset > learner.title.offset:
+        story.state = replace(state, strayed=learner.title)

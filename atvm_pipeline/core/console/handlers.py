@@ -1,0 +1,265 @@
+"""The order in which Cypress prints, as a machine over lines: which anchor counts where, and which fact it is.
+
+A test, a plugin or a failure's text can print anything, also something that looks like Cypress's own lines.  So:
+a spec that began is over only by its own box, or by an error block that says that none may come; a box has to name
+the spec that is open and must not pass where the epilogue counted failures; a summary counts only between specs, and
+its first row has to name the first spec; a `(Run Starting)` within a spec counts when its header box follows.
+"""
+
+from msgspec.structs import replace
+
+from atvm_pipeline.core.facts import (
+    ChildLaunched,
+    EpilogueRead,
+    RunnerProgressed,
+    RunRecorded,
+    WrapperFinished,
+    WrapperStarted,
+)
+from atvm_pipeline.core.text import one_line
+
+from . import boxes
+from .error_blocks import error_in, is_held
+from .error_catalog import RUN
+from .line_kinds import Anchor, anchor_of, attempt_in, counted_in, failure_in, running_in
+from .lines import may_wrap
+from .mocha import FAILURES_MAX, FLAKY_MAX, TEXT_CHARS_MAX
+from .multiline import RUNNING_COLUMNS, Next, go_on, settle
+from .run_summary import read_loose_row, read_loose_totals, read_title
+from .scan_context import Story
+from .scanner_state import Attempt, FailureBlock, HeaderBox, HeldName, ResultsBox, ServerError, Table
+from .values import count
+
+WRAPPER = "cypress-cloud"
+URL_CHARS_MAX = 2000
+
+
+def read_line(story: Story, text: str, offset: int) -> bool:
+    """Read one cleaned line that begins at `offset`; True if it was one of Cypress's or its wrapper's."""
+    if go_on(story, text, offset):
+        return True
+    anchor = anchor_of(text)
+    if anchor is None:
+        return False
+    if isinstance(story.state.pending, Attempt) and anchor is not Anchor.ATTEMPT:
+        settle(story, Next.ANCHOR)  # the test's own line did not come; all else knows itself when it is over
+    _HANDLERS[anchor](story, text, offset)
+    return True
+
+
+def launched(story: Story, fact: ChildLaunched) -> None:
+    """The runner starts another Cypress process: what the one before it printed is over."""
+    settle(story, Next.CHILD)
+    story.state = replace(story.state, wrapper_table=False)
+    story.facts.append(fact)
+
+
+def progressed(story: Story, fact: RunnerProgressed) -> None:
+    """The runner says how far it is; not told while a fact is held that begins above."""
+    pending = story.state.pending
+    waiting = isinstance(pending, Table) and pending.trusted and pending.row is None
+    if pending is None or waiting or isinstance(pending, Attempt):
+        story.facts.append(fact)
+
+
+def _start(story: Story, text: str, offset: int) -> None:  # noqa: ARG001 - every handler is called alike
+    state = story.state
+    if state.child == "open" and not (state.spec is not None and state.spec.errors):
+        story.await_header(offset)
+    else:
+        story.begin_child(offset)
+        story.hold(HeaderBox(offset=offset))
+
+
+def _running(story: Story, text: str, offset: int) -> None:
+    found = running_in(text)
+    if found is None:
+        return
+    held = HeldName(offset=offset, position=found.position, total=found.total, pieces=(found.piece,))
+    if not story.may_begin(held):
+        story.unplaced("running", text, offset, spec=found.piece)
+        return
+    if may_wrap(found.piece, RUNNING_COLUMNS):
+        story.hold(held)
+    else:
+        story.begin_spec(found.piece, held)
+
+
+def _results(story: Story, text: str, offset: int) -> None:  # noqa: ARG001
+    story.hold(ResultsBox(offset=offset))
+
+
+def _boxed(story: Story, text: str, offset: int) -> None:
+    """A row that no box or table has taken: its title was lost, or it is of another process or of a wrapper's table."""
+    if story.state.wrapper_table:
+        _wrapper_totals(story, text, offset)
+        return
+    if read_loose_row(story, text, offset):
+        return
+    row = boxes.key_row(text)
+    if row is None or not row.key:
+        return
+    if row.key in boxes.HEADER_KEYS:
+        _header_row(story, row, text, offset)
+    elif row.key in boxes.RESULT_KEYS:
+        _results_row(story, row, text, offset)
+
+
+def _header_row(story: Story, row: boxes.KeyRow, text: str, offset: int) -> None:
+    if story.begin_awaited_child(offset):
+        header = story.state.pending
+        assert isinstance(header, HeaderBox)
+        story.hold(boxes.header_row(header, row, offset))
+    elif story.state.child == "open":
+        story.unplaced("header", text, offset, spec=boxes.listed_spec(row))
+    elif row.key == "Cypress":
+        # Its `(Run Starting)` was lost.
+        story.begin_child(offset)
+        story.hold(HeaderBox(offset=offset, key=row.key, keys=(row.key,), pieces=(row.value,)))
+
+
+def _results_row(story: Story, row: boxes.KeyRow, text: str, offset: int) -> None:
+    if story.state.pending is None and story.state.spec is not None and row.key == "Tests":
+        more = boxes.results_row(ResultsBox(offset=offset), row)
+        story.hold(more)
+        return
+    failing = row.key == "Failing" and (count(row.value) or 0) > 0
+    if failing:
+        story.unplaced("box", text, offset, failing=True)
+    elif row.key == "Spec Ran":
+        story.unplaced("results", text, offset, spec=row.value)
+
+
+def _recorded(story: Story, text: str, offset: int) -> None:
+    if story.state.child not in ("summarised", "ended") or story.state.recorded:
+        return
+    url = text.partition(": ")[2].strip()[:URL_CHARS_MAX]
+    story.facts.append(RunRecorded(offset=offset, url=url))
+    story.state = replace(story.state, recorded=True)
+
+
+def _spec_skipped(story: Story, text: str, offset: int) -> None:  # noqa: ARG001
+    story.skip_spec()
+
+
+def _canceled(story: Story, text: str, offset: int) -> None:
+    if story.state.spec is None:
+        story.error("run-canceled", RUN, text, offset)
+
+
+def _passing(story: Story, text: str, offset: int) -> None:
+    """An epilogue begins: what an earlier one counted was a test's own output, or another process's."""
+    spec = story.state.spec
+    if spec is None:
+        story.epilogue_read(EpilogueRead(offset=offset, passing=counted_in(text)))
+        return
+    if spec.failing:
+        story.unplaced("epilogue", f"{spec.failing} failing", spec.failing_at, failing=True)
+        spec = replace(spec, failing=0, number=1)
+    spec = replace(spec, epilogue_at=offset, epilogue_passing=counted_in(text), epilogue_pending=0)
+    story.state = replace(story.state, spec=spec)
+
+
+def _pending(story: Story, text: str, offset: int) -> None:  # noqa: ARG001
+    if story.state.spec is not None:
+        spec = replace(story.state.spec, epilogue_pending=counted_in(text))
+        story.state = replace(story.state, spec=spec)
+
+
+def _failing(story: Story, text: str, offset: int) -> None:
+    spec, failing = story.state.spec, counted_in(text)
+    if spec is not None:
+        at = spec.failing_at if spec.failing else offset
+        story.state = replace(
+            story.state, spec=replace(spec, failing=max(spec.failing, failing), failing_at=at)
+        )
+    elif story.state.child == "open" and failing:
+        story.unplaced("epilogue", text.strip(), offset, failing=True)
+    else:
+        story.epilogue_read(EpilogueRead(offset=offset, failing=failing))
+
+
+def _failure(story: Story, text: str, offset: int) -> None:
+    spec = story.state.spec
+    if spec is None:
+        return
+    number, title = failure_in(text)
+    if number != spec.number or number > spec.failing:
+        return
+    story.state = replace(story.state, spec=replace(spec, number=number + 1))
+    if number <= FAILURES_MAX:
+        story.hold(FailureBlock(offset=offset, titles=(title[:TEXT_CHARS_MAX],)))
+
+
+def _attempt(story: Story, text: str, offset: int) -> None:  # noqa: ARG001
+    spec = story.state.spec
+    if spec is None or spec.failing or spec.flaky >= FLAKY_MAX:
+        return
+    story.hold(Attempt(title=one_line(attempt_in(text), TEXT_CHARS_MAX)))
+
+
+def _error(story: Story, text: str, offset: int) -> None:
+    error = error_in(text)
+    assert error is not None  # that is what made the line this anchor
+    if is_held(text):
+        story.hold(ServerError(offset=offset, text=one_line(text, TEXT_CHARS_MAX)))
+    else:
+        story.error(error.code, error.scope, text, offset)
+
+
+def _discovered(story: Story, text: str, offset: int) -> None:  # noqa: ARG001 - every handler is called alike
+    """A wrapper's first line, which any runner might print: only with the next one it is a wrapper's."""
+    if story.state.spec is None:
+        story.state = replace(story.state, discovered=int(text.split()[1]))
+
+
+def _wrapper_params(story: Story, text: str, offset: int) -> None:
+    total, group = story.state.discovered, text.partition("; Group: ")[2].rpartition("; Parallel: ")[0]
+    if total is None or story.state.spec is not None:
+        return
+    named = one_line(group, TEXT_CHARS_MAX) if group not in ("", "false") else None
+    story.facts.append(WrapperStarted(offset=offset, wrapper=WRAPPER, total=total, group=named))
+    story.state = replace(story.state, discovered=None, wrapped=True, wrapper_table=False)
+
+
+def _wrapper_end(story: Story, text: str, offset: int) -> None:  # noqa: ARG001
+    if story.state.wrapped and story.state.spec is None:
+        story.facts.append(WrapperFinished(offset=offset, wrapper=WRAPPER))
+        story.state = replace(story.state, wrapped=False, wrapper_table=True)
+
+
+def _totals(story: Story, text: str, offset: int) -> None:
+    if story.state.wrapper_table:
+        _wrapper_totals(story, text, offset)
+    else:
+        read_loose_totals(story, text, offset)
+
+
+def _wrapper_totals(story: Story, text: str, offset: int) -> None:
+    """A line of the wrapper's own table; only the one with its verdict counts."""
+    totals = boxes.wrapper_totals(text, offset)
+    if totals is not None:
+        story.facts.append(totals)
+        story.state = replace(story.state, wrapper_table=False)
+
+
+_HANDLERS = {
+    Anchor.START: _start,
+    Anchor.RUNNING: _running,
+    Anchor.RESULTS: _results,
+    Anchor.BOXED: _boxed,
+    Anchor.FINISH: read_title,
+    Anchor.TOTALS: _totals,
+    Anchor.RECORDED: _recorded,
+    Anchor.SPEC_SKIPPED: _spec_skipped,
+    Anchor.CANCELED: _canceled,
+    Anchor.PASSING: _passing,
+    Anchor.PENDING: _pending,
+    Anchor.FAILING: _failing,
+    Anchor.FAILURE: _failure,
+    Anchor.ATTEMPT: _attempt,
+    Anchor.ERROR: _error,
+    Anchor.DISCOVERED: _discovered,
+    Anchor.WRAPPER_PARAMS: _wrapper_params,
+    Anchor.WRAPPER_END: _wrapper_end,
+}

@@ -1,0 +1,170 @@
+"""The lines that give Cypress's output its structure: which line is one, and what the short ones say.
+
+`CANDIDATE` looks through whole blocks of bytes and may find too much; `anchor_of` decides on the text of one line.
+What an anchor means where it stands is `handlers.py`'s business.
+"""
+
+import re
+from enum import Enum, auto
+from typing import NamedTuple
+
+from .error_blocks import ERROR_STARTS, error_in
+from .lines import ANSI
+from .values import count
+
+
+class Anchor(Enum):
+    """The kinds of lines that matter outside of a box."""
+
+    START = auto()
+    RUNNING = auto()
+    RESULTS = auto()
+    FINISH = auto()
+    RECORDED = auto()
+    SPEC_SKIPPED = auto()
+    CANCELED = auto()
+    PASSING = auto()
+    PENDING = auto()
+    FAILING = auto()
+    FAILURE = auto()
+    ATTEMPT = auto()
+    ERROR = auto()
+    BOXED = auto()
+    """A line between two edges of a box: a row of a box or of the final table."""
+    TOTALS = auto()
+    DISCOVERED = auto()
+    WRAPPER_PARAMS = auto()
+    WRAPPER_END = auto()
+
+
+SPEC_SKIPPED = "  This spec and its tests were skipped because the run has been canceled."
+CANCELED = "  Exiting with non-zero exit code because the run was canceled."
+
+_WHOLE = {
+    "  (Run Starting)": Anchor.START,
+    "  (Results)": Anchor.RESULTS,
+    "  (Run Finished)": Anchor.FINISH,
+    SPEC_SKIPPED: Anchor.SPEC_SKIPPED,
+    CANCELED: Anchor.CANCELED,
+    "  Cloud Run Finished": Anchor.WRAPPER_END,
+}
+"""Cypress indents its titles by exactly two; text of a test that looks like one is mostly indented further."""
+
+_SHAPES = (
+    (re.compile(r"  Running:  \S.*\)"), Anchor.RUNNING),
+    (re.compile(r"  Recorded Run: \S+"), Anchor.RECORDED),
+    (re.compile(r"  \d{1,9} passing(?: \(\d+\w{1,2}\))?"), Anchor.PASSING),
+    (re.compile(r"  \d{1,9} pending"), Anchor.PENDING),
+    (re.compile(r"  \d{1,9} failing"), Anchor.FAILING),
+    (re.compile(r"  │ .*"), Anchor.BOXED),
+    (
+        re.compile(r"    \S{1,6}  (?:All specs passed!|\d{1,9} of \d{1,9} failed|The run was canceled) .*"),
+        Anchor.TOTALS,
+    ),
+    (re.compile(r"  \d{1,9}\) \S.*"), Anchor.FAILURE),
+    (re.compile(r"[ \t]*+[✖×✓√✔]?\(Attempt \d{1,9} of \d{1,9}\) .+"), Anchor.ATTEMPT),
+    (re.compile(r"Discovered \d{1,9} spec files?"), Anchor.DISCOVERED),
+    (
+        # Looked ahead for, not stepped over: two `.*` in a row take quadratic time.
+        re.compile(r"Tags: (?=.*; Group: ).*; Parallel: (?:true|false); Batch Size: \d+"),
+        Anchor.WRAPPER_PARAMS,
+    ),
+)
+
+
+def _literals(texts: tuple[str, ...]) -> bytes:
+    """An alternation over literal starts, grouped by first letter: a line is compared with few of them."""
+    groups: dict[str, list[str]] = {}
+    for text in texts:
+        groups.setdefault(text[0], []).append(text[1:])
+    branches = (
+        re.escape(first) + "(?:" + "|".join(map(re.escape, rest)) + ")" for first, rest in groups.items()
+    )
+    return "|".join(branches).encode()
+
+
+_STARTS = (
+    "Running:",
+    "Recorded Run:",
+    SPEC_SKIPPED.strip(),
+    CANCELED.strip(),
+    "Cloud Run Finished",
+    "Discovered ",
+    "Tags: ",
+    *ERROR_STARTS,
+)
+
+
+def _body(ansi: bytes, high: bytes, border: bytes) -> bytes:
+    """What a line that may be an anchor begins with; `high` matches up to four characters that are not ASCII."""
+    colours = b"(?:" + ansi + b")*+"
+    lead = rb"[ \t]*+(?:" + ansi + rb"[ \t]*+)*+"
+    totals = b"(?:All specs passed!|[0-9]++ of [0-9]++ failed|The run was canceled)"
+    branches = (
+        rb"\(" + colours + rb"(?:R(?:un (?:Starting|Finished)|esults)|Attempt [0-9])",
+        rb"[0-9]++(?:\) | passing| pending| failing)",
+        border,
+        high + colours + rb"(?:\(Attempt [0-9]|  " + colours + totals + b")",
+        rb"-  " + colours + b"The run was canceled",
+        _literals(_STARTS),
+    )
+    return lead + b"(?:" + b"|".join(branches) + b")"
+
+
+BODY = _body(ANSI, rb"[\x80-\xff]{1,12}+", "│".encode())
+QUOTED_BODY = _body(
+    rb"\\x1b\[[0-9;:?]*+[A-Za-z]",
+    rb"(?:\\x[89a-f][0-9a-f]|[\x80-\xff]){1,12}+",
+    rb"(?:\\xe2\\x94\\x82|\xe2\x94\x82)",
+)
+"""The same in Python's repr of bytes or text."""
+CANDIDATE_FIRST = re.compile(BODY)
+"""Matches at the start of a line that may be an anchor."""
+CANDIDATE = re.compile(rb"\n" + BODY)
+"""Finds the line feed in front of such a line.  Anchored on it, the search runs at the speed of memchr."""
+
+
+def anchor_of(text: str) -> Anchor | None:
+    """Which anchor the cleaned line is, None if none."""
+    whole = _WHOLE.get(text)
+    if whole is not None:
+        return whole
+    for shape, anchor in _SHAPES:
+        if shape.fullmatch(text):
+            return anchor
+    return Anchor.ERROR if error_in(text) is not None else None
+
+
+class Running(NamedTuple):
+    """What a `Running:` line says; the name may be the first piece only."""
+
+    piece: str
+    position: int
+    total: int
+
+
+_POSITION = re.compile(r"\((\d{1,9}) of (\d{1,9})\)")
+
+
+def running_in(text: str) -> Running | None:
+    """The parts of `  Running:  <name>   (<i> of <n>)`."""
+    body, bracket, position = text.removeprefix("  Running:  ").rpartition("(")
+    found = _POSITION.fullmatch(bracket + position)
+    piece = body.rstrip()
+    return Running(piece, int(found[1]), int(found[2])) if found and piece else None
+
+
+def counted_in(text: str) -> int:
+    """N of `  N passing`, `  N pending`, `  N failing`."""
+    return count(text.split(maxsplit=1)[0]) or 0
+
+
+def failure_in(text: str) -> tuple[int, str]:
+    """Number and first title of `  N) title`."""
+    number, _, title = text.strip().partition(") ")
+    return count(number) or 0, title.strip()
+
+
+def attempt_in(text: str) -> str:
+    """The title of `(Attempt i of n) title`."""
+    return text.partition(") ")[2].strip()

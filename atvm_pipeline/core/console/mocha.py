@@ -1,0 +1,83 @@
+"""What the spec reporter says about single tests: failure blocks of the epilogue, retries that helped.
+
+Names only, for people: the results box decides about results.
+"""
+
+import re
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from atvm_pipeline.core.facts import TestFailed
+from atvm_pipeline.core.text import one_line
+
+from .scanner_state import Attempt, FailureBlock
+
+TEXT_CHARS_MAX = 300
+FAILURES_MAX = 50
+"""Failing tests told per spec."""
+FLAKY_MAX = 50
+"""Flaky tests told per spec."""
+TITLES_MAX = 32
+"""Suites above one test."""
+BLANKS_MAX = 4
+"""Empty lines between a title and its error."""
+NOISE_MAX = 50
+"""Lines of other origin between an attempt and the test's own line."""
+
+_PASSED = re.compile(r"[ \t]*+[✓✔√] ?(.+?)(?: \(\d{1,12}ms\))?")
+_OVER = re.compile(r"[ \t]*+(?:\d{1,9}\) |\d{1,9} (?:passing|failing|pending)\b)")
+
+
+class FailureStep(NamedTuple):
+    """A failure block after one more line."""
+
+    block: FailureBlock | None
+    """None: it is over."""
+    fact: TestFailed | None
+    consumed: bool
+    """Whether the line belonged to it."""
+
+
+def failure_line(block: FailureBlock, text: str) -> FailureStep:
+    """Read the line below a failure block's last title.
+
+    Each title stands two columns further in than the one above, the first below the number at seven.  What does not
+    is the first line of the error, behind an empty line where Mocha shows a difference.
+    """
+    if not text:
+        if block.blank >= BLANKS_MAX:
+            return FailureStep(None, failed(block), consumed=True)
+        return FailureStep(replace(block, blank=block.blank + 1), None, consumed=True)
+    indent = len(text) - len(text.lstrip())
+    if not block.blank and indent == 5 + 2 * len(block.titles) and len(block.titles) < TITLES_MAX:
+        return FailureStep(
+            replace(block, titles=(*block.titles, text.strip()[:TEXT_CHARS_MAX])), None, consumed=True
+        )
+    if indent < 5:  # noqa: PLR2004 - an error is indented by five or more
+        return FailureStep(None, failed(block), consumed=False)
+    return FailureStep(None, failed(block, text), consumed=True)
+
+
+def failed(block: FailureBlock, error: str = "") -> TestFailed:
+    """The fact that a failure block is."""
+    titles = (*block.titles[:-1], block.titles[-1].removesuffix(":"))
+    return TestFailed(
+        offset=block.offset,
+        title=one_line(" > ".join(titles), TEXT_CHARS_MAX),
+        error=one_line(error, TEXT_CHARS_MAX),
+    )
+
+
+def attempt_line(attempt: Attempt, text: str) -> tuple[Attempt | None, bool]:
+    """Read a line below an attempt: what is left of it, and whether the line says that the test passed at last."""
+    passed = _PASSED.fullmatch(text)
+    if passed is not None and not passed[1].startswith("(Attempt "):
+        return None, passed[1] == attempt.title
+    if _OVER.match(text):
+        return None, False
+    if not text:
+        return attempt, False
+    if attempt.noise >= NOISE_MAX:
+        return None, False
+    return replace(attempt, noise=attempt.noise + 1), False

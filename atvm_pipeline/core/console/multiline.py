@@ -1,0 +1,213 @@
+"""What takes several lines: how each goes on with the next line, and what is left of it when something else begins."""
+
+from enum import Enum, auto
+from typing import assert_never
+
+from msgspec.structs import replace
+
+from atvm_pipeline.core.facts import TestFlaky
+
+from . import boxes
+from .error_blocks import GIVEN_UP, GOES_ON, is_held
+from .error_catalog import RUN, SERVER_ERROR
+from .line_kinds import Anchor, anchor_of
+from .lines import may_wrap, unwrap
+from .mocha import attempt_line, failed, failure_line
+from .run_summary import end_table, read_table_line
+from .scan_context import Story
+from .scanner_state import (
+    PIECES_MAX,
+    Attempt,
+    FailureBlock,
+    HeaderBox,
+    HeldName,
+    ResultsBox,
+    ServerError,
+    Table,
+)
+
+RUNNING_COLUMNS = 68
+"""The name on a `Running:` line is cut after so many characters."""
+RUNNING_INDENT = 12
+NOISE_MAX = 20
+"""Lines of other origin within a box."""
+SERVER_LINES_MAX = 40
+"""Lines of a server's answer between the error and what tells whether it is final."""
+
+
+class Next(Enum):
+    """What begins while something is being put together."""
+
+    ANCHOR = auto()
+    """Another line of the same child."""
+    CHILD = auto()
+    """Another child."""
+    END = auto()
+    """Nothing: the log ends."""
+
+
+def go_on(story: Story, text: str, offset: int) -> bool:
+    """Give the next line to what is being put together; True if the line was part of it."""
+    pending = story.state.pending
+    match pending:
+        case None:
+            return False
+        case HeldName() as name:
+            return _name(story, name, text)
+        case HeaderBox() as header:
+            return _header(story, header, text, offset)
+        case ResultsBox() as results:
+            return _results(story, results, text)
+        case Table() as table:
+            return read_table_line(story, table, text, offset)
+        case FailureBlock() as block:
+            step = failure_line(block, text)
+            story.hold(step.block)
+            if step.fact is not None:
+                story.facts.append(step.fact)
+            return step.consumed
+        case Attempt() as attempt:
+            left, passed = attempt_line(attempt, text)
+            if left != attempt:
+                story.hold(left)
+            if passed:
+                _flaky(story, attempt, offset)
+            return passed
+        case ServerError() as error:
+            return _server_error(story, error, text)
+        case _:
+            assert_never(pending)
+
+
+def settle(story: Story, following: Next) -> None:
+    """Make of what is being put together what can be made of it."""
+    pending = story.state.pending
+    story.hold(None)
+    match pending:
+        case None | Attempt():
+            pass
+        case HeldName():
+            story.begin_spec(unwrap(pending.pieces, RUNNING_COLUMNS), pending)
+        case HeaderBox():
+            _described(story, pending)
+        case ResultsBox():
+            _box_over(story, pending)
+        case Table():
+            end_table(story, pending, followed=following is not Next.ANCHOR)
+        case FailureBlock():
+            story.facts.append(failed(pending))
+        case ServerError():
+            if following is not Next.ANCHOR:
+                story.error(SERVER_ERROR, RUN, pending.text, pending.offset)
+        case _:
+            assert_never(pending)
+
+
+def _name(story: Story, name: HeldName, text: str) -> bool:
+    indent = len(text) - len(text.lstrip())
+    # One more: the name was cut in front of a blank.
+    if indent not in (RUNNING_INDENT, RUNNING_INDENT + 1) or not text or len(name.pieces) >= PIECES_MAX:
+        settle(story, Next.ANCHOR)
+        return False
+    piece = text[RUNNING_INDENT:]
+    story.hold(replace(name, pieces=(*name.pieces, piece)))
+    if not may_wrap(piece, RUNNING_COLUMNS):
+        settle(story, Next.ANCHOR)
+    return True
+
+
+def _header(story: Story, header: HeaderBox, text: str, offset: int) -> bool:
+    row = boxes.key_row(text)
+    if row is not None and row.key not in boxes.RESULT_KEYS:
+        if row.key and row.key in header.keys:
+            # Cypress prints each row once: the box of a second process is mixed into this one.
+            story.unplaced("header", text, offset, spec=boxes.listed_spec(row))
+            return True
+        story.hold(boxes.header_row(header, row, offset))
+        return True
+    if boxes.is_border(text):
+        if header.key or header.found is not None:
+            settle(story, Next.ANCHOR)
+        else:
+            story.hold(replace(header, box_offset=offset))
+        return True
+    if header.adjacent and anchor_of(text) is Anchor.START:
+        return True
+    if header.adjacent:
+        header = replace(header, adjacent=False)
+        story.hold(header)
+    return _noise(story, header, text)
+
+
+def _described(story: Story, header: HeaderBox) -> None:
+    if header.key:
+        header = boxes.header_value(header)
+    if header.found is not None and header.box_offset is not None:
+        story.facts.append(header.found)
+
+
+def _results(story: Story, results: ResultsBox, text: str) -> bool:
+    row = boxes.key_row(text)
+    if results.pieces and (not text or boxes.is_border(text) or (row is not None and row.key)):
+        settle(story, Next.ANCHOR)
+        return row is None or row.key in boxes.RESULT_KEYS
+    if row is not None:
+        more = boxes.results_row(results, row)
+        if more is not None:
+            story.hold(more)
+            if more.pieces and not may_wrap(more.pieces[-1], boxes.SPEC_RAN_COLUMNS):
+                settle(story, Next.ANCHOR)
+            return True
+    return boxes.is_border(text) or _noise(story, results, text)
+
+
+def _box_over(story: Story, results: ResultsBox) -> None:
+    """A results box that is over: a whole one is a result, a damaged one only where it counts a failure."""
+    if not results.pieces:
+        story.drop_box(results)
+        return
+    found = boxes.results_end(results)
+    if found is None:
+        story.box_damaged(results, boxes.ran_spec(results))
+    else:
+        story.box_read(found, results.offset)
+
+
+def _noise(story: Story, pending: HeaderBox | ResultsBox, text: str) -> bool:
+    """A line of other origin within a box; False lets it be looked at for itself."""
+    if not text:
+        return True
+    anchor = anchor_of(text)
+    if anchor in (None, Anchor.BOXED) and pending.noise < NOISE_MAX:
+        story.hold(replace(pending, noise=pending.noise + 1))
+    else:
+        settle(story, Next.ANCHOR)
+    return False
+
+
+def _flaky(story: Story, attempt: Attempt, offset: int) -> None:
+    spec = story.state.spec
+    assert spec is not None  # an attempt is put together only within a spec, and is over with it
+    story.facts.append(TestFlaky(offset=offset, title=attempt.title))
+    story.state = replace(story.state, spec=replace(spec, flaky=spec.flaky + 1, passed=spec.passed + 1))
+
+
+def _server_error(story: Story, error: ServerError, text: str) -> bool:
+    if not text:
+        return True
+    if text.startswith(GOES_ON):
+        story.hold(None)
+        return True
+    if text.startswith(GIVEN_UP):
+        settle(story, Next.END)
+        return True
+    anchor = anchor_of(text)
+    if anchor is Anchor.ERROR and is_held(text):
+        return True
+    if anchor in (Anchor.START, Anchor.ERROR) or error.noise >= SERVER_LINES_MAX:
+        settle(story, Next.CHILD)
+    elif anchor is not None:
+        settle(story, Next.ANCHOR)
+    else:
+        story.hold(replace(error, noise=error.noise + 1))
+    return False

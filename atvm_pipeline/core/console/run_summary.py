@@ -1,0 +1,223 @@
+"""The end of a child as the log shows it: `(Run Finished)`, the final table, its totals row.
+
+A test can print all of that too, and another process can tear or swallow any of these lines.  So no single line is
+trusted.  Between two specs a title, a row or a totals row counts when it fits the child.  Within a spec whose box has
+not come, the table counts when its rows add up to its totals row and its row of that spec agrees with what the
+reporter printed for it; until then its rows are reported as read within that spec, and the core decides.
+"""
+
+from msgspec.structs import replace
+
+from atvm_pipeline.core.facts import RunFinished, TotalsReported
+from atvm_pipeline.core.results import add_counts, lines_agree
+from atvm_pipeline.core.spec_names import same_but_blanks
+
+from . import boxes
+from .line_kinds import Anchor, anchor_of
+from .scan_context import Story, counted_of
+from .scanner_state import NAME_CHARS_MAX, ResultsBox, Row, Table
+
+TABLES_MAX = 5
+"""Summaries within one spec that are looked at; a test that prints more of them is only counted."""
+
+_OWN = (Anchor.RECORDED, Anchor.CANCELED, Anchor.ERROR, Anchor.WRAPPER_END, Anchor.START)
+"""Lines that follow a summary: they show that the title above was one, also where the table is missing."""
+_ROWS = (Anchor.BOXED, Anchor.TOTALS)
+
+
+def read_title(story: Story, text: str, offset: int) -> None:
+    """`(Run Finished)`: the child's own summary follows, or something that looks like it."""
+    state = story.state
+    if state.child in ("summarised", "ended"):
+        story.unplaced("finish", text, offset)
+    elif state.spec is not None and not state.spec.errors:
+        _begin_within(story, text, offset, titled=True)
+    elif not state.early:
+        # No spec has begun: no table will show that this is a summary (a ci-build-id that was used before).
+        _finish(story, Table(offset=offset, trusted=False))
+    else:
+        story.hold(Table(offset=offset, trusted=False))
+
+
+def read_loose_row(story: Story, text: str, offset: int) -> bool:
+    """A row of a final table whose title or whose rows above were lost; False if the line is no such row."""
+    row = boxes.table_row(text, offset)
+    if row is None:
+        return False
+    state = story.state
+    if state.child == "summarised":
+        # Lines of other origin were taken for the table's end.
+        if isinstance(state.pending, ResultsBox):
+            story.drop_box(state.pending)
+        _read_row(story, Table(offset=offset, trusted=True, titled=False), row)
+    elif state.pending is not None or state.child in ("none", "ended"):
+        unplaced_row(story, row)
+    elif state.spec is not None and not state.spec.errors:
+        table = _begin_within(story, text, offset, titled=False)
+        if table is None:
+            unplaced_row(story, row)
+        else:
+            _read_row(story, table, row)
+    elif _is_early(story, row):
+        _read_row(story, Table(offset=offset, trusted=False, titled=False), row)
+    else:
+        unplaced_row(story, row)
+    return True
+
+
+def read_loose_totals(story: Story, text: str, offset: int) -> None:
+    """A totals row without a table above it: a table of which other lines have been taken for its end, else it fits nowhere."""
+    totals = boxes.totals_row(text, offset)
+    if totals is None:
+        return
+    if story.state.child == "summarised":
+        _read_totals(story, Table(offset=offset, trusted=True, titled=False), totals)
+    else:
+        story.unplaced("totals", text.strip(), offset, failing=is_failing(totals))
+
+
+def read_table_line(story: Story, table: Table, text: str, offset: int) -> bool:
+    """The next line below a summary's title or row; True if it was part of the table."""
+    if not text:
+        if table.row is not None:
+            _row_over(story, table, table.row)
+        return True
+    row = boxes.table_row(text, offset)
+    totals = boxes.totals_row(text, offset)
+    if table.row is not None:
+        more = boxes.table_rest(table.row, text)
+        if more is not None:
+            _read_row(story, table, more)
+            return True
+        if row is None and totals is None and not boxes.is_border(text) and anchor_of(text) in (None, *_ROWS):
+            return False  # a line of other origin: the name may go on below it
+        next_table = _row_over(story, table, table.row)
+        if next_table is None:
+            return False
+        table = next_table
+    if row is not None:
+        _read_row(story, table, row)
+        return True
+    if totals is not None:
+        _read_totals(story, table, totals)
+        return True
+    anchor = anchor_of(text)
+    if anchor is not None and anchor not in _ROWS:
+        end_table(story, table, followed=anchor in _OWN)
+    return False
+
+
+def end_table(story: Story, table: Table, *, followed: bool) -> None:
+    """The table is over without a totals row; `followed`: by what stands behind a summary, or by the log's end."""
+    story.hold(None)
+    if table.row is not None:
+        next_table = _row_over(story, table, table.row)
+        story.hold(None)
+        if next_table is None:
+            return
+        table = next_table
+    if table.trusted:
+        return
+    if followed and not table.within:
+        _finish(story, table)
+        story.hold(None)
+    elif table.titled:
+        story.unplaced("finish", "(Run Finished)", table.offset)
+
+
+def unplaced_row(story: Story, row: Row) -> None:
+    """Report a row that belongs to no summary of this child."""
+    fact = boxes.summarised(row)
+    failing = fact.mark == "failed" or fact.counts.failing > 0
+    mark = {"passed": "✔", "failed": "✖"}.get(fact.mark, "-")
+    story.unplaced("row", f"{mark} {fact.spec}", row.offset, spec=fact.spec, failing=failing)
+
+
+def is_failing(totals: TotalsReported) -> bool:
+    """Whether a totals row reports a failure or a cancel."""
+    return totals.verdict != "passed" or totals.counts.failing > 0
+
+
+def _begin_within(story: Story, text: str, offset: int, *, titled: bool) -> Table | None:
+    """A summary while a spec is open; None for one of too many."""
+    spec = story.state.spec
+    assert spec is not None
+    if spec.tables >= TABLES_MAX:
+        if titled:
+            story.unplaced("finish", text, offset)
+        return None
+    table = Table(offset=offset, trusted=False, titled=titled, within=spec.name)
+    story.state = replace(story.state, spec=replace(spec, tables=spec.tables + 1), pending=table)
+    return table
+
+
+def _finish(story: Story, table: Table) -> None:
+    """Believe the summary: the child's specs are over."""
+    story.leave_spec()
+    if table.titled:
+        story.facts.append(RunFinished(offset=table.offset))
+    table = replace(table, trusted=True, within="")
+    story.state = replace(story.state, child="summarised", title_at=None, pending=table)
+
+
+def _read_row(story: Story, table: Table, row: Row) -> None:
+    if boxes.row_goes_on(row):
+        story.hold(replace(table, row=row))
+    else:
+        _row_over(story, table, row)
+
+
+def _row_over(story: Story, table: Table, row: Row) -> Table | None:
+    """Report a row that has all its lines; None if it showed that this is no summary of this child."""
+    fact = boxes.summarised(row)
+    table = replace(table, row=None)
+    if table.within:
+        own = fact.counts if same_but_blanks(table.within, fact.spec) else table.own
+        table = replace(table, sums=add_counts(table.sums, fact.counts), own=own)
+        story.facts.append(replace(fact, within=table.within))
+        story.hold(table)
+        return table
+    if not table.trusted:
+        if not _is_early(story, row):
+            end_table(story, table, followed=False)
+            unplaced_row(story, row)
+            return None
+        _finish(story, table)
+        table = replace(table, trusted=True)
+    story.facts.append(fact)
+    story.hold(table)
+    return table
+
+
+def _is_early(story: Story, row: Row) -> bool:
+    """Whether the row names one of the child's first specs, as one of a table's first rows does."""
+    name = boxes.summarised(row).spec[:NAME_CHARS_MAX]
+    return story.state.joined or any(same_but_blanks(early, name) for early in story.state.early)
+
+
+def _read_totals(story: Story, table: Table, totals: TotalsReported) -> None:
+    """The totals row: the child's own output ends with it."""
+    if table.within and not _agrees(story, table, totals):
+        story.facts.append(replace(totals, within=table.within))
+        if table.titled:
+            story.unplaced("finish", "(Run Finished)", table.offset)
+        story.hold(None)
+        return
+    within = table.within
+    if not table.trusted:
+        _finish(story, table)
+    story.facts.append(totals)
+    story.state = replace(story.state, child="ended", spec=None, pending=None)
+    if within:
+        # A box that comes after all is held against the row that stood for it.
+        story.state = replace(story.state, boxed=within, boxed_counts=table.own)
+
+
+def _agrees(story: Story, table: Table, totals: TotalsReported) -> bool:
+    """Whether a summary within a spec is the child's own: it adds up, and the spec's own lines say the same as its row."""
+    story.take_marks()
+    spec = story.state.spec
+    counted = counted_of(spec) if spec is not None and spec.position == spec.total else None
+    if counted is None or table.own is None:
+        return False
+    return table.sums == totals.counts and lines_agree(counted, table.own)

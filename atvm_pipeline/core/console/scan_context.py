@@ -1,0 +1,394 @@
+"""What the log has told so far, and the facts that come of it: children, specs, boxes, errors.
+
+Knows what may follow what; does not know how a line looks.  The final table is `run_summary.py`'s.
+"""
+
+from typing import Literal
+
+from msgspec.structs import replace
+
+from atvm_pipeline.core.facts import (
+    ChildStarted,
+    Counts,
+    EpilogueRead,
+    ErrorReported,
+    Fact,
+    LastLine,
+    LineUnplaced,
+    SpecReported,
+    SpecStarted,
+    TestsCounted,
+)
+from atvm_pipeline.core.results import counts_text, is_worse
+from atvm_pipeline.core.spec_names import same_but_blanks
+from atvm_pipeline.core.text import one_line
+
+from .boxes import Results, failing_cell
+from .error_catalog import RUN, SIGNALLED, SPEC, WHERE
+from .mocha import TEXT_CHARS_MAX
+from .scanner_state import (
+    EARLY_MAX,
+    LEFT_BEHIND_MAX,
+    NAME_CHARS_MAX,
+    HeaderBox,
+    HeldName,
+    OpenSpec,
+    Pending,
+    ResultsBox,
+    ScannerState,
+)
+
+UNPLACED_MAX = 50
+"""Unplaced lines reported per child, and as many more that report a failure."""
+EPILOGUES_MAX = 1000
+"""Epilogues reported of a log in which no line of a Cypress run was read."""
+HEADER_BYTES_MAX = 64 * 1024
+"""A row of the header box follows its `(Run Starting)` within so many bytes, also where another process writes between them."""
+PASSED_MARKS = ("✓".encode(), "√".encode())
+PENDING_MARK = b"  - "
+
+
+class Story:
+    """The scanner's memory while it works on one block, and the facts found in it."""
+
+    __slots__ = ("_marked_at", "_passed", "_pending", "_stamped", "cut_off", "facts", "state")
+
+    def __init__(self, state: ScannerState) -> None:
+        self.state = state
+        self.facts: list[Fact] = []
+        self.cut_off = False
+        """A child began while the one before it had no summary: its last lines are to be kept."""
+        self._passed = 0
+        self._pending = 0
+        self._marked_at: int | None = None
+        self._stamped = 0
+
+    # --- streams ---
+
+    def switch(self, stream: int) -> None:
+        """Continue with the lines of another form: what is known of this one's waits."""
+        state = self.state
+        if stream == state.stream:
+            return
+        self.stamp()
+        parked = {**state.parked, str(state.stream): bare(state)}
+        other = parked.pop(str(stream), ScannerState())
+        self.state = replace(
+            other,
+            offset=state.offset,
+            tail=state.tail,
+            skipping=state.skipping,
+            lost=state.lost,
+            strayed=state.strayed,
+            learners=state.learners,
+            forms=state.forms,
+            stream=stream,
+            parked=parked,
+            last=state.last,
+        )
+
+    def stamp(self) -> None:
+        """Name the stream in the facts that were found since the last switch."""
+        self.take_marks()
+        stream = self.state.stream
+        if stream:
+            at = self._stamped
+            self.facts[at:] = [replace(fact, stream=stream) for fact in self.facts[at:]]
+        self._stamped = len(self.facts)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is being put together, so that every line has to be read."""
+        state = self.state
+        if state.pending is not None or state.learners:
+            return True
+        return any(parked.pending is not None for parked in state.parked.values())
+
+    def hold(self, pending: Pending | None) -> None:
+        """Put `pending` in the place of what was being put together."""
+        self.state = replace(self.state, pending=pending)
+
+    def learn(self, code_page: str | None) -> None:
+        """Remember the code page that a header box shows."""
+        if code_page is not None:
+            self.state = replace(self.state, code_page=code_page)
+
+    def unplaced(
+        self,
+        kind: Literal["header", "running", "epilogue", "results", "box", "row", "finish", "totals"],
+        text: str,
+        offset: int,
+        *,
+        spec: str | None = None,
+        failing: bool = False,
+    ) -> None:
+        """Report a line that fits nowhere; beyond UNPLACED_MAX per child only the bounded count of them is known."""
+        state = self.state
+        reported = state.unplaced_failing if failing else state.unplaced
+        if reported >= UNPLACED_MAX:
+            return
+        self.facts.append(
+            LineUnplaced(
+                offset=offset,
+                kind=kind,
+                text=one_line(text, TEXT_CHARS_MAX),
+                spec=None if spec is None else spec[:NAME_CHARS_MAX],
+                failing=failing,
+                within="" if state.spec is None else state.spec.name,
+            )
+        )
+        if failing:
+            self.state = replace(state, unplaced_failing=reported + 1)
+        else:
+            self.state = replace(state, unplaced=reported + 1)
+
+    # --- children ---
+
+    def begin_child(self, offset: int) -> None:
+        """`(Run Starting)`: whatever came before is over."""
+        self.end_child()
+        self.cut_off = self.state.child == "open"
+        self.facts.append(ChildStarted(offset=offset))
+        self.state = fresh(self.state)
+
+    def tell_last(self, last: tuple[LastLine, ...]) -> None:
+        """Add the last lines of the child that was cut off to the fact that the next one began."""
+        self.cut_off = False
+        at = next(at for at in range(len(self.facts) - 1, -1, -1) if isinstance(self.facts[at], ChildStarted))
+        began = self.facts[at]
+        assert isinstance(began, ChildStarted)
+        before = tuple(line for line in last if line.offset < began.offset)
+        self.facts[at] = replace(began, before=before)
+
+    def end_child(self) -> None:
+        """Report what is known of a spec and of a box that nothing of this child will complete."""
+        if isinstance(self.state.pending, ResultsBox):
+            self.drop_box(self.state.pending)
+        self.leave_spec()
+
+    def await_header(self, offset: int) -> None:
+        """`(Run Starting)` within an open child: a row of its header box has to show that Cypress printed it."""
+        self.state = replace(self.state, title_at=offset)
+
+    def begin_awaited_child(self, offset: int) -> bool:
+        """Begin the child whose `(Run Starting)` was read not far above the line at `offset`; False if there is none."""
+        title_at = self.state.title_at
+        if title_at is None or offset - title_at > HEADER_BYTES_MAX:
+            return False
+        self.begin_child(title_at)
+        self.hold(HeaderBox(offset=title_at))
+        return True
+
+    # --- specs ---
+
+    def may_begin(self, name: HeldName) -> bool:
+        """Whether a `Running:` line can be Cypress's own here.
+
+        Within an open spec only one further on in the same run can: the box between them was lost.
+        """
+        spec = self.state.spec
+        return (
+            spec is None or bool(spec.errors) or (name.total == spec.total and name.position > spec.position)
+        )
+
+    def begin_spec(self, spec: str, held: HeldName) -> None:
+        """`Running:`, its name whole."""
+        spec = spec[:NAME_CHARS_MAX]
+        self.leave_spec()
+        if self.state.child != "open":
+            # `(Run Starting)` was not seen: the child shows itself here.
+            self.state = replace(fresh(self.state), joined=True)
+        elif held.position <= self.state.position and self.state.title_at is not None:
+            # Its header box was lost: within one run positions only grow.
+            self.facts.append(ChildStarted(offset=self.state.title_at))
+            self.state = fresh(self.state)
+        state = self.state
+        self.facts.append(
+            SpecStarted(offset=held.offset, spec=spec, position=held.position, total=held.total)
+        )
+        self.state = replace(
+            state,
+            early=(*state.early, spec)[:EARLY_MAX],
+            position=held.position,
+            spec=OpenSpec(name=spec, position=held.position, total=held.total),
+            boxed=None,
+            boxed_counts=None,
+        )
+
+    def leave_spec(self) -> None:
+        """The open spec is over, and its box was not read: report what else is known of it."""
+        self.take_marks()
+        spec = self.state.spec
+        if spec is None:
+            return
+        counted = counted_of(spec)
+        if counted is not None:
+            self.facts.append(counted)
+        left = (*self.state.left, spec.name)[-LEFT_BEHIND_MAX:]
+        self.state = replace(self.state, spec=None, left=left)
+
+    def skip_spec(self) -> None:
+        """The open spec is over without a box: the run was canceled."""
+        self.state = replace(self.state, spec=None)
+
+    def count_marks(self, data: bytes, begin: int, end: int, base: int) -> None:
+        """Count the marks of passed and pending tests in bytes whose lines are not read one by one.
+
+        What a test prints may be counted too: then the number agrees with nothing, and proves nothing.
+        """
+        if self.state.spec is None:
+            return
+        mark = PASSED_MARKS[0]
+        passed = data.count(mark, begin, end)
+        if not passed:
+            mark = PASSED_MARKS[1]
+            passed = data.count(mark, begin, end)
+        if passed and self._marked_at is None:
+            self._marked_at = base + data.find(mark, begin, end)
+        self._passed += passed
+        self._pending += data.count(PENDING_MARK, begin, end)
+
+    def take_marks(self) -> None:
+        """Move the marks counted in this block into the open spec."""
+        spec = self.state.spec
+        if spec is not None and (self._passed or self._pending):
+            marked_at = spec.marked_at if spec.marked_at is not None else self._marked_at
+            passed, pending = spec.passed + self._passed, spec.pending + self._pending
+            spec = replace(spec, passed=passed, pending=pending, marked_at=marked_at)
+            self.state = replace(self.state, spec=spec)
+        self._passed, self._pending, self._marked_at = 0, 0, None
+
+    def epilogue_read(self, fact: EpilogueRead) -> None:
+        """Report an epilogue in front of the first child; with `--quiet` there is nothing else."""
+        if self.state.child == "none" and self.state.epilogues < EPILOGUES_MAX:
+            self.facts.append(fact)
+            self.state = replace(self.state, epilogues=self.state.epilogues + 1)
+
+    # --- boxes ---
+
+    def box_read(self, results: Results, offset: int) -> None:
+        """A results box with all its rows: the open spec's, else it fits nowhere."""
+        name = self._boxed_name(results)
+        failing = results.counts.failing > 0
+        if name is None:
+            text = f"{results.spec}: {counts_text(results.counts)}"
+            self.unplaced("box", text, offset, spec=results.spec, failing=failing)
+            return
+        self.facts.append(
+            SpecReported(offset=offset, spec=name, counts=results.counts, duration_s=results.duration_s)
+        )
+        if self.state.child == "none":
+            # The log is read from the middle on: the child shows itself here.
+            self.state = replace(fresh(self.state), joined=True)
+        own = self.state.spec is not None and self.state.spec.name == name
+        early = self.state.early
+        if len(early) < EARLY_MAX and name not in early:
+            early = (*early, name)
+        self._passed, self._pending, self._marked_at = 0, 0, None
+        self.state = replace(
+            self.state,
+            spec=None,
+            early=early,
+            left=() if own else self.state.left,
+            boxed=name,
+            boxed_counts=results.counts,
+        )
+
+    def box_damaged(self, box: ResultsBox, name: str) -> None:
+        """A results box that lacks rows, or holds rows of two: it shows no result, only that the spec is over."""
+        spec = self.state.spec
+        if spec is not None and same_but_blanks(spec.name, name):
+            self.leave_spec()
+        else:
+            self.unplaced("results", name, box.offset, spec=name)
+
+    def drop_box(self, box: ResultsBox) -> None:
+        """A results box whose end does not come: what it says of failures fits nowhere."""
+        self.hold(None)
+        failing = failing_cell(box) > 0
+        text = f"(Results) with {failing_cell(box)} failing" if failing else "(Results)"
+        self.unplaced("box" if failing else "results", text, box.offset, failing=failing)
+
+    def _boxed_name(self, results: Results) -> str | None:
+        """The spec that the box speaks of; None if the box cannot be Cypress's own here."""
+        state = self.state
+        if state.spec is not None:
+            if same_but_blanks(state.spec.name, results.spec):
+                contradicts = state.spec.failing > 0 and results.counts.failing == 0
+                return None if contradicts else state.spec.name
+            # A `Running:` line that was none may have come in between; Cypress runs one spec after another.
+            return next((name for name in reversed(state.left) if same_but_blanks(name, results.spec)), None)
+        if state.boxed is not None and same_but_blanks(state.boxed, results.spec):
+            # A second box of one spec: one of them was printed by the spec itself.  The worse is believed.
+            # So too behind a summary: then a test had printed that one, with a green box of its own spec.
+            believed = state.boxed_counts is None or is_worse(results.counts, state.boxed_counts)
+            return state.boxed if believed else None
+        return results.spec if state.child in ("none", "open") else None  # its `Running:` line was lost
+
+    # --- errors ---
+
+    def error(self, code: str, scope: str, text: str, offset: int) -> None:
+        """An error block; each code once per spec."""
+        spec = self.state.spec
+        if spec is not None:
+            if code in spec.errors:
+                return
+            if spec.failing and code != SIGNALLED:
+                return  # the epilogue's failure texts can hold anything
+            self.state = replace(self.state, spec=replace(spec, errors=(*spec.errors, code)))
+        if scope == WHERE:
+            # The config file's own code: while it is loaded there is no run yet.
+            code, scope = (code, SPEC) if spec is not None else ("config-invalid", RUN)
+        self.facts.append(
+            ErrorReported(offset=offset, code=code, scope=scope, text=one_line(text, TEXT_CHARS_MAX))
+        )
+
+
+def fresh(state: ScannerState) -> ScannerState:
+    """The memory at the beginning of a child."""
+    return ScannerState(
+        offset=state.offset,
+        tail=state.tail,
+        skipping=state.skipping,
+        wrapped=state.wrapped,
+        child="open",
+        lost=state.lost,
+        strayed=state.strayed,
+        learners=state.learners,
+        forms=state.forms,
+        stream=state.stream,
+        parked=state.parked,
+        last=state.last,
+    )
+
+
+def bare(state: ScannerState) -> ScannerState:
+    """The part of the memory that is of one stream."""
+    return replace(
+        state,
+        offset=0,
+        tail=b"",
+        skipping=False,
+        lost=None,
+        strayed=None,
+        learners=(),
+        forms=(),
+        stream=0,
+        parked={},
+        last=(),
+    )
+
+
+def counted_of(spec: OpenSpec) -> TestsCounted | None:
+    """What the reporter's own lines say of a spec; None if none was read."""
+    offset = spec.epilogue_at if spec.epilogue_at is not None else spec.marked_at
+    if offset is None:
+        return None
+    epilogue = None
+    if spec.epilogue_at is not None:
+        passing, pending = spec.epilogue_passing, spec.epilogue_pending
+        tests = passing + pending + spec.failing
+        epilogue = Counts(tests=tests, passing=passing, failing=spec.failing, pending=pending)
+    return TestsCounted(
+        offset=offset, spec=spec.name, passed=spec.passed, pending=spec.pending, epilogue=epilogue
+    )

@@ -1,0 +1,207 @@
+"""The console scanner: bytes of a runner's log in, facts with their offsets out, whatever size the blocks have.
+
+Pure, linear in time, bounded in memory, never an exception from what it reads.  Only lines that may matter are
+decoded; how a line is understood is `handlers.py`'s business.  What the facts mean for a run is nobody's here.
+"""
+
+import re
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from atvm_pipeline.core.dialect import Dialect
+from atvm_pipeline.core.facts import ChildLaunched, Fact
+
+from .boxes import totals_row
+from .form_learning import BOX_WORDS, LOST_WORDS, STRAY_WORDS, is_unread, keep_strange, learn, report_unread
+from .handlers import launched, progressed, read_line
+from .last_lines import aged, remember
+from .line_forms import TITLE_WORDS, candidates, indented, undone, without_prefix
+from .line_kinds import BODY, CANDIDATE, CANDIDATE_FIRST, QUOTED_BODY
+from .lines import LINE_BYTES_MAX, clean, code_page_in
+from .multiline import Next, settle
+from .runner_lines import Phrases
+from .scan_context import Story
+from .scanner_state import HeaderBox, LineForm, ScannerState
+
+__all__ = ["Scan", "Scanner", "ScannerState"]
+
+
+class Scan(NamedTuple):
+    """What one block gave."""
+
+    state: ScannerState
+    facts: tuple[Fact, ...]
+
+
+class Scanner:
+    """Finds facts in a log, for one dialect.  Holds no state of a log: one instance serves many."""
+
+    __slots__ = ("_phrases", "_prefix")
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._phrases = Phrases(dialect)
+        self._prefix = re.compile(dialect.line_prefix) if dialect.line_prefix else None
+
+    def scan(self, state: ScannerState, data: bytes) -> Scan:
+        """Read `data`, which follows directly on byte `state.offset` of the log."""
+        block = state.tail + data
+        base = state.offset - len(state.tail)
+        begin = 0
+        if state.skipping:
+            begin = block.find(b"\n") + 1
+            if not begin:
+                offset = state.offset + len(data)
+                return Scan(replace(state, offset=offset, last=aged(state.last, offset)), ())
+        end = block.rfind(b"\n", begin) + 1 or begin
+        tail, skipping = block[end:], False
+        story = Story(replace(state, offset=state.offset + len(data), tail=b"", skipping=False))
+        if end > begin:
+            self._lines(story, block, begin, end, base)
+        if len(tail) >= LINE_BYTES_MAX:
+            self._line(story, tail, base + end)
+            tail, skipping = b"", True
+        story.stamp()
+        last = remember(state.last, block, begin, end, base, read=base + len(block))
+        return Scan(replace(story.state, tail=tail, skipping=skipping, last=last), tuple(story.facts))
+
+    def finish(self, state: ScannerState) -> Scan:
+        """The log ends here: read a last line without line feed, and tell what was held back."""
+        story = Story(replace(state, tail=b"", skipping=False))
+        if state.tail and not _cut_in_a_number(state.tail):
+            self._line(story, state.tail, state.offset - len(state.tail))
+        report_unread(story)
+        for stream in (state.stream, *map(int, state.parked)):
+            story.switch(stream)
+            settle(story, Next.END)
+            story.leave_spec()
+        story.switch(state.stream)
+        story.stamp()
+        whole, base = state.tail + b"\n", state.offset - len(state.tail)
+        last = remember(state.last, whole, 0, len(whole), base, read=state.offset)
+        return Scan(replace(story.state, learners=(), last=last), tuple(story.facts))
+
+    def _lines(self, story: Story, block: bytes, begin: int, end: int, base: int) -> None:
+        """Read the whole lines of `block` between `begin` and `end` that may matter."""
+        # Where a line of Cypress begins cannot be searched for behind a prefix that only the dialect knows.
+        literals = self._phrases.literals if self._prefix is None else None
+        marked = Marks(
+            block,
+            begin,
+            end,
+            (*literals, TITLE_WORDS, BOX_WORDS) if literals is not None else (),
+        )
+        words = Marks(block, begin, end, LOST_WORDS if is_unread(story.state) else ())
+        at, candidate = begin, -1
+        forms: tuple[LineForm, ...] | None = None
+        first, following = CANDIDATE_FIRST, CANDIDATE
+        while at < end:
+            read = at
+            if literals is not None and not story.is_busy:
+                if story.state.forms is not forms:
+                    forms, candidate = story.state.forms, -1
+                    if forms:
+                        first, following = candidates(forms, BODY, QUOTED_BODY)
+                        marked = Marks(block, at, end, (*literals, TITLE_WORDS, BOX_WORDS, *STRAY_WORDS))
+                # Searched again only behind the last hit: many marked lines must not cost many searches.
+                if candidate < at:
+                    candidate = _next_candidate(first, following, block, at, end)
+                unread = words.next(at) if is_unread(story.state) else end
+                at = min(candidate, marked.next(at), unread)
+                story.count_marks(block, read, at, base)
+                if at >= end:
+                    return
+            stop = block.find(b"\n", at, end)
+            self._line(story, block[at : min(stop, at + LINE_BYTES_MAX)], base + at)
+            if story.cut_off:
+                story.tell_last(remember(story.state.last, block, begin, at, base, read=base + at))
+            at = stop + 1
+
+    def _line(self, story: Story, raw: bytes, offset: int) -> None:
+        raw = raw[:LINE_BYTES_MAX]
+        form, body = self._form_of(story.state, raw)
+        if form is not None:
+            story.switch(form)
+        if body is not None and self._read(story, body, offset):
+            return
+        if self._prefix is None:
+            learn(story, raw, offset, self._read)
+        else:
+            keep_strange(story, raw, offset)
+        literals = self._phrases.literals
+        if literals is not None and not any(literal in raw for literal in literals):
+            return
+        fact = self._phrases.fact_in(clean(raw if body is None else body, story.state.code_page), offset)
+        if isinstance(fact, ChildLaunched):
+            launched(story, fact)
+        elif fact is not None:
+            progressed(story, fact)
+
+    def _form_of(self, state: ScannerState, raw: bytes) -> tuple[int | None, bytes | None]:
+        if self._prefix is not None:
+            return None, without_prefix(self._prefix, raw)
+        return _form_of(state, raw)
+
+    def _read(self, story: Story, raw: bytes, offset: int) -> bool:
+        """Read a line as Cypress wrote it; True if it was one of Cypress's or its wrapper's."""
+        text = clean(raw, story.state.code_page)
+        if isinstance(story.state.pending, HeaderBox):
+            story.learn(code_page_in(raw))
+        forms = story.state.forms
+        if forms and forms[story.state.stream].stripped:
+            text = indented(text, story.state.pending)
+        if read_line(story, text, offset):
+            return True
+        story.count_marks(raw, 0, len(raw), offset)
+        return False
+
+
+class Marks:
+    """Where the lines of a block begin that hold one of some literals, from front to back."""
+
+    __slots__ = ("_at", "_end", "_starts")
+
+    def __init__(self, block: bytes, begin: int, end: int, literals: tuple[bytes, ...]) -> None:
+        starts: set[int] = set()
+        for literal in literals:
+            at = block.find(literal, begin, end)
+            while at >= 0:
+                starts.add(block.rfind(b"\n", begin, at) + 1 or begin)
+                stop = block.find(b"\n", at, end)
+                at = block.find(literal, stop, end)
+        self._starts = sorted(starts)
+        self._at = 0
+        self._end = end
+
+    def next(self, at: int) -> int:
+        """Return the first of them from `at` on, the block's end without one; `at` never goes back."""
+        while self._at < len(self._starts) and self._starts[self._at] < at:
+            self._at += 1
+        return self._starts[self._at] if self._at < len(self._starts) else self._end
+
+
+def _form_of(state: ScannerState, raw: bytes) -> tuple[int | None, bytes | None]:
+    """The form of a line, and the line as Cypress wrote it; a form without a prefix fits every line, so it comes last."""
+    forms = state.forms
+    if not forms:
+        return None, raw
+    for index in sorted(range(len(forms)), key=lambda index: (not forms[index].prefix, index)):
+        body = undone(forms[index], raw)
+        if body is not None:
+            return index, body
+    return None, None
+
+
+def _cut_in_a_number(tail: bytes) -> bool:
+    """Whether a last line without line feed is a totals row that ends in a count: more digits may be missing."""
+    return tail[-1:].isdigit() and totals_row(clean(tail[:LINE_BYTES_MAX]), 0) is not None
+
+
+def _next_candidate(
+    first: re.Pattern[bytes], following: re.Pattern[bytes], block: bytes, at: int, end: int
+) -> int:
+    """Where the next line begins, from the line at `at` on, that may be an anchor; `end` if there is none."""
+    if first.match(block, at, end):
+        return at
+    found = following.search(block, at, end)
+    return end if found is None else found.start() + 1

@@ -1,0 +1,1 @@
+"""JUnit XML reports: bytes in, one entry per spec out."""

@@ -1,0 +1,1 @@
+"""Messages: their text, and their delivery as a state machine."""

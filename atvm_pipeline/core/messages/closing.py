@@ -1,0 +1,49 @@
+"""The closing message of a categorized run: only what no sub-run's message has said."""
+
+from atvm_pipeline.core.events import RunnerExited
+from atvm_pipeline.core.phases import Phase
+from atvm_pipeline.core.results import SubRunResult
+from atvm_pipeline.core.sentences import gap_notes, hosts_named, reason
+from atvm_pipeline.core.state import Run, Verdict
+from atvm_pipeline.core.verdict.failed_subruns import late_failure
+from atvm_pipeline.core.verdict.subrun_context import hosts_without_spec
+
+from .payload import has_note
+
+
+def closing_sentences(run: Run, verdict: Verdict, results: tuple[SubRunResult, ...]) -> tuple[str, ...]:
+    """Return what the end of the run adds to its sub-runs' ends; () if they have said all of it.
+
+    A host that never ran, a runner that failed, a hang between groups, a sub-run that failed after its message.
+    """
+    if verdict.phase is Phase.COMPLETED:
+        # Without a sub-run the reports alone have decided, and no message has been asked for yet.
+        return () if results else (verdict.reason.text,)
+    if all(result.phase != verdict.phase for result in results):
+        return (verdict.reason.text,)
+    if verdict.phase is not Phase.FAILED:
+        return ()
+    late = [
+        f"{result.name} failed after its verdict: {found.text}"
+        for result in results
+        if (found := late_failure(run, result)) is not None
+    ]
+    return (*late, *_not_started(run.exit), *_nothing_ran(run, results))
+
+
+def closing_notes(run: Run) -> tuple[str, ...]:
+    """Return the notes about the whole run that no sub-run's message has."""
+    posts = [post.payload for post in run.outbox if post.kind == "subrun"]
+    notes = (*gap_notes(run), *run.request.notes)
+    return tuple(note for note in notes if not any(has_note(payload, note) for payload in posts))
+
+
+def _not_started(exit_: RunnerExited | None) -> tuple[str, ...]:
+    if exit_ is None or exit_.error is None:
+        return ()
+    return (reason("runner-not-started", detail=exit_.error).text,)
+
+
+def _nothing_ran(run: Run, results: tuple[SubRunResult, ...]) -> tuple[str, ...]:
+    hosts = hosts_without_spec(run, results)
+    return (f"Nothing ran for {hosts_named(hosts)}.",) if hosts else ()

@@ -1,0 +1,192 @@
+"""The outbox: messages to deliver, when their next attempt is due, and the notices for a person.
+
+pending -> sent | rejected | uncertain | expired | dropped.  Times are watched seconds.  At most one attempt is in
+flight, so that a crash leaves at most one delivery uncertain.  `attempts.py` decides what the outcome of an attempt means.
+"""
+
+from typing import Literal
+
+from msgspec.structs import replace
+
+from atvm_pipeline.core.state import Notice, Post, Run
+
+from . import payload as messages
+
+FIRST_DELAY_S = 5.0
+LAST_DELAY_S = 900.0
+RETRY_AFTER_MAX_S = 3600.0
+EXPIRES_S = 72 * 3600.0
+"""How long a message that cannot arrive is kept alive."""
+RESENDS_MAX = 100
+"""Repeats by hand per run."""
+
+
+def ask(
+    run: Run, key: str, kind: Literal["subrun", "run", "alert"], payload: str, subrun: int | None = None
+) -> Run:
+    """Put a post into the outbox; one key is asked for once."""
+    if any(post.key == key for post in run.outbox):
+        return run
+    post = Post(
+        key=key,
+        kind=kind,
+        subrun=subrun,
+        payload=payload,
+        delivery_id=messages.delivery_id(key),
+        asked_at=run.at,
+        asked_watched_s=run.watched_s,
+        due_watched_s=run.watched_s,
+    )
+    return replace(run, outbox=(*run.outbox, post))
+
+
+def ask_alert(run: Run, code: str, text: str) -> Run:
+    """Ask for one line to the alert channel, once per code, if there is such a channel and the run is not cancelled."""
+    if not run.request.settings.alerts or run.cancel is not None:
+        return run
+    key = f"{run.request.run_id}/alert/{code}"
+    return ask(run, key, "alert", messages.alert_payload(run, text, key))
+
+
+def begin_due(run: Run) -> Run:
+    """Begin the next attempt or ping that is due, if none is under way."""
+    if busy(run):
+        return run
+    for at, post in enumerate(run.outbox):
+        if post.outcome == "pending" and post.due_watched_s <= run.watched_s:
+            return put(run, at, _pinging(post) if post.ping_first else attempted(post))
+    return run
+
+
+def _pinging(post: Post) -> Post:
+    return replace(post, pinging=True, pings=post.pings + 1)
+
+
+def attempted(post: Post) -> Post:
+    """Begin an attempt."""
+    return replace(
+        post,
+        pinging=False,
+        pings_down=0,
+        in_flight=True,
+        attempts=post.attempts + 1,
+        repeats=post.repeats + post.marked,
+    )
+
+
+def forget_pings(run: Run) -> Run:
+    """Forget pings of an earlier watcher, which will not be answered; they are begun again."""
+    if not any(post.pinging for post in run.outbox):
+        return run
+    return replace(run, outbox=tuple(replace(post, pinging=False) for post in run.outbox))
+
+
+def busy(run: Run) -> bool:
+    """Whether an attempt or a ping is under way."""
+    return any(post.in_flight or post.pinging for post in run.outbox)
+
+
+def put(run: Run, at: int, post: Post) -> Run:
+    """Replace the post at that position."""
+    return replace(run, outbox=(*run.outbox[:at], post, *run.outbox[at + 1 :]))
+
+
+def may_have_arrived(post: Post) -> bool:
+    """Whether an attempt ended without certainty that the server does not have the post."""
+    return post.uncertain > 0 or post.probable > 0
+
+
+def expire(run: Run) -> Run:
+    """End the posts that have waited for too long."""
+    for at, post in enumerate(run.outbox):
+        if (
+            post.outcome == "pending"
+            and not post.in_flight
+            and run.watched_s - post.asked_watched_s >= EXPIRES_S
+        ):
+            # A post that may have arrived is uncertain, not expired.
+            outcome: Literal["uncertain", "expired"] = "uncertain" if may_have_arrived(post) else "expired"
+            run = put(run, at, replace(post, outcome=outcome, settled_at=run.at, pinging=False))
+    return run
+
+
+def payload_to_send(post: Post) -> str:
+    """The body of the attempt in flight, marked if an earlier one may have arrived."""
+    return messages.marked(post.payload) if post.marked else post.payload
+
+
+def notice(run: Run, code: str, text: str, *, alert: bool = True) -> Run:
+    """Say that a person should look; the same code replaces its sentence in its place and alerts once."""
+    new = Notice(code=code, text=text)
+    at = next((at for at, old in enumerate(run.notices) if old.code == code), None)
+    if at is None:
+        run = replace(run, notices=(*run.notices, new))
+        return ask_alert(run, f"attention-{code}", f"attention: {text}") if alert else run
+    if run.notices[at] == new:
+        return run
+    return replace(run, notices=(*run.notices[:at], new, *run.notices[at + 1 :]))
+
+
+def clear_notice(run: Run, code: str) -> Run:
+    """Take a sentence back that no longer holds."""
+    kept = tuple(item for item in run.notices if item.code != code)
+    return run if len(kept) == len(run.notices) else replace(run, notices=kept)
+
+
+def drop_unbegun(run: Run) -> Run:
+    """After a cancel: nothing more is sent; what is in flight settles by itself."""
+    outbox = tuple(
+        replace(
+            post,
+            outcome="uncertain" if may_have_arrived(post) else "dropped",
+            settled_at=run.at,
+            pinging=False,
+        )
+        if post.outcome == "pending" and not post.in_flight
+        else post
+        for post in run.outbox
+    )
+    return run if outbox == run.outbox else replace(run, outbox=outbox)
+
+
+def resend(run: Run, key: str) -> Run:
+    """Ask for a post once more, marked; one that waits for its next attempt gets it now.  An unknown key changes nothing."""
+    first = next((post for post in run.outbox if post.key == key), None)
+    repeats = [post for post in run.outbox if post.key.startswith(f"{key}/resend-")]
+    waiting = next(
+        (at for at, post in enumerate(run.outbox) if post in (first, *repeats) and post.outcome == "pending"),
+        None,
+    )
+    if waiting is not None:
+        # A person decides here, so no ping comes before this attempt.
+        now = replace(
+            run.outbox[waiting], marked=True, due_watched_s=run.watched_s, ping_first=False, pinging=False
+        )
+        return put(run, waiting, now)
+    if first is None or len(repeats) >= RESENDS_MAX:
+        return replace(run, ignored=run.ignored + 1)
+    again = Post(
+        key=f"{key}/resend-{len(repeats) + 1}",
+        kind=first.kind,
+        subrun=first.subrun,
+        payload=first.payload,
+        delivery_id=first.delivery_id,
+        asked_at=run.at,
+        asked_watched_s=run.watched_s,
+        due_watched_s=run.watched_s,
+        marked=True,
+    )
+    return replace(run, outbox=(*run.outbox, again))
+
+
+def pending(run: Run) -> bool:
+    """Whether any post is not settled."""
+    return any(post.outcome == "pending" for post in run.outbox)
+
+
+def deadlines(run: Run) -> list[float]:
+    """Points on the watched axis at which an attempt or a ping is due or a post expires."""
+    if busy(run):
+        return []
+    waiting = [post for post in run.outbox if post.outcome == "pending"]
+    return [min(post.due_watched_s, post.asked_watched_s + EXPIRES_S) for post in waiting]

@@ -1,0 +1,1 @@
+"""Comparing request, config file and commands before anything is started."""

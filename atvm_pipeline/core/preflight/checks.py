@@ -1,0 +1,227 @@
+"""Request, config file and commands held against each other before anything starts: ten seconds instead of ten hours.
+
+A certain mismatch refuses the start; what cannot be known from the outside is passed in silence.  Reads no file:
+the shell lists and reads, what it found comes in as text.
+"""
+
+import posixpath
+import re
+import shlex
+from collections.abc import Collection, Iterable
+
+import msgspec
+
+from atvm_pipeline.core.dialect import Dialect
+from atvm_pipeline.core.edit_distance import nearest_name
+from atvm_pipeline.core.hosts.host_names import host_of_spec, hosts_in_label
+from atvm_pipeline.core.hosts.requested_hosts import RequestedHosts
+from atvm_pipeline.core.text import NAMES_SHOWN, names, one_line
+
+COMMAND_CHARS_MAX = 64 * 1024
+VALUE_CHARS_MAX = 160
+
+BUILD_NAME_OPTIONS = ("--build_name", "--build-name")
+CONFIG_FILE_OPTIONS = ("--config_file", "--config-file")
+CATEGORIZE_OPTION = "--categorize"
+
+_OPERATOR = re.compile(r"[();<>|&]+")
+_EXPANDED_LATER = re.compile(r"[$`*?~]")
+"""A shell changes such a word before the program sees it: its value cannot be known here."""
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One thing that does not fit."""
+
+    code: str
+    """`build-name`, `config-file`, `spec-pattern`, `unknown-host`, `categorize` or `extra-hosts`."""
+    text: str
+    """One line that says what to do."""
+    certain: bool
+    """True: refuse the start. False: tell it and go on."""
+
+
+def option_values(command: str, names: tuple[str, ...]) -> tuple[str, ...]:
+    """The values that a shell command gives to an option, as `--x v` or `--x=v`; () if the command cannot be read.
+
+    Shell operators end a word.  An option without a value is left out.
+    """
+    words = _words(command)
+    values = []
+    for at, word in enumerate(words):
+        name, equals, value = word.partition("=")
+        if name not in names:
+            continue
+        if equals:
+            values.append(value)
+        elif (
+            at + 1 < len(words)
+            and not words[at + 1].startswith("--")
+            and not _OPERATOR.fullmatch(words[at + 1])
+        ):
+            values.append(words[at + 1])
+    return tuple(values)
+
+
+def has_option(command: str, name: str) -> bool:
+    """Whether a shell command holds an option, with or without a value."""
+    return any(word.partition("=")[0] == name for word in _words(command))
+
+
+def _words(command: str) -> list[str]:
+    if len(command) > COMMAND_CHARS_MAX:
+        return []
+    # A backslash at a line's end joins lines in a shell; shlex would keep the line break as a character.
+    reader = shlex.shlex(command.replace("\\\n", ""), posix=True, punctuation_chars=True)
+    reader.whitespace_split = True
+    reader.commenters = ""
+    try:
+        return list(reader)
+    except ValueError:  # a quote that is not closed
+        return []
+
+
+def check(
+    *,
+    build_name: str,
+    requested: RequestedHosts,
+    template_command: str | None,
+    runner_command: str | None,
+    config_file: str | None,
+    categorize: bool,
+    matched_specs: tuple[str, ...] | None,
+    known: Collection[str],
+    dialect: Dialect,
+) -> tuple[Finding, ...]:
+    """Everything that does not fit, certain mismatches first.
+
+    `config_file`: the value of --config-file. `categorize`: whether --categorize was given. `matched_specs`: the spec
+    files that the config's specPattern matches, None where that is not known. `known`: host names of the inventory.
+    """
+    template, runner = template_command or "", runner_command or ""
+    findings = [
+        *_check_build_name(build_name, runner),
+        *_check_config_file(template, runner, config_file),
+        *_check_specs(requested, matched_specs, known, dialect),
+        *_check_categorize(runner, categorize=categorize),
+    ]
+    return tuple(sorted(findings, key=lambda finding: not finding.certain))
+
+
+def _check_build_name(build_name: str, runner: str) -> Iterable[Finding]:
+    values = option_values(runner, BUILD_NAME_OPTIONS)
+    if not values or build_name in values or any(_EXPANDED_LATER.search(value) for value in values):
+        return
+    text = (
+        f"the runner command has --build_name {_show(values[-1])}, but this run is {_show(build_name)}: "
+        "correct one of the two, or --no-preflight to go on"
+    )
+    yield Finding(code="build-name", text=text, certain=True)
+
+
+def _check_config_file(template: str, runner: str, config_file: str | None) -> Iterable[Finding]:
+    said: list[tuple[str, str]] = []
+    for who, command in (("the template command", template), ("the runner command", runner)):
+        values = option_values(command, CONFIG_FILE_OPTIONS)
+        # Two values in one command: nobody here knows which counts.
+        if len(set(values)) == 1 and not _EXPANDED_LATER.search(values[0]):
+            said.append((f"{who} has", values[0]))
+    if config_file:
+        said.append(("--config-file is", config_file))
+    moves = any(word in ("cd", "pushd") for command in (template, runner) for word in _words(command))
+    for at, (who, path) in enumerate(said):
+        for other_who, other in said[:at]:
+            if _differ(path, other, moves=moves):
+                text = (
+                    f"{other_who} {_show(other)}, but {who} {_show(path)}: the runner would not read the config that "
+                    "the template wrote; name the same file everywhere, or --no-preflight to go on"
+                )
+                yield Finding(code="config-file", text=text, certain=True)
+                return
+
+
+def _differ(one: str, other: str, *, moves: bool) -> bool:
+    """Whether two spellings certainly name two files.
+
+    Without the working directory an absolute path and a relative one can only be told apart by the file's name.
+    """
+    one, other = posixpath.normpath(one), posixpath.normpath(other)
+    if posixpath.basename(one) != posixpath.basename(other):
+        return True
+    climbs = one.startswith("..") or other.startswith("..")
+    if moves or climbs or posixpath.isabs(one) != posixpath.isabs(other):
+        return False
+    return one != other
+
+
+def _check_specs(
+    requested: RequestedHosts, matched: tuple[str, ...] | None, known: Collection[str], dialect: Dialect
+) -> Iterable[Finding]:
+    if matched is None:
+        return
+    again = "run the template command for this build (--template-command), or --no-preflight to go on"
+    if not matched:
+        text = f"the config's specPattern matches no spec file: {again}"
+        yield Finding(code="spec-pattern", text=text, certain=True)
+        return
+    hosts = tuple(dict.fromkeys((*requested.hosts, *known)))
+    by_host = {spec: host_of_spec(spec, hosts, dialect) for spec in matched}
+    planned = {host.casefold(): host for host in by_host.values() if host is not None}
+    missing = [host for host in requested.hosts if host.casefold() not in planned]
+    certain = [host for host in missing if host not in requested.by_form]
+    if certain:
+        text = (
+            f"the config's specPattern matches no spec of {names(certain, show=_show)}; it matches "
+            f"{names([posixpath.basename(spec) for spec in matched], show=_show)}: {again}"
+        )
+        yield Finding(code="spec-pattern", text=text, certain=True)
+    unknown = [host for host in missing if host in requested.by_form]
+    if unknown:
+        # The hosts of the specs too: an inventory need not be complete.
+        nearest_of = [name for name in (*known, *planned.values()) if name not in requested.by_form]
+        yield Finding(code="unknown-host", text=_unknown_text(unknown, nearest_of), certain=True)
+    extra = _extra_hosts(requested.hosts, by_host.values(), hosts, dialect)
+    if requested.hosts and extra and not missing:
+        text = f"the config's specPattern also matches specs of {names(extra, show=_show)}, which are not requested: they will run too"
+        yield Finding(code="extra-hosts", text=text, certain=False)
+
+
+def _unknown_text(unknown: list[str], known: Collection[str]) -> str:
+    """Return the sentence about hosts that only look like one: they may be misspelt, or be something else."""
+    first, *rest = ((_show(host), nearest_name(host, known)) for host in unknown[:NAMES_SHOWN])
+    more = [f"{host} (nearest known: {_show(near or 'none')})" for host, near in rest]
+    more += [f"{len(unknown) - NAMES_SHOWN} more"] if len(unknown) > NAMES_SHOWN else []
+    also = f"; the same for {', '.join(more)}" if more else ""
+    return (
+        f"{first[0]} looks like a host but no spec matches it; nearest known: {_show(first[1] or 'none')}{also}; "
+        "use --hosts, or `not_requested` in the dialect file"
+    )
+
+
+def _extra_hosts(
+    requested: tuple[str, ...], planned: Iterable[str | None], names: tuple[str, ...], dialect: Dialect
+) -> list[str]:
+    """Return the hosts that are not requested and are hosts for sure."""
+    wanted = {host.casefold() for host in requested}
+    return list(
+        dict.fromkeys(
+            host
+            for host in planned
+            if host is not None
+            and host.casefold() not in wanted
+            and hosts_in_label(host, names, dialect) == (host,)
+        )
+    )
+
+
+def _check_categorize(runner: str, *, categorize: bool) -> Iterable[Finding]:
+    if not _words(runner) or has_option(runner, CATEGORIZE_OPTION) == categorize:
+        return
+    if categorize:
+        text = "--categorize was given, but the runner command does not hold it: the run is watched as categorized; add it there if groups are meant"
+    else:
+        text = "the runner command holds --categorize, but it was not given: the run is watched as categorized; add it to this command to say so"
+    yield Finding(code="categorize", text=text, certain=False)
+
+
+def _show(value: str) -> str:
+    return one_line(value, VALUE_CHARS_MAX) or "(nothing)"

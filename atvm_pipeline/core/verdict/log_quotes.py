@@ -1,0 +1,95 @@
+"""The last lines of the log as a sentence: what a reason quotes where nothing better explains an end."""
+
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from atvm_pipeline.core.facts import LastLine
+from atvm_pipeline.core.sentences import and_text, log_at
+from atvm_pipeline.core.state import Reason, Run, SubRun
+from atvm_pipeline.core.text import one_line
+
+from .exit_meaning import code_text, has_words
+
+QUOTED_MAX = 3
+"""Lines that one sentence quotes."""
+QUOTE_CHARS_MAX = 160
+_DISK_FULL = ("ENOSPC", "o space left on device", "Disk quota exceeded")
+
+
+def and_last_lines(run: Run, found: Reason, begin: int = 0) -> Reason:
+    """Add the last lines of the log from `begin` on to a reason; unchanged where there are none."""
+    return _and_lines(run, found, [line for line in run.log.scanner.last if line.offset >= begin])
+
+
+def and_nothing_read(run: Run, found: Reason) -> Reason:
+    """Quote the log's end where it shows no line of Cypress; a log with nothing to quote may be the wrong one."""
+    quoted = and_last_lines(run, found)
+    if quoted is not found:
+        return quoted
+    return and_text(
+        found,
+        "The log is empty."
+        if not run.log.end
+        else "The log does not show one readable line: is it in UTF-8?",
+    )
+
+
+def and_subrun_end(run: Run, found: Reason, subrun: SubRun) -> Reason:
+    """Add the last lines that a sub-run wrote, and what the exit code says where it is the last one."""
+    if _end(run, subrun) is None:
+        found = and_exit_words(run, found)
+    return and_subrun_lines(run, found, subrun, _begin(subrun))
+
+
+def and_subrun_lines(run: Run, found: Reason, subrun: SubRun, begin: int) -> Reason:
+    """Add the last lines that a sub-run wrote from `begin` on: those of a child that was cut off, else the log's."""
+    end = _end(run, subrun)
+    cut = [
+        line for child in subrun.children for line in child.last if line.offset >= max(begin, child.offset)
+    ]
+    last = [
+        line for line in run.log.scanner.last if line.offset >= begin and (end is None or line.offset < end)
+    ]
+    return _and_lines(run, found, cut or last)
+
+
+def _and_lines(run: Run, found: Reason, last: Sequence[LastLine]) -> Reason:
+    lines = _quoted(last)
+    if not lines:
+        return found
+    quotes = ", ".join(f'"{one_line(line.text, QUOTE_CHARS_MAX)}"' for line in lines)
+    full = any(word in line.text for line in lines for word in _DISK_FULL)
+    noun = "line" if len(lines) == 1 else "lines"
+    text = f"{'The disk was full. ' if full else ''}Last {noun} of the log: {quotes}."
+    places = [item for line in lines for item in log_at(run, line.offset) if item not in found.evidence]
+    return replace(and_text(found, text), evidence=(*found.evidence, *places))
+
+
+def _quoted(last: Sequence[LastLine]) -> list[LastLine]:
+    """Return the lines to quote, in order: causes first, each text once, noise only where there is nothing else."""
+    ranked = {line.text: line for kind in ("cause", "line") for line in reversed(last) if line.kind == kind}
+    return sorted(list(ranked.values() or last)[:QUOTED_MAX], key=lambda line: line.offset)
+
+
+def and_exit_words(run: Run, found: Reason) -> Reason:
+    """Add the runner's exit code where it has a meaning of its own."""
+    code = run.exit.exit_code if run.exit is not None else None
+    return (
+        and_text(found, f"The runner ended with exit code {code_text(code)}.") if has_words(code) else found
+    )
+
+
+def _end(run: Run, subrun: SubRun) -> int | None:
+    """Return where the lines of the next sub-run begin; None for the last one."""
+    begin = _begin(subrun)
+    later = [_begin(other) for other in run.subruns[subrun.index :]]
+    later += [launch.offset for launch in run.launched if launch.offset > begin]
+    return min(later, default=None)
+
+
+def _begin(subrun: SubRun) -> int:
+    places = [child.offset for child in subrun.children]
+    if subrun.wrapper is not None:
+        places.append(subrun.wrapper.offset)
+    return min(places, default=0)

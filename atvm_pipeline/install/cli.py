@@ -1,0 +1,249 @@
+"""The installer's command line: everything is checked, then planned, then done, each in a line for a person.
+
+`--dry-run` stops after the plan.  Nothing is written before every check has passed.
+"""
+
+import argparse
+import contextlib
+import fcntl
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
+
+from . import deploy, release_build, uninstall
+from .deploy import Step
+from .interpreter import Interpreter, examine, make_wheelhouse, missing_wheels
+from .layout import CANNOT_WRITE, DATA, IN_USE, SWEEP_UNIT, UNAVAILABLE, USAGE, Places, Problem, shown
+from .release_content import Release, Source, read_release, read_source, releases_in
+from .requirements import check_disk, check_places, check_user
+
+PROJECT = Path(__file__).resolve().parents[2]
+PROG = "install-atvm-watcher-service.sh"
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse with our exit code for a wrong call, and one line instead of a page."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong in one line and end with 64."""
+        raise Problem(USAGE, f"{message} (see {self.prog} --help)")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options."""
+    made = Parser(
+        prog=PROG,
+        description="Install, upgrade, roll back or remove the watcher service on this controller.",
+        allow_abbrev=False,
+    )
+    what = made.add_mutually_exclusive_group()
+    what.add_argument("--rollback", action="store_true", help="go back to the release before this one")
+    what.add_argument(
+        "--uninstall", action="store_true", help="remove everything but state and environment file"
+    )
+    what.add_argument(
+        "--make-wheelhouse",
+        metavar="DIR",
+        help="only collect in DIR the packages that an offline installation needs",
+    )
+    made.add_argument("--wheelhouse", metavar="DIR", help="take the packages from DIR, without a network")
+    made.add_argument("--python", metavar="PATH", help="the Python to use (default: the newest from 3.11 on)")
+    made.add_argument(
+        "--purge-state", action="store_true", help="with --uninstall: the state of all runs too"
+    )
+    made.add_argument("--dry-run", action="store_true", help="check everything, say what would be done")
+    made.add_argument(
+        "--root", metavar="DIR", default="/", help="install below DIR and leave systemd alone (images, tests)"
+    )
+    return made
+
+
+def main(argv: list[str]) -> int:
+    """Do what the call asks; gives the exit code."""
+    os.umask(0o022)
+    # What was begun is taken back, however we are told to end.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
+    try:
+        args = parser().parse_args(argv)
+        _check_call(args)
+        if args.make_wheelhouse is not None:
+            return _wheelhouse(args)
+        places = Places(Path(args.root).absolute())
+        check_user(places)
+        action = _rollback if args.rollback else _uninstall if args.uninstall else _install
+        action(args, places)
+    except Problem as problem:
+        return _failed(str(problem), problem.code)
+    except OSError as error:
+        place = f" {shown(Path(error.filename))}" if isinstance(error.filename, str) else ""
+        return _failed(f"cannot write{place}: {error.strerror or 'input/output error'}", CANNOT_WRITE)
+    except KeyboardInterrupt:
+        return _failed("interrupted; what is in use was not touched, call it again", 130)
+    return 0
+
+
+def _check_call(args: argparse.Namespace) -> None:
+    if args.purge_state and not args.uninstall:
+        raise Problem(USAGE, "--purge-state goes with --uninstall")
+    if args.wheelhouse is not None and (args.rollback or args.uninstall or args.make_wheelhouse):
+        raise Problem(USAGE, "--wheelhouse goes with an installation only")
+
+
+def _failed(text: str, code: int) -> int:
+    print(f"{PROG}: {text}", file=sys.stderr)  # noqa: T201 - the command line prints
+    return code
+
+
+def _say(text: str) -> None:
+    # Nobody may be there to read it; what was begun goes on all the same.
+    with contextlib.suppress(OSError, ValueError):
+        print("".join(c if c.isprintable() else "?" for c in text), flush=True)  # noqa: T201 - the command line prints
+
+
+def _interpreter(args: argparse.Namespace) -> Interpreter:
+    """The Python that is meant: the one that is named, else the one that the wrapper has found."""
+    named = args.python or sys.executable
+    return examine(str(Path(named).absolute()) if "/" in named else named)
+
+
+def _wheelhouse(args: argparse.Namespace) -> int:
+    source = read_source(PROJECT)
+    interpreter = _interpreter(args)
+    if args.dry_run:
+        _say(
+            f"would: collect {', '.join(source.dependencies)} for Python {interpreter} in {args.make_wheelhouse}"
+        )
+        return 0
+    names = make_wheelhouse(interpreter, source.dependencies, Path(args.make_wheelhouse).absolute())
+    _say(
+        f"wheels for Python {interpreter.minor} on {interpreter.machine} in {args.make_wheelhouse}: {', '.join(names)}"
+    )
+    _say(f"next, on the controller: {PROG} --wheelhouse DIR (with a Python {interpreter.minor})")
+    return 0
+
+
+def _install(args: argparse.Namespace, places: Places) -> None:
+    source = read_source(PROJECT)
+    interpreter = _interpreter(args)
+    wheelhouse = Path(args.wheelhouse).absolute() if args.wheelhouse is not None else None
+    if wheelhouse is not None:
+        missing = missing_wheels(wheelhouse, interpreter, source.dependencies)
+        if missing:
+            raise Problem(
+                UNAVAILABLE,
+                f"{shown(wheelhouse)} has no wheel of {', '.join(missing)} for Python {interpreter.minor} on "
+                f"{interpreter.machine}: make it with --make-wheelhouse DIR and that Python",
+            )
+    check_places(places)
+    check_disk(places)
+    with _alone(places, make=not args.dry_run):
+        release = release_build.find_release(places, source, interpreter)
+        folder = release.folder if release is not None else release_build.new_folder(places, source)
+        steps = [] if release is not None else [_build(source, interpreter, wheelhouse, folder)]
+        steps += _lay(places, folder, PROJECT)
+        _perform(steps, dry=args.dry_run)
+        if not steps:
+            _say(f"nothing to do: {folder.name} is installed in {places.package}")
+        _perform(uninstall.prune(places, folder), dry=args.dry_run)
+    if steps and not args.dry_run:
+        _say(f"next: {places.package}/bin/atvm-pipeline doctor")
+
+
+def _build(source: Source, interpreter: Interpreter, wheelhouse: Path | None, folder: Path) -> Step:
+    where = f"packages from {wheelhouse}" if wheelhouse is not None else "packages from the index"
+
+    def do() -> None:
+        _say(f"making {folder.name}: this takes some seconds, and the time to get the packages")
+        release_build.make_release(source, interpreter, wheelhouse, folder)
+
+    return Step(f"release: {folder.name} in {folder.parent}, Python {interpreter}, {where}", do)
+
+
+def _lay(places: Places, release: Path, content: Path) -> list[Step]:
+    """What lies around the releases, as `release` needs it; `content` has the same files, already now."""
+    wanted = unit_files(content)
+    names = [path.name for path in (content / "bin").iterdir() if path.is_file() and path.name != "run-tests"]
+    unit_steps = deploy.units(places, wanted, known_units(places))
+    return [
+        *deploy.links(places, deploy.wanted_links(names)),
+        *deploy.switch(places, release),
+        *unit_steps,
+        *deploy.service_manager(places, changed=bool(unit_steps), sweep=SWEEP_UNIT in wanted),
+        *deploy.environment_file(places),
+        *deploy.state_root(places),
+    ]
+
+
+def unit_files(project: Path) -> dict[str, bytes]:
+    """The units of a checkout or a release: name -> content.  Raises OSError."""
+    found = sorted((project / "units").iterdir())
+    return {path.name: path.read_bytes() for path in found if path.is_file() and path.name[0] != "."}
+
+
+def known_units(places: Places) -> dict[str, set[bytes]]:
+    """Every content that an installed release has under a unit's name."""
+    known: dict[str, set[bytes]] = {}
+    for release in releases_in(places.releases):
+        with contextlib.suppress(OSError):
+            for name, data in unit_files(release.folder).items():
+                known.setdefault(name, set()).add(data)
+    return known
+
+
+def _rollback(args: argparse.Namespace, places: Places) -> None:
+    release = _previous(places)
+    check_places(places)
+    with _alone(places, make=not args.dry_run):
+        _perform(_lay(places, release.folder, release.folder), dry=args.dry_run)
+
+
+def _previous(places: Places) -> Release:
+    """The release to go back to.  Raises Problem (65)."""
+    target = places.target(places.previous)
+    release = read_release(target) if target is not None else None
+    if release is None:
+        raise Problem(DATA, f"there is no release before the current one in {places.package}")
+    if not release_build.works(release.folder):
+        raise Problem(
+            UNAVAILABLE, f"{release.folder.name} does not run any more: install it from its checkout"
+        )
+    return release
+
+
+def _uninstall(args: argparse.Namespace, places: Places) -> None:
+    uninstall.check_idle(places)
+    with _alone(places, make=False):
+        names = {*known_units(places), *unit_files(PROJECT)}
+        steps = uninstall.uninstall(places, names, purge_state=args.purge_state)
+        if not any(not step.text.startswith("kept:") for step in steps):
+            _say(f"nothing to do: nothing is installed in {places.package}")
+        _perform(steps, dry=args.dry_run)
+
+
+@contextlib.contextmanager
+def _alone(places: Places, *, make: bool) -> Iterator[None]:
+    """Two installers at once would mix.  The lock is the package's folder itself: no file of ours is left in it."""
+    if make:
+        places.releases.mkdir(parents=True, exist_ok=True)
+    if not places.package.is_dir():
+        yield
+        return
+    descriptor = os.open(places.package, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise Problem(IN_USE, "another installation is under way: try again when it has ended") from None
+    finally:
+        os.close(descriptor)
+
+
+def _perform(steps: list[Step], *, dry: bool) -> None:
+    for step in steps:
+        if not dry:
+            step.do()
+        _say(f"would: {step.text}" if dry else step.text)

@@ -1,0 +1,218 @@
+"""What lies around the releases: links, units, environment file, state root.  Each function gives the steps that are still to do."""
+
+import datetime as dt
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from .layout import SWEEP_UNIT, UNAVAILABLE, Places, Problem
+from .run_program import SYSTEMD, systemctl
+
+ENTRY = "atvm_run_watcher.py"
+UNLINKED = frozenset({"atvm-pipeline", "_lib.bash"})
+"""Of `bin/`, what has no link of its own at the package root."""
+ENV_TEMPLATE = """\
+# Secrets and settings of the ATVM run watcher (docs/watcher-service.md, "Environment").  Keep it 0600, owner root.
+# The webhook's address is a credential:
+#MATTERMOST_ATVM_WEBHOOK=https://<server>/hooks/<id>
+#MATTERMOST_ATVM_CHANNEL=
+# One line for HUNG, TERMINATED, UNKNOWN, trouble, and a watcher that died:
+#ATVM_WATCHER_ALERT_CHANNEL=
+"""
+
+
+class Step(NamedTuple):
+    """One change: what it is, in a line for a person, and the doing of it."""
+
+    text: str
+    do: Callable[[], None]
+
+
+def switch(places: Places, release: Path) -> list[Step]:
+    """`current` names that release, `previous` the one before; one rename each."""
+    before = places.target(places.current)
+    if before == release:
+        return []
+    was = f" (was {before.name})" if before is not None else ""
+
+    def do() -> None:
+        if before is not None:
+            point(places.previous, f"releases/{before.name}")
+        point(places.current, f"releases/{release.name}")
+
+    return [Step(f"current: {release.name}{was}", do)]
+
+
+def point(link: Path, to: str) -> None:
+    """Make `link` name `to`, at once: a reader sees the old or the new.  Raises OSError."""
+    temporary = link.with_name(f".{link.name}.new")
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(to)
+    temporary.replace(link)
+    descriptor = os.open(link.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def links(places: Places, wanted: dict[str, str]) -> list[Step]:
+    """The links at the package root; what lies there under such a name and is no link is moved aside, not deleted."""
+    steps = []
+    in_the_way = [name for name in (*wanted, "current", "previous", "releases") if _foreign(places, name)]
+    if in_the_way:
+        steps.append(_move_aside(places, [places.package / name for name in in_the_way]))
+    missing = {name: to for name, to in wanted.items() if _read_link(places.package / name) != to}
+    stale = [path for path in _entries(places.package) if path.name not in wanted and _is_wrapper_link(path)]
+
+    def do() -> None:
+        for name, to in missing.items():
+            point(places.package / name, to)
+        for path in stale:
+            path.unlink()
+
+    if missing or stale:
+        steps.append(Step(f"links: {', '.join([*missing, *(f'no {path.name}' for path in stale)])}", do))
+    return steps
+
+
+def wanted_links(names: list[str]) -> dict[str, str]:
+    """Name at the package root -> what it names, for the files of a release's `bin/`."""
+    return {"bin": "current/bin", **{name: f"bin/{name}" for name in sorted(names) if name not in UNLINKED}}
+
+
+def _foreign(places: Places, name: str) -> bool:
+    path = places.package / name
+    return (path.exists() or path.is_symlink()) and path.is_symlink() == (name == "releases")
+
+
+def _is_wrapper_link(path: Path) -> bool:
+    return (_read_link(path) or "").startswith("bin/")
+
+
+def _read_link(path: Path) -> str | None:
+    try:
+        return str(path.readlink())
+    except OSError:
+        return None
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError:
+        return []
+
+
+def _move_aside(places: Places, paths: list[Path]) -> Step:
+    folder = places.replaced / dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+
+    def do() -> None:
+        folder.mkdir(parents=True)
+        for path in paths:
+            if path.parent == places.package:
+                path.rename(folder / path.name)
+            else:  # perhaps another file system
+                (folder / path.name).write_bytes(path.read_bytes())
+
+    names = ", ".join(path.name for path in paths)
+    return Step(f"kept: {names} (not as we left it) is now in {folder}", do)
+
+
+def units(places: Places, wanted: dict[str, bytes], ours: dict[str, set[bytes]]) -> list[Step]:
+    """The units as `wanted` has them; `ours` is every content that any installed release has under a name.
+
+    A unit that somebody changed is kept aside before it is replaced; drop-ins are never touched.
+    """
+    found = {name: _read(places.units / name) for name in {*wanted, *ours}}
+    write = {name: data for name, data in wanted.items() if found[name] != data}
+    remove = [name for name in ours if name not in wanted and found[name] is not None]
+    changed = [
+        name for name in (*write, *remove) if (data := found[name]) and data not in ours.get(name, set())
+    ]
+    steps = [_move_aside(places, [places.units / name for name in sorted(changed)])] if changed else []
+
+    def do() -> None:
+        places.units.mkdir(parents=True, exist_ok=True)
+        for name, data in write.items():
+            write_whole(places.units / name, data, 0o644)
+        for name in remove:
+            (places.units / name).unlink(missing_ok=True)
+
+    if write or remove:
+        words = [*sorted(write), *(f"no {name}" for name in sorted(remove))]
+        steps.append(Step(f"units: {', '.join(words)} in {places.units}", do))
+    return steps
+
+
+def service_manager(places: Places, *, changed: bool, sweep: bool) -> list[Step]:
+    """Let systemd read the units again, and enable the sweep at boot."""
+    if places.prefixed:
+        return []
+    steps = []
+    if SYSTEMD.is_dir() and (changed or _is_behind()):
+        steps.append(Step("systemd: units loaded", lambda: _systemctl("daemon-reload")))
+    if sweep and systemctl("is-enabled", SWEEP_UNIT).output.strip() != "enabled":
+        steps.append(Step(f"systemd: {SWEEP_UNIT} enabled", lambda: _systemctl("enable", SWEEP_UNIT)))
+    return steps
+
+
+def _is_behind() -> bool:
+    """Whether systemd has not read what lies there: an installation was cut short."""
+    unit = "atvm-run-watcher@installed.service"
+    return systemctl("show", "--property=NeedDaemonReload", "--value", unit).output.strip() == "yes"
+
+
+def _systemctl(*words: str) -> None:
+    answer = systemctl(*words)
+    if answer.code != 0:
+        raise Problem(UNAVAILABLE, f"systemctl {' '.join(words)} failed: {answer.why}")
+
+
+def environment_file(places: Places) -> list[Step]:
+    """A template, where there is no environment file yet.  One that is there is never changed."""
+    if places.env_file.exists() or places.env_file.is_symlink():
+        return []
+
+    def do() -> None:
+        places.env_file.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(places.env_file, ENV_TEMPLATE.encode(), 0o600)
+
+    return [Step(f"environment: {places.env_file} made (0600): put MATTERMOST_ATVM_WEBHOOK into it", do)]
+
+
+def state_root(places: Places) -> list[Step]:
+    """The state root, for its owner alone."""
+    folder = places.state_root()
+    if folder.is_dir():
+        mode = folder.stat().st_mode & 0o7777
+        if not mode & 0o077:
+            return []
+        return [Step(f"state: {folder} is now 0700 (was {mode:04o})", lambda: folder.chmod(0o700))]
+
+    def do() -> None:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700)
+
+    return [Step(f"state: {folder} made (0700)", do)]
+
+
+def write_whole(path: Path, data: bytes, mode: int) -> None:
+    """Replace `path` by `data`, whole.  Raises OSError."""
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        os.fchmod(descriptor, mode)
+        file.flush()
+        os.fsync(descriptor)
+    temporary.replace(path)
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None

@@ -1,0 +1,132 @@
+"""What a release consists of: which files of a checkout, their hash, and the record that an installed release bears."""
+
+import json
+import re
+import tomllib
+from dataclasses import asdict, dataclass, field
+from hashlib import sha256
+from pathlib import Path
+
+from .layout import DATA, Problem
+
+PARTS = (
+    *("atvm_pipeline", "bin", "units", "docs", "fixtures/automation-root"),
+    *("README.md", "CHANGELOG.md", "LICENSE"),
+)
+LEFT_OUT = frozenset({"__pycache__", "cmcReporter", "run-tests"})
+"""Made by running, or of use in a checkout only.  Hidden files are left out too."""
+RECORD = "release.json"
+RECORD_BYTES_MAX = 64 * 1024
+_VERSION = re.compile(r'^__version__ = "([A-Za-z0-9.+]{1,40})"$', re.MULTILINE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """A checkout that can be installed."""
+
+    project: Path
+    version: str
+    dependencies: tuple[str, ...]
+    content: str
+    """Hash over names, modes and bytes of all files, and the dependencies."""
+    files: dict[str, bool] = field(repr=False)
+    """Path relative to the project -> whether it is executable."""
+
+    @property
+    def name(self) -> str:
+        """The name of its release."""
+        return f"{self.version}-{self.content[:10]}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Release:
+    """`release.json`: written last, so that a folder without it is no release."""
+
+    folder: Path
+    version: str
+    content: str
+    python: str
+    """`3.11`: an environment serves one minor version."""
+    interpreter: str
+    dependencies: tuple[str, ...]
+    source: str
+    """The checkout that it was made from."""
+    installed_at: str
+    """UTC, RFC 3339."""
+
+    def written(self) -> str:
+        """The record's text."""
+        fields = {name: value for name, value in asdict(self).items() if name != "folder"}
+        return json.dumps({"schema": 1, **fields}, indent=1) + "\n"
+
+
+def read_source(project: Path) -> Source:
+    """The checkout at `project`.  Raises Problem (65) if it is none, or not whole."""
+    try:
+        with (project / "pyproject.toml").open("rb") as file:
+            dependencies = tuple(tomllib.load(file)["project"]["dependencies"])
+        found = _VERSION.search((project / "atvm_pipeline" / "__init__.py").read_text())
+        files = files_of(project)
+        if found is None or not all(any(name.startswith(part) for name in files) for part in PARTS):
+            raise Problem(DATA, f"{project} is no whole checkout of the project: clone it again")
+        content = content_hash(project, files, dependencies)
+    except (OSError, KeyError, ValueError):
+        raise Problem(
+            DATA, f"{project} is no checkout of the project: run the installer from a clone"
+        ) from None
+    return Source(project=project, version=found[1], dependencies=dependencies, content=content, files=files)
+
+
+def files_of(project: Path) -> dict[str, bool]:
+    """Every file that a release has, and whether it is executable.  Raises OSError."""
+    found: dict[str, bool] = {}
+    for part in PARTS:
+        start = project / part
+        for path in sorted(start.rglob("*")) if start.is_dir() else (start,):
+            relative = path.relative_to(project)
+            hidden = any(name in LEFT_OUT or name.startswith(".") for name in relative.parts)
+            if not hidden and path.is_file() and not path.is_symlink():
+                found[relative.as_posix()] = bool(path.stat().st_mode & 0o100)
+    return found
+
+
+def content_hash(project: Path, files: dict[str, bool], dependencies: tuple[str, ...]) -> str:
+    """The same for the same files with the same dependencies, wherever they lie.  Raises OSError."""
+    whole = sha256(json.dumps(dependencies).encode())
+    for name, executable in sorted(files.items()):
+        inner = sha256((project / name).read_bytes()).hexdigest()
+        whole.update(f"{name}\0{int(executable)}\0{inner}\n".encode())
+    return whole.hexdigest()
+
+
+def read_release(folder: Path) -> Release | None:
+    """The release in `folder`, None if there is none that is whole.  Never raises."""
+    try:
+        with (folder / RECORD).open("rb") as file:
+            record = json.loads(file.read(RECORD_BYTES_MAX))
+        texts = {
+            name: str(record[name])
+            for name in ("version", "content", "python", "interpreter", "source", "installed_at")
+        }
+        return Release(folder=folder, dependencies=tuple(str(one) for one in record["dependencies"]), **texts)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+def releases_in(folder: Path) -> list[Release]:
+    """Every whole release, the newest first."""
+    try:
+        found = [read_release(path) for path in folder.iterdir() if path.is_dir()]
+    except OSError:
+        return []
+    return sorted(
+        (one for one in found if one is not None),
+        key=lambda one: (one.installed_at, one.folder.name),
+        reverse=True,
+    )
+
+
+def is_unchanged(release: Release) -> bool:
+    """Whether its files are those that were installed.  Raises OSError."""
+    found = content_hash(release.folder, files_of(release.folder), release.dependencies)
+    return found == release.content

@@ -1,0 +1,141 @@
+"""Taking away: old releases, and everything.  What is in use, and what is not ours, stays."""
+
+import shutil
+from functools import partial
+from pathlib import Path
+
+from .deploy import ENV_TEMPLATE, Step
+from .layout import IN_USE, KEPT_RELEASES, SWEEP_UNIT, Places, Problem
+from .release_content import RECORD, releases_in
+from .releases_in_use import living_builds, used_releases
+from .run_program import SYSTEMD, systemctl
+
+RUN_FILES = ("request.json", "state.json", "journal.jsonl")
+LIVING_SHOWN = 5
+
+
+def prune(places: Places, current: Path) -> list[Step]:
+    """Releases beyond the newest three go, but for those that `current` or `previous` name and those in use."""
+    found = [release.folder for release in releases_in(places.releases)]
+    kept = {folder.name for folder in found[:KEPT_RELEASES]} | {current.name}
+    kept |= {target.name for link in (places.current, places.previous) if (target := places.target(link))}
+    old = [folder for folder in reversed(found) if folder.name not in kept]
+    # What an installation left that was cut short; ours is the only one that goes on.
+    old += [path for path in _folders(places.releases) if path not in found and path != current]
+    used = used_releases(places) if old else {}
+    steps = []
+    for folder in old:
+        if folder.name in used:
+            steps.append(Step(f"kept: {folder.name} is in use by {used[folder.name]}", _nothing))
+        else:
+            steps.append(Step(f"pruned: {folder.name}", partial(_remove_release, folder)))
+    return steps
+
+
+def _folders(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+
+
+def _nothing() -> None:
+    """Do nothing: some steps only say what stays."""
+
+
+def _remove_release(folder: Path) -> None:
+    # First the record: what is then left, should this be cut short, is no release.
+    (folder / RECORD).unlink(missing_ok=True)
+    shutil.rmtree(folder)
+
+
+def check_idle(places: Places) -> None:
+    """Nothing of ours may run while everything is taken away.  Raises Problem (75)."""
+    living = [f"run {build}" for build in living_builds(places.state_root())]
+    living += [who for who in used_releases(places).values() if who not in living]
+    if living:
+        more = "" if len(living) <= LIVING_SHOWN else " and others"
+        raise Problem(
+            IN_USE,
+            f"still alive: {', '.join(living[:LIVING_SHOWN])}{more}; "
+            "wait for it, or stop it with cancel-atvm-runner.sh and cancel-atvm-run-watcher.sh",
+        )
+
+
+def uninstall(places: Places, unit_names: set[str], *, purge_state: bool) -> list[Step]:
+    """Everything that an installation laid, the enabled sweep first, the package last."""
+    present = sorted(name for name in unit_names if (places.units / name).exists())
+    steps = []
+    if not places.prefixed and SWEEP_UNIT in present:
+        steps.append(Step(f"systemd: {SWEEP_UNIT} disabled", lambda: _quiet("disable", "--now", SWEEP_UNIT)))
+    if present:
+        steps.append(
+            Step(f"units: removed {', '.join(present)}", lambda: _unlink([places.units / n for n in present]))
+        )
+        if not places.prefixed and SYSTEMD.is_dir():
+            steps.append(Step("systemd: units loaded", lambda: _quiet("daemon-reload")))
+    steps.extend(_package(places))
+    steps.extend(_environment(places))
+    steps.extend(_state(places, purge=purge_state))
+    return steps
+
+
+def _quiet(*words: str) -> None:
+    # What is gone already is as it should be.
+    systemctl(*words)
+
+
+def _unlink(paths: list[Path]) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)
+
+
+def _package(places: Places) -> list[Step]:
+    if not places.package.is_dir():
+        return []
+    ours = [path for path in places.package.iterdir() if path.is_symlink()]
+    foreign = sorted(
+        path.name for path in places.package.iterdir() if path not in ours and path != places.releases
+    )
+
+    def do() -> None:
+        _unlink(ours)
+        for folder in _folders(places.releases):
+            _remove_release(folder)
+        shutil.rmtree(places.releases, ignore_errors=True)
+        if not foreign:
+            places.package.rmdir()
+
+    left = f", but for {', '.join(foreign)}, not ours" if foreign else ""
+    return [Step(f"package: removed {places.package}{left}", do)]
+
+
+def _environment(places: Places) -> list[Step]:
+    try:
+        untouched = places.env_file.read_text() == ENV_TEMPLATE
+    except (OSError, ValueError):
+        return [Step(f"kept: {places.env_file}", _nothing)] if places.env_file.exists() else []
+    if untouched:
+        return [
+            Step(f"environment: removed {places.env_file} (the template, unchanged)", places.env_file.unlink)
+        ]
+    return [Step(f"kept: {places.env_file} (it may hold the webhook: remove it yourself)", _nothing)]
+
+
+def _state(places: Places, *, purge: bool) -> list[Step]:
+    folder = places.state_root()
+    if not folder.is_dir():
+        return []
+    if not purge:
+        return [Step(f"kept: {folder} (state of all runs; --purge-state removes it)", _nothing)]
+    # Only what is ours: the setting may name any folder.
+    ours = [path for path in folder.iterdir() if path.name in (".locks", ".archive") or _is_run(path)]
+
+    def do() -> None:
+        for path in ours:
+            shutil.rmtree(path)
+        if not any(folder.iterdir()):
+            folder.rmdir()
+
+    return [Step(f"state: removed {folder}", do)]
+
+
+def _is_run(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink() and any((path / name).is_file() for name in RUN_FILES)

@@ -1,0 +1,192 @@
+"""What reaches the user's commands, and how an environment file is read.  Values are never put into an error."""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from atvm_pipeline.core.errors import ConfigError
+from atvm_pipeline.shell.system.files import read_small
+
+ENV_FILE_BYTES_MAX = 1024 * 1024
+SECRET_PREFIX = "MATTERMOST_"  # noqa: S105 - the prefix of the names, no secret
+_NAMES = frozenset({"PATH", "HOME", "USER", "LANG", "TZ", "DISPLAY", "CI"})
+_PREFIXES = ("LC_", "CYPRESS_", "NODE_", "ATVM_STAND_IN_")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_SPACE = " \t"
+_NEWLINES = "\n\r"
+_ESCAPABLE = '"\\`$'
+"""What a backslash protects between double quotes; before anything else it is a backslash (systemd's rule)."""
+
+
+def runner_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """The part of `environ` that template and runner get (contract §6), in the names' order; never `MATTERMOST_*`.
+
+    `ATVM_RUNNER_PASS` names more variables, separated by commas or spaces.  What is not UTF-8 cannot be saved and is
+    left out (`left_out`).
+    """
+    return {name: environ[name] for name in _passing(environ) if is_text(name) and is_text(environ[name])}
+
+
+def left_out(environ: Mapping[str, str]) -> list[str]:
+    """The names of variables that template and runner would get, if they were UTF-8."""
+    return [name for name in _passing(environ) if not (is_text(name) and is_text(environ[name]))]
+
+
+def is_text(value: str) -> bool:
+    """Whether a value from the command line or the environment was UTF-8: other bytes became lone surrogates."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _passing(environ: Mapping[str, str]) -> list[str]:
+    asked = frozenset(environ.get("ATVM_RUNNER_PASS", "").replace(",", " ").split())
+    return [name for name in sorted(environ) if _passes(name, asked)]
+
+
+def _passes(name: str, asked: frozenset[str]) -> bool:
+    if name.upper().startswith(SECRET_PREFIX):
+        return False
+    known = name in _NAMES or name.startswith(_PREFIXES) or name.lower().endswith("_proxy")
+    return known or name in asked
+
+
+def check_settings(environ: Mapping[str, str]) -> None:
+    """Refuse a setting of ours that is not UTF-8: it could not be saved.  Raises ConfigError that names it, no value."""
+    for name in sorted(environ):
+        ours = name.startswith(("ATVM_", SECRET_PREFIX)) and not name.startswith("ATVM_STAND_IN_")
+        if ours and not is_text(environ[name]):
+            raise ConfigError(f"{name} is not UTF-8: set it in UTF-8, or unset it")
+
+
+def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
+    """`environ` for a part of ours that sends no message."""
+    return {name: value for name, value in environ.items() if not name.upper().startswith(SECRET_PREFIX)}
+
+
+def secrets_from(
+    environ: Mapping[str, str], env_file: Path = Path("/etc/atvm-run-watcher.env")
+) -> tuple[str | None, str | None]:
+    """Webhook and channel: the process environment first, then the file; None where neither says.
+
+    Raises ConfigError for a malformed file; one that cannot be read is not there.
+    """
+    names = ("MATTERMOST_ATVM_WEBHOOK", "MATTERMOST_ATVM_CHANNEL")
+    try:
+        saved = {} if all(environ.get(name) for name in names) else read_env_file(env_file)
+    except OSError:
+        saved = {}
+    webhook, channel = (environ.get(name) or saved.get(name) or None for name in names)
+    return webhook, channel
+
+
+def read_env_file(path: Path) -> dict[str, str]:
+    """The variables of an environment file as systemd's `EnvironmentFile=` reads it; {} if it is not there.
+
+    Stricter in one thing: what systemd would skip in silence (a line without `=`, a bad name, an open quote) is a
+    ConfigError that names the line.  Raises OSError if the file is there and cannot be read.
+    """
+    data = read_small(path, ENV_FILE_BYTES_MAX)
+    if data is None:
+        if path.is_file():
+            raise ConfigError(
+                f"{path} is larger than {ENV_FILE_BYTES_MAX} bytes: this is no environment file"
+            )
+        return {}
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{path}, line {line}: not UTF-8") from None
+    return dict(_assignments(text, path))
+
+
+def _assignments(text: str, path: Path) -> Iterator[tuple[str, str]]:
+    position = 0
+    while position < len(text):
+        char = text[position]
+        if char in _SPACE or char in _NEWLINES:
+            position += 1
+        elif char in "#;":
+            position = _line_end(text, position)
+        else:
+            end = _line_end(text, position)
+            name, equals, _rest = text[position:end].partition("=")
+            if not equals or _NAME.match(name.rstrip(_SPACE)) is None:
+                raise _malformed(text, position, path, "expected NAME=VALUE")
+            value, next_position = _value(text, position + len(name) + 1, path)
+            yield name.rstrip(_SPACE), value
+            position = next_position
+
+
+def _line_end(text: str, position: int) -> int:
+    while position < len(text) and text[position] not in _NEWLINES:
+        position += 1
+    return position
+
+
+def _malformed(text: str, position: int, path: Path, what: str) -> ConfigError:
+    return ConfigError(f"{path}, line {text.count(chr(10), 0, position) + 1}: {what}")
+
+
+def _value(text: str, start: int, path: Path) -> tuple[str, int]:
+    """The value that begins at `start`, and where it ends.
+
+    systemd's rule (src/basic/env-file.c): quoted parts and plain parts follow each other; a newline ends the value
+    unless it is quoted or behind a backslash; blanks around plain text go.
+    """
+    parts: list[str] = []
+    position = start
+    while position < len(text) and text[position] not in _NEWLINES:
+        char = text[position]
+        if char in _SPACE:
+            position += 1
+        elif char in "'\"":
+            part, position = _quoted(text, position, path)
+            parts.append(part)
+        else:
+            part, position = _plain(text, position)
+            parts.append(part)
+    value = "".join(parts)
+    if "\0" in value:
+        raise _malformed(text, start, path, "a NUL character")
+    return value, position
+
+
+def _plain(text: str, position: int) -> tuple[str, int]:
+    """Plain text to the end of the line; quotes in it are characters like others."""
+    chars: list[str] = []
+    kept = 0
+    while position < len(text) and text[position] not in _NEWLINES:
+        char = text[position]
+        if char == "\\":
+            position += 1
+            if position < len(text) and text[position] not in _NEWLINES:
+                chars.append(text[position])
+            kept = len(chars)
+        else:
+            chars.append(char)
+            kept = kept if char in _SPACE else len(chars)
+        position += 1
+    return "".join(chars[:kept]), position
+
+
+def _quoted(text: str, start: int, path: Path) -> tuple[str, int]:
+    """The quoted text that begins at `start`, and the place behind its closing quote."""
+    quote = text[start]
+    chars: list[str] = []
+    position = start + 1
+    while position < len(text):
+        char = text[position]
+        if char == quote:
+            return "".join(chars), position + 1
+        if char == "\\" and quote == '"':
+            position += 1
+            escaped = text[position : position + 1]
+            chars.append(escaped if escaped in _ESCAPABLE else "" if escaped == "\n" else char + escaped)
+        else:
+            chars.append(char)
+        position += 1
+    raise _malformed(text, start, path, "a quote that is not closed")

@@ -1,0 +1,1 @@
+"""Delivery to Mattermost: one attempt, its HTTP request, alerts without a run."""

@@ -1,0 +1,149 @@
+"""An alert that does not go through a run's outbox: because the watcher is dead, or its disk takes nothing.
+
+It is not recorded, so it may come twice; the delivery id is then the same.  Repeats, pings and waits follow the rules
+of `core/messages/attempts.py`.
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import assert_never
+
+from atvm_pipeline.core.effects import PingServer, PostMessage
+from atvm_pipeline.core.messages.attempts import REPEAT_DELAYS_S, REPEATS_MAX, UNCERTAIN_DELAY_S
+from atvm_pipeline.core.messages.payload import alert_line, marked
+from atvm_pipeline.shell.state_dir.records import Request
+from atvm_pipeline.shell.system import clock
+from atvm_pipeline.shell.system.log import log
+
+from .sender import Deliver, performer, send_once
+from .webhook import Webhook
+
+FIRST_DELAY_S = 5.0
+LAST_DELAY_S = 900.0
+PATIENCE_S = 72 * 3600.0
+"""As long as a message of a run is kept alive."""
+
+Outcome = str
+"""`sent`, `rejected`, `uncertain`, `expired`, `obsolete`, or `no-channel`: nobody is to be told."""
+
+
+def channel_of(request: Request | None, environ: Mapping[str, str]) -> str | None:
+    """The alert channel that was in force at the start; where the request is gone, the present setting's."""
+    if request is not None:
+        return request.alert_channel
+    return environ.get("ATVM_WATCHER_ALERT_CHANNEL") or None
+
+
+def holds(request: Request | None, environ: Mapping[str, str]) -> bool:
+    """Whether nothing is repeated that may have arrived: as at the start, else by the present setting."""
+    if request is not None:
+        return request.settings.post_uncertain == "hold"
+    return environ.get("ATVM_WATCHER_POST_UNCERTAIN") == "hold"
+
+
+def tell(
+    build_name: str,
+    request: Request | None,
+    environ: Mapping[str, str],
+    text: str,
+    *,
+    key: str,
+    patience_s: float = PATIENCE_S,
+    obsolete: Callable[[], bool] = lambda: False,
+) -> Outcome:
+    """Deliver one line to the alert channel, trying until it arrives or `patience_s` have passed.
+
+    `obsolete`: asked before a repeat, ends the tries.  Raises ConfigError for a webhook that is none.
+    """
+    channel = channel_of(request, environ)
+    address = environ.get("MATTERMOST_ATVM_WEBHOOK", "")
+    if channel is None or not address.strip():
+        return "no-channel"
+    webhook = Webhook.parse(address)
+    ca_file = request.ca_file if request is not None else environ.get("ATVM_WATCHER_CA_FILE")
+    payload = alert_line(build_name, request.run_id if request is not None else "", text, key)
+    repeats_max = 0 if holds(request, environ) else REPEATS_MAX
+    sender = _Sender(performer(webhook, {"alert": channel}, ca_file), key, payload, repeats_max)
+    deadline_s = clock.monotonic() + patience_s
+    while True:
+        outcome = sender.attempt()
+        if outcome is not None:
+            return outcome
+        delay_s = sender.delay_s
+        log(f"the alert has not arrived ({sender.detail}); trying again in {delay_s:.0f} s")
+        if clock.monotonic() + delay_s > deadline_s:
+            return "uncertain" if sender.doubted else "expired"
+        clock.sleep(delay_s)
+        if obsolete():
+            return "obsolete"
+
+
+class _Sender:
+    """Attempts at one alert, by the rules of a run's messages."""
+
+    def __init__(self, perform: Deliver, key: str, payload: str, repeats_max: int) -> None:
+        self._perform, self._key, self._payload = perform, key, payload
+        self._repeats_max = repeats_max
+        self._number = 0
+        """Of the latest attempt."""
+        self._pause_s = FIRST_DELAY_S
+        self._repeats = 0
+        self._uncertain = False
+        self._ping_first = False
+        self.doubted = False
+        """An attempt may have arrived."""
+        self.detail = ""
+        self.delay_s = 0.0
+        """Seconds until the next attempt."""
+
+    def attempt(self) -> Outcome | None:
+        """Attempt once; None where another attempt may follow."""
+        self._number += 1
+        if self._ping_first:
+            found = send_once(PingServer(key=self._key, ping=self._number), self._perform)
+            if not found.up:
+                return self._wait(found.detail, self._backed_off(found.retry_after_s))
+        payload = marked(self._payload) if self.doubted else self._payload
+        effect = PostMessage(key=self._key, attempt=self._number, kind="alert", payload=payload)
+        attempt = send_once(effect, self._perform)
+        repeats, self._repeats = self._repeats, self._repeats + self.doubted
+        match attempt.outcome:
+            case "sent" | "rejected":
+                return attempt.outcome
+            case "not-arrived":
+                self._repeats = repeats
+                return self._wait(attempt.detail, self._backed_off(attempt.retry_after_s))
+            case "uncertain":
+                if self._uncertain or self._repeats >= self._repeats_max:
+                    return "uncertain"
+                self._uncertain = self.doubted = True
+                return self._wait(attempt.detail, UNCERTAIN_DELAY_S)
+            case "probably-not-arrived":
+                if self._repeats >= self._repeats_max:
+                    return "uncertain"
+                self._ping_first = self.doubted = True
+                wait_s = max(REPEAT_DELAYS_S[self._repeats], attempt.retry_after_s or 0.0)
+                self._pause_s = FIRST_DELAY_S
+                return self._wait(attempt.detail, wait_s)
+            case _:
+                assert_never(attempt.outcome)
+
+    def _wait(self, detail: str, delay_s: float) -> Outcome | None:
+        self.detail, self.delay_s = detail, delay_s
+        return None
+
+    def _backed_off(self, retry_after_s: float | None) -> float:
+        delay_s, self._pause_s = self._pause_s, min(LAST_DELAY_S, self._pause_s * 2)
+        return delay_s if retry_after_s is None else max(retry_after_s, FIRST_DELAY_S)
+
+
+def tell_apart(
+    build_name: str, request: Request | None, environ: Mapping[str, str], text: str, *, key: str
+) -> None:
+    """`tell` from a thread of its own, which ends with the process.  Never waits, never raises."""
+
+    def attempt() -> None:
+        outcome = tell(build_name, request, environ, text, key=key)
+        log(f"alert: {outcome}")
+
+    threading.Thread(target=attempt, name="alert", daemon=True).start()

@@ -1,0 +1,180 @@
+"""One attempt at a Mattermost incoming webhook, and the outcome that its answer means.
+
+Nothing here repeats, waits for a better time or decides the consequence of an outcome for a run; that is the core's.
+Nothing of an answer's body and no external exception leaves this module: current servers echo the secret in their errors.
+"""
+
+import re
+from collections.abc import Mapping
+from functools import partial
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from atvm_pipeline.core.effects import PingServer, PostMessage
+from atvm_pipeline.core.events import DeliverySettled, ServerPinged
+from atvm_pipeline.shell.system import clock
+
+from .deadline import Deadline
+from .webhook import Webhook
+
+CONNECT_S = 10.0
+READ_S = 30.0
+PING_READ_S = 10.0
+RETRY_AFTER_MAX_S = 3600.0
+
+Outcome = Literal["sent", "not-arrived", "probably-not-arrived", "rejected", "uncertain"]
+
+_REQUEST_ID = re.compile(r"[a-z0-9]{26}")
+
+
+SENT = "the server stored the post"
+NOT_LOADED = "what sends the post could not be loaded from the disk"
+NOT_OK = "the server answered 200, but not the word ok: something else may have answered in its place"
+AWAY = "a proxy answered that the server behind it is away: the post has probably not arrived"
+IS_BACK = "the server answers again"
+IS_AWAY = "the server is not back yet"
+AWAY_STATUS = (HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE)
+SERVER_FAILED = "the answer leaves open whether the server has the post, which may be visible"
+RATE_LIMITED = "the server asks to wait, and did not take the post"
+REDIRECTED = "the server redirects, which is not followed: set the webhook to the final address"
+REFUSED = "the server refuses the post"
+REFUSED_BECAUSE = {
+    400: "the server refuses the post: the webhook was deleted or mistyped, or the body is not what it takes",
+    401: "something before the server asks for a login",
+    403: "the server refuses the post: the webhook may not write to that channel",
+    404: "the server knows no such channel, or no webhooks at that address",
+    405: "the server takes no posts at that address: the webhook is mistyped",
+    407: "the proxy asks for a login",
+    413: "the server refuses the post as too large",
+    501: "incoming webhooks are disabled on the server",
+}
+
+
+def deliver(
+    effect: PostMessage,
+    webhook: Webhook,
+    body: bytes,
+    *,
+    ca_file: Path | None,
+    deadline: Deadline,
+    connect_s: float = CONNECT_S,
+    read_s: float = READ_S,
+) -> DeliverySettled:
+    """POST `body` (JSON) once and return the outcome.  Not idempotent.  Never raises.
+
+    `ca_file` and the limits are those of `http.send`.
+    """
+    try:
+        # The network's packages are a fifth of a watcher's memory, and most watchers wait for days.
+        from .http import NotArrivedError, UncertainError, send  # noqa: PLC0415
+    except Exception:  # noqa: BLE001 - no descriptor left, a package that was removed: nothing was sent
+        return settled(effect, "not-arrived", NOT_LOADED)
+    try:
+        answer = send(webhook, body, ca_file=ca_file, connect_s=connect_s, read_s=read_s, deadline=deadline)
+    except NotArrivedError as failure:
+        return settled(effect, "not-arrived", failure.detail, certificate=failure.certificate)
+    except UncertainError as failure:
+        return settled(effect, "uncertain", str(failure))
+    return classify(effect, answer, webhook)
+
+
+def ping(
+    effect: PingServer,
+    webhook: Webhook,
+    *,
+    ca_file: Path | None,
+    deadline: Deadline,
+    connect_s: float = CONNECT_S,
+    read_s: float = PING_READ_S,
+) -> ServerPinged:
+    """Ask the server, without the secret, whether it is back.  Never raises.
+
+    Every answer permits a repeat except those of a proxy without its server (502, 503, 504): `GET /api/v4/system/ping`
+    is 200 on a healthy server, and something else where a proxy lets only `/hooks/` through.
+    """
+    try:
+        from .http import NotArrivedError, UncertainError, send  # noqa: PLC0415 - as in `deliver`
+    except Exception:  # noqa: BLE001
+        return pinged(effect, NOT_LOADED)
+    try:
+        answer = send(webhook, None, ca_file=ca_file, connect_s=connect_s, read_s=read_s, deadline=deadline)
+    except NotArrivedError as failure:
+        return pinged(effect, failure.detail, certificate=failure.certificate)
+    except UncertainError:
+        return pinged(effect, IS_AWAY)
+    if answer.status not in (*AWAY_STATUS, HTTPStatus.GATEWAY_TIMEOUT):
+        return pinged(effect, IS_BACK, up=True, status=answer.status)
+    wait_s = _retry_after(answer.headers.get("Retry-After", ""))
+    return pinged(effect, IS_AWAY, status=answer.status, retry_after_s=wait_s)
+
+
+def settled(effect: PostMessage, outcome: Outcome, detail: str, **more: Any) -> DeliverySettled:
+    """Return the outcome of an attempt as an event; `detail` is a sentence of ours, never external text."""
+    return DeliverySettled(
+        at=clock.now(), key=effect.key, attempt=effect.attempt, outcome=outcome, detail=detail, **more
+    )
+
+
+def pinged(effect: PingServer, detail: str, *, up: bool = False, **more: Any) -> ServerPinged:
+    """Return the result of a ping as an event; `detail` as in `settled`."""
+    return ServerPinged(at=clock.now(), key=effect.key, ping=effect.ping, up=up, detail=detail, **more)
+
+
+class Answered(Protocol):
+    """An answer, as `http.send` returns it; that module is imported only when it is needed."""
+
+    @property
+    def status(self) -> int:
+        """The status code."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers; names in any case."""
+        ...
+
+    @property
+    def body(self) -> bytes:
+        """The body of a 200."""
+        ...
+
+
+def classify(effect: PostMessage, answer: Answered, webhook: Webhook) -> DeliverySettled:
+    """Return the outcome that an answer means.  A 500 comes also after the post was stored, so it proves nothing."""
+    status = answer.status
+    request_id = answer.headers.get("X-Request-Id", "")
+    # The id of a hook has the form of a request's: a server that echoes the address must not bring it into a file.
+    known = _REQUEST_ID.fullmatch(request_id) and request_id not in webhook.path
+    result = partial(settled, effect, status=status, request_id=request_id if known else None)
+    if status == HTTPStatus.OK:
+        return result("sent", SENT) if answer.body.strip() == b"ok" else result("uncertain", NOT_OK)
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        # The limiter stands before everything else in the server, so the post was not looked at.
+        wait_s = _retry_after(answer.headers.get("Retry-After", ""))
+        return result("not-arrived", RATE_LIMITED, retry_after_s=wait_s)
+    if status in AWAY_STATUS:
+        wait_s = _retry_after(answer.headers.get("Retry-After", ""))
+        return result("probably-not-arrived", AWAY, retry_after_s=wait_s)
+    if status in range(300, 400):
+        return result("rejected", REDIRECTED)
+    if status == HTTPStatus.NOT_IMPLEMENTED or (
+        status in range(400, 500) and status != HTTPStatus.REQUEST_TIMEOUT
+    ):
+        return result("rejected", REFUSED_BECAUSE.get(status, REFUSED))
+    return result("uncertain", SERVER_FAILED)
+
+
+def _retry_after(text: str) -> float | None:
+    """Seconds to wait by a `Retry-After` of either form (RFC 9110, 10.2.3), None if it says nothing usable."""
+    text = text.strip()[:64]
+    if text.isascii() and text.isdigit():
+        return min(float(text), RETRY_AFTER_MAX_S)
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - as rare as it is large
+
+    try:
+        until = parsedate_to_datetime(text)
+        wait_s = (until if until.tzinfo else until.replace(tzinfo=clock.now().tzinfo)) - clock.now()
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return min(max(wait_s.total_seconds(), 0.0), RETRY_AFTER_MAX_S)

@@ -1,0 +1,66 @@
+"""The end of a process as a hint, for processes that are not our children.  What it means is asked elsewhere."""
+
+import contextlib
+import os
+import select
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from atvm_pipeline.shell.system.files import OpenFile
+
+from .process_table import is_alive
+
+POLL_S = 1.0
+"""How often the process table is looked at where the kernel has no pidfd."""
+STOP_WAIT_S = 5.0
+
+
+class ExitWatch:
+    """Waits for the end of one process, in a thread of its own, until it is closed."""
+
+    def __init__(self, pid: int, create_time: float, hint: Callable[[Path | None], None]) -> None:
+        """Call `hint(None)` once when that process has ended (a zombie has); at once if it has.
+
+        `hint` must neither wait nor raise.
+        """
+        self._pid, self._create_time, self._hint = pid, create_time, hint
+        self._closed = threading.Event()
+        self._wake: OpenFile | None = None
+        # Without a descriptor left, the process table is polled.
+        with contextlib.suppress(OSError):
+            self._wake = OpenFile(os.eventfd(0), "eventfd")
+        self._thread = threading.Thread(target=self._wait, name=f"exit-{pid}", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop waiting: no hint comes after this.  A second call does nothing."""
+        self._closed.set()
+        if self._wake is not None and self._wake.number >= 0:
+            os.eventfd_write(self._wake.number, 1)
+        self._thread.join(STOP_WAIT_S)
+        if self._wake is not None:
+            self._wake.close()
+
+    def _wait(self) -> None:
+        try:
+            process = OpenFile(os.pidfd_open(self._pid), f"pidfd of {self._pid}")
+        except OSError:
+            # Gone already, or no pidfd: a kernel before 5.3, or no descriptor left.
+            self._poll()
+        else:
+            # Compared only now, while the descriptor holds the pid: it cannot have come round since.
+            with process:
+                if self._wake is None:
+                    self._poll()
+                elif is_alive(self._pid, self._create_time):
+                    poller = select.poll()
+                    poller.register(process.number, select.POLLIN)
+                    poller.register(self._wake.number, select.POLLIN)
+                    poller.poll()
+        if not self._closed.is_set():
+            self._hint(None)
+
+    def _poll(self) -> None:
+        while is_alive(self._pid, self._create_time) and not self._closed.wait(POLL_S):
+            pass

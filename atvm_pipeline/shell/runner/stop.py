@@ -1,0 +1,225 @@
+"""Stopping a runner with its whole process tree, whoever keeps it; the request to stop is on disk before the first signal."""
+
+import contextlib
+import os
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+
+from atvm_pipeline.core.events import Process
+from atvm_pipeline.shell.processes.discovery import find_runner
+from atvm_pipeline.shell.processes.process_table import FOLLOWED_MAX, identity, is_alive
+from atvm_pipeline.shell.state_dir.records import (
+    ExitRecord,
+    MarkerRecord,
+    Paths,
+    Request,
+    RunnerRecord,
+    read_record,
+    write_record,
+)
+from atvm_pipeline.shell.supervisor.base import RUNNER_UNIT
+from atvm_pipeline.shell.system import clock
+from atvm_pipeline.shell.system.files import is_locked
+from atvm_pipeline.shell.system.subprocesses import systemctl
+
+LOOK_S = 0.05
+RECORD_WAIT_S = 10.0
+COMMAND_START_S = 60.0
+"""The wrapper starts its command within this; a process that began later only got its pid."""
+NAMED_MAX = 5
+FAILED = (psutil.Error, OSError)
+"""A process that has ended or is not ours, or no descriptor to look at it."""
+STOP_POLL_S = 0.05
+KILL_WAIT_S = 10.0
+"""How long SIGKILL is tried; a process that is in D even then is left."""
+ROOT_WAIT_S = 3.0
+"""How long the root may take to end by itself once nothing is left below it."""
+
+
+class StopResult(NamedTuple):
+    """How a stop went."""
+
+    stopped: bool
+    """Nobody of the runner's tree lives, as far as it is known."""
+    text: str
+    """One line for a person."""
+
+
+def stop_runner(paths: Paths, *, who: str, why: str, grace_s: float = 20.0) -> StopResult:
+    """Stop the runner of the present run: SIGTERM to its tree, SIGKILL after `grace_s`; says so if none lives.
+
+    Returns when the exit record is there and nobody lives, or names who could not be stopped.  Raises OSError.
+    """
+    request = read_record(paths.request, Request)
+    _wait_recorded(paths, request)
+    roots = _roots(paths, request)
+    if request is None or (not roots and not is_locked(paths.runner_lock)):
+        return StopResult(stopped=True, text="no runner lives")
+    if read_record(paths.stop, MarkerRecord, request.run_id) is None:
+        write_record(
+            paths.stop,
+            MarkerRecord(
+                build_name=request.build_name,
+                run_id=request.run_id,
+                who=who,
+                why=why,
+                requested_at=clock.now(),
+            ),
+        )
+    asked = _ask(paths, request, grace_s)
+    roots = _roots(paths, request)
+    left = stop_tree(roots[0], grace_s=0.0 if asked else grace_s, also_known=roots[1:]) if roots else []
+    clock.wait_until(lambda: not is_locked(paths.runner_lock), RECORD_WAIT_S, LOOK_S)
+    return _result(paths, left)
+
+
+def _roots(paths: Paths, request: Request | None) -> list[Process]:
+    """The living tops of the tree: the wrapper, else what it left; without one, a runner that somebody else started."""
+    record = read_record(paths.runner, RunnerRecord, request.run_id) if request is not None else None
+    if record is None:
+        found = find_runner(paths.build_name, Path(request.workdir)) if request is not None else None
+        return [found] if found is not None else []
+    roots = []
+    wrapper = identity(record.pid)
+    if wrapper is not None and is_alive(record.pid, record.create_time):
+        roots.append(wrapper)
+    elif record.boot_id == clock.boot_id():
+        command = identity(record.command_pid) if record.command_pid is not None else None
+        if command is not None and _leads_since(command, record):
+            roots.append(command)
+    survivors = read_record(paths.runner_exit, ExitRecord, record.run_id)
+    left = survivors.survivors if survivors is not None else ()
+    return roots + [process for process in left if is_alive(process.pid, process.create_time)]
+
+
+def _leads_since(command: Process, record: RunnerRecord) -> bool:
+    """Whether this is still the command: it leads its own session, and began just after the wrapper."""
+    try:
+        leads = os.getsid(command.pid) == command.pid
+    except OSError:
+        return False
+    return leads and 0.0 <= command.create_time - record.create_time <= COMMAND_START_S
+
+
+def _ask(paths: Paths, request: Request, grace_s: float) -> bool:
+    """Ask the wrapper to end, so that it passes SIGTERM on and nobody hears it twice; wait up to `grace_s`.
+
+    Gives whether it was there to be asked.
+    """
+    record = read_record(paths.runner, RunnerRecord, request.run_id)
+    if record is None or not is_alive(record.pid, record.create_time):
+        return False
+    if request.supervisor == "systemd":
+        # Not waited for: systemd would kill the wrapper together with its tree, before it could write its record.
+        systemctl("stop", "--no-block", RUNNER_UNIT.format(paths.build_name))
+    with contextlib.suppress(OSError):
+        if is_alive(record.pid, record.create_time):
+            os.kill(record.pid, signal.SIGTERM)
+    clock.wait_until(lambda: not is_alive(record.pid, record.create_time), grace_s, LOOK_S)
+    return True
+
+
+def _wait_recorded(paths: Paths, request: Request | None) -> None:
+    """A wrapper that has just begun has not said yet who it is."""
+    if request is None:
+        return
+    clock.wait_until(
+        lambda: (
+            not is_locked(paths.runner_lock)
+            or read_record(paths.runner, RunnerRecord, request.run_id) is not None
+        ),
+        RECORD_WAIT_S,
+        LOOK_S,
+    )
+
+
+def _result(paths: Paths, left: list[Process]) -> StopResult:
+    if left:
+        names = ", ".join(f"{process.name} ({process.pid})" for process in left[:NAMED_MAX])
+        return StopResult(stopped=False, text=f"{len(left)} process(es) of the runner do not end: {names}")
+    if is_locked(paths.runner_lock):
+        return StopResult(stopped=False, text="the runner's wrapper does not end")
+    return StopResult(stopped=True, text="runner stopped")
+
+
+def stop_tree(root: Process, *, grace_s: float, also_known: Sequence[Process] = ()) -> list[Process]:
+    """Stop `root` and all below it, and those of `also_known` that live; return the processes that are left.
+
+    SIGTERM to each, then up to `grace_s` seconds, then SIGKILL.  `root` is killed last and only if it does not end by
+    itself then: it is the wrapper that has to write how its command ended.  Never raises.
+    """
+    known = dict.fromkeys(handle for process in (root, *also_known) for handle in _handle(process))
+    asked: set[psutil.Process] = set()
+
+    def asked_all() -> bool:
+        living = _living_tree(known)
+        for process in living:
+            if process not in asked:
+                asked.add(process)
+                # A stopped process receives SIGTERM only when it continues.
+                _signal(process, signal.SIGTERM, signal.SIGCONT)
+        return not living
+
+    if clock.wait_until(asked_all, grace_s, STOP_POLL_S):
+        return []
+    root_deadline_s = clock.monotonic() + ROOT_WAIT_S
+
+    def killed_all() -> bool:
+        nonlocal root_deadline_s
+        living = _living_tree(known)
+        below = [process for process in living if process.pid != root.pid]
+        if below:
+            root_deadline_s = clock.monotonic() + ROOT_WAIT_S
+        for process in below or (living if clock.monotonic() >= root_deadline_s else ()):
+            _signal(process, signal.SIGKILL)
+        return not living
+
+    if clock.wait_until(killed_all, KILL_WAIT_S, STOP_POLL_S):
+        return []
+    left = [identity(process.pid) for process in _living_tree(known)]
+    return [process for process in left if process is not None]
+
+
+def _handle(process: Process) -> list[psutil.Process]:
+    """Return the handle of exactly this process, [] if it has ended.
+
+    The handle is opened first, and keeps the start time of its process: a pid that comes round is another process.
+    """
+    with contextlib.suppress(*FAILED):
+        handle = psutil.Process(process.pid)
+        return [handle] if is_alive(process.pid, process.create_time) else []
+    return []
+
+
+def _living_tree(known: dict[psutil.Process, None]) -> list[psutil.Process]:
+    """Return the living of `known` and all below them; those found below become known."""
+    below: dict[psutil.Process, None] = {}
+    for process in filter(_lives, known):
+        if process not in below and len(known) < FOLLOWED_MAX:
+            with contextlib.suppress(*FAILED):
+                below |= dict.fromkeys(process.children(recursive=True))
+    known |= {process: None for process in below if process.pid not in (1, os.getpid())}
+    return [process for process in known if _lives(process)]
+
+
+def _lives(process: psutil.Process) -> bool:
+    """Whether it has not ended; a zombie has, though psutil counts it as running.
+
+    `psutil.wait_procs` would count it too, and take the exit codes of our own children away from their starter.
+    """
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except FAILED:
+        return False
+
+
+def _signal(process: psutil.Process, *numbers: signal.Signals) -> None:
+    """Signal exactly this process: psutil compares its start time just before."""
+    # One that has ended or is not ours to signal is seen by the next look.
+    with contextlib.suppress(*FAILED):
+        for number in numbers:
+            process.send_signal(number)

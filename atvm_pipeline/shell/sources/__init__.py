@@ -1,0 +1,1 @@
+"""Sources of events: log, report files, process tree, markers, exit record."""

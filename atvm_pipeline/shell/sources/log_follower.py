@@ -1,0 +1,289 @@
+"""The log as a source: follows the runner's log and gives what the scanner finds in it.  Judges nothing.
+
+The file is followed by identity, not by name: a rename, a truncation or a deletion loses nothing that can still be
+read, and what was lost is said in a `LogReplaced`.  A rotation without a loss cuts nothing: bytes are counted on, and a
+line or a spec that began in the old file goes on in the new one.
+"""
+
+import contextlib
+from collections.abc import Generator, Iterator
+from datetime import datetime
+from math import inf
+from pathlib import Path
+from typing import Literal
+
+from atvm_pipeline.core.console.scanner import Scanner, ScannerState
+from atvm_pipeline.core.events import LogIdentity, LogRead, LogReplaced
+from atvm_pipeline.core.facts import Fact
+from atvm_pipeline.shell.system import clock
+
+from .log_file import LogFile, find_renamed
+from .log_rotation import Succession
+
+BLOCK_BYTES = 512 * 1024
+"""Read at once; also what one event speaks of at most."""
+READ_BYTES_MAX = 64 * 1024 * 1024
+"""Read in one call, so that other sources are asked too while a large log is caught up with."""
+PROGRESS_EVERY_S = 10.0
+"""Progress without a fact is told no more often than this."""
+SWITCHES_MAX = 16
+"""Files followed one after another in one call; a log that is replaced faster is looked at again later."""
+FINAL_SWITCHES_MAX = 10_000
+"""The same for the last read, which must come to the end."""
+
+Why = Literal["truncated", "replaced", "deleted"]
+End = Literal["drained", "behind", "cut"]
+
+
+class Tail:
+    """Follows one log from where the scanner's state is.  Never raises for what the file system does.
+
+    The file may come late.  While the name leads to nothing, to an empty new file or to one that may not be read,
+    the old file is read on: a writer whose log was renamed goes on writing there.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        scanner: Scanner,
+        *,
+        generation: int = 0,
+        begin: int = 0,
+        state: ScannerState = ScannerState(),  # noqa: B008 - frozen
+        identity: LogIdentity | None = None,
+        final: bool = False,
+        progress_every_s: float = PROGRESS_EVERY_S,
+    ) -> None:
+        """Go on where the last event says: `generation` and `begin` of its file, `state` of the scanner.
+
+        `identity` is that file's, None if unknown; `final`: the scanner was flushed and told so.
+        """
+        self._path = path
+        self._scanner = scanner
+        self._generation = generation
+        self._begin = begin
+        self._state = state
+        self._identity = identity
+        self._progress_every_s = progress_every_s
+        self._file: LogFile | None = None
+        self._searched = False
+        self._told = state.offset
+        self._told_at_s = -inf
+        self._final = final
+        self._behind = False
+        self._succession = Succession(path)
+        self._caught_up_at: datetime | None = None
+
+    @property
+    def generation(self) -> int:
+        """Counts replacements of the log file."""
+        return self._generation
+
+    @property
+    def state(self) -> ScannerState:
+        """The scanner's state after all that was read, told or not."""
+        return self._state
+
+    @property
+    def identity(self) -> LogIdentity | None:
+        """What the followed file is known by; worth keeping for the next process.  None while there is no file."""
+        return self._identity if self._file is None else self._file.identity()
+
+    @property
+    def behind(self) -> bool:
+        """Whether the last `read` stopped at its `max_bytes`, so that there is more at once."""
+        return self._behind
+
+    @property
+    def due_s(self) -> float | None:
+        """When, on the monotonic clock, a `read` has progress to tell even if nothing comes; None if it has none."""
+        return self._told_at_s + self._progress_every_s if self._state.offset > self._told else None
+
+    def close(self) -> None:
+        """Let the file go; a later `read` finds it again."""
+        self._identity = self.identity
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def read(
+        self, *, final: bool = False, max_bytes: int = READ_BYTES_MAX
+    ) -> Iterator[LogRead | LogReplaced]:
+        """Read what is new and give it in order; to be exhausted.
+
+        At most about `max_bytes` (see `behind`); with `final` up to the end that the log has by then, whatever
+        its size, and the last event has `final` set: the scanner was flushed.
+        """
+        self._behind = False
+        began = clock.now()
+        try:
+            yield from self._follow(inf if final else max_bytes, final=final)
+            if not self._behind:
+                self._caught_up_at = began
+        except OSError:
+            # The file cannot be read just now (permission, stale handle, I/O): it is opened again next time.
+            self.close()
+        if final:
+            yield from self._finish()
+        elif self.due_s is not None and clock.monotonic() >= self.due_s:
+            yield self._log_read(())
+
+    def _follow(self, budget: float, *, final: bool) -> Iterator[LogRead | LogReplaced]:
+        """Read the current file to its end, then the one that followed on it, and so on."""
+        for _ in range(FINAL_SWITCHES_MAX if final else SWITCHES_MAX):
+            if self._file is None:
+                yield from self._open()
+            file = self._file
+            if file is None:
+                return
+            # Looked for before the old file is drained: whatever was written before the switch is then read.
+            renewed = self._succession.waits(file)
+            before = self._state.offset
+            end = yield from self._drain(file, budget, final=final)
+            budget -= self._state.offset - before
+            if end == "cut":
+                yield from self._replace(file, "truncated", unread_bytes=None)
+                self._succession.begin(file)
+                continue
+            successor = self._succession.next(file) if end == "drained" and renewed else None
+            if successor is None:
+                self._behind = end == "behind"
+                return
+            with self._closed_unless_followed(successor.file):
+                why: Why = "deleted" if file.unlinked() else "replaced"
+                yield from self._replace(successor.file, why, unread_bytes=0 if successor.whole else None)
+                self._succession.leave(file.identity(), successor.file)
+        self._behind = True
+
+    def _drain(self, file: LogFile, budget: float, *, final: bool) -> Generator[LogRead, None, End]:
+        """Read `file` to its end, at most about `budget` bytes."""
+        # A writer that never pauses must not keep the last read from ending.
+        stop = self._begin + file.size() if final else self._state.offset + budget
+        while True:
+            data = file.read(self._state.offset - self._begin, BLOCK_BYTES)
+            if data is None:
+                return "cut"
+            if not data:
+                return "drained"
+            scan = self._scanner.scan(self._state, data)
+            self._state = scan.state
+            self._final = False
+            if scan.facts:
+                yield self._log_read(scan.facts)
+            if self._state.offset >= stop:
+                return "drained" if final else "behind"
+
+    def _open(self) -> Iterator[LogReplaced | LogRead]:
+        """Open the log for the first time, or again after it could not be read."""
+        file = LogFile.open(self._path)
+        with self._closed_unless_followed(file):
+            if file is not None and self._continues(file):
+                self._adopt(file)
+            elif not self._adopt_renamed() and file is not None and (self._was_cut(file) or file.size() > 0):
+                why: Why = "truncated" if self._was_cut(file) else "replaced"
+                yield from self._replace(file, why, unread_bytes=None)
+                self._succession.begin(file)
+
+    @contextlib.contextmanager
+    def _closed_unless_followed(self, file: LogFile | None) -> Iterator[None]:
+        """Close `file` after the block, however that ends, unless it is the followed one by then."""
+        try:
+            yield
+        finally:
+            if file is not None and file is not self._file:
+                file.close()
+
+    def _continues(self, file: LogFile) -> bool:
+        """Whether `file` is the one that was read up to the scanner's offset."""
+        offset = self._state.offset - self._begin
+        if file.size() < offset:
+            return False
+        known = self._identity
+        return known is None or (file.matches(known) and file.ends_as(known, offset))
+
+    def _was_cut(self, file: LogFile) -> bool:
+        return self._identity is None or self._identity.inode == file.inode
+
+    def _adopt_renamed(self) -> bool:
+        """Follow the file that was followed before, under another name, if it is there; searched for only once."""
+        if self._searched or self._identity is None:
+            return False
+        found = find_renamed(self._path, self._identity)
+        self._searched = True
+        with self._closed_unless_followed(found):
+            if found is None or not self._continues(found):
+                return False
+            self._adopt(found)
+        return True
+
+    def _adopt(self, file: LogFile) -> None:
+        file.remember(self._state.offset - self._begin)
+        self._succession.begin(file)
+        self._file = file
+        self._searched = False
+
+    def _replace(
+        self, file: LogFile | None, why: Why, *, unread_bytes: int | None
+    ) -> Iterator[LogRead | LogReplaced]:
+        """Start a new generation with `file`; after a loss what the scanner holds is emitted and put aside first.
+
+        The file that was followed before is closed.
+        """
+        if file is not None:
+            file.remember(0)
+        if unread_bytes != 0:
+            yield from self._flush()
+        elif self._state.offset > self._told:
+            yield self._log_read(())
+        self._generation += 1
+        self._begin = self._told = self._state.offset
+        if unread_bytes != 0:
+            self._state = ScannerState(offset=self._begin)
+        self._identity = None
+        self._final = False
+        former, self._file = self._file, file
+        if former is not None and former is not file:
+            former.close()
+        yield LogReplaced(
+            at=clock.now(),
+            generation=self._generation,
+            why=why,
+            unread_bytes=unread_bytes,
+            begin=self._begin,
+            identity=self.identity,
+        )
+
+    def _flush(self) -> Iterator[LogRead]:
+        """Tell a half line and what is untold: this generation will not grow any more."""
+        scan = self._scanner.finish(self._state)
+        self._state = scan.state
+        if scan.facts or self._state.offset > self._told:
+            yield self._log_read(scan.facts, final=True)
+
+    def _finish(self) -> Iterator[LogRead | LogReplaced]:
+        """The log will not grow any more."""
+        unread = self._state.offset > self._begin or self._identity is not None
+        if self._file is None and unread and not self._final:
+            # The file that was read is gone, and what it held behind the offset with it.
+            yield from self._replace(None, "deleted", unread_bytes=None)
+        if self._final and self._state.offset == self._told:
+            return
+        scan = self._scanner.finish(self._state)
+        self._state = scan.state
+        self._final = True
+        yield self._log_read(scan.facts, final=True)
+
+    def _log_read(self, facts: tuple[Fact, ...], *, final: bool = False) -> LogRead:
+        start, self._told = self._told, self._state.offset
+        self._told_at_s = clock.monotonic()
+        return LogRead(
+            at=clock.now(),
+            generation=self._generation,
+            start=start,
+            end=self._told,
+            facts=facts,
+            scanner=self._state,
+            identity=self.identity,
+            since=self._caught_up_at,
+            final=final,
+        )

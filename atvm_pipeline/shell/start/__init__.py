@@ -1,0 +1,1 @@
+"""Starting a run: options, conflicts with living runs, template, preflight, watcher, runner."""

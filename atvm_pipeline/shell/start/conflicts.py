@@ -1,0 +1,179 @@
+"""What a start must not take from a living run: the build, its log, its config file.  Changes nothing but its own locks.
+
+Whatever refuses here does so before anything is run.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+
+from atvm_pipeline.core.events import Process
+from atvm_pipeline.core.phases import TERMINAL_PHASES
+from atvm_pipeline.shell.exit_codes import CANNOT_WRITE, IN_USE, Refused
+from atvm_pipeline.shell.processes.discovery import find_runner
+from atvm_pipeline.shell.state_dir.reader import phase_of
+from atvm_pipeline.shell.state_dir.records import ExitRecord, Paths, Request, read_record
+from atvm_pipeline.shell.system.files import Busy, is_locked, locked, make_folder
+
+from .request import Wanted, config_path, log_path
+
+
+@contextlib.contextmanager
+def attach_lock(wanted: Wanted) -> Iterator[None]:
+    """Hold the build's lock alone: who joins a run rewrites no config file.  Raises Refused."""
+    try:
+        with locked(wanted.paths.start_lock):
+            yield
+    except Busy:
+        raise Refused(
+            IN_USE,
+            f"build {wanted.paths.build_name} is being started or cancelled by another command; try again when it has returned",
+        ) from None
+
+
+@contextlib.contextmanager
+def start_locks(wanted: Wanted) -> Iterator[None]:
+    """Hold the build's lock, and the config file's: two starts must not rewrite it at once.  Raises Refused."""
+    paths = wanted.paths
+    _check_writable(paths)
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(locked(paths.start_lock))
+        except Busy:
+            raise Refused(
+                IN_USE,
+                f"build {paths.build_name} is being started or cancelled by another command; try again when it has returned",
+            ) from None
+        config = config_path(wanted)
+        if config is not None and not wanted.share_config:
+            name = sha256(os.path.realpath(config).encode()).hexdigest()[:24]
+            try:
+                stack.enter_context(locked(paths.start_lock.with_name(f"{name}.config")))
+            except Busy:
+                raise Refused(
+                    IN_USE,
+                    f"config file {config} is in use by another start; try again when it has returned",
+                ) from None
+        yield
+
+
+def _check_writable(paths: Paths) -> None:
+    try:
+        make_folder(paths.start_lock.parent)
+        usable = os.access(paths.state_root, os.W_OK | os.X_OK) and os.access(
+            paths.start_lock.parent, os.W_OK | os.X_OK
+        )
+        why = "permission denied"
+    except OSError as error:
+        usable, why = False, error.strerror or "input/output error"
+    if not usable:
+        raise Refused(
+            CANNOT_WRITE,
+            f"cannot write the state root {paths.state_root} ({why}): set ATVM_WATCHER_STATE_ROOT to a folder of yours",
+        )
+
+
+def check_log(path: Path) -> None:
+    """Refuse a log that a runner could not write.  Raises Refused (73)."""
+    why = None
+    if path.exists():
+        if not path.is_file():
+            why = "it is a folder" if path.is_dir() else "it is no regular file"
+        elif not os.access(path, os.W_OK):
+            why = "permission denied"
+    else:
+        above = next((folder for folder in path.parents if folder.exists()), Path("/"))
+        if not above.is_dir():
+            why = f"{above} is no folder"
+        elif not os.access(above, os.W_OK | os.X_OK):
+            why = f"permission denied in {above}"
+    if why is not None:
+        raise Refused(
+            CANNOT_WRITE, f"cannot write the log {path} ({why}): set ATVM_RUNNER_LOG to another file"
+        )
+
+
+def check_living(wanted: Wanted, *, may_follow: bool = False) -> Process | None:
+    """Refuse what a living run uses: this build, its log, its config file in the same working directory.
+
+    `may_follow`: a runner of this build that somebody else has started is no reason; it is given back.  Raises Refused.
+    """
+    paths = wanted.paths
+    if is_locked(paths.runner_lock):
+        raise Refused(
+            IN_USE,
+            f"a runner of build {paths.build_name} is alive; cancel it first with: cancel-atvm-runner.sh --build-name {paths.build_name}",
+        )
+    foreign = find_runner(paths.build_name, wanted.workdir)
+    if foreign is not None and not may_follow:
+        raise Refused(
+            IN_USE,
+            f"process {foreign.pid} ({foreign.name}) runs build {paths.build_name}; wait for it, or watch it with: "
+            f"start-atvm-run-watcher.sh --build-name {paths.build_name}",
+        )
+    if foreign is not None and is_locked(paths.watcher_lock) and phase_of(paths) not in TERMINAL_PHASES:
+        raise Refused(IN_USE, f"build {paths.build_name} is being watched already")
+    for other in living_requests(paths):
+        _check_other(wanted, other)
+    return foreign
+
+
+def _check_other(wanted: Wanted, other: Request) -> None:
+    log, config = log_path(wanted), config_path(wanted)
+    if os.path.realpath(log) == os.path.realpath(other.log_path):
+        raise Refused(
+            IN_USE,
+            f"log {log} is in use by the living run {other.build_name}; set ATVM_RUNNER_LOG to another file",
+        )
+    theirs = other.config_path or other.metadata.config_file
+    if config is None or theirs is None or wanted.share_config:
+        return
+    if os.path.realpath(config) == os.path.realpath(Path(other.workdir) / theirs):
+        raise Refused(
+            IN_USE,
+            f"config file {config} is in use by the living run {other.build_name}, whose later groups would read "
+            "the rewritten file; wait for it, or go on with --share-config",
+        )
+
+
+def check_not_starting(paths: Paths) -> None:
+    """Refuse to stop a runner that a start under way has not started yet: it would run a moment later.  Raises Refused."""
+    if is_locked(paths.start_lock) and not is_locked(paths.runner_lock):
+        raise Refused(
+            IN_USE,
+            f"build {paths.build_name} is being started or cancelled, and no runner runs yet: try again when that has returned",
+        )
+
+
+def living_requests(paths: Paths) -> Iterator[Request]:
+    """The requests of the other builds of this state root whose runner lives."""
+    try:
+        names = sorted(
+            entry.name for entry in os.scandir(paths.state_root) if entry.is_dir() and entry.name[0] != "."
+        )
+    except OSError:
+        return
+    for name in names:
+        other = Paths(paths.state_root, name)
+        if name == paths.build_name:
+            continue
+        with contextlib.suppress(OSError):  # who cannot be read cannot be held against us
+            request = read_record(other.request, Request)
+            if request is not None and _lives(other, request):
+                yield request
+
+
+def _lives(other: Paths, request: Request) -> bool:
+    """Whether the runner of a request lives, is about to, or is one that somebody else started and we watch."""
+    if is_locked(other.runner_lock):
+        return True
+    ended = (
+        phase_of(other) in TERMINAL_PHASES
+        or read_record(other.runner_exit, ExitRecord, request.run_id) is not None
+    )
+    if is_locked(other.start_lock) and not ended:
+        return True
+    foreign = request.runner_command is None and is_locked(other.watcher_lock) and not ended
+    return foreign and find_runner(other.build_name, Path(request.workdir)) is not None

@@ -1,0 +1,217 @@
+"""Preflight as the command line has it: reads what the core judges, refuses or says what does not fit.  Starts nothing."""
+
+import os
+import stat
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from atvm_pipeline.core.hosts.requested_hosts import RequestedHosts, hosts_note, requested_hosts
+from atvm_pipeline.core.preflight.checks import CONFIG_FILE_OPTIONS, Finding, check, option_values
+from atvm_pipeline.core.preflight.runner_command import (
+    runs_as_another_user,
+    runs_elsewhere,
+    takes_other_specs,
+)
+from atvm_pipeline.core.preflight.spec_pattern import read_spec_pattern
+from atvm_pipeline.core.state import SPECS_MAX
+from atvm_pipeline.shell.config.environment import is_text
+from atvm_pipeline.shell.config.inventory_file import load_inventory
+from atvm_pipeline.shell.exit_codes import PREFLIGHT_MISMATCH, Refused
+from atvm_pipeline.shell.supervisor import Supervisor
+from atvm_pipeline.shell.system.files import read_small
+from atvm_pipeline.shell.system.log import log
+
+from .request import Wanted, artifacts_folder, config_path, inventory_path
+from .spec_files import find_specs
+
+CONFIG_UNUSABLE = "config-unusable"
+OF_TEMPLATE = frozenset({"spec-pattern", "unknown-host", CONFIG_UNUSABLE})
+"""Findings that the template command may still correct."""
+UNREADABLE = "cannot be read (permission denied)"
+CONFIG_MAX_BYTES = 4 * 1024 * 1024
+PLANNED_CHARS_MAX = 1024 * 1024
+"""All paths of planned specs together; more is not kept."""
+FREE_BYTES_MIN = 16 * 1024 * 1024
+"""A run of a day needs about a tenth of this for its state."""
+
+
+class How(NamedTuple):
+    """How a start is to be done, beside what is wanted."""
+
+    only: str | None
+    """`watcher` or `runner`: one half."""
+    check: bool
+    """Only the refusals and the preflight."""
+    no_preflight: bool
+    supervisor: Supervisor
+
+
+def judge_preflight(wanted: Wanted, how: How, *, go_on: bool = False) -> tuple[str, ...] | None:
+    """Refuse a certain mismatch, or warn where the call wants to go on; then name the hosts that are checked.
+
+    With --check, say that there is no mismatch.  Return the spec files that the runner will certainly run, relative to
+    Cypress's project; None where that is not known.  Raises Refused.
+    """
+    inventory = load_inventory(inventory_path(wanted.environ, wanted.workdir))
+    requested = requested_hosts(
+        wanted.paths.build_name,
+        inventory,
+        wanted.dialect,
+        template=wanted.metadata.template,
+        named=wanted.hosts,
+    )
+    matched = _matched_specs(wanted)
+    certain = preflight(wanted, requested, inventory, matched, may_change=_may_change(wanted, how))
+    if certain and not (how.no_preflight or go_on):
+        raise Refused(PREFLIGHT_MISMATCH, f"preflight: {certain[0]}; nothing was started")
+    for text in certain:
+        log(f"warning: preflight: {text}")
+    if how.check:
+        print(f"{wanted.paths.build_name}: nothing speaks against this start")
+        print(hosts_note(requested))
+    else:
+        log(hosts_note(requested))
+    return _planned(matched) if matched is not None else None
+
+
+def preflight(
+    wanted: Wanted,
+    requested: RequestedHosts,
+    inventory: Mapping[str, str | None],
+    matched: Mapping[Path, tuple[str, ...]] | None,
+    *,
+    may_change: Collection[str] = (),
+) -> list[str]:
+    """Certain mismatches, one line each; what is only worth knowing is said at once.
+
+    `matched`: the spec files of each directory that may be Cypress's project.  `may_change`: codes of findings that the template, which has not run yet, may still correct.
+    """
+    findings = check(
+        build_name=wanted.paths.build_name,
+        requested=requested,
+        template_command=wanted.template_command,
+        runner_command=wanted.runner_command,
+        config_file=wanted.metadata.config_file,
+        categorize=wanted.categorize,
+        matched_specs=_all_specs(matched) if matched is not None else None,
+        known=tuple(inventory),
+        dialect=wanted.dialect,
+    )
+    findings = (*_config_file(wanted), *findings)
+    findings = tuple(_not_yet(finding) if finding.code in may_change else finding for finding in findings)
+    findings = (*findings, *_places(wanted))
+    for finding in findings:
+        if not finding.certain:
+            log(f"notice: {finding.text}")
+    return [finding.text for finding in findings if finding.certain]
+
+
+def _may_change(wanted: Wanted, how: How) -> frozenset[str]:
+    """Return the codes of findings that a template may still correct: under --check, or before the runner's half."""
+    if wanted.template_command is None or how.only == "runner":
+        return frozenset()
+    if how.only == "watcher":
+        # This half records the command.  Whether it has run is not known; a missing file says that it has not.
+        return frozenset({CONFIG_UNUSABLE})
+    return OF_TEMPLATE if how.check else frozenset()
+
+
+def _not_yet(finding: Finding) -> Finding:
+    return Finding(code=finding.code, certain=False, text=f"before the template has run, {finding.text}")
+
+
+def _config_file(wanted: Wanted) -> tuple[Finding, ...]:
+    """Return what is wrong with the file of --config-file: it is missing, a directory, or cannot be read.
+
+    The path is relative to the working directory.  A command that may run elsewhere may mean another file.
+    """
+    config, runner = config_path(wanted), wanted.runner_command or ""
+    if config is None or not wanted.metadata.config_file:
+        return ()
+    why = _unusable(config)
+    if why is None or (why == UNREADABLE and runs_as_another_user(runner)):
+        return ()
+    if runs_elsewhere(runner):
+        text = f"the config file {config} (--config-file) {why}; the runner command may run elsewhere, so nothing is refused"
+        return (Finding(code=CONFIG_UNUSABLE, text=text, certain=False),)
+    text = (
+        f"the config file {config} (--config-file) {why}: correct --config-file or --workdir, or write the file with "
+        "--template-command; --no-preflight to go on"
+    )
+    return (Finding(code=CONFIG_UNUSABLE, text=text, certain=True),)
+
+
+def _unusable(config: Path) -> str | None:
+    try:
+        is_directory = stat.S_ISDIR(config.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return "does not exist"
+    except OSError as error:
+        return UNREADABLE if isinstance(error, PermissionError) else f"cannot be used ({error.strerror})"
+    if is_directory:
+        return "is a directory"
+    return None if os.access(config, os.R_OK) else UNREADABLE
+
+
+def _matched_specs(wanted: Wanted) -> dict[Path, tuple[str, ...]] | None:
+    """Return what the config's specPattern matches in each directory that may be Cypress's project; None if not known."""
+    config, runner = config_path(wanted), wanted.runner_command or ""
+    if config is None or runs_elsewhere(runner) or takes_other_specs(runner, tuple(wanted.environ)):
+        return None
+    if len(set(option_values(runner, CONFIG_FILE_OPTIONS))) > 1:
+        return None
+    try:
+        data = read_small(config, CONFIG_MAX_BYTES)
+    except OSError:
+        return None
+    patterns = read_spec_pattern(data.decode("utf-8", "replace")) if data is not None else None
+    if patterns is None:
+        return None
+    matched: dict[Path, tuple[str, ...]] = {}
+    for root in _project_roots(config, wanted.workdir):
+        found = find_specs(root, patterns)
+        if found is None:
+            return None
+        matched[root] = found
+    return matched
+
+
+def _all_specs(matched: Mapping[Path, tuple[str, ...]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(spec for specs in matched.values() for spec in specs))
+
+
+def _planned(matched: Mapping[Path, tuple[str, ...]]) -> tuple[str, ...] | None:
+    """Return the specs of the one directory that has any: with two of them, Cypress's project is not known."""
+    projects = [specs for specs in matched.values() if specs]
+    if len(projects) != 1 or len(projects[0]) > SPECS_MAX:
+        return None
+    text = "".join(projects[0])
+    return projects[0] if is_text(text) and len(text) <= PLANNED_CHARS_MAX else None
+
+
+def _project_roots(config: Path, workdir: Path) -> list[Path]:
+    """Return where Cypress may look for the specs: its project is the config file's directory or one above it."""
+    roots = [config.parent]
+    while workdir in roots[-1].parents:
+        roots.append(roots[-1].parent)
+    return roots if workdir in roots else [*roots, workdir]
+
+
+def _places(wanted: Wanted) -> tuple[Finding, ...]:
+    found = []
+    free = os.statvfs(wanted.paths.state_root)
+    free_bytes = free.f_bavail * free.f_frsize
+    if free_bytes < FREE_BYTES_MIN:
+        text = f"only {free_bytes // 1024} KiB are free in the state root {wanted.paths.state_root}: free at least 16 MiB"
+        found.append(Finding(code="disk", text=text, certain=True))
+    folder = artifacts_folder(wanted)
+    if folder.exists() and not folder.is_dir():
+        text = f"the artifact folder {folder} is a file: move it away or set ATVM_WATCHER_ARTIFACTS"
+        found.append(Finding(code="artifacts", text=text, certain=True))
+    elif folder.exists() and not os.access(folder, os.R_OK | os.X_OK):
+        text = (
+            f"the artifact folder {folder} cannot be read: mend its permissions or set ATVM_WATCHER_ARTIFACTS"
+        )
+        found.append(Finding(code="artifacts", text=text, certain=True))
+    return tuple(found)

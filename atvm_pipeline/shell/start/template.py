@@ -1,0 +1,108 @@
+"""The template step: the user's command, in the foreground, to its end, its output in the launch log.
+
+That is `/tmp/<build>.launch.log`, or a file of that name in another folder (`ATVM_WATCHER_LAUNCH_LOG_DIR`).
+Knows nothing of runs, states or locks.
+"""
+
+import contextlib
+import os
+import secrets
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from atvm_pipeline.shell.config.settings import LAUNCH_LOG_DIR
+from atvm_pipeline.shell.exit_codes import CANNOT_WRITE, Refused
+from atvm_pipeline.shell.system.files import FILE_MODE, OpenFile, user_name
+from atvm_pipeline.shell.system.subprocesses import run_foreground, shell_argv, signal_name
+from atvm_pipeline.shell.system.tail_lines import last_lines
+
+
+class TemplateResult(NamedTuple):
+    """How the template command ended."""
+
+    exit_code: int | None
+    """None if a signal ended it."""
+    signal: str | None
+    log_path: Path
+    tail: tuple[str, ...]
+    """Its last lines, safe for a terminal."""
+
+
+def run_template(
+    command: str,
+    workdir: Path,
+    environment: Mapping[str, str],
+    build_name: str,
+    folder: Path = LAUNCH_LOG_DIR,
+) -> TemplateResult:
+    """Run `command` to its end.  ^C ends it and is raised again.
+
+    Raises Refused (73) if its log cannot be written, OSError if it cannot be started.
+    """
+    log_path = folder / f"{build_name}.launch.log"
+    with _new_log(log_path) as log:
+        code = run_foreground(shell_argv(command), environment, workdir, log.number)
+        tail = last_lines(log.number)
+    if code < 0:
+        return TemplateResult(None, signal_name(-code), log_path, tail)
+    return TemplateResult(code, None, log_path, tail)
+
+
+def check_launch_log(build_name: str, folder: Path = LAUNCH_LOG_DIR) -> None:
+    """Refuse a launch log that this process could not replace, before anything is run.  Raises Refused (73)."""
+    path = folder / f"{build_name}.launch.log"
+    obstacle = _obstacle(path)
+    if obstacle is not None:
+        raise _refused(path, *obstacle)
+
+
+def _new_log(path: Path) -> OpenFile:
+    """Make a new file at `path`, in the place of the one that is there.  Raises Refused (73).
+
+    Every user may write to the folder: a link or a file that another one put there is replaced, never written through.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        log = OpenFile(os.open(temporary, flags, FILE_MODE), path)
+        with contextlib.ExitStack() as on_error:
+            on_error.callback(temporary.unlink, missing_ok=True)
+            on_error.callback(log.close)
+            temporary.replace(path)
+            on_error.pop_all()
+    except OSError as error:
+        raise _refused(path, *(_obstacle(path) or (error.strerror or "input/output error", ""))) from None
+    return log
+
+
+def _obstacle(path: Path) -> tuple[str, str] | None:
+    """Why this process cannot replace `path`, and a way to change that ("" for none); None if no reason is seen."""
+    folder = path.parent
+    try:
+        above = folder.stat()
+    except OSError as error:
+        return f"{folder}: {error.strerror}", ""
+    if not stat.S_ISDIR(above.st_mode):
+        return f"{folder} is not a directory", ""
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return f"permission denied in {folder}", ""
+    try:
+        there = path.lstat()
+    except OSError:
+        return None
+    if stat.S_ISDIR(there.st_mode):
+        return "it is a directory", "remove it, or "
+    # In a sticky directory such as /tmp only these three may replace a file (unlink(2), EPERM).
+    if above.st_mode & stat.S_ISVTX and os.geteuid() not in (0, above.st_uid, there.st_uid):
+        return f"it belongs to {user_name(there.st_uid)}", "ask that user or root to remove it, or "
+    return None
+
+
+def _refused(path: Path, why: str, remedy: str) -> Refused:
+    return Refused(
+        CANNOT_WRITE,
+        f"cannot write the launch log {path}: {why}; {remedy}set ATVM_WATCHER_LAUNCH_LOG_DIR to a directory of your own; "
+        "nothing was started",
+    )

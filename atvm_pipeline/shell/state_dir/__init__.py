@@ -1,0 +1,1 @@
+"""The state directory of a build: paths, records, journal and snapshots, retention."""

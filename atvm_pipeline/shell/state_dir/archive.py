@@ -1,0 +1,86 @@
+"""A clean start for a build name: the stale run is moved aside, whole, and nothing of it is seen again."""
+
+import os
+import shutil
+from pathlib import Path
+
+from atvm_pipeline.core.errors import DataError
+from atvm_pipeline.core.messages.outbox import EXPIRES_S
+from atvm_pipeline.shell.system import clock
+from atvm_pipeline.shell.system.files import free_name, is_locked, make_folder, sync_folder
+
+from .reader import posts_pending, read_state
+from .records import ExitRecord, Paths, Request, read_record
+from .store import load
+
+VERDICT_MARGIN_S = 5.0
+"""Beyond the time for late reports: for the last look, and for a message on its way."""
+LOOK_S = 0.1
+
+
+def archive(paths: Paths, keep: int) -> str | None:
+    """Move what is there to `.archive/<build>/<started_at>/`, keep the newest `keep` and what has messages to resend.
+
+    Gives one line if a message of that run was not settled. The caller holds the start lock and has stopped the
+    watcher. Raises OSError.
+    """
+    if not paths.folder.exists():
+        return None
+    request = read_record(paths.request, Request)
+    notice = _unsettled(paths, request) if request is not None else None
+    make_folder(paths.archive)
+    stamp = request.requested_at.strftime("%Y-%m-%dT%H:%M:%SZ") if request is not None else "unknown"
+    target = free_name(paths.archive / stamp)
+    paths.folder.rename(target)
+    sync_folder(paths.state_root)
+    _prune(paths.archive, keep)
+    return notice.replace("{where}", str(target)) if notice is not None else None
+
+
+def await_verdict(paths: Paths) -> None:
+    """Give the watcher of a run whose runner has ended the time to judge and to tell it, before it is moved aside."""
+    request = read_record(paths.request, Request)
+    if request is None or read_record(paths.runner_exit, ExitRecord, request.run_id) is None:
+        return
+    limit_s = request.settings.settle_s + VERDICT_MARGIN_S
+    clock.wait_until(lambda: not is_locked(paths.watcher_lock), limit_s, LOOK_S)
+
+
+def _unsettled(paths: Paths, request: Request) -> str | None:
+    """What of the earlier run nobody was told, in one line; None if nothing."""
+    try:
+        run = load(paths, request.run_id).run
+    except (DataError, OSError):
+        return "the earlier run's history cannot be read; it lies in {where}"
+    if run is None:
+        return None
+    waiting = sum(1 for post in run.outbox if post.outcome == "pending")
+    parts = [] if run.verdict is not None else ["the earlier run was not judged to its end"]
+    parts += [f"{waiting} of its message(s) were not delivered"] if waiting else []
+    if not parts:
+        return None
+    resend = f"; resend with: atvm-pipeline resend {paths.build_name} --archived {{where}}" if waiting else ""
+    return f"{' and '.join(parts)}; it lies in {{where}}{resend}"
+
+
+def _prune(folder: Path, keep: int) -> None:
+    """Delete all but the newest `keep` archived runs of one build, and those with a message that can still be resent."""
+    kept = sorted(
+        (entry for entry in os.scandir(folder) if entry.is_dir(follow_symlinks=False)),
+        key=lambda e: e.stat().st_mtime_ns,
+    )
+    for entry in kept[: max(0, len(kept) - keep)]:
+        if not waits(Path(entry.path)):
+            shutil.rmtree(entry.path, ignore_errors=True)
+
+
+def waits(folder: Path) -> bool:
+    """Whether a message of an archived run is not settled, and not so old that it would have expired."""
+    try:
+        state = read_state(Paths(folder.parents[2], folder.parent.name, folder))
+    except (DataError, OSError):
+        return False
+    if state is None or not posts_pending(state):
+        return False
+    age_s = clock.now().timestamp() - (folder / "state.json").stat().st_mtime
+    return age_s < EXPIRES_S

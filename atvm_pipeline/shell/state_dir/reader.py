@@ -1,0 +1,179 @@
+"""Reading what a watcher has written, for the commands that only look.  Light to import: no fold, no sources."""
+
+import contextlib
+import json
+from pathlib import Path
+from typing import Any
+
+from atvm_pipeline.core.build_name import valid_build_name
+from atvm_pipeline.core.errors import DataError
+from atvm_pipeline.shell.system.files import Unreadable, is_locked, read_small
+
+from .paths import Paths
+
+STATE_MAX_BYTES = 256 * 1024 * 1024
+"""A snapshot of thousands of specs has megabytes; a larger file is not ours."""
+
+
+Shape = Any
+"""What a value must be: a type, None, one of several (a tuple), a list of one shape, an object with keys (`key?` may lack)."""
+POST = {"outcome": str, "detail?": str}
+SPEC = {
+    "spec": str,
+    "result": str,
+    "detail": str,
+    "sources": [str],
+    "offset?": (int, None),
+    "failing?": int,
+    "failures?": [{"title": str, "error": str}],
+}
+HOST = {"host": str, "kernel": (str, None), "result": str, "detail": str, "tests": int, "passing": int}
+CASE = {
+    "phase": str,
+    "reason": {"code": str, "text": str, "evidence": [{"kind": str}]},
+    "ledger": {"planned": int},
+    "post": (POST, None),
+    "notes?": [str],
+}
+SUBRUN = {**CASE, "index": int, "name": str, "label": (str, None), "hosts": [HOST], "specs": [SPEC]}
+STATE = {
+    **CASE,
+    "build_name": (str, None),
+    "run_id": str,
+    "subruns": [SUBRUN],
+    "attention?": (str, None),
+    "attentions?": [str],
+    "alerts?": [POST],
+    "requested_hosts?": [str],
+    "host_sources?": {},
+    "not_checked?": [str],
+    "host_check_note?": str,
+}
+"""What every command that looks may count on."""
+
+
+def read_state(paths: Paths) -> dict[str, Any] | None:
+    """The public object of `state.json`; None if the build is not known.  Raises DataError, Unreadable.
+
+    Whatever the file holds, the keys that a reader uses are there and of their types.
+    """
+    data = read_small(paths.state, STATE_MAX_BYTES)
+    if data is None:
+        if paths.state.is_file() and paths.state.stat().st_size > STATE_MAX_BYTES:
+            raise DataError(f"{paths.state} is larger than {STATE_MAX_BYTES} bytes: it is no state of ours")
+        return None
+    see = f"see the run with: atvm-pipeline replay {paths.journal}"
+    try:
+        state = json.loads(data.decode(), parse_constant=_no_constant)
+        if b"\\ud" in data.lower():
+            json.dumps(state, ensure_ascii=False).encode()  # Half a character cannot be shown.
+        why = misfit(state, STATE)
+    except (ValueError, RecursionError) as error:
+        why = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+    if why:
+        raise DataError(f"{paths.state} is no state of a run ({why}); {see}")
+    state.pop("facts", None)
+    return dict(state)
+
+
+def log_begin(paths: Paths) -> int:
+    """The offset of the first byte of the file that bears the log's name, as the watcher knew it last; 0 without a rotation.
+
+    Raises Unreadable.
+    """
+    with contextlib.suppress(ValueError, RecursionError, LookupError, TypeError):
+        begin = json.loads(read_small(paths.state, STATE_MAX_BYTES) or b"")["facts"]["log"]["begin"]
+        return begin if type(begin) is int else 0
+    return 0
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def misfit(value: object, shape: Shape, where: str = "$") -> str:
+    """The first place at which a JSON value is not of that shape, in words; "" if it is."""
+    if isinstance(shape, tuple):
+        found = [misfit(value, one, where) for one in shape]
+        return "" if "" in found else found[0]
+    if isinstance(shape, list):
+        if not isinstance(value, list):
+            return f"{where} is no list"
+        found = [misfit(one, shape[0], f"{where}[{at}]") for at, one in enumerate(value)]
+        return next(filter(None, found), "")
+    if isinstance(shape, dict):
+        if not isinstance(value, dict):
+            return f"{where} is no object"
+        return next(filter(None, (_misfit_key(value, key, shape[key], where) for key in shape)), "")
+    # Not isinstance: True is no number here.
+    fits = value is None if shape is None else type(value) is shape
+    return "" if fits else f"{where} is no {shape.__name__ if shape is not None else 'null'}"
+
+
+def _misfit_key(value: dict[str, object], key: str, shape: Shape, where: str) -> str:
+    name = key.removesuffix("?")
+    if name in value:
+        return misfit(value[name], shape, f"{where}.{name}")
+    return "" if key.endswith("?") else f"{where} lacks {name}"
+
+
+def phase_of(paths: Paths) -> str | None:
+    """The phase of a build's run; None if it is not known or cannot be read."""
+    with contextlib.suppress(DataError, OSError):
+        state = read_state(paths)
+        return None if state is None else str(state["phase"])
+    return None
+
+
+def live(paths: Paths) -> dict[str, bool]:
+    """Who lives: proven by the locks that they hold, not by what a file says."""
+    return {"watcher": is_locked(paths.watcher_lock), "runner": is_locked(paths.runner_lock)}
+
+
+def builds(state_root: Path) -> list[str]:
+    """The build names that have a folder in the state root, sorted.  Raises Unreadable."""
+    try:
+        names = [entry.name for entry in state_root.iterdir() if entry.is_dir()]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise Unreadable(state_root, error) from None
+    return sorted(name for name in names if valid_build_name(name))
+
+
+def posts_pending(state: dict[str, Any]) -> bool:
+    """Whether any message of the run is not settled."""
+    return any(post["outcome"] == "pending" for _, post in posts_of(state))
+
+
+def posts_of(state: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Return the messages of the run, each with whose it is: a sub-run's, the run's own, an alert."""
+    named = [
+        *((f"sub-run {subrun['index']}", subrun.get("post")) for subrun in state["subruns"]),
+        ("the run", state.get("post")),
+        *(("an alert", post) for post in state.get("alerts", ())),
+    ]
+    return [(owner, post) for owner, post in named if post is not None]
+
+
+def undelivered(state: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Return the messages that ended without being sent, as `posts_of`."""
+    return [(owner, post) for owner, post in posts_of(state) if post["outcome"] in LOST]
+
+
+def counted(lost: list[tuple[str, dict[str, Any]]]) -> str:
+    """Say how many messages ended how: `3 messages were rejected`."""
+    parts = []
+    for outcome, words in LOST.items():
+        count = sum(1 for _, post in lost if post["outcome"] == outcome)
+        if count:
+            parts.append(f"{count} message{'s were' if count > 1 else ' was'} {words}")
+    return ", ".join(parts)
+
+
+LOST = {
+    "rejected": "rejected",
+    "uncertain": "sent without certainty",
+    "expired": "given up after 72 hours",
+}
+"""The outcomes that a person should know of, in words; a test compares them with `core.undelivered`."""

@@ -1,0 +1,147 @@
+"""The records that the parts of one run leave for each other: their format.
+
+A record that bears another `run_id` than the run's is not there.  Reading never raises for what a file holds.
+"""
+
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from atvm_pipeline.core.events import Metadata, Process, Settings
+from atvm_pipeline.core.facts import Instant
+from atvm_pipeline.core.text import escaped
+from atvm_pipeline.shell.system.files import read_small, write_whole
+
+from .paths import Paths
+
+__all__ = [
+    "BaselineRecord",
+    "ExitRecord",
+    "MarkerRecord",
+    "Paths",
+    "Record",
+    "Request",
+    "RunnerRecord",
+    "WatcherRecord",
+    "read_record",
+    "write_record",
+]
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """What every record has.  Unknown keys are let in: an older program must read a newer file."""
+
+    schema: int = 1
+    build_name: str
+    run_id: str
+
+
+class Request(Record, frozen=True, kw_only=True):
+    """`request.json`: what was asked for, with every setting in force at the start.  Never a secret of ours."""
+
+    requested_at: Instant
+    categorized: bool = False
+    hosts: tuple[str, ...] = ()
+    """The names of --hosts; () where the build name says which hosts are checked."""
+    notes: tuple[str, ...] = ()
+    metadata: Metadata = Metadata()
+    settings: Settings = Settings()
+    alert_channel: str | None = None
+    template_command: str | None = None
+    runner_command: str | None = None
+    """None for a watcher that joins a runner which somebody else starts."""
+    workdir: str
+    config_path: str | None = None
+    """The config file that the runner reads, absolute: no other start may rewrite it meanwhile."""
+    log_path: str
+    log_start: int = 0
+    """Length of the log at the start: what is before it is of an earlier run."""
+    artifacts_dir: str
+    inventory_path: str | None = None
+    dialect_path: str | None = None
+    ca_file: str | None = None
+    supervisor: str = "local"
+    release: str | None = None
+    """The installed release that began the run; None for a checkout.  Whoever is started again for it uses that one."""
+    boot_id: str = ""
+    """The boot in which the run was asked for: no runner of it lives in a later one."""
+    orphan_limit_s: float = 600.0
+    planned_specs: tuple[str, ...] | None = None
+    """The spec files that the config certainly named when the runner was started; None where that is not known."""
+    environment: dict[str, str] = {}
+    """Environment of template and runner (contract §6); `MATTERMOST_*` is never in it."""
+
+
+class WatcherRecord(Record, frozen=True, kw_only=True):
+    """`watcher.json`: who watches, and whether the first scan is done."""
+
+    pid: int
+    create_time: float
+    started_at: Instant
+    ready_at: Instant | None = None
+
+
+class RunnerRecord(Record, frozen=True, kw_only=True):
+    """`runner.json`: the runner's wrapper has started the command."""
+
+    pid: int
+    """The wrapper's pid: its whole tree is the run's."""
+    create_time: float
+    command_pid: int | None = None
+    started_at: Instant
+    boot_id: str = ""
+
+
+class ExitRecord(Record, frozen=True, kw_only=True):
+    """`runner-exit.json`: how the runner command ended."""
+
+    exit_code: int | None = None
+    signal: str | None = None
+    service_result: str | None = None
+    error: str | None = None
+    """Why the command could not be started at all."""
+    started_at: Instant | None = None
+    finished_at: Instant
+    survivors: tuple[Process, ...] = ()
+    """Descendants still alive when the wrapper stopped waiting (ATVM_RUNNER_ORPHAN_LIMIT_S)."""
+
+
+class MarkerRecord(Record, frozen=True, kw_only=True):
+    """`cancel.json` and `stop.json`: who asked, when and why."""
+
+    who: str
+    requested_at: Instant
+    why: str = ""
+    host_down: bool = False
+    """The host is going down: not this run was meant."""
+
+
+class BaselineRecord(Record, frozen=True, kw_only=True):
+    """`artifacts-before.json`: the reports that lay there before the template ran."""
+
+    files: dict[str, tuple[int, int, int]] = {}
+    """Path relative to the artifact folder -> (inode, size in bytes, mtime in ns)."""
+
+
+R = TypeVar("R", bound=Record)
+
+
+def write_record(path: Path, record: Record) -> None:
+    """Write one record whole.  Raises OSError."""
+    write_whole(path, msgspec.json.format(escaped(msgspec.json.encode(record)), indent=1) + b"\n")
+
+
+def read_record(path: Path, kind: type[R], run_id: str | None = None) -> R | None:
+    """The record in `path`; None if it is absent, unreadable as `kind`, or bears another run_id than `run_id`.
+
+    Raises Unreadable (an OSError) if the file is there and cannot be read.
+    """
+    data = read_small(path)
+    if data is None:
+        return None
+    try:
+        record = msgspec.json.decode(data, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return record if run_id is None or record.run_id == run_id else None

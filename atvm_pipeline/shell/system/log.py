@@ -1,0 +1,16 @@
+"""Lines for a person on standard error: of a command, or of a watcher, whose supervisor keeps them (journald, watcher.log)."""
+
+import contextlib
+import sys
+
+from atvm_pipeline.core.text import one_line
+
+LINE_CHARS_MAX = 4000
+"""A path alone may have 4096 bytes."""
+
+
+def log(text: str, *, indent: str = "") -> None:
+    """Write one harmless line.  Never raises: no watcher stops, and no answer is lost, because it cannot be written."""
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.write(f"{indent}{one_line(text, LINE_CHARS_MAX)}\n")
+        sys.stderr.flush()

@@ -1,0 +1,1 @@
+"""The watcher process: its assembly, its loop, and retries of disk writes."""

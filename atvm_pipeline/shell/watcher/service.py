@@ -1,0 +1,187 @@
+"""What a watcher is put together from, and the order in which it begins: journal, then who watches, then the first look."""
+
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import FrameType
+
+from msgspec.structs import replace
+
+from atvm_pipeline.core.events import DeliverySettled, RunRequested, WatcherStarted
+from atvm_pipeline.core.messages.undelivered import LOST
+from atvm_pipeline.core.phases import TERMINAL_PHASES
+from atvm_pipeline.core.reducer import begin
+from atvm_pipeline.core.snapshot import PostView, Snapshot
+from atvm_pipeline.core.state import Run
+from atvm_pipeline.shell.delivery.alerts import tell_apart
+from atvm_pipeline.shell.delivery.sender import deliverer, warm_up
+from atvm_pipeline.shell.processes.process_table import self_identity
+from atvm_pipeline.shell.sources.collector import Sources
+from atvm_pipeline.shell.sources.fs_events import Watch
+from atvm_pipeline.shell.state_dir.records import Paths, Request, WatcherRecord, write_record
+from atvm_pipeline.shell.state_dir.store import Store, load
+from atvm_pipeline.shell.system import clock, sd_notify
+from atvm_pipeline.shell.system.log import log
+
+from .loop import Loop
+from .retry import Result, does_not_pass, insist
+
+SWITCH_S = 0.0005
+"""How long a thread may compute while another one waits for its turn."""
+
+
+def watch_run(
+    paths: Paths,
+    request: Request,
+    environ: Mapping[str, str],
+    first_event: Callable[[Request], RunRequested],
+) -> Run:
+    """Watch until the run has ended and every message is settled, or a signal asks to stop; gives the run as it stands.
+
+    The caller holds the watcher's lock.  `first_event` gives the begin of a journal that is empty.  A disk that is full
+    is waited for, also at the begin.  Raises ConfigError, DataError, OSError.
+    """
+    # The threads that hint run for microseconds at a time; what decides must not wait five milliseconds behind them.
+    sys.setswitchinterval(SWITCH_S)
+    deliver = deliverer(request, environ)
+    loaded = load(paths, request.run_id)
+
+    def on_refused(text: str) -> None:
+        _refused(paths, request, environ, text)
+
+    def begin_with(attempt: Callable[[], Result], what: str) -> Result:
+        # A signal needs no heed: until the loop wants to know of it, it ends the process at once.
+        return insist(
+            attempt, what, on_round=sd_notify.watchdog, on_refused=on_refused, gives_up=does_not_pass
+        )
+
+    with begin_with(lambda: Store(paths, loaded.journal_bytes), "open the journal") as store:
+        fresh = loaded.run is None
+        # What the verdict depends on was read at the first start: its files may be gone by now.
+        known = begin(first_event(request)).run if loaded.run is None else loaded.run
+        loop = Loop(
+            known,
+            store,
+            deliver,
+            on_save=_Saved().tell,
+            on_round=sd_notify.watchdog,
+            on_refused=on_refused,
+        )
+        if loaded.journal_bytes == 0:
+            begin_with(lambda: store.append([known.request]), "append to the journal")
+        pid, create_time = self_identity()
+        record = WatcherRecord(
+            build_name=request.build_name,
+            run_id=request.run_id,
+            pid=pid,
+            create_time=create_time,
+            started_at=clock.now(),
+        )
+        begin_with(lambda: write_record(paths.watcher, record), "write watcher.json")
+        _stop_on_signals(loop)
+        loop.feed(
+            [WatcherStarted(at=clock.now(), pid=pid, resumed=not fresh, utc_offset_s=clock.utc_offset_s())]
+        )
+        loop.feed(crashed_deliveries(known))
+        _follow(loop, paths, request, record)
+    return loop.run
+
+
+def _follow(loop: Loop, paths: Paths, request: Request, record: WatcherRecord) -> None:
+    """Watch files and processes to the end, and leave none of them open."""
+    watch = Watch(paths.folder, Path(request.log_path), Path(request.artifacts_dir), loop.hint)
+    watch.start()
+    try:
+        loop.degraded = watch.degraded is not None
+        if watch.degraded is not None:
+            log(f"watching by looking every second: {watch.degraded}")
+        with Sources(paths, request, loop.run, loop.hint) as sources:
+            loop.follow(sources, on_ready=lambda: _ready(loop, paths, record))
+    finally:
+        watch.stop()
+
+
+def crashed_deliveries(run: Run) -> list[DeliverySettled]:
+    """Attempts that an earlier watcher had begun and did not see the end of: nobody knows whether they arrived."""
+    return [
+        DeliverySettled(
+            at=clock.now(),
+            key=post.key,
+            attempt=post.attempts,
+            outcome="uncertain",
+            detail="the watcher ended while sending",
+            crashed=True,
+        )
+        for post in run.outbox
+        if post.in_flight
+    ]
+
+
+def _stop_on_signals(loop: Loop) -> None:
+    def on_signal(number: int, _frame: FrameType | None) -> None:
+        loop.stop(signal.Signals(number).name)
+
+    signal.signal(signal.SIGTERM, on_signal)
+    signal.signal(signal.SIGINT, on_signal)
+
+
+def _ready(loop: Loop, paths: Paths, record: WatcherRecord) -> None:
+    loop.insist(
+        lambda: write_record(paths.watcher, replace(record, ready_at=clock.now())), "write watcher.json"
+    )
+    sd_notify.ready()
+
+
+def _refused(paths: Paths, request: Request, environ: Mapping[str, str], text: str) -> None:
+    """What cannot be recorded cannot be in the outbox either: it is told at once, and a repeat would do no harm."""
+    sd_notify.status(text)
+    tell_apart(paths.build_name, request, environ, text, key=f"{request.run_id}/alert/refused")
+
+
+class _Saved:
+    """What follows from each saved state."""
+
+    def __init__(self) -> None:
+        self._warm = False
+        self._logged: set[str] = set()
+        """Keys of the messages whose loss this watcher has logged."""
+
+    def tell(self, snapshot: Snapshot) -> None:
+        """One line for systemd; and once a spec has ended, a message may come at any time."""
+        ledger = snapshot.ledger
+        if not self._warm and ledger.planned > ledger.not_run + ledger.no_report:
+            self._warm = True
+            warm_up()
+        self._log_lost(snapshot)
+        _tell(snapshot)
+
+    def _log_lost(self, snapshot: Snapshot) -> None:
+        """Log each message that ended without being sent; one of an earlier watcher too, which may have died before."""
+        for owner, post in _posts(snapshot):
+            if post.outcome in LOST and post.key not in self._logged:
+                self._logged.add(post.key)
+                why = f": {post.detail}" if post.detail else ""
+                log(f"message of {owner}: {post.outcome} (delivery {post.delivery_id}){why}")
+
+
+def _posts(snapshot: Snapshot) -> list[tuple[str, PostView]]:
+    named = [
+        *((f"sub-run {subrun.index}", subrun.post) for subrun in snapshot.subruns),
+        ("the run", snapshot.post),
+        *(("an alert", post) for post in snapshot.alerts),
+    ]
+    return [(owner, post) for owner, post in named if post is not None]
+
+
+def _tell(snapshot: Snapshot) -> None:
+    """One line for `systemctl status`."""
+    ledger = snapshot.ledger
+    passed = f"{ledger.passed} of {ledger.planned} specs passed" if ledger.planned else "no spec ran yet"
+    parts = [f"{passed}, {len(snapshot.subruns)} sub-runs"]
+    parts += ["failing"] if snapshot.failing else []
+    parts += [snapshot.reason["text"]] if snapshot.phase in TERMINAL_PHASES else []
+    parts += [snapshot.attention] if snapshot.attention else []
+    waiting = sum(1 for _, post in _posts(snapshot) if post.outcome == "pending")
+    parts += [f"{waiting} message(s) not delivered yet"] if waiting else []
+    sd_notify.status(f"{snapshot.phase}: {'; '.join(parts)}")

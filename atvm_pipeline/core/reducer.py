@@ -36,6 +36,7 @@ from .phases import Phase
 from .sentences import gap_text
 from .state import ARTIFACTS_MAX, LogPosition, Run, Stage, SubRun
 from .subruns.children import (
+    browsers_in,
     current_child,
     each_stream,
     open_child,
@@ -180,9 +181,7 @@ def _seen(run: Run, event: Event) -> Run:
 
 
 def _processes_seen(run: Run, event: ProcessesSeen) -> Run:
-    mine = tuple(
-        browser for browser in timeouts.browsers_in(event.processes) if browser not in run.past_browsers
-    )
+    mine = tuple(browser for browser in browsers_in(event.processes) if browser not in run.past_browsers)
     run = replace(
         run,
         processes=event.processes,

@@ -3,9 +3,6 @@
 All in watched seconds, the monotonic time in which a watcher watched.
 """
 
-from collections.abc import Sequence
-
-from .events import Process
 from .phases import Phase
 from .sentences import and_text, duration, log_at, reason
 from .state import Evidence, Reason, Run
@@ -15,11 +12,6 @@ PROCESSES_SHOWN = 8
 """Processes named in the sentence about a hang."""
 EVIDENCE_MAX = 20
 """Processes in its evidence."""
-
-
-def browsers_in(processes: Sequence[Process]) -> tuple[tuple[int, float], ...]:
-    """Pid and start time of each browser among `processes`."""
-    return tuple((process.pid, process.create_time) for process in processes if process.role == "browser")
 
 
 def quiet_s(run: Run) -> float:

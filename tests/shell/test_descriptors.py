@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from atvm_pipeline.cli.commands.watch import first_event
 from atvm_pipeline.core.events import Settings
 from atvm_pipeline.core.reducer import phase_of
 from atvm_pipeline.shell.processes.process_table import identity
@@ -19,6 +18,7 @@ from atvm_pipeline.shell.state_dir.paths import Paths
 from atvm_pipeline.shell.state_dir.records import ExitRecord, Request, RunnerRecord, read_record, write_record
 from atvm_pipeline.shell.system.clock import boot_id
 from atvm_pipeline.shell.system.files import OpenFile, open_regular
+from atvm_pipeline.shell.watcher.first_event import first_event
 from atvm_pipeline.shell.watcher.service import watch_run
 from tests import descriptors
 from tests.running import BUILD, RUN_ID, make_request

@@ -7,7 +7,6 @@ from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
-from atvm_pipeline.cli.commands.watch import first_event
 from atvm_pipeline.core.errors import ConfigError, DataError
 from atvm_pipeline.core.messages.payload import delivery_id
 from atvm_pipeline.core.reducer import is_finished, phase_of
@@ -15,6 +14,7 @@ from atvm_pipeline.core.snapshot import Snapshot, snapshot
 from atvm_pipeline.core.state import Run
 from atvm_pipeline.shell.state_dir.records import Request, read_record
 from atvm_pipeline.shell.system.files import locked
+from atvm_pipeline.shell.watcher.first_event import first_event
 from atvm_pipeline.shell.watcher.service import watch_run
 
 from .contents import ERRORS, Order, Point

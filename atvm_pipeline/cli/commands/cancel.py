@@ -24,10 +24,9 @@ from atvm_pipeline.shell.state_dir.store import Store, load
 from atvm_pipeline.shell.system import clock
 from atvm_pipeline.shell.system.files import Busy, locked
 from atvm_pipeline.shell.system.log import log
+from atvm_pipeline.shell.watcher.first_event import first_event
 from atvm_pipeline.shell.watcher.loop import Loop
 from atvm_pipeline.shell.watcher.service import crashed_deliveries
-
-from .watch import first_event
 
 WAIT_S = 30.0
 LOOK_S = 0.05

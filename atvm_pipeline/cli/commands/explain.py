@@ -5,14 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from atvm_pipeline.cli.options import add_state_root, checked_build_name, environment, state_root
+from atvm_pipeline.cli.run_state import concerns, known_state
 from atvm_pipeline.cli.views import ledger_line, print_json
 from atvm_pipeline.core.text import one_line, printable
 from atvm_pipeline.core.transitions import RUN_VERDICTS, SUBRUN_VERDICTS, VerdictRow
 from atvm_pipeline.shell.exit_codes import DONE
 from atvm_pipeline.shell.state_dir.reader import log_begin
 from atvm_pipeline.shell.state_dir.records import Paths
-
-from .status import concerns, known_state
 
 QUOTE_MAX_BYTES = 400
 TEXT_SHOWN = 600

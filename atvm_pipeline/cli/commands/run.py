@@ -72,10 +72,11 @@ def description(argv: list[str]) -> str:
 
 def run(args: argparse.Namespace) -> int:
     """Start, or half of it."""
+    from atvm_pipeline.cli.start_options import wanted_from
     from atvm_pipeline.shell.start.conflicts import attach_lock, start_locks
     from atvm_pipeline.shell.start.request import check_webhook
     from atvm_pipeline.shell.start.run_preflight import How
-    from atvm_pipeline.shell.start.steps import attach, start, start_runner_only, wanted_from
+    from atvm_pipeline.shell.start.steps import attach, start, start_runner_only
     from atvm_pipeline.shell.supervisor import choose
 
     build_name = checked_build_name(args.build_name)

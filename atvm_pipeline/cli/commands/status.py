@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from atvm_pipeline.cli.options import add_state_root, checked_build_name, environment, state_root
-from atvm_pipeline.cli.views import attentions, page, print_json
+from atvm_pipeline.cli.run_state import concerns, headline, known_state
+from atvm_pipeline.cli.views import page, print_json
 from atvm_pipeline.core.errors import DataError
-from atvm_pipeline.core.phases import TERMINAL_PHASES
 from atvm_pipeline.core.text import printable
-from atvm_pipeline.shell.exit_codes import DATA, DONE, Refused
+from atvm_pipeline.shell.exit_codes import DONE
 from atvm_pipeline.shell.state_dir.paths import Paths
-from atvm_pipeline.shell.state_dir.reader import builds, live, posts_pending, read_state
+from atvm_pipeline.shell.state_dir.reader import builds, live, read_state
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -53,40 +53,6 @@ def _all(root: Path, *, as_json: bool) -> None:
         return
     for line in lines or [f"no runs in {root}"]:
         print(printable(line))
-
-
-def known_state(paths: Paths) -> dict[str, Any]:
-    """The state of a build.  Raises Refused (65) if there is none."""
-    state = read_state(paths)
-    if state is not None:
-        return state
-    if paths.request.exists():
-        raise Refused(DATA, f"build {paths.build_name} was requested, but no watcher has written a state yet")
-    raise Refused(
-        DATA,
-        f"build {paths.build_name} is not known in {paths.state_root} (atvm-pipeline status lists what is)",
-    )
-
-
-def headline(paths: Paths, state: dict[str, Any]) -> str:
-    """One line: the reason, and what a person must know besides."""
-    return " | ".join(part for part in (state["reason"].get("text", ""), *concerns(paths, state)) if part)
-
-
-def concerns(paths: Paths, state: dict[str, Any]) -> list[str]:
-    """Return what a person must know besides the reason."""
-    parts: list[str] = []
-    if state["phase"] not in TERMINAL_PHASES and not live(paths)["watcher"]:
-        parts.append(
-            "NOBODY WATCHES: join with start-atvm-run-watcher.sh --attach --build-name " + paths.build_name
-        )
-    elif posts_pending(state):
-        parts.append(
-            "a message waits to be delivered"
-            if live(paths)["watcher"]
-            else "a message was not delivered, and nobody watches"
-        )
-    return [*parts, *(f"attention: {text}" for text in attentions(state))]
 
 
 def _page(paths: Paths, state: dict[str, Any]) -> str:

@@ -1,7 +1,6 @@
 """Follow one run until it has ended and every message is settled; then exit."""
 
 import argparse
-from pathlib import Path
 
 from atvm_pipeline.cli.options import (
     add_state_root,
@@ -10,16 +9,12 @@ from atvm_pipeline.cli.options import (
     given_state_root,
     state_root,
 )
-from atvm_pipeline.core.events import RunRequested
-from atvm_pipeline.core.hosts.requested_hosts import requested_hosts
 from atvm_pipeline.core.messages.undelivered import LOST, last_outcomes
-from atvm_pipeline.shell.config.backtracking import AGAIN_LIMIT_S
-from atvm_pipeline.shell.config.dialect_file import load_dialect
-from atvm_pipeline.shell.config.inventory_file import load_inventory
 from atvm_pipeline.shell.exit_codes import DATA, DONE, IN_USE, UNAVAILABLE, Refused
 from atvm_pipeline.shell.state_dir.records import Paths, Request, read_record
 from atvm_pipeline.shell.supervisor.release import follow_release
 from atvm_pipeline.shell.system.files import Busy, locked
+from atvm_pipeline.shell.watcher.first_event import first_event
 from atvm_pipeline.shell.watcher.service import watch_run
 
 
@@ -46,34 +41,3 @@ def run(args: argparse.Namespace) -> int:
     except Busy:
         raise Refused(IN_USE, f"build {paths.build_name} is being watched already") from None
     return UNAVAILABLE if any(post.outcome in LOST for post in last_outcomes(watched)) else DONE
-
-
-def first_event(request: Request) -> RunRequested:
-    """The first event of the journal: everything that the verdict depends on, so that it can be derived again.
-
-    Only for a journal that is empty: dialect and inventory may be gone later.  Raises ConfigError.
-    """
-    dialect = load_dialect(request.dialect_path, AGAIN_LIMIT_S)
-    inventory = load_inventory(Path(request.inventory_path) if request.inventory_path else None)
-    found = requested_hosts(
-        request.build_name, inventory, dialect, template=request.metadata.template, named=request.hosts
-    )
-    return RunRequested(
-        seq=1,
-        at=request.requested_at,
-        build_name=request.build_name,
-        run_id=request.run_id,
-        categorized=request.categorized,
-        metadata=request.metadata,
-        settings=request.settings,
-        dialect=dialect,
-        requested_hosts=found.hosts,
-        host_sources=found.sources,
-        not_checked=found.not_checked,
-        inventory=inventory,
-        planned_specs=request.planned_specs,
-        log_path=request.log_path,
-        log_start=request.log_start,
-        artifacts_dir=request.artifacts_dir,
-        notes=request.notes,
-    )

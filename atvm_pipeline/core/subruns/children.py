@@ -3,13 +3,14 @@
 Says nothing about pass or fail.  What a line of the log does to them is `log_facts.py`'s.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from atvm_pipeline.core import facts as f
+from atvm_pipeline.core.events import Process
 from atvm_pipeline.core.state import Child, Run, Stage, SubRun
 from atvm_pipeline.core.transitions import CHILD_TRANSITIONS
 
@@ -125,3 +126,8 @@ def early_ends(child: Child) -> tuple[f.ErrorReported, ...]:
     """Error blocks that certainly ended the child."""
     unfinished = child.stage is _ENDED and child.totals is None
     return (*child.errors, *(child.doubtful if unfinished else ()))
+
+
+def browsers_in(processes: Sequence[Process]) -> tuple[tuple[int, float], ...]:
+    """Pid and start time of each browser among `processes`."""
+    return tuple((process.pid, process.create_time) for process in processes if process.role == "browser")

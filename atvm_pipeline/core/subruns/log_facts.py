@@ -23,9 +23,9 @@ from atvm_pipeline.core.state import (
     SubRun,
     Wrapper,
 )
-from atvm_pipeline.core.timeouts import browsers_in
 
 from .children import (
+    browsers_in,
     current_child,
     in_wrapper,
     open_child,

@@ -1,6 +1,5 @@
 """The steps of a start, in order, as the command line has them: the whole, one half of it, joining a run."""
 
-import argparse
 import shlex
 from collections.abc import Iterable, Mapping
 from math import inf
@@ -8,13 +7,10 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from atvm_pipeline.cli.options import checked_hosts
 from atvm_pipeline.core.phases import TERMINAL_PHASES
-from atvm_pipeline.core.preflight.checks import has_option
 from atvm_pipeline.core.text import names as listed, printable
 from atvm_pipeline.shell.config import settings as env
-from atvm_pipeline.shell.config.dialect_file import load_dialect
-from atvm_pipeline.shell.config.environment import check_settings, is_text, left_out
+from atvm_pipeline.shell.config.environment import left_out
 from atvm_pipeline.shell.exit_codes import DATA, IN_USE, UNAVAILABLE, USAGE, Refused
 from atvm_pipeline.shell.processes.discovery import began_at_s, find_runner
 from atvm_pipeline.shell.state_dir.reader import phase_of
@@ -43,47 +39,6 @@ from .run_preflight import How, judge_preflight
 from .template import check_launch_log
 
 CA_FILE = "ATVM_WATCHER_CA_FILE"
-
-
-def wanted_from(args: argparse.Namespace, build_name: str, environ: Mapping[str, str], root: Path) -> Wanted:
-    """What the call asks for.  Raises ConfigError, Refused."""
-    check_settings(environ)
-    workdir = env.workdir(args.workdir, environ)
-    if not is_text(str(workdir)):
-        raise Refused(USAGE, "the path of the working directory is not UTF-8: name another with --workdir")
-    if not workdir.is_dir():
-        raise Refused(
-            USAGE, f"working directory {workdir} is no folder: set --workdir or ATVM_RUNNER_WORKDIR"
-        )
-    template_command = args.template_command or environ.get("ATVM_WATCHER_TEMPLATE_COMMAND") or None
-    runner_command = (
-        args.runner_command
-        or environ.get("ATVM_RUNNER_COMMAND")
-        or environ.get("ATVM_WATCHER_RUNNER_COMMAND")
-        or None
-    )
-    asked = args.categorize or env.truthy(environ.get("ATVM_WATCHER_CATEGORIZED"))
-    held = runner_command is not None and has_option(runner_command, "--categorize")
-    notes: tuple[str, ...] = ()
-    if asked != held and runner_command is not None:
-        where = (
-            "the request but not the runner command" if asked else "the runner command but not the request"
-        )
-        notes = (f"--categorize is in {where}; the run is taken as categorized.",)
-    return Wanted(
-        paths=Paths(root, build_name),
-        environ=environ,
-        settings=env.settings(environ),
-        metadata=env.metadata({key: getattr(args, key, None) for key in vars(args)}, environ),
-        dialect=load_dialect(environ.get("ATVM_WATCHER_DIALECT")),
-        workdir=workdir,
-        template_command=template_command,
-        runner_command=runner_command,
-        categorize=asked or held,
-        hosts=checked_hosts(args.hosts),
-        notes=notes,
-        share_config=args.share_config,
-    )
 
 
 def start(wanted: Wanted, how: How) -> None:

@@ -1,0 +1,56 @@
+"""What the arguments and the environment of a start ask for."""
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+
+from atvm_pipeline.core.preflight.checks import has_option
+from atvm_pipeline.shell.config import settings as env
+from atvm_pipeline.shell.config.dialect_file import load_dialect
+from atvm_pipeline.shell.config.environment import check_settings, is_text
+from atvm_pipeline.shell.exit_codes import USAGE, Refused
+from atvm_pipeline.shell.start.request import Wanted
+from atvm_pipeline.shell.state_dir.records import Paths
+
+from .options import checked_hosts
+
+
+def wanted_from(args: argparse.Namespace, build_name: str, environ: Mapping[str, str], root: Path) -> Wanted:
+    """What the call asks for.  Raises ConfigError, Refused."""
+    check_settings(environ)
+    workdir = env.workdir(args.workdir, environ)
+    if not is_text(str(workdir)):
+        raise Refused(USAGE, "the path of the working directory is not UTF-8: name another with --workdir")
+    if not workdir.is_dir():
+        raise Refused(
+            USAGE, f"working directory {workdir} is no folder: set --workdir or ATVM_RUNNER_WORKDIR"
+        )
+    template_command = args.template_command or environ.get("ATVM_WATCHER_TEMPLATE_COMMAND") or None
+    runner_command = (
+        args.runner_command
+        or environ.get("ATVM_RUNNER_COMMAND")
+        or environ.get("ATVM_WATCHER_RUNNER_COMMAND")
+        or None
+    )
+    asked = args.categorize or env.truthy(environ.get("ATVM_WATCHER_CATEGORIZED"))
+    held = runner_command is not None and has_option(runner_command, "--categorize")
+    notes: tuple[str, ...] = ()
+    if asked != held and runner_command is not None:
+        where = (
+            "the request but not the runner command" if asked else "the runner command but not the request"
+        )
+        notes = (f"--categorize is in {where}; the run is taken as categorized.",)
+    return Wanted(
+        paths=Paths(root, build_name),
+        environ=environ,
+        settings=env.settings(environ),
+        metadata=env.metadata({key: getattr(args, key, None) for key in vars(args)}, environ),
+        dialect=load_dialect(environ.get("ATVM_WATCHER_DIALECT")),
+        workdir=workdir,
+        template_command=template_command,
+        runner_command=runner_command,
+        categorize=asked or held,
+        hosts=checked_hosts(args.hosts),
+        notes=notes,
+        share_config=args.share_config,
+    )

@@ -1,0 +1,41 @@
+"""The first event of a journal: the request with everything that the verdict depends on."""
+
+from pathlib import Path
+
+from atvm_pipeline.core.events import RunRequested
+from atvm_pipeline.core.hosts.requested_hosts import requested_hosts
+from atvm_pipeline.shell.config.backtracking import AGAIN_LIMIT_S
+from atvm_pipeline.shell.config.dialect_file import load_dialect
+from atvm_pipeline.shell.config.inventory_file import load_inventory
+from atvm_pipeline.shell.state_dir.records import Request
+
+
+def first_event(request: Request) -> RunRequested:
+    """The first event of the journal: everything that the verdict depends on, so that it can be derived again.
+
+    Only for a journal that is empty: dialect and inventory may be gone later.  Raises ConfigError.
+    """
+    dialect = load_dialect(request.dialect_path, AGAIN_LIMIT_S)
+    inventory = load_inventory(Path(request.inventory_path) if request.inventory_path else None)
+    found = requested_hosts(
+        request.build_name, inventory, dialect, template=request.metadata.template, named=request.hosts
+    )
+    return RunRequested(
+        seq=1,
+        at=request.requested_at,
+        build_name=request.build_name,
+        run_id=request.run_id,
+        categorized=request.categorized,
+        metadata=request.metadata,
+        settings=request.settings,
+        dialect=dialect,
+        requested_hosts=found.hosts,
+        host_sources=found.sources,
+        not_checked=found.not_checked,
+        inventory=inventory,
+        planned_specs=request.planned_specs,
+        log_path=request.log_path,
+        log_start=request.log_start,
+        artifacts_dir=request.artifacts_dir,
+        notes=request.notes,
+    )

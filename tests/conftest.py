@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests import descriptors
-from tests.corpus import REFERENCE
+from tests.support import descriptors
+from tests.support.reference_corpus import REFERENCE
 
 PROJECT = Path(__file__).resolve().parents[1]
 REPLAY = PROJECT / "fixtures" / "replay"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import cycle
 from pathlib import Path
 
-from tests.core.recognise import cypress_prints as prints
+from tests.support import cypress_output as prints
 
 SPECS_PER_CHILD = 12
 LINES_PER_SPEC = 320

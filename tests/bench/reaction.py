@@ -30,7 +30,7 @@ from tests.bench import echo
 from tests.bench.effects import Board, Receiver, Replacements, Shows
 from tests.bench.table import Row, percentile, print_table
 from tests.bench.watched import TREE_SIZE, Watched, watched
-from tests.core.recognise import cypress_prints as prints
+from tests.support import cypress_output as prints
 
 GOAL_MS = {False: 5.0, True: 50.0}
 """Of the 99th percentile; True: with every core busy."""

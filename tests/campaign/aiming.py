@@ -10,7 +10,7 @@ from atvm_pipeline.shell.state_dir.records import Paths
 from tests.campaign.plan import Moment, Plan
 from tests.campaign.receiver import Receiver
 from tests.campaign.watching import Watcher, processes_of
-from tests.controller import Controller
+from tests.support.controller import Controller
 
 
 class Host(Controller):

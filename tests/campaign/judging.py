@@ -17,9 +17,9 @@ from atvm_pipeline.shell.state_dir.store import Journal, read_journal
 from atvm_pipeline.shell.system.files import is_locked
 from tests.campaign.receiver import Heard
 from tests.campaign.watching import leftovers
-from tests.controller import BUILD
-from tests.test_live_replay import outcome as result_without_times
-from tests.test_main_job import CATEGORIZED, WHOLE
+from tests.e2e.test_live_replay import outcome as result_without_times
+from tests.e2e.test_main_job import CATEGORIZED, WHOLE
+from tests.support.controller import BUILD
 
 if TYPE_CHECKING:
     from tests.campaign.playing import Played

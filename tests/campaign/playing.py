@@ -19,8 +19,8 @@ from tests.campaign.judging import Told, judge
 from tests.campaign.plan import Kill, Moment, Plan
 from tests.campaign.reader import Reader
 from tests.campaign.watching import Death, Watcher, autopsy, processes_of, recorded, watch
-from tests.controller import BUILD
-from tests.waiting import DEADLINE_S, wait_for
+from tests.support.controller import BUILD
+from tests.support.waiting import DEADLINE_S, wait_for
 
 MOMENT_S = {"stage": 6.0, "file": 2.0, "operation": 4.0}
 """A moment that has not come by then is replaced by this one; a repeated message comes after 5 or 30 s."""

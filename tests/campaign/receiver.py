@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
 
-from tests.mattermost_model import (
+from tests.support.mattermost_server import (
     Behaviour,
     Call,
     MattermostModel,

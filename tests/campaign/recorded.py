@@ -11,9 +11,9 @@ from typing import Any
 
 from tests.campaign.watching import autopsy, recorded as recorded_watcher
 from tests.core.test_replay import read
-from tests.mattermost_model import MattermostModel
-from tests.player import Player
-from tests.waiting import wait_for
+from tests.support.journal_player import Player
+from tests.support.mattermost_server import MattermostModel
+from tests.support.waiting import wait_for
 
 PAUSE_S = 0.5
 

@@ -9,7 +9,7 @@ from tests.campaign.judging import differences, result_of
 from tests.campaign.receiver import MARK
 from tests.campaign.recorded import KilledPlayer
 from tests.conftest import REPLAY
-from tests.mattermost_model import MattermostModel
+from tests.support.mattermost_server import MattermostModel
 
 RECORDED = (
     "cancelled",

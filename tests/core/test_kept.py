@@ -12,7 +12,7 @@ from atvm_pipeline.core.snapshot import state_file
 from atvm_pipeline.core.subruns import final_tables
 from atvm_pipeline.core.text import escaped
 from atvm_pipeline.core.verdict import subrun_context
-from tests.core.story import BEGIN, Story, counts
+from tests.support.run_builder import BEGIN, Story, counts
 
 GREEN = counts(4)
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings, strategies as st
 
 from atvm_pipeline.core import facts as f
 from atvm_pipeline.core.facts import Counts
-from tests.core.story import BEGIN, BROWSER, CYPRESS, RUNNER, Story, counts
+from tests.support.run_builder import BEGIN, BROWSER, CYPRESS, RUNNER, Story, counts
 
 HOSTS = ("redhat9.6", "ubuntu24.04")
 results = st.sampled_from([counts(4), counts(3, 1), counts(pending=2), counts(0, 1, skipped=3), counts()])

@@ -13,7 +13,7 @@ from atvm_pipeline.core.events import ClockTicked, RunnerExited, WatcherStarted
 from atvm_pipeline.core.facts import ErrorReported
 from atvm_pipeline.core.reducer import reduce
 from atvm_pipeline.core.snapshot import state_file
-from tests.core.story import Story, counts
+from tests.support.run_builder import Story, counts
 
 SPEC = "redhat9.6.cy.ts"
 CRASH = ErrorReported(

@@ -16,7 +16,7 @@ from atvm_pipeline.core.reducer import next_deadline, reduce, replay
 from atvm_pipeline.core.results import KIND_BY_DETAIL
 from atvm_pipeline.core.snapshot import state_file, subrun_files
 from atvm_pipeline.core.transitions import RUN_VERDICTS, SUBRUN_VERDICTS
-from tests.core.story import BEGIN, RUNNER, Story, counts
+from tests.support.run_builder import BEGIN, RUNNER, Story, counts
 
 GREEN = counts(4)
 

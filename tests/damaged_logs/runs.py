@@ -7,7 +7,7 @@ from pathlib import Path
 
 from atvm_pipeline.core.snapshot import Snapshot, snapshot
 from atvm_pipeline.shell.sources.finished_run import Finished, inspect_log
-from tests.core.recognise import cypress_prints as prints
+from tests.support import cypress_output as prints
 
 HOSTS = ("redhat9.6", "ubuntu24.04", "w2k25", "sles15.5")
 CHECK = "check-xml-files.ts"

@@ -15,8 +15,8 @@ from atvm_pipeline.core.events import Event
 from atvm_pipeline.core.junit import report
 from atvm_pipeline.core.reducer import reduce
 from atvm_pipeline.core.state import Run
-from tests.core.recognise import cypress_prints as prints
-from tests.core.recognise.test_console_hostile import FAKES, failing_run
+from tests.core.console.test_scanner_hostile import FAKES, failing_run
+from tests.support import cypress_output as prints
 
 FIXTURES = Path(__file__).resolve().parents[2] / "fixtures"
 DATES = (

@@ -31,9 +31,9 @@ from atvm_pipeline.core.verdict.report_matching import match_reports
 from atvm_pipeline.core.verdict.report_notes import run_report_notes
 from atvm_pipeline.shell.config.environment import read_env_file
 from atvm_pipeline.shell.delivery.webhook import Webhook
-from tests.core.story import Story, counts
 from tests.fuzz import scratch
 from tests.fuzz.registry import PROJECT, load
+from tests.support.run_builder import Story, counts
 
 SMALL, LARGE = 4 * 1024, 32 * 1024
 GROWTH_MAX = 32

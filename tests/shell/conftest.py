@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from atvm_pipeline.shell.sources.log_follower import Tail
-from tests.delivering import PROXY_VARIABLES
-from tests.mattermost_model import MattermostModel, make_certificate
-from tests.shell.tailing import SCANNER, Follow
+from tests.support.http_peers import PROXY_VARIABLES
+from tests.support.log_actions import SCANNER, Follow
+from tests.support.mattermost_server import MattermostModel, make_certificate
 
 
 @pytest.fixture(autouse=True)

@@ -20,10 +20,10 @@ from atvm_pipeline.shell.system.clock import boot_id
 from atvm_pipeline.shell.system.files import OpenFile, open_regular
 from atvm_pipeline.shell.watcher.first_event import first_event
 from atvm_pipeline.shell.watcher.service import watch_run
-from tests import descriptors
-from tests.running import BUILD, RUN_ID, make_request
-from tests.shell.tailing import Follow, append, line, rotate
-from tests.waiting import wait_for
+from tests.support import descriptors
+from tests.support.log_actions import Follow, append, line, rotate
+from tests.support.processes import BUILD, RUN_ID, make_request
+from tests.support.waiting import wait_for
 
 NAMED = {"build_name": BUILD, "run_id": RUN_ID}
 

@@ -16,8 +16,8 @@ from atvm_pipeline.shell.state_dir.paths import Paths
 from atvm_pipeline.shell.state_dir.reader import STATE, misfit, read_state
 from atvm_pipeline.shell.system import files
 from atvm_pipeline.shell.system.files import replace_files
-from tests.running import PROJECT
-from tests.waiting import wait_for
+from tests.support.processes import PROJECT
+from tests.support.waiting import wait_for
 
 HEAVY = (
     "msgspec",

@@ -9,10 +9,10 @@ import venv
 from pathlib import Path
 from typing import Any
 
-from tests.controller import BUILD, CONFIG, ROOT, RUNNER, TEMPLATE
-from tests.running import PROJECT
+from tests.support.controller import BUILD, CONFIG, ROOT, RUNNER, TEMPLATE
+from tests.support.processes import PROJECT
+from tests.support.waiting import wait_for
 from tests.systemd.host import Host
-from tests.waiting import wait_for
 
 PACKAGE = "/opt/atvm-watcher-service"
 AUTOMATION = "/root/cdc-e2e-cyp-12.17.4"

@@ -16,8 +16,8 @@ import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.running import PROJECT
-from tests.waiting import DEADLINE_S, wait_for
+from tests.support.processes import PROJECT
+from tests.support.waiting import DEADLINE_S, wait_for
 
 BOOT = Path(__file__).with_name("boot.sh")
 SYSTEMD = Path("/usr/lib/systemd/systemd")

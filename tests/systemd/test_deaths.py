@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.controller import BUILD
+from tests.support.controller import BUILD
+from tests.support.waiting import wait_for
 from tests.systemd.controller_host import PACKAGE, RUNNER_UNIT, SECRET, STATE, WATCHER, ControllerHost
-from tests.waiting import wait_for
 
 FOREVER = "sleep 300"
 WATCHDOG_S = 15

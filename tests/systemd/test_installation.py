@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.installations import INSTALLER, make_ground
+from tests.support.installations import INSTALLER, make_ground
+from tests.support.waiting import DEADLINE_S, wait_for
 from tests.systemd.host import Host
-from tests.waiting import DEADLINE_S, wait_for
 
 BUILD = "e2e-redhat9.6-fc"
 WATCHER = f"atvm-run-watcher@{BUILD}.service"

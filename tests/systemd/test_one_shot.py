@@ -5,8 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.controller import BUILD, CONFIG
-from tests.installations import INSTALLER, make_ground
+from tests.support.controller import BUILD, CONFIG
+from tests.support.installations import INSTALLER, make_ground
+from tests.support.waiting import DEADLINE_S
 from tests.systemd.controller_host import (
     AUTOMATION,
     GATE,
@@ -17,7 +18,6 @@ from tests.systemd.controller_host import (
     one_shot,
     python,
 )
-from tests.waiting import DEADLINE_S
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.controller import BUILD
+from tests.support.controller import BUILD
+from tests.support.waiting import wait_for
 from tests.systemd.controller_host import SWEEP, WATCHER, ControllerHost
-from tests.waiting import wait_for
 
 ALERTS = "atvm-alerts"
 

@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from hypothesis import HealthCheck, Phase, given, settings, strategies as st
 
-from tests.controller import BUILD, CONFIG
+from tests.support.controller import BUILD, CONFIG
+from tests.support.waiting import wait_for
 from tests.systemd.controller_host import (
     AUTOMATION,
     PACKAGE,
@@ -15,7 +16,6 @@ from tests.systemd.controller_host import (
     ControllerHost,
     one_shot,
 )
-from tests.waiting import wait_for
 
 DESCRIPTION = ("--template", "cmc-e2e", "--config-family", "gold", "--config-file", CONFIG)
 DESCRIPTION += ("--migration-style", "ATVM end-to-end migration validation")

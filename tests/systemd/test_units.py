@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from tests.support.waiting import wait_for
 from tests.systemd.controller_host import (
     ENV_FILE,
     RUNNER_UNIT,
@@ -13,7 +14,6 @@ from tests.systemd.controller_host import (
     WATCHER,
     ControllerHost,
 )
-from tests.waiting import wait_for
 
 UNITS = (
     "atvm-run-watcher@e2e-redhat9.6-fc.service",

@@ -14,8 +14,8 @@ from atvm_pipeline.core.facts import Counts
 from atvm_pipeline.core.messages.payload import code_free
 from atvm_pipeline.core.text import code, one_line, printable
 from atvm_pipeline.shell.delivery.sender import with_channel
-from tests.core.story import BEGIN, Story
 from tests.fuzz import checks, seeding
+from tests.support.run_builder import BEGIN, Story
 
 MAX_LEN = 32 * 1024
 SHORT_RUNS = 400

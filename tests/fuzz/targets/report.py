@@ -10,8 +10,8 @@ from atvm_pipeline.core.junit.elements import SPECS_MAX
 from atvm_pipeline.core.junit.report import Refusal, Report, parse_report
 from atvm_pipeline.core.phases import Phase
 from atvm_pipeline.core.reducer import phase_of
-from tests.core.story import Story, counts
 from tests.fuzz import checks, seeding
+from tests.support.run_builder import Story, counts
 
 MAX_LEN = 64 * 1024
 SHORT_RUNS = 1000

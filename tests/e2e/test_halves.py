@@ -1,0 +1,36 @@
+"""The halves of a start must ask for the same run: the second one is held against the watcher that waits."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.controller import BUILD, RUNNER, Controller
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[Controller]:
+    with Controller(tmp_path) as controller:
+        words = ["--build-name", BUILD, "--supervisor", "local"]
+        watcher = controller.call("start-atvm-run-watcher.sh", *words)
+        assert watcher.returncode == 0, watcher.stderr
+        yield controller
+
+
+@pytest.mark.parametrize("other", ["--categorize", "--workdir", "ATVM_RUNNER_LOG"])
+def test_a_second_half_that_asks_for_another_run_is_refused_in_one_line_and_starts_nothing(
+    other: str, host: Controller, tmp_path: Path
+) -> None:
+    before = (host.state_root / BUILD / "request.json").read_bytes()
+    words = ["--build-name", BUILD, "--runner-command", RUNNER, "--supervisor", "local", "--no-preflight"]
+    words += {"--categorize": [other], "--workdir": [other, str(tmp_path)]}.get(other, [])
+    environ = {other: "elsewhere.log"} if other.isupper() else {}
+    refused = host.call("start-atvm-runner.sh", *words, environ=environ)
+
+    assert refused.returncode == 64, refused.stderr
+    assert [other in line for line in refused.stderr.splitlines() if "start both halves alike" in line] == [
+        True
+    ]
+    assert (host.state_root / BUILD / "request.json").read_bytes() == before
+    assert not (host.state_root / BUILD / "runner.json").exists()
+    assert host.state()["phase"] == "PENDING"

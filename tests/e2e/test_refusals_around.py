@@ -1,0 +1,193 @@
+"""What a start, and a look, survive: a terminal that obeys, a state that is corrupt, a surrounding that lacks something."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from atvm_pipeline.shell.system.files import make_folder
+from tests.support.controller import BIN, BUILD, Controller
+from tests.support.refused_calls import one_line, raw
+from tests.support.waiting import DEADLINE_S, wait_for
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[Controller]:
+    with Controller(tmp_path) as controller:
+        yield controller
+
+
+# --- what reaches the terminal ---
+
+
+def test_control_characters_of_an_argument_do_not_reach_the_terminal(host: Controller) -> None:
+    answers = [
+        host.call("start-atvm-run.sh", "--build-name", BUILD, "--no\x1b[31m\nsuch"),
+        host.call("atvm-pipeline", "status", "--state-root", f"{host.folder}/a\x1b[31m\nb"),
+        host.call("atvm-pipeline", "inspect", "no\x1b[2J\nlog"),
+        host.call("atvm-pipeline", "status", BUILD, "--state-root", f"{host.folder}/a\x1b[31m\nb"),
+        host.start(template="printf '\\033[31mred\\nline\\n'; exit 1"),
+    ]
+
+    for answer in answers:
+        assert "\x1b" not in answer.stdout + answer.stderr
+    assert [len(answer.stderr.splitlines()) for answer in answers[:4]] == [1, 0, 1, 1]
+
+
+def test_json_holds_no_character_that_a_terminal_obeys(host: Controller) -> None:
+    words = ["--build-name", "b", "--runner-command", "true", "--supervisor", "local"]
+    host.call("start-atvm-run.sh", *words)
+    host.wait("b")
+    path = host.state_root / "b" / "state.json"
+    state = json.loads(path.read_text())
+    state["reason"]["text"] = "a\x9b31m\u202eb"
+    path.write_text(json.dumps(state, ensure_ascii=False))
+    answer = host.call("atvm-pipeline", "status", "b", "--json")
+
+    assert json.loads(answer.stdout)["reason"]["text"] == state["reason"]["text"]
+    assert not set(answer.stdout) & {"\x9b", "\u202e"}
+    assert "\x9b" not in host.call("atvm-pipeline", "status").stdout
+
+
+# --- what lies in the state root ---
+
+
+@pytest.fixture
+def two(host: Controller) -> Controller:
+    """A host with a run that is fine and one whose state is to be broken."""
+    for build in ("bad", "good"):
+        words = ["--build-name", build, "--runner-command", "true", "--supervisor", "local"]
+        assert host.call("start-atvm-run.sh", *words).returncode == 0
+        host.wait(build)
+    return host
+
+
+BROKEN: dict[str, Callable[[dict[str, object]], object]] = {
+    "no-object": lambda _state: [1],
+    "no-reason": lambda state: {**state, "reason": "x"},
+    "no-ledger": lambda state: {**state, "ledger": {}},
+    "sub-runs": lambda state: {**state, "subruns": [{"phase": "RUNNING"}]},
+    "evidence": lambda state: {**state, "reason": {"code": "x", "text": "y", "evidence": [3]}},
+    "post": lambda state: {**state, "post": {"outcome": []}},
+}
+
+
+@pytest.mark.parametrize("how", [*BROKEN, "not-json", "deep", "unreadable"])
+def test_one_corrupt_state_does_not_hide_the_others(how: str, two: Controller) -> None:
+    path = two.state_root / "bad" / "state.json"
+    if how == "unreadable":
+        # Root may read everything but a link that leads to itself.
+        path.unlink()
+        path.symlink_to(path.name)
+    elif how in BROKEN:
+        path.write_text(json.dumps(BROKEN[how](json.loads(path.read_text()))))
+    else:
+        path.write_text("\x1b[31m{" if how == "not-json" else "[" * 200_000)
+    everything = two.call("atvm-pipeline", "status")
+    as_json = json.loads(two.call("atvm-pipeline", "status", "--json").stdout)
+    doctor = two.call("atvm-pipeline", "doctor")
+
+    assert everything.returncode == 0, everything.stderr
+    corrupt, good = everything.stdout.splitlines()
+    assert corrupt.startswith("CORRUPT    bad ")
+    assert " good " in good
+    assert [entry["build_name"] for entry in as_json] == ["bad", "good"]
+    assert doctor.returncode == 1
+    assert "bad is CORRUPT" in doctor.stdout
+    for command in ("status", "explain", "wait"):
+        one_line(two.call("atvm-pipeline", command, "bad"), 65, "bad")
+
+
+def test_a_request_that_is_nested_without_end_is_no_request(host: Controller) -> None:
+    folder = host.state_root / "deep"
+    make_folder(folder)
+    (folder / "request.json").write_text('{"metadata":' + "[" * 200_000)
+
+    one_line(host.call("atvm-pipeline", "cancel", "deep"), 65, "deep")
+
+
+# --- a strange surrounding ---
+
+
+def test_no_home_folder_is_a_clear_refusal(host: Controller) -> None:
+    code = "import sys, pwd; pwd.getpwuid = lambda uid: {}[uid]; import atvm_pipeline.cli.main as m; sys.exit(m.script())"
+    environ = {
+        name: value
+        for name, value in host.environ.items()
+        if name not in ("HOME", "XDG_STATE_HOME", "ATVM_WATCHER_STATE_ROOT")
+    }
+    code = "import os; os.geteuid = lambda: 4711\n" + code
+    answer = subprocess.run(
+        [sys.executable, "-c", code, "status"],
+        env={**environ, "PYTHONPATH": str(BIN.parent)},
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+
+    one_line(answer, 78, "ATVM_WATCHER_STATE_ROOT")
+
+
+@pytest.mark.parametrize("since", ["0001-01-01", "9999-12-31T23:59:59", "0001-01-01T00:00:00+14:00", "soon"])
+def test_a_time_beyond_the_calendar_is_refused(since: str, host: Controller) -> None:
+    (host.workdir / "a.log").write_text("x\n")
+
+    one_line(host.call("atvm-pipeline", "inspect", "a.log", "--since", since), 64, "--since")
+
+
+def test_an_ascii_terminal_gets_what_it_can_show(two: Controller) -> None:
+    path = two.state_root / "bad" / "state.json"
+    state = json.loads(path.read_text())
+    state["reason"]["text"] = "größer ✖"
+    path.write_text(json.dumps(state))
+    ascii_ = {"PYTHONIOENCODING": "ascii", "LC_ALL": "C"}
+    page = two.call("atvm-pipeline", "status", "bad", environ=ascii_)
+    as_json = raw(two, "atvm-pipeline", "status", "bad", "--json", environ={b"PYTHONIOENCODING": b"ascii"})
+
+    assert page.returncode == 0, page.stderr
+    assert json.loads(as_json.stdout)["reason"]["text"] == "größer ✖"
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&- <&-", "| true", "2>&1 >/dev/null | true"])
+def test_a_start_goes_on_where_nobody_reads_its_answer(closed: str, host: Controller) -> None:
+    script = f'"$0" --build-name b --runner-command "echo up" --supervisor local {closed}'
+    subprocess.run(
+        ["bash", "-c", script, str(BIN / "start-atvm-run.sh")],
+        cwd=host.workdir,
+        env=host.environ,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+    wait_for((host.state_root / "b" / "runner-exit.json").exists, "the runner's end")
+    host.wait("b")
+
+    assert (host.state_root / "b" / "runner.log").read_text() == "up\n"
+
+
+def test_a_bug_is_one_line_without_what_it_was_about(host: Controller) -> None:
+    code = (
+        "import sys; import atvm_pipeline.cli.main as m\n"
+        "def broken(argv): raise LookupError('s3cret')\n"
+        "m.main = broken; sys.exit(m.script())"
+    )
+    call = [sys.executable, "-c", code]
+    environ = {**host.environ, "PYTHONPATH": str(BIN.parent)}
+    plain = subprocess.run(call, env=environ, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
+    asked = subprocess.run(
+        call,
+        env={**environ, "ATVM_DEBUG": "1"},
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+
+    one_line(plain, 70, "bug: LookupError")
+    assert "s3cret" not in plain.stderr
+    assert "Traceback" in asked.stderr

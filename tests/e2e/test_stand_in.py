@@ -1,0 +1,439 @@
+"""The stand-in automation root: every scenario for real, in a copy of its own, a hundred times faster."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ET
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.support.reference_corpus import CONSOLE
+from tests.support.waiting import DEADLINE_S, wait_for
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+ROOT = REPOSITORY / "fixtures" / "automation-root"
+CONFIG = "cypress.atvm-config-gold.ts"
+BUILD = "e2e-redhat9.6-ubuntu24.04-w2k25-fc"
+# Word for word as the operators type them.
+TEMPLATE_COMMAND = (
+    "python3 ./cmc-templates.py --template_name cmc-e2e --config_file cypress.atvm-config-gold.ts"
+)
+RUNNER_COMMAND = (
+    "python3 ./run-sorry-cypress.py --config_file cypress.atvm-config-gold.ts "
+    "--build_name e2e-redhat9.6-ubuntu24.04-w2k25-fc --categorize"
+)
+# All scenarios are played once for the module: one worker has them all.
+pytestmark = pytest.mark.xdist_group("stand-in")
+SGR = re.compile(r"\x1b\[[0-9;]*m")
+FINISHED = "(Run Finished)"
+GREEN = "All specs passed!"
+
+ENDINGS: dict[str, tuple[int, dict[str, int]]] = {
+    # scenario: exit code of the runner, how often a text is printed
+    "all-green": (0, {FINISHED: 3, GREEN: 3, "Recorded Run: ": 3, "--ci-build-id e2e-w2k25-fc": 1}),
+    "demo": (
+        1,
+        {
+            FINISHED: 3,
+            GREEN: 2,
+            "1 of 2 failed (50%)": 1,
+            "(Attempt 1 of 2)": 1,
+            "--ci-build-id e2e-w2k22-fc": 1,
+        },
+    ),
+    "failing-test": (1, {GREEN: 2, "1 failing": 1, "+ expected - actual": 1, "(1280x720)": 3}),
+    "failed-hook": (1, {'1) "before each" hook for "starts the migration session"': 1, "Skipped:      2": 1}),
+    "retries": (0, {GREEN: 3, "(Attempt 2 of 3)": 1, " failing": 0}),
+    "renderer-crash": (
+        1,
+        {
+            FINISHED: 3,
+            "We detected that the Chromium Renderer process just crashed.": 1,
+            "Tests:        0": 1,
+        },
+    ),
+    "label-differs": (0, {GREEN: 3, "Group: e2e-w2k22-fc": 1, "e2e-w2k25-fc": 0}),
+    "grouped-xml-only-check": (1, {FINISHED: 3}),
+    "host-pending": (0, {GREEN: 3, "0 passing (0ms)": 1, "3 pending": 1}),
+    "no-specs-found": (1, {"Can't run because no spec files were found.": 3, "(Run Starting)": 0}),
+    "reused-build-id": (0, {"(Run Starting)": 3, FINISHED: 3, GREEN: 0, "Recorded Run: ": 0, "Running:": 0}),
+    "runner-killed": (-signal.SIGKILL, {"(Run Starting)": 2, FINISHED: 1, "group 3 of 3": 0}),
+    "runner-killed-child-lives": (-signal.SIGKILL, {"(Run Starting)": 2, FINISHED: 2, "group 3 of 3": 0}),
+    "child-outlives-parent": (0, {FINISHED: 3, "groups failed": 0}),
+    "stale-artifacts": (0, {GREEN: 3}),
+    "group-never-runs": (0, {FINISHED: 2, GREEN: 2, "w2k25.cy.ts": 0}),
+    "runner-fails-after-last-group": (3, {GREEN: 3, "ConnectionRefusedError": 1}),
+    "stale-spec-pattern": (0, {GREEN: 3, "Running:  sles15.5.cy.ts": 1, "--ci-build-id e2e-redhat9.6-fc": 1}),
+    "wrapped-names": (1, {FINISHED: 3, "2 found (long/redhat9.6-end-to-end": 1}),
+    "wrapper-cypress-cloud": (
+        0,
+        {"(Run Starting)": 6, FINISHED: 6, "  Cloud Run Finished": 3, "Recorded Run: ": 3},
+    ),
+    "server-error": (
+        1,
+        {"We encountered an unexpected error": 4, "We will retry": 3, "The --ciBuildId flag": 1, FINISHED: 2},
+    ),
+    "cloud-canceled": (
+        1,
+        {"were skipped because the run has been canceled": 1, "The run was canceled": 1, "SKIPPED": 1},
+    ),
+    "256-failures": (0, {"256 failing": 1, "1 of 2 failed (50%)": 1, "Failing:      256": 1}),
+    "spec-not-started": (
+        1,
+        {"handler for the after:spec event.": 1, FINISHED: 2, "Running:  check-xml-files.ts": 2},
+    ),
+}
+NOT_RUNS = {"hang-with-cause", "hang-without-cause", "template-fails"}
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What a finished run left behind."""
+
+    root: Path
+    code: int
+    output: str
+
+
+def copy_of_root(folder: Path) -> Path:
+    ignored = shutil.ignore_patterns("cmcReporter", "__pycache__")
+    return Path(shutil.copytree(ROOT, folder / "automation-root", ignore=ignored))
+
+
+def environment(scenario: str, *, speed: str = "100", **more: str) -> dict[str, str]:
+    kept = {
+        name: value for name, value in os.environ.items() if name not in ("CI", "FORCE_COLOR", "NO_COLOR")
+    }
+    return {**kept, "ATVM_STAND_IN_SCENARIO": scenario, "ATVM_STAND_IN_SPEED": speed, **more}
+
+
+def template(root: Path, scenario: str, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [
+        sys.executable,
+        "cmc-templates.py",
+        "--template_name",
+        "cmc-e2e",
+        "--config_file",
+        CONFIG,
+        *options,
+    ]
+    return subprocess.run(
+        command,
+        cwd=root,
+        env=environment(scenario),
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+
+
+def runner(*options: str) -> list[str]:
+    return [sys.executable, "run-sorry-cypress.py", "--config_file", CONFIG, "--build_name", BUILD, *options]
+
+
+def play(folder: Path, scenario: str, *options: str, **more: str) -> Ended:
+    """Run a scenario until the last process that holds its output has gone, orphans included."""
+    root = copy_of_root(folder)
+    assert template(root, scenario).returncode == 0
+    with subprocess.Popen(
+        runner(*options),
+        cwd=root,
+        env=environment(scenario, **more),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    ) as process:
+        output, _ = process.communicate(timeout=DEADLINE_S)
+    return Ended(root, process.returncode, output.decode())
+
+
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ended]:
+    folders = {name: tmp_path_factory.mktemp(name) for name in ENDINGS}
+    with ThreadPoolExecutor(2) as pool:
+        return dict(
+            zip(
+                folders,
+                pool.map(lambda name: play(folders[name], name, "--categorize"), folders),
+                strict=True,
+            )
+        )
+
+
+def report(root: Path, name: str) -> ET.Element:
+    return ET.fromstring((root / "cmcReporter" / name).read_bytes())  # noqa: S314 - our own stand-in wrote it
+
+
+def test_every_scenario_is_checked_here() -> None:
+    names = {path.stem for path in (ROOT / "scenarios").glob("*.json")}
+
+    assert set(ENDINGS) | NOT_RUNS == names
+    for path in (ROOT / "scenarios").glob("*.json"):
+        assert json.loads(path.read_text())["about"].endswith(".")
+
+
+@pytest.mark.parametrize("scenario", ENDINGS)
+def test_a_scenario_ends_as_it_says(scenario: str, ended: dict[str, Ended]) -> None:
+    code, texts = ENDINGS[scenario]
+    result = ended[scenario]
+
+    assert code == result.code
+    assert texts == {text: result.output.count(text) for text in texts}
+
+
+@pytest.mark.parametrize(
+    "scenario", ["all-green", "failing-test", "wrapped-names", "cloud-canceled", "256-failures"]
+)
+def test_boxes_are_100_columns_wide(scenario: str, ended: dict[str, Ended]) -> None:
+    lines = ended[scenario].output.splitlines()
+    boxed = [line for line in lines if line.startswith(("  │", "  ┌", "  ├", "  └", "  Running:"))]
+
+    assert {100} == {len(line) for line in boxed}
+    assert {80} == {len(line) for line in lines if line.startswith("===")}
+
+
+def test_long_names_are_cut_hard_in_every_box(ended: dict[str, Ended]) -> None:
+    lines = ended["wrapped-names"].output.splitlines()
+    [name] = [path.name for path in (ROOT / "cypress/e2e/cmc-e2e/long").glob("w2k25*")]
+    name = f"long/{name}"
+    running = next(number for number, line in enumerate(lines) if line.startswith("  Running:  long/w2k25"))
+    ran = next(number for number, line in enumerate(lines) if line.startswith("  │ Spec Ran:     long/w2k25"))
+    row = next(number for number, line in enumerate(lines) if line.startswith("  │ ✔  long/w2k25"))
+
+    assert [name[:68], name[68:]] == [lines[running][12:80], lines[running + 1].strip()]
+    assert lines[running].endswith("(1 of 2)")
+    assert [name[:80], name[80:]] == [lines[ran][18:98], lines[ran + 1][18:98].rstrip()]
+    assert [name[:35], name[35:70], name[70:]] == [lines[row + number][7:42].rstrip() for number in range(3)]
+
+
+@pytest.mark.corpus
+def test_the_layout_is_that_of_the_reference(ended: dict[str, Ended]) -> None:
+    reference = CONSOLE / "rendered-v12.17.4__sequence-of-categories__plain.txt"
+
+    theirs, ours = layout(reference.read_text()), layout(ended["failing-test"].output)
+
+    assert theirs.keys() == ours.keys()
+    assert theirs == ours
+
+
+def layout(output: str) -> dict[str, set[tuple[int, ...]]]:
+    """Kind of line -> its width and the columns where its last words end, as far as they do not depend on the words."""
+    kinds: dict[str, set[tuple[int, ...]]] = {}
+    for line in output.splitlines():
+        key = re.match(r"  │ ([A-Z][A-Za-z ]+):( +)", line)
+        if key:
+            kinds.setdefault(key[1], set()).add((len(line), key.end()))
+        elif re.match(r"  │ [✔✖]|    [✔✖]  (?=All|\d)|       Spec ", line) and "✓" not in line:
+            ends = [word.end() for word in re.finditer(r"[^\s│]+", line)][-6:]
+            kinds.setdefault(f"table {line[4].strip() and line[2]}", set()).add((len(line), *ends[-5:]))
+        elif re.match(r"  Running:|  \((?:Run|Results|Screenshots)|  [┌├└]|─+$", line):
+            kinds.setdefault(line[:9], set()).add((len(line),))
+    return kinds
+
+
+def test_colours_wrap_each_character_of_a_box_and_change_no_word(
+    tmp_path: Path, ended: dict[str, Ended]
+) -> None:
+    coloured = play(tmp_path, "failing-test", "--categorize", CI="1").output
+    plain = SGR.sub("", coloured).replace(str(tmp_path), "").replace("=" * 100, "=" * 80)
+    expected = ended["failing-test"].output.replace(str(ended["failing-test"].root.parent), "")
+
+    assert "\x1b[90m─\x1b[39m\x1b[90m─\x1b[39m" in coloured
+    # Where a path is cut depends on the folder's name, so the screenshots are left out.
+    without = re.compile(r"  \(Screenshots\).*?  \(Uploading", re.DOTALL)
+    assert without.sub("", expected) == without.sub("", plain)
+
+
+def test_without_categories_one_child_runs_everything(tmp_path: Path) -> None:
+    result = play(tmp_path, "demo")
+
+    assert result.code == 1
+    assert 1 == result.output.count("(Run Starting)") == result.output.count(FINISHED)
+    assert re.findall(r"Running:  (\S+) +\((\d) of 4\)", result.output) == [
+        ("redhat9.6.cy.ts", "1"),
+        ("ubuntu24.04.cy.ts", "2"),
+        ("w2k25.cy.ts", "3"),
+        ("check-xml-files.ts", "4"),
+    ]
+
+
+def test_a_report_is_what_the_reporter_would_write(ended: dict[str, Ended]) -> None:
+    suites = report(ended["failing-test"].root, "ubuntu24.04.xml")
+
+    assert {name: suites.get(name) for name in ("name", "tests", "failures")} == {
+        "name": "Mocha Tests",
+        "tests": "4",
+        "failures": "1",
+    }
+    files = [suite.get("file") for suite in suites]
+    assert files == ["cypress/e2e/cmc-e2e/ubuntu24.04.cy.ts", None, None]
+    [failed] = suites.iter("failure")
+    assert "+ expected - actual" in (failed.text or "")
+    times = {case.get("classname"): case.get("time") for case in suites.iter("testcase")}
+    assert times["resyncs until the session is complete"] == "0.000"
+
+
+def test_a_crashed_spec_leaves_no_report_and_a_pending_one_no_cases(ended: dict[str, Ended]) -> None:
+    assert not (ended["renderer-crash"].root / "cmcReporter/ubuntu24.04.xml").exists()
+    suites = report(ended["host-pending"].root, "w2k25.xml")
+
+    assert (suites.get("tests"), suites.get("skipped"), len(list(suites.iter("testcase")))) == ("3", "3", 0)
+
+
+def test_a_grouped_report_holds_only_the_last_spec(ended: dict[str, Ended]) -> None:
+    root = ended["grouped-xml-only-check"].root
+    grouped = report(root, "e2e-ubuntu24.04-fc.xml")
+
+    assert [suite.get("name") for suite in grouped] == ["Root Suite", "check-xml-files"]
+    assert report(root, "hosts/ubuntu24.04.xml").get("failures") == "1"
+    assert report(root, "hosts/w2k25.xml").get("skipped") == "3"
+
+
+def test_a_stale_report_stays_as_it_was_where_nothing_is_written(ended: dict[str, Ended]) -> None:
+    folder = ended["stale-artifacts"].root / "cmcReporter"
+    yesterday = time.time() - 23 * 3600
+
+    assert (folder / "w2k25.xml").stat().st_mtime < yesterday < (folder / "redhat9.6.xml").stat().st_mtime
+    assert report(folder.parent, "w2k25.xml").get("failures") == "3"
+    assert report(folder.parent, "redhat9.6.xml").get("failures") == "0"
+
+
+def test_the_template_result_is_the_committed_config(tmp_path: Path) -> None:
+    root = copy_of_root(tmp_path)
+    assert template(root, "all-green", "--hosts", "centos7.9,sles15.5").returncode == 0
+    other = (root / CONFIG).read_text()
+    assert "centos7.9.cy.ts" in other
+    assert "redhat9.6.cy.ts" not in other
+
+    assert template(root, "all-green").returncode == 0
+
+    assert (ROOT / CONFIG).read_bytes() == (root / CONFIG).read_bytes()
+
+
+@pytest.mark.parametrize(("scenario", "options"), [("template-fails", ()), ("all-green", ("--fail",))])
+def test_a_template_that_fails_leaves_the_config_alone(
+    tmp_path: Path, scenario: str, options: tuple[str, ...]
+) -> None:
+    root = copy_of_root(tmp_path)
+    result = template(root, scenario, *options)
+
+    assert result.returncode == 3
+    assert result.stderr.startswith("Traceback")
+    assert (ROOT / CONFIG).read_bytes() == (root / CONFIG).read_bytes()
+
+
+def test_a_wrong_request_is_one_line(tmp_path: Path) -> None:
+    root = copy_of_root(tmp_path)
+    for result in (template(root, "no-such-scenario"), template(root, "all-green", "--hosts", "nobody1")):
+        assert (result.returncode, len(result.stderr.splitlines())) == (2, 1)
+
+
+def test_the_seed_command_lines_run_word_for_word(tmp_path: Path) -> None:
+    root = copy_of_root(tmp_path)
+    for command in (TEMPLATE_COMMAND, RUNNER_COMMAND):
+        shell = ["bash", "-c", command]
+        result = subprocess.run(
+            shell,
+            cwd=root,
+            env=environment("all-green"),
+            capture_output=True,
+            timeout=DEADLINE_S,
+            check=False,
+        )
+        assert result.returncode == 0, result.stderr.decode()
+
+    made = sorted(path.name for path in (root / "cmcReporter").iterdir())
+    assert made == ["check-xml-files.xml", "redhat9.6.xml", "ubuntu24.04.xml", "w2k25.xml"]
+    assert not list(root.rglob("__pycache__"))
+
+
+@pytest.fixture
+def started(tmp_path: Path) -> Iterator[Callable[..., tuple[Path, Path, psutil.Process]]]:
+    """Start a run that may not end by itself; what is left of its tree is killed afterwards."""
+    trees: list[psutil.Process] = []
+
+    def start(scenario: str, speed: str, **more: str) -> tuple[Path, Path, psutil.Process]:
+        root, log = copy_of_root(tmp_path), tmp_path / "runner.log"
+        (root / "cmcReporter").mkdir()
+        (root / "cmcReporter/ubuntu24.04.xml").write_text("of an earlier run")
+        with log.open("wb") as output:
+            process = psutil.Popen(
+                runner("--categorize"),
+                cwd=root,
+                env=environment(scenario, speed=speed, **more),
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        trees.append(process)
+        return root, log, process
+
+    yield start
+    for process in trees:
+        for one in psutil.process_iter():
+            try:
+                if os.getsid(one.pid) == process.pid:
+                    one.kill()
+            except (psutil.Error, OSError):
+                continue
+        process.wait(DEADLINE_S)
+
+
+@pytest.mark.parametrize(("scenario", "browsers"), [("hang-with-cause", 0), ("hang-without-cause", 1)])
+def test_a_hang_keeps_its_processes(scenario: str, browsers: int, started: Callable[..., tuple]) -> None:
+    root, log, process = started(scenario, "100")
+    wait_for(lambda: log.read_text().count("✓ starts the migration session") == 2, "the second session")
+
+    def tree() -> list[str]:
+        return [" ".join(child.cmdline()) for child in process.children(recursive=True)]
+
+    wait_for(lambda: sum("electron --type=renderer" in line for line in tree()) == browsers, "the browsers")
+    assert sum("stand-in/cypress run" in line for line in tree()) == 1
+    assert log.read_text().count(FINISHED) == 1
+    # The reporter took away what lay there when the spec began, and has written nothing yet.
+    assert not (root / "cmcReporter/ubuntu24.04.xml").exists()
+
+
+def test_a_spec_waits_at_its_gate(started: Callable[..., tuple], tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    gate.mkdir()
+    (gate / "ubuntu24.04").touch()
+    _, log, process = started("all-green", "100", ATVM_STAND_IN_GATE=str(gate))
+    wait_for(lambda: "Running:  ubuntu24.04.cy.ts" in log.read_text(), "the held spec")
+
+    assert process.poll() is None
+    assert log.read_text().count("✓ starts the migration session") == 1
+
+    (gate / "ubuntu24.04").unlink()
+
+    assert process.wait(DEADLINE_S) == 0
+    assert log.read_text().count(FINISHED) == 3
+
+
+def test_the_browser_dies_with_a_killed_cypress(started: Callable[..., tuple]) -> None:
+    _, log, process = started("hang-without-cause", "100")
+    wait_for(lambda: log.read_text().count("✓ starts the migration session") == 2, "the second session")
+    [cypress] = process.children()
+    [browser] = cypress.children()
+
+    cypress.kill()
+
+    wait_for(lambda: not browser.is_running(), "the end of the browser")
+
+
+def test_a_child_outlives_a_runner_that_does_not_wait(started: Callable[..., tuple]) -> None:
+    _, log, process = started("child-outlives-parent", "8")
+
+    assert process.wait(DEADLINE_S) == 0
+    assert log.read_text().count(FINISHED) == 2
+    wait_for(lambda: log.read_text().count(FINISHED) == 3, "the third summary")

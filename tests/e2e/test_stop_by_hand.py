@@ -1,0 +1,95 @@
+"""A stop of a runner that was started by hand: it leaves no exit record, so that `stop.json` alone proves the stop."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support import cypress_output as prints
+from tests.support.controller import BUILD, Controller
+from tests.support.refused_calls import foreign_runner, one_line
+from tests.support.waiting import wait_for
+
+SPECS = ("redhat9.6.cy.ts", "ubuntu24.04.cy.ts", "w2k25.cy.ts")
+MIDWAY = [*prints.starting(*SPECS), *prints.whole_spec(SPECS[0], 1, 3), *prints.running(SPECS[1], 2, 3)]
+WHOLE = [
+    *prints.starting(*SPECS),
+    *(line for position, spec in enumerate(SPECS, 1) for line in prints.whole_spec(spec, position, 3)),
+    *prints.finished(
+        [prints.row(spec, (1, 1, 0, 0, 0)) for spec in SPECS], "All specs passed!", (3, 3, 0, 0, 0)
+    ),
+]
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[Controller]:
+    with Controller(tmp_path) as controller:
+        yield controller
+
+
+def script(lines: list[str]) -> str:
+    """A runner that prints these lines and goes on."""
+    text = prints.encoded(lines)
+    return f"import sys, time; sys.stdout.buffer.write({text!r}); sys.stdout.flush(); time.sleep(300)"
+
+
+def watch(host: Controller, specs: int) -> None:
+    """Join the runner, and wait until the watcher has seen it and that many specs."""
+    words = ["--build-name", BUILD, "--supervisor", "local"]
+    watched = host.call("start-atvm-run-watcher.sh", "--attach", *words)
+    assert watched.returncode == 0, watched.stderr
+
+    def seen() -> bool:
+        state: dict[str, Any] = host.state()
+        began = [spec for subrun in state["subruns"] for spec in subrun["specs"] if spec["position"]]
+        journal = (host.state_root / BUILD / "journal.jsonl").read_text()
+        return "runner-started" in journal and len(began) == specs
+
+    wait_for(seen, "runner and specs to be seen")
+
+
+def stop(host: Controller) -> None:
+    stopped = host.call("cancel-atvm-runner.sh", "--build-name", BUILD)
+    assert stopped.returncode == 0, stopped.stderr
+
+
+@pytest.mark.parametrize(
+    ("lines", "specs"), [(["no line of Cypress"], 0), (MIDWAY, 2), (WHOLE, 3)], ids=["begin", "midway", "end"]
+)
+def test_a_requested_stop_is_a_stop_whatever_had_run(lines: list[str], specs: int, host: Controller) -> None:
+    with foreign_runner(host, script=script(lines)):
+        watch(host, specs)
+        stop(host)
+        host.wait()
+
+    state = host.state()
+    assert (state["phase"], state["reason"]["code"]) == ("TERMINATED", "runner-stopped")
+    assert {"kind": "marker", "path": "stop.json"} in state["reason"]["evidence"]
+    assert host.webhook.posts == []
+
+
+def test_a_runner_that_is_killed_without_a_request_has_vanished(host: Controller) -> None:
+    with foreign_runner(host, script=script(MIDWAY)) as process:
+        watch(host, 2)
+        process.kill()
+        process.wait()
+        host.wait()
+
+    assert host.state()["reason"]["code"] == "runner-vanished"
+
+
+def test_a_stop_after_the_end_changes_nothing(host: Controller) -> None:
+    with foreign_runner(host, script=script(WHOLE)) as process:
+        watch(host, 3)
+        process.kill()
+        process.wait()
+        host.wait()
+        before = host.state()
+        late = host.call("cancel-atvm-runner.sh", "--build-name", BUILD)
+
+    one_line(late, 0, "no runner lives")
+    assert host.state() == before
+    assert before["phase"] == "COMPLETED"
+    assert "exit code is unknown" in before["reason"]["text"]
+    assert not (host.state_root / BUILD / "stop.json").exists()

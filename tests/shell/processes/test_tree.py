@@ -1,0 +1,259 @@
+"""Who is new in the process table, and that looking at a tree reads next to nothing, with real processes."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from atvm_pipeline.core.dialect import Dialect
+from atvm_pipeline.shell.processes import process_table, tree
+from atvm_pipeline.shell.processes.process_table import identity
+from atvm_pipeline.shell.processes.tree import Newcomers, Tree
+from tests.support.waiting import wait_for
+
+
+@pytest.fixture
+def sleeper() -> Iterator[subprocess.Popen[bytes]]:
+    """A shell that starts a process below it for each line that it is given, and tells its pid."""
+    shell = 'while read -r _; do sleep 60 </dev/null & echo "$!"; done'
+    command = ["bash", "-c", shell]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+    ) as process:
+        try:
+            yield process
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def one_more(sleeper: subprocess.Popen[bytes]) -> int:
+    assert sleeper.stdin is not None
+    assert sleeper.stdout is not None
+    sleeper.stdin.write(b"\n")
+    sleeper.stdin.flush()
+    return int(sleeper.stdout.readline())
+
+
+def tree_of(process: subprocess.Popen[bytes], *, apart_s: float = 0.0) -> Tree:
+    root = identity(process.pid)
+    assert root is not None
+    seen = Tree(Dialect(), apart_s=apart_s)
+    seen.root(root.pid, root.create_time)
+    return seen
+
+
+def pids(seen: Tree) -> set[int]:
+    seen.look()
+    return set(seen._known)
+
+
+def test_the_kernel_says_which_id_it_gave_last(sleeper: subprocess.Popen[bytes]) -> None:
+    before = process_table.newest_pid()
+    one_more(sleeper)
+
+    assert before is not None
+    assert process_table.newest_pid() != before
+
+
+def test_where_nobody_says_so_no_id_was_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process_table, "_read", lambda _path: b"")
+
+    assert process_table.newest_pid() is None
+
+    monkeypatch.setattr(process_table, "_read", lambda _path: b"0.25 0.46 1.50 1/93 0\n")
+
+    assert process_table.newest_pid() is None
+
+
+def test_only_who_has_begun_since_is_new(sleeper: subprocess.Popen[bytes]) -> None:
+    newcomers = Newcomers()
+
+    for _ in range(2):
+        assert os.getpid() in {row.pid for row in newcomers.look()}
+
+    pid = one_more(sleeper)
+    for _ in range(2):
+        new = {row.pid for row in newcomers.look()}
+
+        assert pid in new
+        assert os.getpid() not in new
+        assert sleeper.pid not in new
+
+    assert pid not in {row.pid for row in newcomers.look()}
+
+
+def test_nobody_is_asked_for_while_the_last_id_stays_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = []
+    monkeypatch.setattr(process_table, "newest_pid", lambda: 7)
+    monkeypatch.setattr(process_table, "pids", lambda: listed.append(1) or [])
+    newcomers = Newcomers()
+    for _ in range(1 + tree.NO_NEWS_MAX):
+        newcomers.look()
+
+    assert len(listed) == 1
+
+    newcomers.look()
+
+    assert len(listed) == 2, "a container may be told an old number for a while"
+
+
+def test_without_a_last_id_everybody_is_listed_with_every_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = []
+    monkeypatch.setattr(process_table, "newest_pid", lambda: None)
+    monkeypatch.setattr(process_table, "pids", lambda: listed.append(1) or [])
+    newcomers = Newcomers()
+    for _ in range(3):
+        newcomers.look()
+
+    assert len(listed) == 3
+
+
+def test_everybody_is_read_again_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    newcomers = Newcomers()
+    newcomers.look()
+    monkeypatch.setattr(process_table, "newest_pid", lambda: None)
+    monkeypatch.setattr(tree, "WHOLE_EVERY_S", 0.0)
+
+    assert os.getpid() in {row.pid for row in newcomers.look()}
+
+
+def test_who_begins_below_a_member_is_a_member(sleeper: subprocess.Popen[bytes]) -> None:
+    seen = tree_of(sleeper)
+
+    assert pids(seen) == {sleeper.pid}
+
+    one, other = one_more(sleeper), one_more(sleeper)
+
+    assert pids(seen) == {sleeper.pid, one, other}
+
+    os.kill(one, signal.SIGKILL)
+    wait_for(lambda: identity(one) is None, "the end of a process")
+
+    assert pids(seen) == {sleeper.pid, other}
+
+
+def test_who_is_adopted_while_the_table_is_read_is_a_member_with_the_next_look(
+    sleeper: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its parent ends after its own row was read and before its parent's: it hangs on nobody for that look."""
+    seen = tree_of(sleeper)
+    assert pids(seen) == {sleeper.pid}
+    pid = one_more(sleeper)
+    real = process_table.read_row
+
+    def orphaned(one: int) -> process_table.Row | None:
+        row = real(one)
+        return row._replace(parent=2**30) if row is not None and one == pid else row
+
+    monkeypatch.setattr(process_table, "read_row", orphaned)
+
+    assert pids(seen) == {sleeper.pid}
+
+    monkeypatch.setattr(process_table, "read_row", real)
+
+    assert pids(seen) == {sleeper.pid, pid}
+
+
+def test_who_was_there_before_the_root_was_known_is_a_member(sleeper: subprocess.Popen[bytes]) -> None:
+    """A watcher that looks at another tree first has met everybody already."""
+    pid = one_more(sleeper)
+    seen = tree_of(sleeper)
+    seen.look()
+    root = identity(sleeper.pid)
+    assert root is not None
+    again = Tree(Dialect(), [root], apart_s=0.0)
+    again._known.clear()
+    again._newcomers.look()
+    again.root(root.pid, root.create_time)
+
+    assert pids(again) == {sleeper.pid, pid}
+
+
+def test_a_look_at_a_quiet_tree_reads_its_members_and_nobody_else(
+    sleeper: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    below = {one_more(sleeper) for _ in range(3)}
+    seen = tree_of(sleeper)
+    # No other process of this machine starts meanwhile.
+    listed = process_table.pids()
+    monkeypatch.setattr(process_table, "pids", lambda: listed)
+    monkeypatch.setattr(process_table, "newest_pid", lambda: 7)
+    for _ in range(2):
+        seen.look()
+    read: list[str] = []
+    monkeypatch.setattr(process_table, "_read", lambda path: read.append(path) or b"")
+    seen.look()
+
+    assert sorted(read) == sorted(f"/proc/{pid}/stat" for pid in (sleeper.pid, *below))
+
+
+def test_a_process_that_becomes_another_program_under_its_name_is_judged_anew_while_it_is_young(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser = tmp_path / "cypress.py"
+    browser.write_text("import time; time.sleep(60)")
+    # Its own command line must not hold the word yet.
+    path = f"{str(browser).removesuffix('press.py')!r} + 'press.py'"
+    script = f"import os, sys; sys.stdin.readline(); os.execv(sys.executable, [sys.executable, {path}])"
+    below = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {script!r}])"
+    with subprocess.Popen(
+        [sys.executable, "-c", below], stdin=subprocess.PIPE, start_new_session=True
+    ) as process:
+        try:
+            seen = tree_of(process)
+            wait_for(lambda: len(pids(seen)) == 2, "two processes")
+            role = lambda: (seen.look(), max(seen._known.values(), key=lambda one: one.create_time).role)[1]  # noqa: E731
+            wait_for(lambda: role() == "other", "a process that is no Cypress")
+            assert process.stdin is not None
+            process.stdin.write(b"\n")
+            process.stdin.flush()
+
+            wait_for(lambda: role() == "cypress", "the process as what it has become")
+
+            asked: list[int] = []
+            monkeypatch.setattr(tree, "YOUNG_S", 0.0)
+            monkeypatch.setattr(process_table, "command_line", lambda pid: asked.append(pid) or [])
+            seen.look()
+
+            assert asked == [], "once it is no longer young"
+
+            monkeypatch.setattr(tree, "COMMAND_TRUSTED_S", 0.0)
+            seen.look()
+
+            assert len(asked) == 2
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def test_a_command_line_that_was_rewritten_with_blanks_is_told_in_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for data, words in (
+        (b"node\0/x/cypress\0run\0", ["node", "/x/cypress", "run"]),
+        (b"npm exec cypress run\0", ["npm", "exec", "cypress", "run"]),
+        (b"nginx: worker process", ["nginx:", "worker", "process"]),
+        (b"a\0\0b\0", ["a", "", "b"]),
+        (b"\xff\0x\0", ["\udcff", "x"]),
+        (b"", []),
+    ):
+        monkeypatch.setattr(process_table, "_read", lambda _path, data=data: data)
+
+        assert process_table.command_line(1) == words
+
+
+def test_a_long_command_line_is_read_whole() -> None:
+    word = "x" * process_table.READ_BYTES
+    with subprocess.Popen(["bash", "-c", "read -r _", word, word, word], stdin=subprocess.PIPE) as process:
+        try:
+            end = time.monotonic() + 20
+            while process_table.command_line(process.pid)[:1] != ["bash"]:
+                assert time.monotonic() < end
+
+            assert process_table.command_line(process.pid)[3:] == [word, word, word]
+        finally:
+            process.kill()

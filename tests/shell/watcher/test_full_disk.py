@@ -1,0 +1,206 @@
+"""A watcher that is started while its disk is full: it waits for room, says so, and goes on as if nothing had been."""
+
+import contextlib
+import errno
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from atvm_pipeline.shell.state_dir.records import Paths
+from atvm_pipeline.shell.state_dir.store import Store
+from atvm_pipeline.shell.system import clock
+from atvm_pipeline.shell.watcher import retry
+from atvm_pipeline.shell.watcher.retry import PASSING, does_not_pass, insist
+from tests.campaign import disk
+from tests.support.controller import PROJECT
+from tests.support.mattermost_server import MattermostModel
+from tests.support.privileges import needs
+from tests.support.waiting import DEADLINE_S, wait_for
+
+needs_disk = needs(disk.missing())
+
+
+class Waiting:
+    """A watcher whose disk is full, and what it tells systemd."""
+
+    def __init__(self, root: Path, what: str, which: str, webhook: MattermostModel) -> None:
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(str(root / "notify"))
+        self.socket.setblocking(False)
+        self.words: list[str] = []
+        call = [sys.executable, "-m", "tests.support.full_disk_watcher", str(root), what, which, "alerts"]
+        environ = {
+            **os.environ,
+            "MATTERMOST_ATVM_WEBHOOK": webhook.url,
+            "ATVM_WATCHER_ENV_FILE": os.devnull,
+            "NOTIFY_SOCKET": str(root / "notify"),
+        }
+        self.errors = root / "stderr"
+        with self.errors.open("wb") as errors:
+            self.process = subprocess.Popen(
+                disk.private_command(*call),
+                cwd=PROJECT,
+                env=environ,
+                text=True,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+            )
+        self.pid = int(self.line())
+
+    def line(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().strip()
+
+    def told(self, word: str) -> bool:
+        """Whether systemd has been told so."""
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                self.words += self.socket.recv(65536).decode().splitlines()
+        return any(word in text for text in self.words)
+
+    def make_room(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+
+    def end(self) -> None:
+        self.socket.close()
+        self.process.communicate(timeout=DEADLINE_S)
+
+
+@contextlib.contextmanager
+def waiting(root: Path, what: str, which: str, webhook: MattermostModel) -> Iterator[Waiting]:
+    watcher = Waiting(root, what, which, webhook)
+    try:
+        yield watcher
+    finally:
+        watcher.end()
+
+
+@needs_disk
+@pytest.mark.parametrize(("what", "which"), [("blocks", "new"), ("inodes", "new"), ("blocks", "again")])
+def test_a_watcher_that_starts_on_a_full_disk_waits_for_room_and_says_so(
+    what: str, which: str, tmp_path: Path
+) -> None:
+    with MattermostModel() as webhook, waiting(tmp_path, what, which, webhook) as watcher:
+        wait_for(lambda: watcher.told("STATUS=cannot"), "a word to systemd")
+        wait_for(lambda: webhook.posts, "the alert")
+        before = [word for word in watcher.words if word.startswith("EXTEND_TIMEOUT_USEC=")]
+        watcher.make_room()
+        code = watcher.line()
+        text = str(webhook.posts[0])
+        assert watcher.told("READY=1")
+
+    said = watcher.errors.read_text()
+    assert code == "0"
+    assert len(before) > 3
+    assert "No space left" in text
+    assert said.count("No space left") == 1
+    assert "trying again every 1 s" in said
+
+
+@needs_disk
+def test_a_watcher_that_waits_for_room_ends_when_it_is_told_to(tmp_path: Path) -> None:
+    with MattermostModel() as webhook, waiting(tmp_path, "blocks", "new", webhook) as watcher:
+        wait_for(lambda: "trying again" in watcher.errors.read_text(), "the first try")
+        os.kill(watcher.pid, signal.SIGTERM)
+
+        assert watcher.line() == str(-signal.SIGTERM)
+
+
+# --- what is waited for, and what is not ---
+
+
+class Tries:
+    """Refuses `times` times."""
+
+    def __init__(self, number: int, times: int) -> None:
+        self.number, self.left = number, times
+        self.made = self.rounds = 0
+        self.refused: list[str] = []
+
+    def attempt(self) -> str:
+        self.made += 1
+        if self.left:
+            self.left -= 1
+            raise OSError(self.number, os.strerror(self.number))
+        return "done"
+
+    def insist(self) -> str:
+        return insist(
+            self.attempt,
+            "write it",
+            on_round=self.count,
+            on_refused=self.refused.append,
+            gives_up=does_not_pass,
+        )
+
+    def count(self) -> None:
+        self.rounds += 1
+
+
+@pytest.fixture
+def elapsed(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """A clock that only sleeping moves; gives the sleeps."""
+    slept: list[float] = []
+    monkeypatch.setattr(clock, "monotonic", lambda: sum(slept))
+    monkeypatch.setattr(clock, "sleep", slept.append)
+    return slept
+
+
+@pytest.mark.parametrize("number", sorted(PASSING), ids=errno.errorcode.get)
+def test_what_passes_is_waited_for_and_told_once(
+    number: int, elapsed: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    tries = Tries(number, 100)
+
+    assert tries.insist() == "done"
+    assert (tries.made, tries.rounds, len(elapsed)) == (101, 100, 100)
+    assert tries.refused == [f"cannot write it: {os.strerror(number)}; trying again every 1 s"]
+    assert capsys.readouterr().err.count("cannot write it") == 1
+
+
+def test_a_disk_that_refuses_for_a_moment_is_told_to_nobody(elapsed: list[float]) -> None:
+    tries = Tries(errno.ENOSPC, int(retry.REFUSED_S))
+
+    assert tries.insist() == "done"
+    assert tries.refused == []
+    assert sum(elapsed) == retry.REFUSED_S
+
+
+@pytest.mark.parametrize(
+    "number", [errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG]
+)
+def test_what_no_waiting_mends_is_refused_at_once(number: int, elapsed: list[float]) -> None:
+    tries = Tries(number, 1)
+    with pytest.raises(OSError, match="Errno") as refusal:
+        tries.insist()
+
+    assert refusal.value.errno == number
+    assert (tries.made, tries.rounds, elapsed) == (1, 0, [])
+
+
+def test_a_store_that_cannot_be_opened_leaves_no_descriptor_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is tried once a second, for as long as the disk is full."""
+    paths = Paths(tmp_path, "b")
+
+    def refuse(_descriptor: int) -> None:
+        raise OSError(errno.EIO, "input/output error")
+
+    Store(paths, 0).close()
+    before = len(os.listdir("/proc/self/fd"))
+    monkeypatch.setattr(os, "fsync", refuse)
+    for _ in range(5):
+        with pytest.raises(OSError, match="input/output"):
+            Store(paths, 0)
+
+    assert len(os.listdir("/proc/self/fd")) == before

@@ -1,0 +1,86 @@
+"""Simulate watchers that die, on disks that fail, beside clocks that jump, until a promise breaks or all was covered.
+
+Usage: python -m tests.simulation [--exhaustive] [--seeds A..B] [--minutes M] [--seed N | --plan JSON] [--failures N]
+
+Without an option: the exhaustive part and the seeds 0..199.  Ends with 1 if a history failed or something that must be
+reached was not.  With --seed or --plan, one history, with its trace.
+"""
+
+import argparse
+import itertools
+import sys
+import time
+
+import msgspec
+
+from .campaign import exhaustive, run, seeds
+from .coverage import Coverage
+from .driver import Failed, play
+from .plans import Plan, drawn
+
+
+def main() -> int:
+    options = parse()
+    coverage = Coverage()
+    if options.plan is not None or options.seed is not None:
+        plan = (
+            msgspec.json.decode(options.plan, type=Plan) if options.plan is not None else drawn(options.seed)
+        )
+        return one(plan, coverage)
+    first, last = (int(part) for part in options.seeds.split(".."))
+    parts = [] if options.only_seeds else [exhaustive(coverage)]
+    if not options.exhaustive:
+        parts.append(
+            itertools.chain(seeds(first, last), seeds(last + 1, sys.maxsize) if options.minutes else ())
+        )
+    began_s = time.monotonic()
+    failed = run(
+        itertools.chain(*parts),
+        coverage,
+        seconds=options.minutes * 60 if options.minutes else float("inf"),
+        failures_max=options.failures,
+        tell=lambda failure: print(failure, "\n", flush=True),
+    )
+    print(coverage.report())
+    # Seeds alone promise to reach nothing.
+    missing = [] if options.only_seeds else coverage.missing()
+    print(f"{coverage.histories} histories in {time.monotonic() - began_s:.0f} s, {len(failed)} failed")
+    for kind, what in missing:
+        print(f"never reached: {kind}: {what}")
+    return 1 if failed or missing else 0
+
+
+def one(plan: Plan, coverage: Coverage) -> int:
+    print(msgspec.json.format(msgspec.json.encode(plan), indent=1).decode())
+    try:
+        told = play(plan, coverage)
+    except Failed as failure:
+        print(failure)
+        return 1
+    print("\n".join(told.trace))
+    print(told.ending, [(post.key, post.outcome, post.attempts) for post in told.run.outbox])
+    return 0
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.simulation",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--exhaustive", action="store_true", help="only the small histories, all of them")
+    parser.add_argument("--only-seeds", action="store_true", help="only the long histories")
+    parser.add_argument("--seeds", default="0..199", metavar="A..B")
+    parser.add_argument(
+        "--minutes", type=float, metavar="M", help="stop after this; further seeds until then"
+    )
+    parser.add_argument("--seed", type=int, metavar="N", help="one long history")
+    parser.add_argument("--plan", metavar="JSON", help="one history, as a failure prints it")
+    parser.add_argument(
+        "--failures", type=int, default=1, metavar="N", help="go on until so many have failed"
+    )
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

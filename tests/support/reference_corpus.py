@@ -1,0 +1,15 @@
+"""Where the reference corpus is, which is not part of the project; `ATVM_CORPUS` names another folder.
+
+A test that reads it has the mark `corpus` and is skipped where the corpus is not there (conftest.py).
+"""
+
+import os
+from pathlib import Path
+
+REFERENCE = Path(
+    os.environ.get("ATVM_CORPUS") or Path(__file__).resolve().parents[3] / "shared" / "reference"
+)
+CONSOLE = REFERENCE / "cypress-console"
+"""Outputs of Cypress."""
+JUNIT = REFERENCE / "junit"
+"""Reports."""

@@ -9,14 +9,17 @@ from atvm_pipeline.shell.config import settings as env
 from atvm_pipeline.shell.config.dialect_file import load_dialect
 from atvm_pipeline.shell.config.environment import check_settings, is_text
 from atvm_pipeline.shell.exit_codes import USAGE, Refused
-from atvm_pipeline.shell.start.request import Wanted
+from atvm_pipeline.shell.start.request import StartOptions
 from atvm_pipeline.shell.state_dir.records import Paths
+from atvm_pipeline.shell.supervisor import choose
 
 from .options import checked_hosts
 
 
-def wanted_from(args: argparse.Namespace, build_name: str, environ: Mapping[str, str], root: Path) -> Wanted:
-    """What the call asks for.  Raises ConfigError, Refused."""
+def start_options(
+    args: argparse.Namespace, build_name: str, environ: Mapping[str, str], root: Path
+) -> StartOptions:
+    """Return the start that the call asks for.  Raises ConfigError, Refused."""
     check_settings(environ)
     workdir = env.workdir(args.workdir, environ)
     if not is_text(str(workdir)):
@@ -40,7 +43,7 @@ def wanted_from(args: argparse.Namespace, build_name: str, environ: Mapping[str,
             "the request but not the runner command" if asked else "the runner command but not the request"
         )
         notes = (f"--categorize is in {where}; the run is taken as categorized.",)
-    return Wanted(
+    return StartOptions(
         paths=Paths(root, build_name),
         environ=environ,
         settings=env.settings(environ),
@@ -53,4 +56,8 @@ def wanted_from(args: argparse.Namespace, build_name: str, environ: Mapping[str,
         hosts=checked_hosts(args.hosts),
         notes=notes,
         share_config=args.share_config,
+        only=args.only,
+        check=args.check,
+        no_preflight=args.no_preflight,
+        supervisor=choose(args.supervisor),
     )

@@ -1,1 +1,1 @@
-"""The impure shell: sources that feed facts in, performers that carry effects out.  Decides nothing about runs."""
+"""The imperative shell: everything that touches the host.  It decides nothing about runs."""

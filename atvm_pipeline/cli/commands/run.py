@@ -10,6 +10,7 @@ from atvm_pipeline.cli.options import (
     environment,
     state_root,
 )
+from atvm_pipeline.core.text import printable
 from atvm_pipeline.shell.exit_codes import DONE, USAGE, Refused
 from atvm_pipeline.shell.system.log import log
 
@@ -72,30 +73,35 @@ def description(argv: list[str]) -> str:
 
 def run(args: argparse.Namespace) -> int:
     """Start, or half of it."""
-    from atvm_pipeline.cli.start_options import wanted_from
+    from atvm_pipeline.cli.start_options import start_options
+    from atvm_pipeline.shell.delivery.webhook_check import check_webhook
+    from atvm_pipeline.shell.start.attach import attach
     from atvm_pipeline.shell.start.conflicts import attach_lock, start_locks
-    from atvm_pipeline.shell.start.request import check_webhook
-    from atvm_pipeline.shell.start.run_preflight import How
-    from atvm_pipeline.shell.start.steps import attach, start, start_runner_only
-    from atvm_pipeline.shell.supervisor import choose
+    from atvm_pipeline.shell.start.runner_half import start_runner_only
+    from atvm_pipeline.shell.start.steps import start_run
 
     build_name = checked_build_name(args.build_name)
     _check_call(args)
     environ = environment()
-    wanted = wanted_from(args, build_name, environ, state_root(args, environ))
-    how = How(
-        only=args.only, check=args.check, no_preflight=args.no_preflight, supervisor=choose(args.supervisor)
-    )
+    options = start_options(args, build_name, environ, state_root(args, environ))
+    result = None
     if args.attach:
-        with attach_lock(wanted):
-            if attach(wanted, how):
-                return DONE
-    if args.only != "runner":
-        warning = check_webhook(environ, wanted.settings)
-        if warning is not None:
-            log(f"warning: {warning}")
-    with start_locks(wanted):
-        (start_runner_only if args.only == "runner" else start)(wanted, how)
+        with attach_lock(options):
+            result = attach(options)
+    if result is None:
+        if args.only != "runner":
+            warning = check_webhook(environ, options.settings)
+            if warning is not None:
+                log(f"warning: {warning}")
+        with start_locks(options):
+            result = (start_runner_only if args.only == "runner" else start_run)(options)
+    if result.started:
+        print(printable(str(options.paths.folder)))
+    elif args.attach and not result.hosts:
+        print(f"{build_name}: nothing speaks against joining this run")
+    else:
+        print(f"{build_name}: nothing speaks against this start")
+        print(result.hosts)
     return DONE
 
 

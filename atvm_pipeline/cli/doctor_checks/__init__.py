@@ -1,1 +1,1 @@
-"""What `doctor` looks at, by subject.  Each check only looks, and never raises for what it finds."""
+"""Checks of `doctor`, by subject.  A check reads, and never raises for what it finds."""

@@ -1,1 +1,1 @@
-"""The process table: who lives, what each process is, how a tree is stopped."""
+"""The process table: identity of a process, its role in a run, and how a process tree is stopped."""

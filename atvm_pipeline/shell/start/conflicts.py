@@ -17,26 +17,26 @@ from atvm_pipeline.shell.state_dir.reader import phase_of
 from atvm_pipeline.shell.state_dir.records import ExitRecord, Paths, Request, read_record
 from atvm_pipeline.shell.system.files import Busy, is_locked, locked, make_folder
 
-from .request import Wanted, config_path, log_path
+from .request import StartOptions
 
 
 @contextlib.contextmanager
-def attach_lock(wanted: Wanted) -> Iterator[None]:
+def attach_lock(options: StartOptions) -> Iterator[None]:
     """Hold the build's lock alone: who joins a run rewrites no config file.  Raises Refused."""
     try:
-        with locked(wanted.paths.start_lock):
+        with locked(options.paths.start_lock):
             yield
     except Busy:
         raise Refused(
             IN_USE,
-            f"build {wanted.paths.build_name} is being started or cancelled by another command; try again when it has returned",
+            f"build {options.paths.build_name} is being started or cancelled by another command; try again when it has returned",
         ) from None
 
 
 @contextlib.contextmanager
-def start_locks(wanted: Wanted) -> Iterator[None]:
+def start_locks(options: StartOptions) -> Iterator[None]:
     """Hold the build's lock, and the config file's: two starts must not rewrite it at once.  Raises Refused."""
-    paths = wanted.paths
+    paths = options.paths
     _check_writable(paths)
     with contextlib.ExitStack() as stack:
         try:
@@ -46,8 +46,8 @@ def start_locks(wanted: Wanted) -> Iterator[None]:
                 IN_USE,
                 f"build {paths.build_name} is being started or cancelled by another command; try again when it has returned",
             ) from None
-        config = config_path(wanted)
-        if config is not None and not wanted.share_config:
+        config = options.config_path
+        if config is not None and not options.share_config:
             name = sha256(os.path.realpath(config).encode()).hexdigest()[:24]
             try:
                 stack.enter_context(locked(paths.start_lock.with_name(f"{name}.config")))
@@ -95,18 +95,18 @@ def check_log(path: Path) -> None:
         )
 
 
-def check_living(wanted: Wanted, *, may_follow: bool = False) -> Process | None:
+def check_living(options: StartOptions, *, may_follow: bool = False) -> Process | None:
     """Refuse what a living run uses: this build, its log, its config file in the same working directory.
 
     `may_follow`: a runner of this build that somebody else has started is no reason; it is given back.  Raises Refused.
     """
-    paths = wanted.paths
+    paths = options.paths
     if is_locked(paths.runner_lock):
         raise Refused(
             IN_USE,
             f"a runner of build {paths.build_name} is alive; cancel it first with: cancel-atvm-runner.sh --build-name {paths.build_name}",
         )
-    foreign = find_runner(paths.build_name, wanted.workdir)
+    foreign = find_runner(paths.build_name, options.workdir)
     if foreign is not None and not may_follow:
         raise Refused(
             IN_USE,
@@ -116,19 +116,19 @@ def check_living(wanted: Wanted, *, may_follow: bool = False) -> Process | None:
     if foreign is not None and is_locked(paths.watcher_lock) and phase_of(paths) not in TERMINAL_PHASES:
         raise Refused(IN_USE, f"build {paths.build_name} is being watched already")
     for other in living_requests(paths):
-        _check_other(wanted, other)
+        _check_other(options, other)
     return foreign
 
 
-def _check_other(wanted: Wanted, other: Request) -> None:
-    log, config = log_path(wanted), config_path(wanted)
+def _check_other(options: StartOptions, other: Request) -> None:
+    log, config = options.log_path, options.config_path
     if os.path.realpath(log) == os.path.realpath(other.log_path):
         raise Refused(
             IN_USE,
             f"log {log} is in use by the living run {other.build_name}; set ATVM_RUNNER_LOG to another file",
         )
     theirs = other.config_path or other.metadata.config_file
-    if config is None or theirs is None or wanted.share_config:
+    if config is None or theirs is None or options.share_config:
         return
     if os.path.realpath(config) == os.path.realpath(Path(other.workdir) / theirs):
         raise Refused(

@@ -2,12 +2,17 @@
 
 import os
 import stat
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from atvm_pipeline.core.hosts.requested_hosts import RequestedHosts, hosts_note, requested_hosts
-from atvm_pipeline.core.preflight.checks import CONFIG_FILE_OPTIONS, Finding, check, option_values
+from atvm_pipeline.core.preflight.checks import (
+    CONFIG_FILE_OPTIONS,
+    Finding,
+    check,
+    option_values,
+)
 from atvm_pipeline.core.preflight.runner_command import (
     runs_as_another_user,
     runs_elsewhere,
@@ -18,11 +23,10 @@ from atvm_pipeline.core.state import SPECS_MAX
 from atvm_pipeline.shell.config.environment import is_text
 from atvm_pipeline.shell.config.inventory_file import load_inventory
 from atvm_pipeline.shell.exit_codes import PREFLIGHT_MISMATCH, Refused
-from atvm_pipeline.shell.supervisor import Supervisor
 from atvm_pipeline.shell.system.files import read_small
 from atvm_pipeline.shell.system.log import log
 
-from .request import Wanted, artifacts_folder, config_path, inventory_path
+from .request import StartOptions
 from .spec_files import find_specs
 
 CONFIG_UNUSABLE = "config-unusable"
@@ -36,98 +40,92 @@ FREE_BYTES_MIN = 16 * 1024 * 1024
 """A run of a day needs about a tenth of this for its state."""
 
 
-class How(NamedTuple):
-    """How a start is to be done, beside what is wanted."""
+class Preflight(NamedTuple):
+    """What the preflight found."""
 
-    only: str | None
-    """`watcher` or `runner`: one half."""
-    check: bool
-    """Only the refusals and the preflight."""
-    no_preflight: bool
-    supervisor: Supervisor
+    hosts: str
+    """The sentence about the hosts that are checked."""
+    planned: tuple[str, ...] | None
+    """The spec files that the runner will certainly run, relative to Cypress's project; None if not known."""
 
 
-def judge_preflight(wanted: Wanted, how: How, *, go_on: bool = False) -> tuple[str, ...] | None:
-    """Refuse a certain mismatch, or warn where the call wants to go on; then name the hosts that are checked.
+def run_preflight(options: StartOptions, *, go_on: bool = False) -> Preflight:
+    """Refuse a certain mismatch, or warn where the call wants to go on; log the hosts that are checked.
 
-    With --check, say that there is no mismatch.  Return the spec files that the runner will certainly run, relative to
-    Cypress's project; None where that is not known.  Raises Refused.
+    Raises Refused.
     """
-    inventory = load_inventory(inventory_path(wanted.environ, wanted.workdir))
+    inventory = load_inventory(options.inventory_path)
     requested = requested_hosts(
-        wanted.paths.build_name,
+        options.paths.build_name,
         inventory,
-        wanted.dialect,
-        template=wanted.metadata.template,
-        named=wanted.hosts,
+        options.dialect,
+        template=options.metadata.template,
+        named=options.hosts,
     )
-    matched = _matched_specs(wanted)
-    certain = preflight(wanted, requested, inventory, matched, may_change=_may_change(wanted, how))
-    if certain and not (how.no_preflight or go_on):
+    matched = _matched_specs(options)
+    certain = _mismatches(options, requested, inventory, matched)
+    if certain and not (options.no_preflight or go_on):
         raise Refused(PREFLIGHT_MISMATCH, f"preflight: {certain[0]}; nothing was started")
     for text in certain:
         log(f"warning: preflight: {text}")
-    if how.check:
-        print(f"{wanted.paths.build_name}: nothing speaks against this start")
-        print(hosts_note(requested))
-    else:
-        log(hosts_note(requested))
-    return _planned(matched) if matched is not None else None
+    hosts = hosts_note(requested)
+    if not options.check:
+        log(hosts)
+    return Preflight(hosts=hosts, planned=_planned(matched) if matched is not None else None)
 
 
-def preflight(
-    wanted: Wanted,
+def _mismatches(
+    options: StartOptions,
     requested: RequestedHosts,
     inventory: Mapping[str, str | None],
     matched: Mapping[Path, tuple[str, ...]] | None,
-    *,
-    may_change: Collection[str] = (),
 ) -> list[str]:
-    """Certain mismatches, one line each; what is only worth knowing is said at once.
+    """Return the certain mismatches, one line each; log what is only worth knowing.
 
-    `matched`: the spec files of each directory that may be Cypress's project.  `may_change`: codes of findings that the template, which has not run yet, may still correct.
+    `matched`: the spec files of each directory that may be Cypress's project.
     """
+    may_change = _may_change(options)
     findings = check(
-        build_name=wanted.paths.build_name,
+        build_name=options.paths.build_name,
         requested=requested,
-        template_command=wanted.template_command,
-        runner_command=wanted.runner_command,
-        config_file=wanted.metadata.config_file,
-        categorize=wanted.categorize,
+        template_command=options.template_command,
+        runner_command=options.runner_command,
+        config_file=options.metadata.config_file,
+        categorize=options.categorize,
         matched_specs=_all_specs(matched) if matched is not None else None,
         known=tuple(inventory),
-        dialect=wanted.dialect,
+        dialect=options.dialect,
     )
-    findings = (*_config_file(wanted), *findings)
+    findings = (*_config_file(options), *findings)
     findings = tuple(_not_yet(finding) if finding.code in may_change else finding for finding in findings)
-    findings = (*findings, *_places(wanted))
+    findings = (*findings, *_places(options))
     for finding in findings:
         if not finding.certain:
             log(f"notice: {finding.text}")
     return [finding.text for finding in findings if finding.certain]
 
 
-def _may_change(wanted: Wanted, how: How) -> frozenset[str]:
+def _may_change(options: StartOptions) -> frozenset[str]:
     """Return the codes of findings that a template may still correct: under --check, or before the runner's half."""
-    if wanted.template_command is None or how.only == "runner":
+    if options.template_command is None or options.only == "runner":
         return frozenset()
-    if how.only == "watcher":
+    if options.only == "watcher":
         # This half records the command.  Whether it has run is not known; a missing file says that it has not.
         return frozenset({CONFIG_UNUSABLE})
-    return OF_TEMPLATE if how.check else frozenset()
+    return OF_TEMPLATE if options.check else frozenset()
 
 
 def _not_yet(finding: Finding) -> Finding:
     return Finding(code=finding.code, certain=False, text=f"before the template has run, {finding.text}")
 
 
-def _config_file(wanted: Wanted) -> tuple[Finding, ...]:
+def _config_file(options: StartOptions) -> tuple[Finding, ...]:
     """Return what is wrong with the file of --config-file: it is missing, a directory, or cannot be read.
 
     The path is relative to the working directory.  A command that may run elsewhere may mean another file.
     """
-    config, runner = config_path(wanted), wanted.runner_command or ""
-    if config is None or not wanted.metadata.config_file:
+    config, runner = options.config_path, options.runner_command or ""
+    if config is None or not options.metadata.config_file:
         return ()
     why = _unusable(config)
     if why is None or (why == UNREADABLE and runs_as_another_user(runner)):
@@ -154,10 +152,10 @@ def _unusable(config: Path) -> str | None:
     return None if os.access(config, os.R_OK) else UNREADABLE
 
 
-def _matched_specs(wanted: Wanted) -> dict[Path, tuple[str, ...]] | None:
+def _matched_specs(options: StartOptions) -> dict[Path, tuple[str, ...]] | None:
     """Return what the config's specPattern matches in each directory that may be Cypress's project; None if not known."""
-    config, runner = config_path(wanted), wanted.runner_command or ""
-    if config is None or runs_elsewhere(runner) or takes_other_specs(runner, tuple(wanted.environ)):
+    config, runner = options.config_path, options.runner_command or ""
+    if config is None or runs_elsewhere(runner) or takes_other_specs(runner, tuple(options.environ)):
         return None
     if len(set(option_values(runner, CONFIG_FILE_OPTIONS))) > 1:
         return None
@@ -169,7 +167,7 @@ def _matched_specs(wanted: Wanted) -> dict[Path, tuple[str, ...]] | None:
     if patterns is None:
         return None
     matched: dict[Path, tuple[str, ...]] = {}
-    for root in _project_roots(config, wanted.workdir):
+    for root in _project_roots(config, options.workdir):
         found = find_specs(root, patterns)
         if found is None:
             return None
@@ -198,14 +196,14 @@ def _project_roots(config: Path, workdir: Path) -> list[Path]:
     return roots if workdir in roots else [*roots, workdir]
 
 
-def _places(wanted: Wanted) -> tuple[Finding, ...]:
+def _places(options: StartOptions) -> tuple[Finding, ...]:
     found = []
-    free = os.statvfs(wanted.paths.state_root)
+    free = os.statvfs(options.paths.state_root)
     free_bytes = free.f_bavail * free.f_frsize
     if free_bytes < FREE_BYTES_MIN:
-        text = f"only {free_bytes // 1024} KiB are free in the state root {wanted.paths.state_root}: free at least 16 MiB"
+        text = f"only {free_bytes // 1024} KiB are free in the state root {options.paths.state_root}: free at least 16 MiB"
         found.append(Finding(code="disk", text=text, certain=True))
-    folder = artifacts_folder(wanted)
+    folder = options.artifacts_dir
     if folder.exists() and not folder.is_dir():
         text = f"the artifact folder {folder} is a file: move it away or set ATVM_WATCHER_ARTIFACTS"
         found.append(Finding(code="artifacts", text=text, certain=True))

@@ -15,8 +15,9 @@ from atvm_pipeline.core.events import Metadata, Settings
 from atvm_pipeline.shell.exit_codes import IN_USE, Refused
 from atvm_pipeline.shell.processes.discovery import find_runner
 from atvm_pipeline.shell.start.conflicts import attach_lock, living_requests
-from atvm_pipeline.shell.start.request import Wanted
+from atvm_pipeline.shell.start.request import StartOptions
 from atvm_pipeline.shell.state_dir.records import ExitRecord, Paths, Request, write_record
+from atvm_pipeline.shell.supervisor import Local
 from atvm_pipeline.shell.system.files import is_locked, locked, make_folder
 from tests.support.waiting import wait_for
 
@@ -142,14 +143,15 @@ def test_only_the_requests_of_other_builds_that_can_be_read_count(other: Paths) 
         assert list(living_requests(Paths(other.state_root / "gone", "mine"))) == []
 
 
-def wanted(paths: Paths) -> Wanted:
-    return Wanted(
+def wanted(paths: Paths) -> StartOptions:
+    return StartOptions(
         paths=paths,
         environ=dict(os.environ),
         settings=Settings(),
         metadata=Metadata(),
         dialect=Dialect(),
         workdir=paths.state_root,
+        supervisor=Local(),
     )
 
 

@@ -1,0 +1,38 @@
+"""Refusing a webhook that cannot be used, before a run is started or joined."""
+
+import ssl
+from collections.abc import Mapping
+
+from atvm_pipeline.core.errors import ConfigError
+from atvm_pipeline.core.events import Settings
+from atvm_pipeline.shell.exit_codes import BAD_CONFIG, Refused
+
+from .webhook import Webhook
+
+
+def check_webhook(environ: Mapping[str, str], settings: Settings) -> str | None:
+    """Refuse a missing or malformed webhook; gives a warning where it is not encrypted.  Raises Refused, ConfigError."""
+    if not settings.post_phases and not settings.alerts:
+        return None
+    text = environ.get("MATTERMOST_ATVM_WEBHOOK", "")
+    if not text.strip():
+        raise Refused(
+            BAD_CONFIG,
+            "MATTERMOST_ATVM_WEBHOOK is not set: put it into /etc/atvm-run-watcher.env (0600) or the environment, "
+            "or set ATVM_WATCHER_POST_PHASES= to post nothing",
+        )
+    webhook = Webhook.parse(text)
+    _check_ca_file(environ.get("ATVM_WATCHER_CA_FILE"))
+    return f"the webhook at {webhook.place} is not encrypted (http)" if webhook.insecure else None
+
+
+def _check_ca_file(path: str | None) -> None:
+    if not path:
+        return
+    try:
+        ssl.create_default_context(cafile=path)
+    except OSError as error:  # ssl.SSLError is one
+        why = "it holds no certificates" if isinstance(error, ssl.SSLError) else error.strerror
+        raise ConfigError(
+            f"cannot use the certificates in {path} ({why}): correct or unset ATVM_WATCHER_CA_FILE"
+        ) from None

@@ -1,0 +1,56 @@
+"""Joining a run that is there: a watcher without a reset."""
+
+from msgspec.structs import replace
+
+from atvm_pipeline.shell.delivery.webhook_check import check_webhook
+from atvm_pipeline.shell.exit_codes import DATA, IN_USE, USAGE, Refused
+from atvm_pipeline.shell.processes.discovery import find_runner
+from atvm_pipeline.shell.state_dir.records import Request, read_record, write_record
+from atvm_pipeline.shell.supervisor import release
+from atvm_pipeline.shell.system.files import is_locked
+from atvm_pipeline.shell.system.log import log
+
+from .launch import report_watching, start_watcher
+from .request import StartOptions
+from .runner_half import folded_names, hosts_option
+from .steps import StartResult
+
+CA_FILE = "ATVM_WATCHER_CA_FILE"
+
+
+def attach(options: StartOptions) -> StartResult | None:
+    """Start a watcher for a run that is there, without a reset.
+
+    None: there is no such run, but a runner of this build that was started by other means; a start of the watcher's
+    half then follows it.  Raises Refused, ConfigError.
+    """
+    paths = options.paths
+    request = read_record(paths.request, Request)
+    if request is None:
+        if not paths.request.exists() and find_runner(paths.build_name, options.workdir) is not None:
+            return None
+        raise Refused(
+            DATA, f"build {paths.build_name} is not known in {paths.state_root}: start it without --attach"
+        )
+    if is_locked(paths.watcher_lock):
+        raise Refused(IN_USE, f"build {paths.build_name} is being watched already")
+    if options.hosts and folded_names(options.hosts) != folded_names(request.hosts):
+        raise Refused(
+            USAGE,
+            f"build {paths.build_name} was started with {hosts_option(request.hosts)}, which a watcher that joins it cannot change: "
+            "leave --hosts out",
+        )
+    # The run goes on by the settings that it was started with.
+    warning = check_webhook({**options.environ, CA_FILE: request.ca_file or ""}, request.settings)
+    if warning is not None:
+        log(f"warning: {warning}")
+    options.supervisor.check(paths, options.environ)
+    if options.check:
+        return StartResult(started=False)
+    if request.release != release.own():
+        # A person joins with this release: from now on it is the run's.
+        request = replace(request, release=release.own())
+        write_record(paths.request, request)
+    start_watcher(request, options)
+    report_watching(request, paths)
+    return StartResult(started=True)

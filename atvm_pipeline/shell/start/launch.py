@@ -1,0 +1,183 @@
+"""The parts of a start: template, reset, watcher, runner, and the lines that say what was done."""
+
+import contextlib
+from collections.abc import Mapping
+from math import inf
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from atvm_pipeline.core.events import Process
+from atvm_pipeline.core.phases import TERMINAL_PHASES
+from atvm_pipeline.core.text import names as listed
+from atvm_pipeline.shell.config import settings as env
+from atvm_pipeline.shell.config.environment import left_out, runner_environment
+from atvm_pipeline.shell.exit_codes import TEMPLATE_FAILED, UNAVAILABLE, Refused
+from atvm_pipeline.shell.processes.process_table import output_of
+from atvm_pipeline.shell.sources.report_files import list_artifacts
+from atvm_pipeline.shell.state_dir.archive import archive, await_verdict
+from atvm_pipeline.shell.state_dir.reader import phase_of
+from atvm_pipeline.shell.state_dir.records import (
+    BaselineRecord,
+    ExitRecord,
+    Paths,
+    Request,
+    read_record,
+    write_record,
+)
+from atvm_pipeline.shell.state_dir.retention import prune_builds
+from atvm_pipeline.shell.system import clock
+from atvm_pipeline.shell.system.files import is_locked, make_folder
+from atvm_pipeline.shell.system.log import log
+
+from .first_moments import watch_first_moments
+from .request import StartOptions
+from .template import run_template
+
+WATCHER_WAIT_S = 60.0
+RUNNER_WAIT_S = 30.0
+STOP_WATCHER_WAIT_S = 30.0
+
+
+def run_template_step(options: StartOptions) -> None:
+    """Run the template command to its end.  Raises Refused: 10 with the last lines of its output, 73 without a log."""
+    if options.template_command is None:
+        return
+    result = run_template(
+        options.template_command,
+        options.workdir,
+        runner_environment(options.environ),
+        options.paths.build_name,
+        env.launch_log_dir(options.environ),
+    )
+    if result.exit_code != 0:
+        how = f"signal {result.signal}" if result.signal else f"exit code {result.exit_code}"
+        raise Refused(
+            TEMPLATE_FAILED,
+            f"the template command failed ({how}); nothing was started; its output is in {result.log_path}",
+            result.tail,
+        )
+
+
+def prepare(
+    request: Request, options: StartOptions, baseline: Mapping[str, tuple[int, int, int]], keep: int
+) -> None:
+    """Stop a stale watcher, move the earlier run aside, write the new request; log what was not delivered."""
+    paths = options.paths
+    await_verdict(paths)
+    if is_locked(paths.watcher_lock):
+        options.supervisor.stop_watcher(paths, STOP_WATCHER_WAIT_S)
+    if is_locked(paths.watcher_lock):
+        raise Refused(
+            UNAVAILABLE,
+            f"the stale watcher of build {paths.build_name} does not stop; see {paths.watcher_log}",
+        )
+    notice = archive(paths, keep)
+    make_folder(paths.folder)
+    write_record(
+        paths.baseline,
+        BaselineRecord(build_name=paths.build_name, run_id=request.run_id, files=dict(baseline)),
+    )
+    request = replace(request, log_start=_length(Path(request.log_path)))
+    write_record(paths.request, request)
+    if notice is not None:
+        log(notice)
+
+
+def _length(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def baseline_of(options: StartOptions, began_s: float = inf) -> dict[str, tuple[int, int, int]]:
+    """The reports that lie there before the template runs; of a runner that began before us (seconds since 1970), its own are none."""
+    listed = list_artifacts(options.artifacts_dir, options.dialect)
+    return {name: version for name, version in listed.items() if version[2] < began_s * 1e9}
+
+
+def follow(options: StartOptions, foreign: Process) -> StartOptions:
+    """The same start for a runner that somebody else has started: it gets no command, and its own output is its log."""
+    output = None if options.environ.get("ATVM_RUNNER_LOG") else output_of(foreign.pid)
+    environ = {**options.environ, "ATVM_RUNNER_LOG": output} if output is not None else options.environ
+    return replace(options, runner_command=None, environ=environ)
+
+
+def read_log_from_its_begin(request: Request, paths: Paths, began_s: float) -> None:
+    """Count as this run's what stands in the log already, if the runner has written to it since it began."""
+    with contextlib.suppress(FileNotFoundError):
+        if Path(request.log_path).stat().st_mtime >= began_s:
+            saved = read_record(paths.request, Request, request.run_id)
+            write_record(paths.request, replace(saved or request, log_start=0))
+
+
+def start_watcher(request: Request, options: StartOptions) -> None:
+    """Start the watcher and wait until its first look at everything is done.  Raises Refused (69)."""
+    paths, supervisor = options.paths, options.supervisor
+    supervisor.start_watcher(paths, options.environ)
+    reason = supervisor.wait_until_watching(paths, request.run_id, WATCHER_WAIT_S)
+    if reason is not None:
+        raise Refused(
+            UNAVAILABLE,
+            f"the watcher of build {paths.build_name} did not start: {reason}; see {paths.watcher_log}",
+        )
+
+
+def start_runner(request: Request, options: StartOptions) -> None:
+    """Start the runner and wait until it runs.  Raises Refused (69), and then says so to the watcher as well."""
+    paths, supervisor = options.paths, options.supervisor
+    supervisor.start_runner(paths)
+    reason = supervisor.wait_until_running(paths, request.run_id, RUNNER_WAIT_S)
+    if reason is None:
+        return
+    if read_record(paths.runner_exit, ExitRecord, request.run_id) is None:
+        record = ExitRecord(
+            build_name=request.build_name, run_id=request.run_id, error=reason, finished_at=clock.now()
+        )
+        write_record(paths.runner_exit, record)
+    raise Refused(UNAVAILABLE, f"the runner of build {paths.build_name} did not start: {reason}")
+
+
+def await_first_moments(request: Request, options: StartOptions, *, watched: bool) -> None:
+    """Wait until the runner is known to run, and say so.  Raises Refused (69) if it ended at once in failure."""
+    build, log_path = request.build_name, request.log_path
+    moments = watch_first_moments(request, options.paths, options.dialect)
+    if moments.failed:
+        report = (
+            f"the watcher reports it, see atvm-pipeline explain {build}" if watched else "it is not watched"
+        )
+        lines = "its last lines follow" if moments.last_lines else "it is empty"
+        raise Refused(
+            UNAVAILABLE,
+            f"the runner of build {build} ended at once {moments.ended}, before Cypress printed anything; {report}; "
+            f"log {log_path}: {lines}",
+            moments.last_lines,
+        )
+    log(f"runner: {f'ended {moments.ended}' if moments.ended else 'running'}, log {log_path}")
+
+
+def prune(paths: Paths, keep_builds: int) -> None:
+    """Delete the oldest builds that are over, and name them."""
+    deleted = prune_builds(paths.state_root, keep_builds, paths.build_name)
+    if deleted:
+        log(
+            f"notice: more than {keep_builds} other builds (ATVM_WATCHER_KEEP_BUILDS), so the oldest that are over were deleted: "
+            f"{listed(deleted)}"
+        )
+
+
+def report_left_out(environ: Mapping[str, str]) -> None:
+    """Name the variables that neither template nor runner gets."""
+    names = left_out(environ)
+    if names:
+        log(f"notice: not UTF-8, so neither template nor runner gets it: {', '.join(names)}")
+
+
+def report_watching(request: Request, paths: Paths) -> None:
+    """Log that the run is watched, or how it has ended already."""
+    phase = phase_of(paths)
+    if phase in TERMINAL_PHASES:
+        log(f"watcher: {paths.build_name} has ended: {phase}")
+    else:
+        log(f"watcher: watching {paths.build_name} (run {request.run_id})")

@@ -1,0 +1,108 @@
+"""The runner's half of a start: for a watcher that waits for it, or without one."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from atvm_pipeline.core.phases import TERMINAL_PHASES
+from atvm_pipeline.shell.config import settings as env
+from atvm_pipeline.shell.exit_codes import USAGE, Refused
+from atvm_pipeline.shell.state_dir.reader import phase_of
+from atvm_pipeline.shell.state_dir.records import Paths, Request, RunnerRecord, read_record, write_record
+from atvm_pipeline.shell.system.files import is_locked
+from atvm_pipeline.shell.system.log import log
+
+from .conflicts import check_living, check_log
+from .launch import await_first_moments, baseline_of, prepare, report_left_out, start_runner
+from .request import StartOptions, build_request
+from .run_preflight import run_preflight
+from .steps import StartResult
+
+
+def start_runner_only(options: StartOptions) -> StartResult:
+    """Start the runner of a request whose watcher waits for it; without one, of a new request that nobody watches yet.
+
+    Raises Refused.
+    """
+    paths = options.paths
+    if options.runner_command is None:
+        raise Refused(USAGE, "--runner-command is missing: give the command that runs Cypress")
+    if options.template_command is not None:
+        log("notice: the template command is not run by this half: run it before the watcher is started")
+    check_living(options)
+    new = build_request(options)
+    known = _waiting_request(paths)
+    request = new
+    if known is not None:
+        _check_alike(known, new)
+        options = _with_request_of(known, options)
+        # The watcher's request goes on: it gets the command, and the environment of this call.
+        request = replace(
+            known,
+            runner_command=options.runner_command,
+            environment=new.environment,
+            config_path=known.config_path or new.config_path,
+        )
+    check_log(Path(request.log_path))
+    report_left_out(options.environ)
+    preflight = run_preflight(options)
+    if options.check:
+        return StartResult(started=False, hosts=preflight.hosts)
+    if known is not None:
+        # Its watcher has begun the journal, and knows no planned specs.
+        write_record(paths.request, request)
+    else:
+        request = replace(request, planned_specs=preflight.planned)
+        prepare(request, options, baseline_of(options), env.keep(options.environ))
+        log(
+            f"nobody watches {paths.build_name} yet; join with: start-atvm-run-watcher.sh --attach --build-name {paths.build_name}"
+        )
+    start_runner(request, options)
+    await_first_moments(request, options, watched=known is not None)
+    return StartResult(started=True)
+
+
+def _waiting_request(paths: Paths) -> Request | None:
+    """Return the request whose watcher waits for its runner; None without one."""
+    known = read_record(paths.request, Request)
+    if known is None or not is_locked(paths.watcher_lock) or phase_of(paths) in TERMINAL_PHASES:
+        return None
+    had_runner = (
+        paths.runner_exit.exists() or read_record(paths.runner, RunnerRecord, known.run_id) is not None
+    )
+    return None if had_runner else known
+
+
+def _check_alike(known: Request, new: Request) -> None:
+    """Refuse a half that asks for another run than the waiting watcher follows.  Raises Refused."""
+    wanted = (known.categorized or new.categorized, new.workdir, new.log_path)
+    if (known.categorized, known.workdir, known.log_path) != wanted:
+        raise Refused(
+            USAGE,
+            "the waiting watcher was started with another --categorize, --workdir or ATVM_RUNNER_LOG: "
+            "start both halves alike",
+        )
+    if new.hosts and folded_names(new.hosts) != folded_names(known.hosts):
+        theirs = hosts_option(known.hosts)
+        raise Refused(USAGE, f"the waiting watcher was started with {theirs}: start both halves alike")
+
+
+def hosts_option(hosts: tuple[str, ...]) -> str:
+    """Return --hosts as it is typed."""
+    return f"--hosts {','.join(hosts)}" if hosts else "no --hosts"
+
+
+def folded_names(names: Iterable[str]) -> set[str]:
+    """Return names for a comparison that ignores case."""
+    return {name.casefold() for name in names}
+
+
+def _with_request_of(known: Request, options: StartOptions) -> StartOptions:
+    """Return the start with the hosts, the template and the config file that the waiting watcher goes by."""
+    metadata = replace(
+        options.metadata,
+        template=known.metadata.template,
+        config_file=options.metadata.config_file or known.metadata.config_file,
+    )
+    return replace(options, hosts=known.hosts, metadata=metadata)

@@ -5,10 +5,10 @@ from typing import assert_never
 from atvm_pipeline.core import facts as f
 from atvm_pipeline.core.text import one_line
 
-NAME_CHARS_MAX = 200
+SHOWN_NAME_CHARS_MAX = 200
 
 
-def describe(fact: f.Fact) -> str:
+def describe_fact(fact: f.Fact) -> str:
     """The fact in one line, made harmless for a terminal, without its offset."""
     return one_line(_sentence(fact), 1000)
 
@@ -101,4 +101,4 @@ def _time(duration_s: float | None) -> str:
 
 
 def _name(text: str) -> str:
-    return one_line(text, NAME_CHARS_MAX)
+    return one_line(text, SHOWN_NAME_CHARS_MAX)

@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from atvm_pipeline.shell.exit_codes import BAD_CONFIG, BUG, CANNOT_WRITE, DATA, DONE, USAGE, Refused
+from atvm_pipeline.shell.exit_codes import BAD_CONFIG, BUG, CANNOT_WRITE, DATA, DONE, USAGE, CommandError
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("run", "template, preflight, watcher, runner: start one request"),
@@ -46,7 +46,7 @@ def main(argv: list[str]) -> int:
         return 0
     from atvm_pipeline.shell.system.log import log
 
-    from .options import Parser
+    from .options import CommandParser
 
     if argv[0] not in COMMANDS:
         log(f"atvm-pipeline: {argv[0][:40]!r} is not a command (see atvm-pipeline --help)")
@@ -55,7 +55,7 @@ def main(argv: list[str]) -> int:
 
     module = import_module(f".commands.{COMMANDS[argv[0]][0]}", __package__)
     describe = getattr(module, "description", None)
-    parser = Parser(
+    parser = CommandParser(
         prog=prog(f"atvm-pipeline {argv[0]}"),
         description=describe(argv[1:]) if describe is not None else module.__doc__,
         allow_abbrev=False,
@@ -93,7 +93,7 @@ def _failed(error: Exception) -> int:
     from atvm_pipeline.shell.system.files import Unreadable
 
     match error:
-        case Refused():
+        case CommandError():
             return _said(str(error), error.code, error.more)
         case ConfigError():
             return _said(str(error), BAD_CONFIG)

@@ -15,7 +15,7 @@ _CODE = re.compile(r"`([^`]*)`")
 _ESCAPED = re.compile(r"\\([\\`*_~\[\]#|])")
 
 
-def render(message: dict[str, Any], *, colour: bool) -> str:
+def render_message(message: dict[str, Any], *, colour: bool) -> str:
     """The text with its attachments below, bold and code as a terminal can show them."""
     lines = [*_wrapped(str(message.get("text", "")), colour=colour)]
     for attachment in message.get("attachments", ()):

@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import NoReturn
 
 from atvm_pipeline.shell.config.environment import is_text
-from atvm_pipeline.shell.exit_codes import BAD_CONFIG, USAGE, Refused
+from atvm_pipeline.shell.exit_codes import BAD_CONFIG, USAGE, CommandError
 from atvm_pipeline.shell.system.files import user_name
 from atvm_pipeline.shell.system.log import log
 
-HOSTS_MAX = 200
+HOSTS_OPTION_MAX = 200
 """Hosts that one --hosts may name."""
 _HOST_NAME = re.compile(r"[0-9A-Za-z](?:[0-9A-Za-z._-]{0,126}[0-9A-Za-z])?")
 
 
-class Parser(argparse.ArgumentParser):
+class CommandParser(argparse.ArgumentParser):
     """argparse with the contract's exit code for a wrong call, and one line instead of a page."""
 
     def error(self, message: str) -> NoReturn:
@@ -33,12 +33,12 @@ def checked_text(name: str, value: str) -> str:
     """`value`, if it can be written into a file of ours; `name` is the option that gave it.  Raises Refused (64)."""
     if is_text(value):
         return value
-    raise Refused(
+    raise CommandError(
         USAGE, f"{name} is not UTF-8: give it in UTF-8 (check the terminal's and the file's encoding)"
     )
 
 
-def who() -> str:
+def user_and_host() -> str:
     """The person who calls, as far as it is known: the one before sudo, the user's name, else the number."""
     named = os.environ.get("SUDO_USER", "")
     if named and is_text(named):
@@ -66,9 +66,9 @@ def state_root(args: argparse.Namespace, environ: Mapping[str, str]) -> Path:
 
     if args.state_root:
         return Path(checked_text("--state-root", args.state_root)).absolute()
-    root = settings.state_root(environ)
+    root = settings.state_root_of(environ)
     if not is_text(str(root)):
-        raise Refused(BAD_CONFIG, "the path of the state root is not UTF-8: set ATVM_WATCHER_STATE_ROOT")
+        raise CommandError(BAD_CONFIG, "the path of the state root is not UTF-8: set ATVM_WATCHER_STATE_ROOT")
     return root
 
 
@@ -88,7 +88,7 @@ def checked_build_name(given: object) -> str:
     name = given if isinstance(given, str) else ""
     if valid_build_name(name):
         return name
-    raise Refused(
+    raise CommandError(
         USAGE,
         f"build name {one_line(name, 60)!r} is not valid: use 1 to 128 characters of A-Z a-z 0-9 . _ - "
         "and begin with a letter, a digit or _",
@@ -114,11 +114,11 @@ def checked_hosts(given: list[str] | None) -> tuple[str, ...]:
     names = tuple(name.strip() for text in given for name in checked_text("--hosts", text).split(","))
     wrong = next((name for name in names if not _HOST_NAME.fullmatch(name)), None)
     if wrong is not None:
-        raise Refused(
+        raise CommandError(
             USAGE,
             f"--hosts has {one_line(wrong, 60)!r}, which is not a host name: separate names of letters, digits, '.', '_' "
             "and '-' by commas, for example --hosts redhat9.6,w2k25",
         )
-    if len(names) > HOSTS_MAX:
-        raise Refused(USAGE, f"--hosts has {len(names)} names: use at most {HOSTS_MAX}")
+    if len(names) > HOSTS_OPTION_MAX:
+        raise CommandError(USAGE, f"--hosts has {len(names)} names: use at most {HOSTS_OPTION_MAX}")
     return names

@@ -3,9 +3,9 @@
 from typing import Any
 
 from atvm_pipeline.core.phases import TERMINAL_PHASES
-from atvm_pipeline.shell.exit_codes import DATA, Refused
+from atvm_pipeline.shell.exit_codes import DATA, CommandError
 from atvm_pipeline.shell.state_dir.paths import Paths
-from atvm_pipeline.shell.state_dir.reader import live, posts_pending, read_state
+from atvm_pipeline.shell.state_dir.reader import liveness, posts_pending, read_state
 
 from .views import attentions
 
@@ -16,8 +16,10 @@ def known_state(paths: Paths) -> dict[str, Any]:
     if state is not None:
         return state
     if paths.request.exists():
-        raise Refused(DATA, f"build {paths.build_name} was requested, but no watcher has written a state yet")
-    raise Refused(
+        raise CommandError(
+            DATA, f"build {paths.build_name} was requested, but no watcher has written a state yet"
+        )
+    raise CommandError(
         DATA,
         f"build {paths.build_name} is not known in {paths.state_root} (atvm-pipeline status lists what is)",
     )
@@ -31,14 +33,14 @@ def headline(paths: Paths, state: dict[str, Any]) -> str:
 def concerns(paths: Paths, state: dict[str, Any]) -> list[str]:
     """Return what a person must know besides the reason."""
     parts: list[str] = []
-    if state["phase"] not in TERMINAL_PHASES and not live(paths)["watcher"]:
+    if state["phase"] not in TERMINAL_PHASES and not liveness(paths)["watcher"]:
         parts.append(
             "NOBODY WATCHES: join with start-atvm-run-watcher.sh --attach --build-name " + paths.build_name
         )
     elif posts_pending(state):
         parts.append(
             "a message waits to be delivered"
-            if live(paths)["watcher"]
+            if liveness(paths)["watcher"]
             else "a message was not delivered, and nobody watches"
         )
     return [*parts, *(f"attention: {text}" for text in attentions(state))]

@@ -8,7 +8,7 @@ from atvm_pipeline.core.preflight.checks import has_option
 from atvm_pipeline.shell.config import settings as env
 from atvm_pipeline.shell.config.dialect_file import load_dialect
 from atvm_pipeline.shell.config.environment import check_settings, is_text
-from atvm_pipeline.shell.exit_codes import USAGE, Refused
+from atvm_pipeline.shell.exit_codes import USAGE, CommandError
 from atvm_pipeline.shell.start.request import StartOptions
 from atvm_pipeline.shell.state_dir.records import Paths
 from atvm_pipeline.shell.supervisor import choose
@@ -23,9 +23,11 @@ def start_options(
     check_settings(environ)
     workdir = env.workdir(args.workdir, environ)
     if not is_text(str(workdir)):
-        raise Refused(USAGE, "the path of the working directory is not UTF-8: name another with --workdir")
+        raise CommandError(
+            USAGE, "the path of the working directory is not UTF-8: name another with --workdir"
+        )
     if not workdir.is_dir():
-        raise Refused(
+        raise CommandError(
             USAGE, f"working directory {workdir} is no folder: set --workdir or ATVM_RUNNER_WORKDIR"
         )
     template_command = args.template_command or environ.get("ATVM_WATCHER_TEMPLATE_COMMAND") or None

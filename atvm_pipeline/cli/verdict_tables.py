@@ -21,7 +21,7 @@ def event_tags() -> tuple[str, ...]:
     return tuple(str(kind.__struct_config__.tag) for kind in Event.__args__)
 
 
-def render() -> str:
+def render_tables() -> str:
     """All tables as plain text: the golden matrix, and what `atvm-pipeline verdicts` prints."""
     lines = ["Phase of a run, by event (- changes nothing):"]
     lines += [

@@ -4,7 +4,7 @@ import sys
 from typing import Any
 
 from atvm_pipeline.core.reasons import no_spec
-from atvm_pipeline.core.text import escaped, printable
+from atvm_pipeline.core.text import escape_json, printable
 
 
 def print_json(value: object) -> None:
@@ -13,7 +13,7 @@ def print_json(value: object) -> None:
 
     data = msgspec.json.format(msgspec.json.encode(value), indent=2)
     sys.stdout.flush()
-    sys.stdout.buffer.write(escaped(data) + b"\n")
+    sys.stdout.buffer.write(escape_json(data) + b"\n")
 
 
 KINDS = ("passed", "failed", "crashed", "pending", "skipped", "no_report", "not_run")

@@ -10,7 +10,7 @@ from .errors import DataError, NewerFormatError
 from .events import Event, RunRequested
 from .snapshot import SCHEMA, Snapshot, StateFile, SubRunFile
 from .state import Run
-from .text import escaped
+from .text import escape_json
 
 LINE_MAX_BYTES = 16 * 1024 * 1024
 """One event: a report of 1000 specs, or a block of facts, stays far below."""
@@ -36,7 +36,7 @@ class _EventHead(msgspec.Struct):
 
 def encode_event(event: Event) -> bytes:
     """One journal line, its newline included."""
-    return escaped(_EVENT_ENCODER.encode(event)) + b"\n"
+    return escape_json(_EVENT_ENCODER.encode(event)) + b"\n"
 
 
 def decode_event(line: bytes) -> Event:
@@ -71,12 +71,12 @@ def _newer(what: str, schema: int) -> NewerFormatError:
 
 def encode_state(state: Snapshot) -> bytes:
     """`state.json`: indented, for people, the same bytes for the same state."""
-    return msgspec.json.format(escaped(_EVENT_ENCODER.encode(state)), indent=1) + b"\n"
+    return msgspec.json.format(escape_json(_EVENT_ENCODER.encode(state)), indent=1) + b"\n"
 
 
 def encode_subrun(subrun: SubRunFile) -> bytes:
     """`subruns/<NNN>.json`."""
-    return msgspec.json.format(escaped(_EVENT_ENCODER.encode(subrun)), indent=1) + b"\n"
+    return msgspec.json.format(escape_json(_EVENT_ENCODER.encode(subrun)), indent=1) + b"\n"
 
 
 def decode_state(data: bytes) -> Run:

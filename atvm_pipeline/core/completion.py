@@ -14,9 +14,9 @@ from .results import SubRunResult
 from .state import Run, Stage, SubRun, Verdict
 from .subruns.children import in_wrapper, put_subrun
 from .transitions import INHERITED_PHASES
-from .verdict.run_verdict import Judged, judge_run, judge_subrun, run_case
-from .verdict.subrun_context import Case, case_of, label_mismatch, result_of, run_ledger
-from .verdict.subrun_verdict import subrun_failure
+from .verdict.run_verdict import judge_run, run_context
+from .verdict.subrun_context import SubRunContext, label_mismatch, result_of, run_ledger, subrun_context
+from .verdict.subrun_verdict import Decision, judge_subrun, subrun_failure
 
 ALERT_PHASES = frozenset({Phase.HUNG, Phase.TERMINATED, Phase.UNKNOWN})
 """Ends that the alert channel is told of (contract §3); a cancel is never told."""
@@ -33,8 +33,8 @@ def close_subruns(run: Run) -> Run:
         return run
     for subrun in (run.subruns[subrun.index - 1] for subrun in open_):
         if _settled(run, subrun):
-            case = case_of(run, subrun)
-            run = _give(run, case, judge_subrun(case))
+            case = subrun_context(run, subrun)
+            run = _record_verdict(run, case, judge_subrun(case))
     return run
 
 
@@ -62,7 +62,7 @@ def _ended_before_the_run(subrun: SubRun) -> bool:
     return not any(child.ended_by == "runner-over" for child in subrun.children) and not in_wrapper(subrun)
 
 
-def _give(run: Run, case: Case, judged: Judged) -> Run:
+def _record_verdict(run: Run, case: SubRunContext, judged: Decision) -> Run:
     """Fix the verdict of a sub-run and ask for its post."""
     failing = judged.phase is Phase.FAILED or subrun_failure(case) is not None
     result = result_of(case, judged.phase, judged.reason, failing=failing)
@@ -76,11 +76,11 @@ def _give(run: Run, case: Case, judged: Judged) -> Run:
         run = outbox.notice(run, f"label-{subrun.index}", text)
     if judged.phase.value in run.request.settings.post_phases and run.cancel is None:
         key = f"{run.request.run_id}/{subrun.index:03d}"
-        run = outbox.ask(run, key, "subrun", subrun_payload(run, result, key), subrun.index)
+        run = outbox.request_post(run, key, "subrun", subrun_payload(run, result, key), subrun.index)
     return run
 
 
-def judge_if_over(run: Run, phase: Phase) -> Run:
+def complete_run(run: Run, phase: Phase) -> Run:
     """Judge the run if it is over and settled, was cancelled, or passed a limit; else look whether a person should."""
     if run.cancel is not None or timeouts.never_started(run, phase):
         return _judge_run(run)
@@ -91,7 +91,7 @@ def judge_if_over(run: Run, phase: Phase) -> Run:
     if timeouts.limit_passed(run) is not None and phase is Phase.RUNNING:
         return _judge_run(run)
     if timeouts.is_quiet(run):
-        text = f"Nothing has moved for {run.request.settings.quiet_limit_s:.0f} s. {timeouts.describe(run)}"
+        text = f"Nothing has moved for {run.request.settings.quiet_limit_s:.0f} s. {timeouts.describe_quiet(run)}"
         return outbox.notice(run, "quiet", text)
     return run
 
@@ -101,13 +101,13 @@ def _judge_run(run: Run) -> Run:
     for subrun in run.subruns:
         ended = subrun.ended_watched_s is not None and _ended_before_the_run(subrun)
         if subrun.result is None and ended and run.request.categorized:
-            own = case_of(run, subrun)
-            run = _give(run, own, judge_subrun(own))
-    whole = run_case(run)
+            own = subrun_context(run, subrun)
+            run = _record_verdict(run, own, judge_subrun(own))
+    whole = run_context(run)
     judged = judge_run(whole)
     for sub in whole.cases:
         if sub is not None:
-            run = _give(run, sub._replace(run=run), _unfinished_verdict(run, sub, judged))
+            run = _record_verdict(run, sub._replace(run=run), _unfinished_verdict(run, sub, judged))
     results = results_of(run)
     verdict = Verdict(
         phase=judged.phase,
@@ -119,7 +119,7 @@ def _judge_run(run: Run) -> Run:
     return _closing_post(_alert(run, verdict), verdict, results)
 
 
-def _unfinished_verdict(run: Run, case: Case, judged: Judged) -> Judged:
+def _unfinished_verdict(run: Run, case: SubRunContext, judged: Decision) -> Decision:
     """A run that is one sub-run shares its verdict; an unfinished one of several takes it where the end was the run's."""
     if not run.request.categorized or judged.phase in INHERITED_PHASES:
         return judged
@@ -134,7 +134,7 @@ def results_of(run: Run) -> tuple[SubRunResult, ...]:
 def _alert(run: Run, verdict: Verdict) -> Run:
     if verdict.phase not in ALERT_PHASES:
         return run
-    return outbox.ask_alert(run, "end", f"{verdict.phase}: {verdict.reason.text}")
+    return outbox.request_alert(run, "end", f"{verdict.phase}: {verdict.reason.text}")
 
 
 def _closing_post(run: Run, verdict: Verdict, results: tuple[SubRunResult, ...]) -> Run:
@@ -150,4 +150,4 @@ def _closing_post(run: Run, verdict: Verdict, results: tuple[SubRunResult, ...])
         return run
     key = f"{run.request.run_id}/run"
     payload = run_payload(run, verdict, results, key, sentence=" ".join(sentences), notes=closing_notes(run))
-    return outbox.ask(run, key, "run", payload)
+    return outbox.request_post(run, key, "run", payload)

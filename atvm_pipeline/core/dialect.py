@@ -18,7 +18,7 @@ from .text import one_line
 
 PATTERN_INPUT_MAX = 4096
 """Characters of a line or a name that a dialect's pattern may be applied to."""
-PATTERN_CHARS_MAX = 2000
+DIALECT_PATTERN_CHARS_MAX = 2000
 DIALECT_CHARS_MAX = 64 * 1024
 LINES_TRIED_MAX = 20
 KEY_DOTS_MAX = 500
@@ -152,8 +152,8 @@ def _problem(name: str, value: str) -> str | None:
     """Why `value` cannot be used for the setting `name`, with what to do; None if it can."""
     if name in _PATHS:
         return _path_problem(value)
-    if len(value) > PATTERN_CHARS_MAX:
-        return f"is longer than {PATTERN_CHARS_MAX} characters; make it shorter"
+    if len(value) > DIALECT_PATTERN_CHARS_MAX:
+        return f"is longer than {DIALECT_PATTERN_CHARS_MAX} characters; make it shorter"
     if not value:
         return None if name in _MAY_BE_EMPTY else "must not be empty; leave it out to keep the default"
     try:

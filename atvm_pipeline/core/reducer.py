@@ -10,7 +10,7 @@ from typing import NamedTuple, assert_never
 from msgspec.structs import replace
 
 from . import timeouts
-from .completion import close_subruns, judge_if_over
+from .completion import close_subruns, complete_run
 from .console.scanner import ScannerState
 from .effects import Effect, EndWatching, PingServer, PostMessage
 from .events import (
@@ -52,30 +52,30 @@ REPLACED_MAX = 20
 """Replacements of the log remembered."""
 
 
-class Step(NamedTuple):
+class Reduction(NamedTuple):
     """What one event makes of a run."""
 
     run: Run
     effects: tuple[Effect, ...]
 
 
-def begin(event: RunRequested) -> Step:
+def begin_run(event: RunRequested) -> Reduction:
     """The state of a run that was asked for; the first event of every journal."""
     subruns = () if event.categorized else (SubRun(index=1),)
     log = LogPosition(end=event.log_start, scanner=ScannerState(offset=event.log_start))
     run = Run(seq=event.seq, request=event, at=event.at, watched_s=event.watched_s, log=log, subruns=subruns)
-    return Step(run, ())
+    return Reduction(run, ())
 
 
-def reduce(run: Run, event: Event) -> Step:
+def reduce(run: Run, event: Event) -> Reduction:
     """Apply one event.  An event that was applied before (by its `seq`) changes nothing and asks for nothing."""
     if event.seq <= run.seq:
-        return Step(run, ())
+        return Reduction(run, ())
     before = run
     # The watched axis never runs backwards, whatever a source says.
     run = replace(run, seq=event.seq, at=event.at, watched_s=max(run.watched_s, event.watched_s))
     run = _settle_time(before, _apply(run, event))
-    return Step(run, _effects(before, run))
+    return Reduction(run, _effects(before, run))
 
 
 def replay(events: Iterable[Event]) -> Run:
@@ -85,7 +85,7 @@ def replay(events: Iterable[Event]) -> Run:
         if run is not None:
             run = reduce(run, event).run
         elif isinstance(event, RunRequested):
-            run = begin(event).run
+            run = begin_run(event).run
         else:
             raise ValueError(f"a journal begins with run-requested, not with {type(event).__name__}")
     if run is None:
@@ -107,11 +107,11 @@ def is_finished(run: Run) -> bool:
 
 def next_deadline(run: Run) -> float | None:
     """The point on the watched axis at which a `ClockTicked` matters next; None if time alone changes nothing."""
-    moments = outbox.deadlines(run) + undelivered.deadlines(run)
+    moments = outbox.post_deadlines(run) + undelivered.lateness_deadlines(run)
     if run.verdict is None:
         settle = run.request.settings.settle_s
         if run.over_watched_s is None:
-            moments += [at for at in timeouts.deadlines(run, phase_of(run)) if at > run.watched_s]
+            moments += [at for at in timeouts.timeout_deadlines(run, phase_of(run)) if at > run.watched_s]
         else:
             moments.append(run.over_watched_s + settle)
         moments += [
@@ -157,9 +157,9 @@ def _apply(run: Run, event: Event) -> Run:
                 return _ignored(run)
             return replace(run, cancel=event)
         case DeliverySettled():
-            return attempts.settle(run, event)
+            return attempts.settle_post(run, event)
         case ServerPinged():
-            return attempts.pinged(run, event)
+            return attempts.on_ping(run, event)
         case ResendRequested():
             return outbox.resend(run, event.key)
         case _:
@@ -304,14 +304,14 @@ def _settle_time(before: Run, run: Run) -> Run:
     if run.outbox is not before.outbox:
         run = undelivered.note_lost(run)
     run = undelivered.note_late(run)
-    return run if run.stopping else outbox.begin_due(run)
+    return run if run.stopping else outbox.start_due(run)
 
 
 def _judge(run: Run) -> Run:
     if run.verdict is not None:
         return run
     run = each_stream(run, _summary_awaited)
-    run = judge_if_over(close_subruns(_over(run)), phase_of(run))
+    run = complete_run(close_subruns(_over(run)), phase_of(run))
     return outbox.drop_unbegun(run) if run.cancel is not None else run
 
 

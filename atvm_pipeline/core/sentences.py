@@ -6,13 +6,13 @@ from .events import LogReplaced, RunRequested
 from .hosts.requested_hosts import RequestedHosts, by_form_text, hosts_note
 from .reasons import REASONS
 from .state import ARTIFACTS_MAX, Evidence, Reason, Run
-from .text import NAMES_SHOWN, names
+from .text import NAMES_JOINED_MAX, join_names
 
-LINE_CHARS_MAX = 120
+QUOTED_LINE_CHARS_MAX = 120
 """Characters of a log line that a sentence quotes."""
 
 
-def reason(code: str, evidence: Iterable[Evidence] = (), **words: object) -> Reason:
+def make_reason(code: str, evidence: Iterable[Evidence] = (), **words: object) -> Reason:
     """A reason with its sentence filled in.  Raises KeyError for a code that is not in the closed list."""
     return Reason(code=code, text=REASONS[code].format(**words), evidence=tuple(evidence))
 
@@ -34,7 +34,7 @@ def and_form(found: Reason, request: RunRequested, idle: Sequence[str]) -> Reaso
     )
 
 
-def log_at(run: Run, offset: int | None) -> list[Evidence]:
+def log_evidence(run: Run, offset: int | None) -> list[Evidence]:
     """Evidence: a place in the runner's log.  After a rotation `file_begin` is the offset of the first byte of its last file."""
     if offset is None:
         return []
@@ -50,15 +50,15 @@ def plural(number: int, noun: str) -> str:
 def specs_named(named: Sequence[str], missing: int) -> str:
     """The specs without a result, `missing` in all: by name, and the number of those that have no name."""
     unnamed = missing - len(named)
-    if len(named) < NAMES_SHOWN and unnamed:
+    if len(named) < NAMES_JOINED_MAX and unnamed:
         return ", ".join([*named, f"{unnamed} that never began"])
-    shown = ", ".join(named[:NAMES_SHOWN])
-    return shown if missing <= NAMES_SHOWN else f"{shown} and {missing - NAMES_SHOWN} more"
+    shown = ", ".join(named[:NAMES_JOINED_MAX])
+    return shown if missing <= NAMES_JOINED_MAX else f"{shown} and {missing - NAMES_JOINED_MAX} more"
 
 
 def hosts_named(hosts: Sequence[str]) -> str:
     """`host a` or `hosts a, b`."""
-    return f"host {hosts[0]}" if len(hosts) == 1 else f"hosts {names(hosts)}"
+    return f"host {hosts[0]}" if len(hosts) == 1 else f"hosts {join_names(hosts)}"
 
 
 def checked_hosts_note(request: RunRequested) -> str:
@@ -67,7 +67,7 @@ def checked_hosts_note(request: RunRequested) -> str:
     return hosts_note(RequestedHosts(sources, request.not_checked))
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """A duration for a person: `45 s`, `12 min`, `3 h 05 min`."""
     if seconds < 60:  # noqa: PLR2004 - a minute
         return f"{seconds:.0f} s"

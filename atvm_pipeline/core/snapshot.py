@@ -13,10 +13,10 @@ from .facts import Instant
 from .phases import Phase
 from .reducer import phase_of
 from .results import HostResult, Ledger, SpecResult, SubRunResult
-from .sentences import checked_hosts_note, gap_notes, reason
+from .sentences import checked_hosts_note, gap_notes, make_reason
 from .state import Post, Run
 from .verdict.report_notes import run_report_notes
-from .verdict.run_verdict import run_case
+from .verdict.run_verdict import run_context
 from .verdict.subrun_context import reason_dict, run_ledger
 
 SCHEMA = 1
@@ -114,10 +114,10 @@ def subrun_files(view: Snapshot) -> dict[int, SubRunFile]:
 def _fields(run: Run) -> dict[str, Any]:
     phase = phase_of(run)
     verdict = run.verdict
-    results = results_of(run) if verdict is not None else run_case(run).results
+    results = results_of(run) if verdict is not None else run_context(run).results
     subruns = tuple(_subrun_view(run, result) for result in results)
     ledger = verdict.ledger if verdict is not None else run_ledger(run, results)
-    why = verdict.reason if verdict is not None else reason(phase.value.lower())
+    why = verdict.reason if verdict is not None else make_reason(phase.value.lower())
     cancel = run.cancel
     return {
         "build_name": run.request.build_name,

@@ -49,7 +49,7 @@ LAUNCHES_MAX = 100
 """Command lines remembered whose child has not printed anything yet."""
 ERRORS_MAX = 20
 """Error blocks remembered per child."""
-UNPLACED_MAX = 100
+RUN_UNPLACED_MAX = 100
 """Lines remembered per child that fit nowhere, and as many of a run that stand in front of its first child."""
 
 

@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 
 CUT = "…"
-NAMES_SHOWN = 5
+NAMES_JOINED_MAX = 5
 """Names listed in one sentence; the rest is counted."""
 _DANGEROUS = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Unicode categories: control, format (bidi marks), surrogates, private, unassigned, line and paragraph separators."""
@@ -35,7 +35,7 @@ def one_line(text: str, max_chars: int) -> str:
     )
 
 
-def code(text: str, max_chars: int = 120) -> str:
+def code_span(text: str, max_chars: int = 120) -> str:
     """`text` as a code span that it cannot leave: no mention, no link, no formatting inside.
 
     Mattermost turns `<url|text>` and `<!all>` into links and mentions even in code, so `<` goes; U+200B behind `@`
@@ -45,14 +45,16 @@ def code(text: str, max_chars: int = 120) -> str:
     return f"`{safe}`" if safe.strip() else "`-`"
 
 
-def escaped(json: bytes) -> bytes:
+def escape_json(json: bytes) -> bytes:
     """JSON text, UTF-8, that says the same and holds no character that a terminal could obey, whoever prints it."""
     if json.isascii() and b"\x7f" not in json:
         return json
     return _UNSEEN.sub(lambda found: f"\\u{ord(found[0].decode()):04x}".encode(), json)
 
 
-def names(items: Sequence[str], shown_max: int = NAMES_SHOWN, *, show: Callable[[str], str] = str) -> str:
+def join_names(
+    items: Sequence[str], shown_max: int = NAMES_JOINED_MAX, *, show: Callable[[str], str] = str
+) -> str:
     """Return a list for a sentence, its length bounded; `show` makes an item fit for it."""
     shown = ", ".join(map(show, items[:shown_max]))
     return shown if len(items) <= shown_max else f"{shown} and {len(items) - shown_max} more"

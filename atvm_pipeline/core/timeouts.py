@@ -4,13 +4,13 @@ All in watched seconds, the monotonic time in which a watcher watched.
 """
 
 from .phases import Phase
-from .sentences import and_text, duration, log_at, reason
+from .sentences import and_text, format_duration, log_evidence, make_reason
 from .state import Evidence, Reason, Run
 from .subruns.children import open_child, spec_runs
 
 PROCESSES_SHOWN = 8
 """Processes named in the sentence about a hang."""
-EVIDENCE_MAX = 20
+PROCESS_EVIDENCE_MAX = 20
 """Processes in its evidence."""
 
 
@@ -43,16 +43,16 @@ def limit_passed(run: Run) -> Reason | None:
     settings = run.request.settings
     total = settings.total_limit_s
     if total is not None and run.seen_watched_s is not None and run.watched_s - run.seen_watched_s >= total:
-        return reason("total-limit", _evidence(run), limit=duration(total))
+        return make_reason("total-limit", _evidence(run), limit=format_duration(total))
     quiet = quiet_s(run)
     if quiet >= settings.quiet_limit_s and open_child(run) is not None:
         cause = hang_cause(run)
         if cause is not None:
-            found = reason("quiet-with-cause", _evidence(run), quiet=duration(quiet), cause=cause)
-            return and_text(found, describe(run))
+            found = make_reason("quiet-with-cause", _evidence(run), quiet=format_duration(quiet), cause=cause)
+            return and_text(found, describe_quiet(run))
     if quiet >= settings.stall_limit_s:
-        found = reason("stalled", _evidence(run), quiet=duration(quiet))
-        return and_text(found, describe(run))
+        found = make_reason("stalled", _evidence(run), quiet=format_duration(quiet))
+        return and_text(found, describe_quiet(run))
     return None
 
 
@@ -66,7 +66,7 @@ def is_quiet(run: Run) -> bool:
     return open_child(run) is not None and quiet_s(run) >= run.request.settings.quiet_limit_s
 
 
-def describe(run: Run) -> str:
+def describe_quiet(run: Run) -> str:
     """What was going on: the spec, and the processes."""
     child = open_child(run)
     if child is None:
@@ -92,13 +92,13 @@ def _evidence(run: Run) -> list[Evidence]:
             "role": process.role,
             "state": process.state,
         }
-        for process in run.processes[:EVIDENCE_MAX]
+        for process in run.processes[:PROCESS_EVIDENCE_MAX]
     ]
     clock: Evidence = {"kind": "clock", "quiet_s": round(quiet_s(run), 3)}
-    return [*log_at(run, offset), clock, *processes]
+    return [*log_evidence(run, offset), clock, *processes]
 
 
-def deadlines(run: Run, phase: Phase) -> list[float]:
+def timeout_deadlines(run: Run, phase: Phase) -> list[float]:
     """Points on the watched axis at which a limit passes, past ones included."""
     settings = run.request.settings
     if phase is Phase.PENDING:

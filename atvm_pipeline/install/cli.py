@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from . import deploy, release_build, uninstall
-from .deploy import Step
+from .deploy import DeployStep
 from .interpreter import Interpreter, examine, make_wheelhouse, missing_wheels
 from .layout import CANNOT_WRITE, DATA, IN_USE, SWEEP_UNIT, UNAVAILABLE, USAGE, Places, Problem, shown
 from .release_content import Release, Source, read_release, read_source, releases_in
@@ -24,7 +24,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 PROG = "install-atvm-watcher-service.sh"
 
 
-class Parser(argparse.ArgumentParser):
+class InstallParser(argparse.ArgumentParser):
     """argparse with our exit code for a wrong call, and one line instead of a page."""
 
     def error(self, message: str) -> NoReturn:
@@ -34,7 +34,7 @@ class Parser(argparse.ArgumentParser):
 
 def parser() -> argparse.ArgumentParser:
     """The options."""
-    made = Parser(
+    made = InstallParser(
         prog=PROG,
         description="Install, upgrade, roll back or remove the watcher service on this controller.",
         allow_abbrev=False,
@@ -153,17 +153,17 @@ def _install(args: argparse.Namespace, places: Places) -> None:
         _say(f"next: {places.package}/bin/atvm-pipeline doctor")
 
 
-def _build(source: Source, interpreter: Interpreter, wheelhouse: Path | None, folder: Path) -> Step:
+def _build(source: Source, interpreter: Interpreter, wheelhouse: Path | None, folder: Path) -> DeployStep:
     where = f"packages from {wheelhouse}" if wheelhouse is not None else "packages from the index"
 
     def do() -> None:
         _say(f"making {folder.name}: this takes some seconds, and the time to get the packages")
         release_build.make_release(source, interpreter, wheelhouse, folder)
 
-    return Step(f"release: {folder.name} in {folder.parent}, Python {interpreter}, {where}", do)
+    return DeployStep(f"release: {folder.name} in {folder.parent}, Python {interpreter}, {where}", do)
 
 
-def _lay(places: Places, release: Path, content: Path) -> list[Step]:
+def _lay(places: Places, release: Path, content: Path) -> list[DeployStep]:
     """What lies around the releases, as `release` needs it; `content` has the same files, already now."""
     wanted = unit_files(content)
     names = [path.name for path in (content / "bin").iterdir() if path.is_file() and path.name != "run-tests"]
@@ -242,7 +242,7 @@ def _alone(places: Places, *, make: bool) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _perform(steps: list[Step], *, dry: bool) -> None:
+def _perform(steps: list[DeployStep], *, dry: bool) -> None:
     for step in steps:
         if not dry:
             step.do()

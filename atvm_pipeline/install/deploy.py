@@ -22,14 +22,14 @@ ENV_TEMPLATE = """\
 """
 
 
-class Step(NamedTuple):
+class DeployStep(NamedTuple):
     """One change: what it is, in a line for a person, and the doing of it."""
 
     text: str
     do: Callable[[], None]
 
 
-def switch(places: Places, release: Path) -> list[Step]:
+def switch(places: Places, release: Path) -> list[DeployStep]:
     """`current` names that release, `previous` the one before; one rename each."""
     before = places.target(places.current)
     if before == release:
@@ -41,7 +41,7 @@ def switch(places: Places, release: Path) -> list[Step]:
             point(places.previous, f"releases/{before.name}")
         point(places.current, f"releases/{release.name}")
 
-    return [Step(f"current: {release.name}{was}", do)]
+    return [DeployStep(f"current: {release.name}{was}", do)]
 
 
 def point(link: Path, to: str) -> None:
@@ -57,7 +57,7 @@ def point(link: Path, to: str) -> None:
         os.close(descriptor)
 
 
-def links(places: Places, wanted: dict[str, str]) -> list[Step]:
+def links(places: Places, wanted: dict[str, str]) -> list[DeployStep]:
     """The links at the package root; what lies there under such a name and is no link is moved aside, not deleted."""
     steps = []
     in_the_way = [name for name in (*wanted, "current", "previous", "releases") if _foreign(places, name)]
@@ -73,7 +73,9 @@ def links(places: Places, wanted: dict[str, str]) -> list[Step]:
             path.unlink()
 
     if missing or stale:
-        steps.append(Step(f"links: {', '.join([*missing, *(f'no {path.name}' for path in stale)])}", do))
+        steps.append(
+            DeployStep(f"links: {', '.join([*missing, *(f'no {path.name}' for path in stale)])}", do)
+        )
     return steps
 
 
@@ -105,7 +107,7 @@ def _entries(folder: Path) -> list[Path]:
         return []
 
 
-def _move_aside(places: Places, paths: list[Path]) -> Step:
+def _move_aside(places: Places, paths: list[Path]) -> DeployStep:
     folder = places.replaced / dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%S.%fZ")
 
     def do() -> None:
@@ -117,10 +119,10 @@ def _move_aside(places: Places, paths: list[Path]) -> Step:
                 (folder / path.name).write_bytes(path.read_bytes())
 
     names = ", ".join(path.name for path in paths)
-    return Step(f"kept: {names} (not as we left it) is now in {folder}", do)
+    return DeployStep(f"kept: {names} (not as we left it) is now in {folder}", do)
 
 
-def units(places: Places, wanted: dict[str, bytes], ours: dict[str, set[bytes]]) -> list[Step]:
+def units(places: Places, wanted: dict[str, bytes], ours: dict[str, set[bytes]]) -> list[DeployStep]:
     """The units as `wanted` has them; `ours` is every content that any installed release has under a name.
 
     A unit that somebody changed is kept aside before it is replaced; drop-ins are never touched.
@@ -142,19 +144,19 @@ def units(places: Places, wanted: dict[str, bytes], ours: dict[str, set[bytes]])
 
     if write or remove:
         words = [*sorted(write), *(f"no {name}" for name in sorted(remove))]
-        steps.append(Step(f"units: {', '.join(words)} in {places.units}", do))
+        steps.append(DeployStep(f"units: {', '.join(words)} in {places.units}", do))
     return steps
 
 
-def service_manager(places: Places, *, changed: bool, sweep: bool) -> list[Step]:
+def service_manager(places: Places, *, changed: bool, sweep: bool) -> list[DeployStep]:
     """Let systemd read the units again, and enable the sweep at boot."""
     if places.prefixed:
         return []
     steps = []
     if SYSTEMD.is_dir() and (changed or _is_behind()):
-        steps.append(Step("systemd: units loaded", lambda: _systemctl("daemon-reload")))
+        steps.append(DeployStep("systemd: units loaded", lambda: _systemctl("daemon-reload")))
     if sweep and systemctl("is-enabled", SWEEP_UNIT).output.strip() != "enabled":
-        steps.append(Step(f"systemd: {SWEEP_UNIT} enabled", lambda: _systemctl("enable", SWEEP_UNIT)))
+        steps.append(DeployStep(f"systemd: {SWEEP_UNIT} enabled", lambda: _systemctl("enable", SWEEP_UNIT)))
     return steps
 
 
@@ -170,7 +172,7 @@ def _systemctl(*words: str) -> None:
         raise Problem(UNAVAILABLE, f"systemctl {' '.join(words)} failed: {answer.why}")
 
 
-def environment_file(places: Places) -> list[Step]:
+def environment_file(places: Places) -> list[DeployStep]:
     """A template, where there is no environment file yet.  One that is there is never changed."""
     if places.env_file.exists() or places.env_file.is_symlink():
         return []
@@ -179,23 +181,25 @@ def environment_file(places: Places) -> list[Step]:
         places.env_file.parent.mkdir(parents=True, exist_ok=True)
         write_whole(places.env_file, ENV_TEMPLATE.encode(), 0o600)
 
-    return [Step(f"environment: {places.env_file} made (0600): put MATTERMOST_ATVM_WEBHOOK into it", do)]
+    return [
+        DeployStep(f"environment: {places.env_file} made (0600): put MATTERMOST_ATVM_WEBHOOK into it", do)
+    ]
 
 
-def state_root(places: Places) -> list[Step]:
+def state_root(places: Places) -> list[DeployStep]:
     """The state root, for its owner alone."""
     folder = places.state_root()
     if folder.is_dir():
         mode = folder.stat().st_mode & 0o7777
         if not mode & 0o077:
             return []
-        return [Step(f"state: {folder} is now 0700 (was {mode:04o})", lambda: folder.chmod(0o700))]
+        return [DeployStep(f"state: {folder} is now 0700 (was {mode:04o})", lambda: folder.chmod(0o700))]
 
     def do() -> None:
         folder.parent.mkdir(parents=True, exist_ok=True)
         folder.mkdir(mode=0o700)
 
-    return [Step(f"state: {folder} made (0700)", do)]
+    return [DeployStep(f"state: {folder} made (0700)", do)]
 
 
 def write_whole(path: Path, data: bytes, mode: int) -> None:

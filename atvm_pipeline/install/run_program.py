@@ -11,7 +11,7 @@ SYSTEMD = Path("/run/systemd/system")
 """sd_booted(3): this folder is there where systemd is PID 1."""
 
 
-class Answer(NamedTuple):
+class PipAnswer(NamedTuple):
     """What a program said."""
 
     code: int
@@ -30,7 +30,7 @@ class Answer(NamedTuple):
 
 def run(
     argv: Sequence[str | Path], environment: Mapping[str, str] | None = None, *, limit_s: float = 60.0
-) -> Answer:
+) -> PipAnswer:
     """Run a program to its end.  Never raises: what could not be run is an answer with code -1."""
     # A setting of the caller's own Python must not steer another one.
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
@@ -45,12 +45,12 @@ def run(
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired, ValueError) as error:
-        return Answer(-1, "", f"{argv[0]}: {getattr(error, 'strerror', None) or type(error).__name__}")
-    return Answer(
+        return PipAnswer(-1, "", f"{argv[0]}: {getattr(error, 'strerror', None) or type(error).__name__}")
+    return PipAnswer(
         done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
     )
 
 
-def systemctl(*words: str) -> Answer:
+def systemctl(*words: str) -> PipAnswer:
     """Ask systemd for something."""
     return run(["systemctl", "--no-ask-password", "--no-pager", *words])

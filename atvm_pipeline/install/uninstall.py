@@ -4,7 +4,7 @@ import shutil
 from functools import partial
 from pathlib import Path
 
-from .deploy import ENV_TEMPLATE, Step
+from .deploy import ENV_TEMPLATE, DeployStep
 from .layout import IN_USE, KEPT_RELEASES, SWEEP_UNIT, Places, Problem
 from .release_content import RECORD, releases_in
 from .releases_in_use import living_builds, used_releases
@@ -14,7 +14,7 @@ RUN_FILES = ("request.json", "state.json", "journal.jsonl")
 LIVING_SHOWN = 5
 
 
-def prune(places: Places, current: Path) -> list[Step]:
+def prune(places: Places, current: Path) -> list[DeployStep]:
     """Releases beyond the newest three go, but for those that `current` or `previous` name and those in use."""
     found = [release.folder for release in releases_in(places.releases)]
     kept = {folder.name for folder in found[:KEPT_RELEASES]} | {current.name}
@@ -26,9 +26,9 @@ def prune(places: Places, current: Path) -> list[Step]:
     steps = []
     for folder in old:
         if folder.name in used:
-            steps.append(Step(f"kept: {folder.name} is in use by {used[folder.name]}", _nothing))
+            steps.append(DeployStep(f"kept: {folder.name} is in use by {used[folder.name]}", _nothing))
         else:
-            steps.append(Step(f"pruned: {folder.name}", partial(_remove_release, folder)))
+            steps.append(DeployStep(f"pruned: {folder.name}", partial(_remove_release, folder)))
     return steps
 
 
@@ -59,18 +59,22 @@ def check_idle(places: Places) -> None:
         )
 
 
-def uninstall(places: Places, unit_names: set[str], *, purge_state: bool) -> list[Step]:
+def uninstall(places: Places, unit_names: set[str], *, purge_state: bool) -> list[DeployStep]:
     """Everything that an installation laid, the enabled sweep first, the package last."""
     present = sorted(name for name in unit_names if (places.units / name).exists())
     steps = []
     if not places.prefixed and SWEEP_UNIT in present:
-        steps.append(Step(f"systemd: {SWEEP_UNIT} disabled", lambda: _quiet("disable", "--now", SWEEP_UNIT)))
+        steps.append(
+            DeployStep(f"systemd: {SWEEP_UNIT} disabled", lambda: _quiet("disable", "--now", SWEEP_UNIT))
+        )
     if present:
         steps.append(
-            Step(f"units: removed {', '.join(present)}", lambda: _unlink([places.units / n for n in present]))
+            DeployStep(
+                f"units: removed {', '.join(present)}", lambda: _unlink([places.units / n for n in present])
+            )
         )
         if not places.prefixed and SYSTEMD.is_dir():
-            steps.append(Step("systemd: units loaded", lambda: _quiet("daemon-reload")))
+            steps.append(DeployStep("systemd: units loaded", lambda: _quiet("daemon-reload")))
     steps.extend(_package(places))
     steps.extend(_environment(places))
     steps.extend(_state(places, purge=purge_state))
@@ -87,7 +91,7 @@ def _unlink(paths: list[Path]) -> None:
         path.unlink(missing_ok=True)
 
 
-def _package(places: Places) -> list[Step]:
+def _package(places: Places) -> list[DeployStep]:
     if not places.package.is_dir():
         return []
     ours = [path for path in places.package.iterdir() if path.is_symlink()]
@@ -104,27 +108,29 @@ def _package(places: Places) -> list[Step]:
             places.package.rmdir()
 
     left = f", but for {', '.join(foreign)}, not ours" if foreign else ""
-    return [Step(f"package: removed {places.package}{left}", do)]
+    return [DeployStep(f"package: removed {places.package}{left}", do)]
 
 
-def _environment(places: Places) -> list[Step]:
+def _environment(places: Places) -> list[DeployStep]:
     try:
         untouched = places.env_file.read_text() == ENV_TEMPLATE
     except (OSError, ValueError):
-        return [Step(f"kept: {places.env_file}", _nothing)] if places.env_file.exists() else []
+        return [DeployStep(f"kept: {places.env_file}", _nothing)] if places.env_file.exists() else []
     if untouched:
         return [
-            Step(f"environment: removed {places.env_file} (the template, unchanged)", places.env_file.unlink)
+            DeployStep(
+                f"environment: removed {places.env_file} (the template, unchanged)", places.env_file.unlink
+            )
         ]
-    return [Step(f"kept: {places.env_file} (it may hold the webhook: remove it yourself)", _nothing)]
+    return [DeployStep(f"kept: {places.env_file} (it may hold the webhook: remove it yourself)", _nothing)]
 
 
-def _state(places: Places, *, purge: bool) -> list[Step]:
+def _state(places: Places, *, purge: bool) -> list[DeployStep]:
     folder = places.state_root()
     if not folder.is_dir():
         return []
     if not purge:
-        return [Step(f"kept: {folder} (state of all runs; --purge-state removes it)", _nothing)]
+        return [DeployStep(f"kept: {folder} (state of all runs; --purge-state removes it)", _nothing)]
     # Only what is ours: the setting may name any folder.
     ours = [path for path in folder.iterdir() if path.name in (".locks", ".archive") or _is_run(path)]
 
@@ -134,7 +140,7 @@ def _state(places: Places, *, purge: bool) -> list[Step]:
         if not any(folder.iterdir()):
             folder.rmdir()
 
-    return [Step(f"state: removed {folder}", do)]
+    return [DeployStep(f"state: removed {folder}", do)]
 
 
 def _is_run(path: Path) -> bool:

@@ -17,7 +17,7 @@ IN_USE = 75
 BAD_CONFIG = 78
 
 
-class Refused(PipelineError):  # noqa: N818 - a refusal is an answer, not an error
+class CommandError(PipelineError):
     """The command will not go on; nothing is lost and nothing was started."""
 
     def __init__(self, code: int, text: str, more: Sequence[str] = ()) -> None:

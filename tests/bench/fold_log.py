@@ -7,12 +7,12 @@ import json
 import sys
 from pathlib import Path
 
-from atvm_pipeline.shell.sources.finished_run import Finished, inspect_log
+from atvm_pipeline.shell.sources.finished_run import FinishedRun, inspect_log
 
 
 def main(log: Path) -> dict[str, int]:
     """Fold `log`; the numbers say whether the work was done."""
-    run = inspect_log(Finished(log=log, categorized=True, exit_code=0), on_bytes=lambda _: None)
+    run = inspect_log(FinishedRun(log=log, categorized=True, exit_code=0), on_bytes=lambda _: None)
     ledger = run.verdict.ledger if run.verdict is not None else None
     return {
         "bytes": run.log.end,

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from atvm_pipeline.core import facts as f
 from atvm_pipeline.core.console.scanner import ScannerState
 from atvm_pipeline.core.events import ClockTicked, Event, LogRead, RunnerExited, RunRequested, Settings
-from atvm_pipeline.core.reducer import begin, reduce
+from atvm_pipeline.core.reducer import begin_run, reduce
 
 AT = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 FACTS_PER_READ = 6
@@ -21,7 +21,7 @@ SCANNER = ScannerState()
 def fold(subruns: int, specs: int) -> float:
     """The seconds that `reduce` takes for a run of so many sub-runs with so many specs each."""
     settings = Settings(post_phases=())
-    run = begin(
+    run = begin_run(
         RunRequested(
             seq=1,
             at=AT,

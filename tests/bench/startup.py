@@ -17,7 +17,7 @@ from time import perf_counter
 
 from atvm_pipeline.core.codec import encode_state
 from atvm_pipeline.core.snapshot import state_file
-from atvm_pipeline.shell.sources.finished_run import Finished, inspect_log
+from atvm_pipeline.shell.sources.finished_run import FinishedRun, inspect_log
 from atvm_pipeline.shell.state_dir.paths import Paths
 from atvm_pipeline.shell.system.files import make_folder, write_whole
 from tests.bench.console_log import write_log
@@ -69,7 +69,7 @@ def _write_state(folder: Path) -> None:
     log = folder / "runner.log"
     write_log(log, 1, lines_per_spec=1)
     run = inspect_log(
-        Finished(log=log, build_name=BUILD, categorized=True, exit_code=0), on_bytes=lambda _: None
+        FinishedRun(log=log, build_name=BUILD, categorized=True, exit_code=0), on_bytes=lambda _: None
     )
     paths = Paths(folder / "one", BUILD)
     make_folder(paths.folder)

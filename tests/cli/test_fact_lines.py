@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from atvm_pipeline.cli.fact_lines import describe
+from atvm_pipeline.cli.fact_lines import describe_fact
 from atvm_pipeline.core import facts as f
 
 CHILD = f.ChildDescribed(offset=0, cypress="12.17.4", browser="Chrome 116")
@@ -20,13 +20,13 @@ CHILD = f.ChildDescribed(offset=0, cypress="12.17.4", browser="Chrome 116")
     ],
 )
 def test_a_child_is_described_by_what_its_header_says(change: dict[str, object], line: str) -> None:
-    assert describe(msgspec.structs.replace(CHILD, **change)) == line
+    assert describe_fact(msgspec.structs.replace(CHILD, **change)) == line
 
 
 def test_a_skipped_row_shows_no_counts() -> None:
     row = f.SpecSummarised(offset=0, spec="a.cy.ts", mark="skipped", counts=f.Counts(), skipped=True)
 
-    assert describe(row) == "final table, a.cy.ts: skipped, SKIPPED"
+    assert describe_fact(row) == "final table, a.cy.ts: skipped, SKIPPED"
 
 
 def test_failed_specs_stand_in_the_totals() -> None:
@@ -34,6 +34,6 @@ def test_failed_specs_stand_in_the_totals() -> None:
         offset=0, verdict="failed", failed=1, total=2, counts=f.Counts(tests=2, passing=1, failing=1)
     )
 
-    assert describe(totals) == (
+    assert describe_fact(totals) == (
         "totals: failed (1 of 2 specs failed), 2 tests, 1 passing, 1 failing, 0 pending, 0 skipped"
     )

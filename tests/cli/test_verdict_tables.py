@@ -5,7 +5,7 @@ If this fails, run `pytest --rewrite tests/cli/test_verdict_tables.py`, and comm
 
 import re
 
-from atvm_pipeline.cli.verdict_tables import as_data, diagram, event_tags, render
+from atvm_pipeline.cli.verdict_tables import as_data, diagram, event_tags, render_tables
 from atvm_pipeline.core.phases import Phase
 from atvm_pipeline.core.state import Stage
 from atvm_pipeline.core.transitions import (
@@ -23,9 +23,9 @@ GOLDEN = PROJECT / "fixtures" / "verdicts.txt"
 
 def test_the_tables_are_those_of_the_golden_file(*, rewrite: bool) -> None:
     if rewrite:
-        GOLDEN.write_text(render())
+        GOLDEN.write_text(render_tables())
 
-    assert GOLDEN.read_text() == render()
+    assert GOLDEN.read_text() == render_tables()
 
 
 def test_every_phase_and_stage_has_a_row_and_every_cell_names_what_exists() -> None:

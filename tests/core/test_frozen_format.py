@@ -20,7 +20,7 @@ from msgspec import inspect
 from atvm_pipeline.core.codec import decode_event, decode_state, encode_state
 from atvm_pipeline.core.effects import Effect
 from atvm_pipeline.core.events import Event, RunRequested
-from atvm_pipeline.core.reducer import begin, reduce
+from atvm_pipeline.core.reducer import begin_run, reduce
 from atvm_pipeline.core.snapshot import StateFile, SubRunFile, state_file
 from atvm_pipeline.core.state import Run
 from atvm_pipeline.shell.state_dir.records import (
@@ -85,7 +85,7 @@ def blank(key: str, text: Any) -> Any:
 def fold(journal: Path) -> tuple[Run, list[Effect]]:
     first, *rest = [decode_event(line) for line in journal.read_bytes().splitlines()]
     assert isinstance(first, RunRequested)
-    step = begin(first)
+    step = begin_run(first)
     effects = list(step.effects)
     for event in rest:
         step = reduce(step.run, event)

@@ -10,7 +10,7 @@ from atvm_pipeline.core.events import ArtifactWritten, WatcherStopped
 from atvm_pipeline.core.junit.report import Report, ReportedSpec
 from atvm_pipeline.core.snapshot import state_file
 from atvm_pipeline.core.subruns import final_tables
-from atvm_pipeline.core.text import escaped
+from atvm_pipeline.core.text import escape_json
 from atvm_pipeline.core.verdict import subrun_context
 from tests.support.run_builder import BEGIN, Story, counts
 
@@ -104,6 +104,6 @@ def test_a_file_says_the_same_and_holds_nothing_that_a_terminal_obeys(text: str)
 
 
 def test_plain_text_is_left_as_it_is() -> None:
-    assert escaped("größer ✖ 日本 😀".encode()) == "größer ✖ 日本 😀".encode()
-    assert escaped(b"plain") == b"plain"
-    assert escaped(b"\x7f") == b"\\u007f"
+    assert escape_json("größer ✖ 日本 😀".encode()) == "größer ✖ 日本 😀".encode()
+    assert escape_json(b"plain") == b"plain"
+    assert escape_json(b"\x7f") == b"\\u007f"

@@ -9,7 +9,7 @@ from atvm_pipeline.core.codec import decode_event, decode_state, encode_event, e
 from atvm_pipeline.core.console.scanner import ScannerState
 from atvm_pipeline.core.errors import DataError
 from atvm_pipeline.core.events import ClockTicked, LogRead, LogReplaced, RunnerStarted
-from atvm_pipeline.core.messages.outbox import ask
+from atvm_pipeline.core.messages.outbox import request_post
 from atvm_pipeline.core.phases import TERMINAL_PHASES, Phase
 from atvm_pipeline.core.reasons import REASONS
 from atvm_pipeline.core.reducer import next_deadline, reduce, replay
@@ -124,7 +124,7 @@ def test_a_second_end_is_only_counted() -> None:
 def test_a_key_is_asked_for_once() -> None:
     story = finished()
 
-    assert ask(story.run, story.run.outbox[0].key, "subrun", "{}") == story.run
+    assert request_post(story.run, story.run.outbox[0].key, "subrun", "{}") == story.run
 
 
 def test_state_and_journal_go_to_bytes_and_back() -> None:

@@ -12,7 +12,7 @@ from atvm_pipeline.core.codec import decode_event, decode_state, encode_event, e
 from atvm_pipeline.core.effects import Effect
 from atvm_pipeline.core.events import Event, RunRequested
 from atvm_pipeline.core.phases import TERMINAL_PHASES
-from atvm_pipeline.core.reducer import begin, is_finished, phase_of, reduce
+from atvm_pipeline.core.reducer import begin_run, is_finished, phase_of, reduce
 from atvm_pipeline.core.snapshot import snapshot, state_file
 from atvm_pipeline.core.state import Run
 
@@ -24,7 +24,7 @@ def read(recorded: Path) -> list[Event]:
 def fold(events: list[Event]) -> tuple[Run, list[Effect]]:
     first, *rest = events
     assert isinstance(first, RunRequested)
-    run = begin(first).run
+    run = begin_run(first).run
     effects: list[Effect] = []
     for event in rest:
         step = reduce(run, event)
@@ -49,7 +49,7 @@ def test_a_recorded_run_gives_its_state_and_effects(recorded: Path, *, rewrite: 
 def test_a_recorded_run_cut_and_reloaded_at_every_event_ends_the_same(recorded: Path) -> None:
     events = read(recorded)
     whole, effects = fold(events)
-    run = begin(events[0]).run
+    run = begin_run(events[0]).run
     asked: list[Effect] = []
     for event in events[1:]:
         reloaded = decode_state(encode_state(state_file(run)))
@@ -73,7 +73,7 @@ def test_a_recorded_run_with_every_event_doubled_changes_nothing(recorded: Path)
 
 def test_every_kind_of_event_in_a_recorded_run_was_consumed(recorded: Path) -> None:
     first, *rest = read(recorded)
-    run = begin(first).run
+    run = begin_run(first).run
     kinds: dict[str, bool] = {}
     for event in rest:
         after = reduce(run, event).run
@@ -87,7 +87,7 @@ def test_every_kind_of_event_in_a_recorded_run_was_consumed(recorded: Path) -> N
 
 def test_a_terminal_phase_is_never_left_and_a_ledger_always_balances(recorded: Path) -> None:
     first, *rest = read(recorded)
-    run = begin(first).run
+    run = begin_run(first).run
     ended = None
     for event in rest:
         run = reduce(run, event).run

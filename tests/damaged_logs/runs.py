@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from atvm_pipeline.core.snapshot import Snapshot, snapshot
-from atvm_pipeline.shell.sources.finished_run import Finished, inspect_log
+from atvm_pipeline.shell.sources.finished_run import FinishedRun, inspect_log
 from tests.support import cypress_output as prints
 
 HOSTS = ("redhat9.6", "ubuntu24.04", "w2k25", "sles15.5")
@@ -129,7 +129,7 @@ def spec_lines(
 def judge(path: Path, data: bytes, asked: Asked) -> Snapshot:
     """Judge a log as `inspect` does."""
     path.write_bytes(data)
-    finished = Finished(
+    finished = FinishedRun(
         log=path, build_name=asked.build_name, categorized=asked.categorize, exit_code=asked.exit_code
     )
     return snapshot(inspect_log(finished, on_bytes=lambda _: None))

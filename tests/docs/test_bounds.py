@@ -15,9 +15,9 @@ import pytest
 from atvm_pipeline.core.dialect import Dialect
 from atvm_pipeline.shell.processes import tree as tree_module
 from atvm_pipeline.shell.processes.process_table import identity
-from atvm_pipeline.shell.processes.tree import Tree
+from atvm_pipeline.shell.processes.tree import ProcessTree
 from atvm_pipeline.shell.sources import report_files
-from atvm_pipeline.shell.sources.report_files import Artifacts
+from atvm_pipeline.shell.sources.report_files import ReportScanner
 from tests.support.controller import Controller
 from tests.support.mattermost_server import slow
 from tests.support.waiting import wait_for
@@ -199,7 +199,7 @@ def test_a_runner_that_starts_a_process_every_second_does_not_fill_the_journal(
     # A runner of our own: other tests of this process may have left children that end meanwhile.
     call = [sys.executable, "-c", STARTER]
     with subprocess.Popen(call, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as runner:
-        tree = Tree(Dialect(), apart_s=1e-9)
+        tree = ProcessTree(Dialect(), apart_s=1e-9)
         found = identity(runner.pid)
         assert found is not None
         tree.root(found.pid, found.create_time)
@@ -229,10 +229,10 @@ def start_below(runner: "subprocess.Popen[str]", name: str) -> int:
 def test_reports_beyond_the_limit_are_not_looked_at_and_that_is_said_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(report_files, "FILES_MAX", 3)
+    monkeypatch.setattr(report_files, "REPORT_FILES_MAX", 3)
     for number in range(5):
         (tmp_path / f"{number}.xml").write_text("<testsuites/>")
-    source = Artifacts(tmp_path, tmp_path, Dialect(), {})
+    source = ReportScanner(tmp_path, tmp_path, Dialect(), {})
     found = [*source.scan(), *source.scan(final=True)]
 
     assert len(found) == 3

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from atvm_pipeline.cli.main import COMMANDS, main
-from atvm_pipeline.shell.exit_codes import Refused
+from atvm_pipeline.shell.exit_codes import CommandError
 from atvm_pipeline.shell.start.template import run_template
 from atvm_pipeline.shell.system.files import is_locked, locked
 from tests.support.controller import Controller
@@ -75,7 +75,7 @@ def test_what_is_no_build_name_is_refused_by_every_command(
     monkeypatch.setenv("ATVM_WATCHER_STATE_ROOT", str(tmp_path / "state"))
     monkeypatch.setenv("ATVM_WATCHER_ENV_FILE", os.devnull)
     for command in ("run", *(word for word in TAKING if word in COMMANDS)):
-        with pytest.raises(Refused) as refused, contextlib.redirect_stderr(io.StringIO()):
+        with pytest.raises(CommandError) as refused, contextlib.redirect_stderr(io.StringIO()):
             main(words_for(command, name, tmp_path / "state"))
         assert refused.value.code == 64, command
         assert str(refused.value).isprintable()

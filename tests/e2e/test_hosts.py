@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from atvm_pipeline.cli.options import HOSTS_MAX, checked_hosts
-from atvm_pipeline.shell.exit_codes import USAGE, Refused
+from atvm_pipeline.cli.options import HOSTS_OPTION_MAX, checked_hosts
+from atvm_pipeline.shell.exit_codes import USAGE, CommandError
 from tests.support.controller import CONFIG, Controller
 from tests.support.cypress_output import encoded, whole_run
 from tests.support.refused_calls import one_line
@@ -161,11 +161,11 @@ def test_a_named_host_without_a_spec_is_refused_and_without_preflight_fails_the_
             "é",
             "a\nb",
         ),
-        *("x" * 129, "\udcff", ",".join(f"h{number}" for number in range(HOSTS_MAX + 1))),
+        *("x" * 129, "\udcff", ",".join(f"h{number}" for number in range(HOSTS_OPTION_MAX + 1))),
     ],
 )
 def test_names_that_cannot_be_hosts_are_refused(value: str) -> None:
-    with pytest.raises(Refused, match=r"^--hosts ") as refused:
+    with pytest.raises(CommandError, match=r"^--hosts ") as refused:
         checked_hosts(["w2k25", value])
 
     assert refused.value.code == USAGE

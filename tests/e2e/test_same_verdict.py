@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from atvm_pipeline.core.events import ArtifactWritten, CancelRequested, Event, RunnerExited, RunnerVanished
-from atvm_pipeline.core.reducer import begin, reduce
+from atvm_pipeline.core.reducer import begin_run, reduce
 from tests.conftest import REPLAY
 from tests.core.test_replay import read
 from tests.support.controller import PROJECT
@@ -45,7 +45,7 @@ class Watched(Player):
         super().__init__(folder, events, log)
         self.mode = mode
         self.late = Late() if mode == "late" else None
-        self.folded = begin(self.first).run
+        self.folded = begin_run(self.first).run
         self.ended = 0
 
     def watch(self, webhook: MattermostModel) -> "subprocess.Popen[bytes]":

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from atvm_pipeline.shell.sources.log_follower import Tail
+from atvm_pipeline.shell.sources.log_follower import LogFollower
 from tests.support.http_peers import PROXY_VARIABLES
 from tests.support.log_actions import SCANNER, Follow
 from tests.support.mattermost_server import MattermostModel, make_certificate
@@ -23,7 +23,7 @@ def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 def follow() -> Iterator[Follow]:
     """Make followers of a log, by the arguments of `Tail` without the scanner; each is closed after the test."""
     with ExitStack() as followers:
-        yield lambda log, **more: followers.enter_context(closing(Tail(log, SCANNER, **more)))
+        yield lambda log, **more: followers.enter_context(closing(LogFollower(log, SCANNER, **more)))
 
 
 @pytest.fixture

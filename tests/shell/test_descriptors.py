@@ -19,7 +19,7 @@ from atvm_pipeline.shell.state_dir.records import ExitRecord, Request, RunnerRec
 from atvm_pipeline.shell.system.clock import boot_id
 from atvm_pipeline.shell.system.files import OpenFile, open_regular
 from atvm_pipeline.shell.watcher.first_event import first_event
-from atvm_pipeline.shell.watcher.service import watch_run
+from atvm_pipeline.shell.watcher.service import run_watcher
 from tests.support import descriptors
 from tests.support.log_actions import Follow, append, line, rotate
 from tests.support.processes import BUILD, RUN_ID, make_request
@@ -157,7 +157,7 @@ def watched(paths: Paths) -> str:
     """Watch in this process, to the end; the phase."""
     request = read_record(paths.request, Request)
     assert request is not None
-    return phase_of(watch_run(paths, request, {}, first_event)).value
+    return phase_of(run_watcher(paths, request, {}, first_event)).value
 
 
 @pytest.mark.usefixtures("_own_signals")

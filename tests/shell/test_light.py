@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from atvm_pipeline.core.errors import DataError
-from atvm_pipeline.core.messages.undelivered import LOST
+from atvm_pipeline.core.messages.undelivered import LOST_OUTCOMES
 from atvm_pipeline.shell.delivery import sender
 from atvm_pipeline.shell.state_dir import reader
 from atvm_pipeline.shell.state_dir.paths import Paths
-from atvm_pipeline.shell.state_dir.reader import STATE, misfit, read_state
+from atvm_pipeline.shell.state_dir.reader import STATE, read_state, shape_error
 from atvm_pipeline.shell.system import files
 from atvm_pipeline.shell.system.files import replace_files
 from tests.support.processes import PROJECT
@@ -89,8 +89,8 @@ def test_the_whole_of_a_state_is_looked_at_and_the_first_misfit_is_named() -> No
         "more": [1, 2],
     }
 
-    assert misfit(good, STATE) == ""
-    assert misfit({**good, "post": {"outcome": "sent"}, "attention": "look"}, STATE) == ""
+    assert shape_error(good, STATE) == ""
+    assert shape_error({**good, "post": {"outcome": "sent"}, "attention": "look"}, STATE) == ""
     for part, why in (
         ({"phase": None}, "$.phase is no str"),
         ({"ledger": {"planned": True}}, "$.ledger.planned is no int"),
@@ -102,8 +102,8 @@ def test_the_whole_of_a_state_is_looked_at_and_the_first_misfit_is_named() -> No
         ({"notes": [1]}, "$.notes[0] is no str"),
         ({"attention": 1}, "$.attention is no str"),
     ):
-        assert misfit({**good, **part}, STATE) == why
-    assert misfit([], STATE) == "$ is no object"
+        assert shape_error({**good, **part}, STATE) == why
+    assert shape_error([], STATE) == "$ is no object"
 
 
 @pytest.mark.parametrize(
@@ -167,13 +167,13 @@ def test_no_file_is_replaced_before_all_are_on_disk_and_nothing_is_left_of_a_fai
 
 
 def test_what_we_write_ourselves_wakes_nobody_and_a_marker_does(tmp_path: Path) -> None:
-    from atvm_pipeline.shell.sources.fs_events import Watch
+    from atvm_pipeline.shell.sources.fs_events import FileWatcher
     from atvm_pipeline.shell.system.files import write_whole
 
     state, subruns = tmp_path / "state", tmp_path / "state" / "subruns"
     subruns.mkdir(parents=True)
     hints: list[Path | None] = []
-    watch = Watch(state, state / "runner.log", tmp_path / "work" / "cmcReporter", hints.append)
+    watch = FileWatcher(state, state / "runner.log", tmp_path / "work" / "cmcReporter", hints.append)
     passed: list[str] = []
     changed = watch.changed
     watch.changed = lambda path, **more: (passed.append(path.name), changed(path, **more))  # type: ignore[method-assign]
@@ -196,9 +196,9 @@ def test_what_we_write_ourselves_wakes_nobody_and_a_marker_does(tmp_path: Path) 
 
 def test_a_renaming_holds_up_no_line_that_comes_after_it(tmp_path: Path) -> None:
     """watchdog would wait half a second for the other half of each; here there is another one all the time."""
-    from atvm_pipeline.shell.sources.fs_events import PAIRING, Watch
+    from atvm_pipeline.shell.sources.fs_events import PAIRING, FileWatcher
 
-    watch = Watch(tmp_path, tmp_path / "runner.log", tmp_path / "cmcReporter", lambda _path: None)
+    watch = FileWatcher(tmp_path, tmp_path / "runner.log", tmp_path / "cmcReporter", lambda _path: None)
     watch.start()
     watch.stop()
     delays = []
@@ -211,7 +211,7 @@ def test_a_renaming_holds_up_no_line_that_comes_after_it(tmp_path: Path) -> None
 
 
 def test_the_outcomes_that_a_reader_counts_as_lost_are_those_of_the_core() -> None:
-    assert set(reader.LOST) == set(LOST)
+    assert set(reader.LOST) == set(LOST_OUTCOMES)
 
 
 @pytest.mark.parametrize(
@@ -228,4 +228,4 @@ def test_the_outcomes_that_a_reader_counts_as_lost_are_those_of_the_core() -> No
 def test_lost_messages_are_counted_by_their_outcome(outcomes: list[str], words: str) -> None:
     state = {"subruns": [{"index": at, "post": {"outcome": one}} for at, one in enumerate(outcomes, 1)]}
 
-    assert reader.counted(reader.undelivered(state)) == words
+    assert reader.count_words(reader.undelivered(state)) == words

@@ -15,7 +15,7 @@ from atvm_pipeline.core.state import Run
 from atvm_pipeline.shell.state_dir.records import Request, read_record
 from atvm_pipeline.shell.system.files import locked
 from atvm_pipeline.shell.watcher.first_event import first_event
-from atvm_pipeline.shell.watcher.service import watch_run
+from atvm_pipeline.shell.watcher.service import run_watcher
 
 from .contents import ERRORS, Order, Point
 from .coverage import Coverage
@@ -142,7 +142,7 @@ class History:
                 request = read_record(paths.request, Request)
                 assert request is not None
                 with locked(paths.watcher_lock):
-                    run = watch_run(paths, request, ENVIRON, first_event)
+                    run = run_watcher(paths, request, ENVIRON, first_event)
             except Crash:
                 down_s = self._died()
             except (OSError, DataError, ConfigError) as error:

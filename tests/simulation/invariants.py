@@ -11,7 +11,7 @@ from atvm_pipeline.core.errors import DataError
 from atvm_pipeline.core.events import Event
 from atvm_pipeline.core.messages.attempts import REPEATS_MAX
 from atvm_pipeline.core.messages.outbox import may_have_arrived
-from atvm_pipeline.core.messages.undelivered import LOST, last_outcomes
+from atvm_pipeline.core.messages.undelivered import LOST_OUTCOMES, last_outcomes
 from atvm_pipeline.core.phases import TERMINAL_PHASES
 from atvm_pipeline.core.reducer import replay
 from atvm_pipeline.core.snapshot import state_file
@@ -147,7 +147,7 @@ def check_messages(run: Run, server: Server, *, crashed: bool) -> None:
 
 def check_lost(run: Run) -> None:
     """Every message is settled, and a person knows of each that may not have arrived."""
-    lost = {post.outcome for post in last_outcomes(run) if post.outcome in LOST}
+    lost = {post.outcome for post in last_outcomes(run) if post.outcome in LOST_OUTCOMES}
     named = {notice.code.removeprefix("message-") for notice in run.notices}
     if not lost <= named:
         raise Broken(f"messages ended as {sorted(lost)}, and the notices are {sorted(named)}")

@@ -70,7 +70,7 @@ def simulated(
         return perform(effect, sender.deadline_of(effect))
 
     def tell_apart(*args: Any, **more: Any) -> None:
-        world.after(0.5, lambda: alerts.tell(*args, **more, patience_s=0), watcher.owner)
+        world.after(0.5, lambda: alerts.send_alert(*args, **more, patience_s=0), watcher.owner)
 
     def listen(started: Loop) -> None:
         watcher.loop = started

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
-from atvm_pipeline.shell.processes.process_table import Row
+from atvm_pipeline.shell.processes.process_table import ProcessRow
 
 from .world import World
 
@@ -20,16 +20,16 @@ class Table:
     def __init__(self, world: World, hints: Callable[[Callable[[], None]], None]) -> None:
         self._world = world
         self._hints = hints
-        self.rows: dict[int, Row] = {}
+        self.rows: dict[int, ProcessRow] = {}
         self.commands: dict[int, list[str]] = {}
         self._born: dict[int, float] = {}
         self._newest: int | None = None
         self._waiting: list[tuple[int, float, Callable[[Path | None], None]]] = []
 
-    def start(self, pid: int, parent: int, name: str, *command: str) -> Row:
+    def start(self, pid: int, parent: int, name: str, *command: str) -> ProcessRow:
         born = round(max(self._world.monotonic_s, self._born.get(pid, 0.0) + AGAIN_S), 2)
         self._born[pid] = born
-        row = Row(pid, parent, born, name, "S")
+        row = ProcessRow(pid, parent, born, name, "S")
         self.rows[pid] = row
         self.commands[pid] = [name, *command]
         self._newest = pid
@@ -63,7 +63,7 @@ class Table:
 
     # --- in the place of the shell's own ---
 
-    def read_row(self, pid: int) -> Row | None:
+    def read_row(self, pid: int) -> ProcessRow | None:
         return self.rows.get(pid)
 
     def wait_for_exit(

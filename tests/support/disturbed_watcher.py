@@ -14,8 +14,8 @@ from pathlib import Path
 from atvm_pipeline.cli.main import main
 from atvm_pipeline.shell.sources import fs_events
 
-Tell = Callable[[fs_events.Watch, Path | None], None]
-TELL: Tell = fs_events.Watch.tell
+Tell = Callable[[fs_events.FileWatcher, Path | None], None]
+TELL: Tell = fs_events.FileWatcher.tell
 
 
 def no_inotify(*_args: object) -> None:
@@ -26,14 +26,14 @@ def no_inotify(*_args: object) -> None:
 def second_dropped() -> Tell:
     number = itertools.count()
 
-    def tell(self: fs_events.Watch, path: Path | None) -> None:
+    def tell(self: fs_events.FileWatcher, path: Path | None) -> None:
         if next(number) % 2:
             TELL(self, path)
 
     return tell
 
 
-def doubled(self: fs_events.Watch, path: Path | None) -> None:
+def doubled(self: fs_events.FileWatcher, path: Path | None) -> None:
     TELL(self, path)
     TELL(self, path)
 
@@ -42,7 +42,7 @@ def reordered() -> Tell:
     """Each hint waits a random while, so that later ones overtake it."""
     dice = random.Random(1)  # noqa: S311 - to be repeated
 
-    def tell(self: fs_events.Watch, path: Path | None) -> None:
+    def tell(self: fs_events.FileWatcher, path: Path | None) -> None:
         timer = threading.Timer(dice.uniform(0, 0.3), TELL, (self, path))
         timer.daemon = True
         timer.start()
@@ -50,7 +50,7 @@ def reordered() -> Tell:
     return tell
 
 
-def nothing(_self: fs_events.Watch, _path: Path | None) -> None:
+def nothing(_self: fs_events.FileWatcher, _path: Path | None) -> None:
     """No hint at all: only the looks that come by themselves are left."""
 
 
@@ -66,7 +66,7 @@ def disturb(mode: str) -> None:
         "reordered": reordered,
     }
     if mode in tells:
-        fs_events.Watch.tell = tells[mode]()  # type: ignore[method-assign]
+        fs_events.FileWatcher.tell = tells[mode]()  # type: ignore[method-assign]
     elif mode == "polling":
         fs_events.Observer = no_inotify  # type: ignore[assignment,misc]
 

@@ -29,7 +29,7 @@ from atvm_pipeline.core.events import (
     WatcherStarted,
 )
 from atvm_pipeline.core.facts import Counts
-from atvm_pipeline.core.reducer import begin, reduce
+from atvm_pipeline.core.reducer import begin_run, reduce
 
 BEGIN = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 BUILD = "e2e-redhat9.6-ubuntu24.04-w2k25-fc"
@@ -72,7 +72,7 @@ class Play:
             inventory=dict(INVENTORY),
             log_path=f"/var/lib/atvm-run-watcher/{build}/runner.log",
         )
-        self._run = begin(request).run
+        self._run = begin_run(request).run
         self.feed(WatcherStarted(at=BEGIN, pid=100, utc_offset_s=3600))
         self.feed(RunnerStarted(at=BEGIN, pid=200, create_time=1.0))
 

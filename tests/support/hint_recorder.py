@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from atvm_pipeline.shell.sources.fs_events import Watch
+from atvm_pipeline.shell.sources.fs_events import FileWatcher
 from tests.support.waiting import wait_for
 
 
@@ -47,8 +47,8 @@ class Place:
         self.sentinel = self.state / "runner.json"
 
     @contextlib.contextmanager
-    def watched(self) -> Iterator[Watch]:
-        watch = Watch(self.state, self.log, self.artifacts, self.hints)
+    def watched(self) -> Iterator[FileWatcher]:
+        watch = FileWatcher(self.state, self.log, self.artifacts, self.hints)
         watch.start()
         try:
             yield watch

@@ -23,7 +23,7 @@ from atvm_pipeline.core.events import (
     RunRequested,
 )
 from atvm_pipeline.core.junit.report import Report, ReportedSpec
-from atvm_pipeline.core.reducer import begin, reduce
+from atvm_pipeline.core.reducer import begin_run, reduce
 from atvm_pipeline.core.snapshot import snapshot
 from atvm_pipeline.shell.processes.process_table import identity
 from atvm_pipeline.shell.sources.report_files import list_artifacts
@@ -71,7 +71,7 @@ class Player:
         watcher = self.watch(webhook)
         try:
             wait_for(lambda: self.ready(watcher), "the watcher's first look")
-            run = begin(self.first).run
+            run = begin_run(self.first).run
             for event in self.events[1:]:
                 if isinstance(event, CancelRequested | RunnerExited | RunnerVanished):
                     self.wait_for_phases([subrun.phase for subrun in snapshot(run).subruns])

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from atvm_pipeline.core.console.scanner import Scan, Scanner
 from atvm_pipeline.core.dialect import Dialect
 from atvm_pipeline.core.events import ClockTicked, Event, LogRead, RunnerExited, RunRequested, Settings
-from atvm_pipeline.core.reducer import begin, reduce
+from atvm_pipeline.core.reducer import begin_run, reduce
 from atvm_pipeline.core.snapshot import Snapshot, snapshot
 from atvm_pipeline.core.state import Run
 from tests.support import cypress_output as prints
@@ -36,7 +36,7 @@ def judged(
         log_path="runner.log",
         offline=True,
     )
-    run = begin(request).run
+    run = begin_run(request).run
     scan = scanner.scan(run.log.scanner, prints.encoded(lines))
     run = _read(run, scan, final=False)
     run = _read(run, scanner.finish(scan.state), final=True)

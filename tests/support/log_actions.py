@@ -9,10 +9,10 @@ from atvm_pipeline.core.console.scanner import Scanner, ScannerState
 from atvm_pipeline.core.dialect import Dialect
 from atvm_pipeline.core.events import LogIdentity, LogRead, LogReplaced
 from atvm_pipeline.core.facts import ChildLaunched, Fact
-from atvm_pipeline.shell.sources.log_follower import Tail
+from atvm_pipeline.shell.sources.log_follower import LogFollower
 
 SCANNER = Scanner(Dialect())
-Follow = Callable[..., Tail]
+Follow = Callable[..., LogFollower]
 """The fixture `follow`."""
 
 
@@ -54,8 +54,8 @@ def no_access(path: Path) -> Iterator[None]:
 
 
 def resumed(
-    follow: Follow, tail: Tail, events: list[LogRead | LogReplaced], *, identity: LogIdentity | None
-) -> Tail:
+    follow: Follow, tail: LogFollower, events: list[LogRead | LogReplaced], *, identity: LogIdentity | None
+) -> LogFollower:
     """A tail as a restarted watcher makes it, from the events alone and the identity that was kept."""
     state, generation = ScannerState(), 0
     for event in events:

@@ -17,7 +17,7 @@ from pathlib import Path
 from atvm_pipeline.core.console.scanner import Scanner
 from atvm_pipeline.core.dialect import Dialect
 from atvm_pipeline.core.facts import ChildLaunched
-from atvm_pipeline.shell.sources.log_follower import Tail
+from atvm_pipeline.shell.sources.log_follower import LogFollower
 from tests.bench.fold_log import peak_kib
 
 MEGABYTE = 1024 * 1024
@@ -36,7 +36,7 @@ def main(argv: list[str]) -> int:
     with tempfile.TemporaryDirectory() as folder, ExitStack() as files:
         log = Path(folder) / "runner.log"
         log.write_bytes(b"cypress run --record --ci-build-id before\n")
-        tail = files.enter_context(closing(Tail(log, Scanner(Dialect()), progress_every_s=0)))
+        tail = files.enter_context(closing(LogFollower(log, Scanner(Dialect()), progress_every_s=0)))
         found = [fact for event in tail.read() for fact in event.facts]  # type: ignore[union-attr]
         before, began, size = peak_kib(), time.perf_counter(), 0
         kept = []

@@ -27,7 +27,7 @@ from atvm_pipeline.core.events import (
 )
 from atvm_pipeline.core.facts import Counts
 from atvm_pipeline.core.junit.report import FailedCase, Report, ReportedSpec
-from atvm_pipeline.core.reducer import begin, phase_of, reduce
+from atvm_pipeline.core.reducer import begin_run, phase_of, reduce
 from atvm_pipeline.core.snapshot import Snapshot, snapshot
 
 BEGIN = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
@@ -72,7 +72,7 @@ class Story:
             **(asked or {}),
         )
         self.events: list[Event] = [first]
-        self.run = begin(first).run
+        self.run = begin_run(first).run
         self.effects: list[Effect] = []
         self.now_s = 0.0
         self.offset = 0

@@ -9,16 +9,16 @@ from typing import Any
 from atvm_pipeline.cli.options import add_state_root, checked_build_name, environment, state_root
 from atvm_pipeline.core.errors import DataError
 from atvm_pipeline.core.phases import TERMINAL_PHASES
-from atvm_pipeline.shell.delivery.alerts import PATIENCE_S, tell
+from atvm_pipeline.shell.delivery.alerts import PATIENCE_S, send_alert
 from atvm_pipeline.shell.exit_codes import DONE, UNAVAILABLE
-from atvm_pipeline.shell.state_dir.reader import counted, posts_of, posts_pending, read_state, undelivered
+from atvm_pipeline.shell.state_dir.reader import count_words, posts_of, posts_pending, read_state, undelivered
 from atvm_pipeline.shell.state_dir.records import Paths, Request, read_record
 from atvm_pipeline.shell.supervisor.base import WATCHER_UNIT
 from atvm_pipeline.shell.system.files import is_locked
 from atvm_pipeline.shell.system.log import log
 from atvm_pipeline.shell.system.subprocesses import systemctl
 
-WORD_CHARS_MAX = 40
+ALERT_WORD_CHARS_MAX = 40
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -51,8 +51,8 @@ def run(args: argparse.Namespace) -> int:
         text = _died(paths, request, state, _how(paths, os.environ))
         log(f"{paths.build_name}: {text}")
     run_id = request.run_id if request is not None else ""
-    key = f"{run_id}/alert/watcher-died/{os.environ.get('MONITOR_INVOCATION_ID', '')[:WORD_CHARS_MAX]}"
-    outcome = tell(
+    key = f"{run_id}/alert/watcher-died/{os.environ.get('MONITOR_INVOCATION_ID', '')[:ALERT_WORD_CHARS_MAX]}"
+    outcome = send_alert(
         paths.build_name,
         request,
         environ,
@@ -88,7 +88,7 @@ def _how(paths: Paths, environ: Mapping[str, str]) -> str:
         answer = systemctl("show", "--property=Result,ExecMainStatus", WATCHER_UNIT.format(paths.build_name))
         fields = dict(line.partition("=")[::2] for line in answer.text.splitlines())
         result, status = fields.get("Result", ""), fields.get("ExecMainStatus", "")
-    words = [word[:WORD_CHARS_MAX] for word in (result, f"status {status}" if status else "") if word]
+    words = [word[:ALERT_WORD_CHARS_MAX] for word in (result, f"status {status}" if status else "") if word]
     return ", ".join(words) or "systemd does not say how"
 
 
@@ -105,7 +105,7 @@ def _ended(paths: Paths, state: dict[str, Any]) -> str:
         return f"{begin}no message is left to deliver."
     by_hand = any(owner != "an alert" for owner, _ in lost)
     help_ = f" Deliver with: atvm-pipeline resend {paths.build_name}" if by_hand else ""
-    return f"{begin}{counted(lost)}.{help_}"
+    return f"{begin}{count_words(lost)}.{help_}"
 
 
 def _were_alerted(state: dict[str, Any]) -> bool:

@@ -9,13 +9,13 @@ from atvm_pipeline.cli.options import (
     checked_text,
     environment,
     state_root,
-    who as whoami,
+    user_and_host as whoami,
 )
 from atvm_pipeline.core.errors import DataError
 from atvm_pipeline.core.events import CancelRequested, DeliverySettled
 from atvm_pipeline.core.phases import TERMINAL_PHASES
-from atvm_pipeline.core.reducer import begin
-from atvm_pipeline.shell.exit_codes import DATA, DONE, IN_USE, NO, UNAVAILABLE, USAGE, Refused
+from atvm_pipeline.core.reducer import begin_run
+from atvm_pipeline.shell.exit_codes import DATA, DONE, IN_USE, NO, UNAVAILABLE, USAGE, CommandError
 from atvm_pipeline.shell.runner.stop import stop_runner
 from atvm_pipeline.shell.start.conflicts import check_not_starting
 from atvm_pipeline.shell.state_dir.reader import read_state
@@ -28,8 +28,8 @@ from atvm_pipeline.shell.watcher.first_event import first_event
 from atvm_pipeline.shell.watcher.loop import Loop
 from atvm_pipeline.shell.watcher.service import crashed_deliveries
 
-WAIT_S = 30.0
-LOOK_S = 0.05
+CANCEL_WAIT_S = 30.0
+CANCEL_POLL_S = 0.05
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -45,12 +45,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Cancel.  0 done; 1 the run had ended already, nothing changed; 69 not done within 30 s."""
     if (args.build is None) == (args.build_name is None):
-        raise Refused(USAGE, "name one build: --build-name BUILD")
+        raise CommandError(USAGE, "name one build: --build-name BUILD")
     build_name = args.build if args.build is not None else args.build_name
     paths = Paths(state_root(args, environment()), checked_build_name(build_name))
     request = read_record(paths.request, Request)
     if request is None:
-        raise Refused(DATA, f"build {paths.build_name} is not known in {paths.state_root}")
+        raise CommandError(DATA, f"build {paths.build_name} is not known in {paths.state_root}")
     who = whoami()
     checked_text("--why", args.why)
     if args.only == "runner":
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
         with locked(paths.start_lock):
             code = _cancel(paths, request, who, args.why)
     except Busy:
-        raise Refused(
+        raise CommandError(
             IN_USE,
             f"build {paths.build_name} is being started or cancelled by another command; try again when it has returned",
         ) from None
@@ -94,13 +94,13 @@ def _cancel(paths: Paths, request: Request, who: str, why: str) -> int:
             return False
         return True
 
-    if clock.wait_until(unwatched, WAIT_S, LOOK_S):
+    if clock.wait_until(unwatched, CANCEL_WAIT_S, CANCEL_POLL_S):
         return _answer(paths, request)
     phase = _ended_phase(paths, request)
     state = f"state.json says {phase}" if phase is not None else "state.json is not CANCELLED yet"
-    raise Refused(
+    raise CommandError(
         UNAVAILABLE,
-        f"the watcher of {paths.build_name} has not stopped within {WAIT_S:.0f} s ({state}); the marker stays: it will stop as soon as it can",
+        f"the watcher of {paths.build_name} has not stopped within {CANCEL_WAIT_S:.0f} s ({state}); the marker stays: it will stop as soon as it can",
     )
 
 
@@ -132,7 +132,7 @@ def _cancel_unwatched(paths: Paths, request: Request, marker: MarkerRecord) -> N
     if loaded.run is not None and loaded.run.verdict is not None:
         return
     with Store(paths, loaded.journal_bytes) as store:
-        run = begin(first_event(request)).run if loaded.run is None else loaded.run
+        run = begin_run(first_event(request)).run if loaded.run is None else loaded.run
         if loaded.journal_bytes == 0:
             store.append([run.request])
         loop = Loop(run, store, _never, on_save=lambda _snapshot: None)

@@ -12,12 +12,12 @@ from typing import Any
 import msgspec
 
 from atvm_pipeline.cli.demo_receiver import Receiver
-from atvm_pipeline.cli.message_preview import render
+from atvm_pipeline.cli.message_preview import render_message
 from atvm_pipeline.cli.views import ledger_line, outcome
 from atvm_pipeline.core.phases import TERMINAL_PHASES
 from atvm_pipeline.core.text import printable
-from atvm_pipeline.shell.exit_codes import DONE, NO, UNAVAILABLE, USAGE, Refused
-from atvm_pipeline.shell.state_dir.reader import live, posts_pending, read_state
+from atvm_pipeline.shell.exit_codes import DONE, NO, UNAVAILABLE, USAGE, CommandError
+from atvm_pipeline.shell.state_dir.reader import liveness, posts_pending, read_state
 from atvm_pipeline.shell.state_dir.records import Paths
 from atvm_pipeline.shell.system import clock
 from atvm_pipeline.shell.system.subprocesses import run_shown
@@ -25,7 +25,7 @@ from atvm_pipeline.shell.system.subprocesses import run_shown
 BUILD = "e2e-redhat9.6-ubuntu24.04-w2k25-fc"
 CONFIG = "cypress.atvm-config-gold.ts"
 PROJECT = Path(__file__).resolve().parents[3]
-LOOK_S = 0.1
+DEMO_POLL_S = 0.1
 GIVE_UP_S = 180.0
 SETTLE_S = "1"
 HANG = "hang-"
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     """Run it.  0 if the run ended and its messages are settled, whatever its phase."""
     root = PROJECT / "fixtures" / "automation-root"
     if not root.is_dir():
-        raise Refused(
+        raise CommandError(
             UNAVAILABLE, "the stand-in automation root is not here: run the demo from a clone of the project"
         )
     scenarios = read_scenarios(root)
@@ -57,9 +57,11 @@ def run(args: argparse.Namespace) -> int:
             print(f"{name:<24} {about}")
         return DONE
     if args.scenario not in scenarios:
-        raise Refused(USAGE, f"{args.scenario[:40]!r} is no scenario (atvm-pipeline demo --list tells them)")
+        raise CommandError(
+            USAGE, f"{args.scenario[:40]!r} is no scenario (atvm-pipeline demo --list tells them)"
+        )
     if not 0.1 <= args.speed <= 1000:  # noqa: PLR2004 - beyond it the clock's grain shows
-        raise Refused(USAGE, "--speed is out of range: use 0.1 to 1000")
+        raise CommandError(USAGE, "--speed is out of range: use 0.1 to 1000")
     return Demo(root, args.scenario, scenarios[args.scenario], args.speed).run()
 
 
@@ -91,7 +93,7 @@ class Demo:
             environ = self._environment(receiver.url)
             code = self._start(environ)
             ended = code == DONE and self._follow()
-            if live(self._paths)["runner"]:
+            if liveness(self._paths)["runner"]:
                 self._print("the runner still lives: stopping it")
                 run_shown(
                     [self._bin("cancel-atvm-runner.sh"), "--build-name", BUILD],
@@ -171,7 +173,7 @@ class Demo:
             return state["phase"] in TERMINAL_PHASES and not posts_pending(state)
 
         left_s = self._begin + GIVE_UP_S - clock.monotonic()
-        if clock.wait_until(ended, left_s, LOOK_S):
+        if clock.wait_until(ended, left_s, DEMO_POLL_S):
             return True
         self._print("the run does not end; giving up")
         return False
@@ -203,7 +205,7 @@ class Demo:
     def _show(self, message: dict[str, Any]) -> None:
         with self._printing:
             print(f"\n    message to ~{message.get('channel', 'the hook')}:", flush=True)
-            print(render(message, colour=self._colour) + "\n", flush=True)
+            print(render_message(message, colour=self._colour) + "\n", flush=True)
 
     def _print(self, text: str) -> None:
         with self._printing:

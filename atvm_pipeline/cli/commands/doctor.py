@@ -7,14 +7,14 @@ from pathlib import Path
 import msgspec
 
 from atvm_pipeline.cli.doctor_checks import installation, machine, runs, webhook_and_settings
-from atvm_pipeline.cli.doctor_checks.finding import Finding, Where, bad
+from atvm_pipeline.cli.doctor_checks.finding import DoctorFinding, Where, bad
 from atvm_pipeline.cli.options import add_state_root, environment, state_root
 from atvm_pipeline.cli.views import print_json
 from atvm_pipeline.core.text import printable
 from atvm_pipeline.install.layout import Places
 from atvm_pipeline.shell.exit_codes import DONE, NO
 
-CHECKS: tuple[Callable[[Where], list[Finding]], ...] = (
+CHECKS: tuple[Callable[[Where], list[DoctorFinding]], ...] = (
     machine.python,
     machine.bash,
     installation.installation,
@@ -46,7 +46,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_state_root(parser)
 
 
-def _looked(check: Callable[[Where], list[Finding]], where: Where) -> list[Finding]:
+def _looked(check: Callable[[Where], list[DoctorFinding]], where: Where) -> list[DoctorFinding]:
     """What a check finds; a place that it may not see is a finding too."""
     try:
         return check(where)

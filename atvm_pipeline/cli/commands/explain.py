@@ -96,7 +96,7 @@ def print_case(
         print(f"   by row {row.number} of the table: {row.when} -> {row.phase}")
     print(printable(f"   specs: {ledger_line(case)}"))
     for item in reason["evidence"]:
-        print(f"   evidence: {describe(item, begin)}")
+        print(f"   evidence: {describe_evidence(item, begin)}")
 
 
 def row_of(phase: str, code: str, table: tuple[VerdictRow, ...]) -> VerdictRow | None:
@@ -121,18 +121,18 @@ def explanation(state: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def describe(item: dict[str, Any], begin: int = 0) -> str:
+def describe_evidence(item: dict[str, Any], begin: int = 0) -> str:
     """One piece of evidence, with the line that it points to; `begin` as `log_begin` gives it."""
     words = ", ".join(f"{key} {value}" for key, value in item.items() if key != "kind" and value is not None)
     text = f"{one_line(item['kind'], 60)}: {one_line(words, 300)}"
     if item["kind"] == "log" and isinstance(item.get("offset"), int) and isinstance(item.get("path"), str):
         # What lies before it was read from a file that a rotation has renamed since, whatever was known when it was read.
-        quote = quoted(Path(item["path"]), item["offset"] - begin)
+        quote = quote_line(Path(item["path"]), item["offset"] - begin)
         return f"{text}\n             | {quote}" if quote else text
     return text
 
 
-def quoted(path: Path, offset: int) -> str:
+def quote_line(path: Path, offset: int) -> str:
     """The line at a byte offset of a log, harmless; "" if it cannot be read any more."""
     try:
         # A FIFO in the place of the log would make us wait for ever.

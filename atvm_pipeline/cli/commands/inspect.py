@@ -8,15 +8,15 @@ from pathlib import Path
 
 import msgspec
 
-from atvm_pipeline.cli.fact_lines import describe
+from atvm_pipeline.cli.fact_lines import describe_fact
 from atvm_pipeline.cli.options import add_hosts, checked_build_name, checked_hosts, checked_text, environment
 from atvm_pipeline.cli.views import page, print_json
 from atvm_pipeline.core.facts import Fact
 from atvm_pipeline.core.snapshot import snapshot
 from atvm_pipeline.shell.config.dialect_file import load_dialect
 from atvm_pipeline.shell.config.inventory_file import load_inventory
-from atvm_pipeline.shell.exit_codes import DATA, DONE, USAGE, Refused
-from atvm_pipeline.shell.sources.finished_run import Finished, inspect_log, since_from
+from atvm_pipeline.shell.exit_codes import DATA, DONE, USAGE, CommandError
+from atvm_pipeline.shell.sources.finished_run import FinishedRun, inspect_log, since_from
 from atvm_pipeline.shell.system.log import log
 
 PROGRESS_MIN_BYTES = 32 * 1024 * 1024
@@ -52,18 +52,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Inspect."""
     if args.exit_code is not None and not 0 <= args.exit_code <= 255:  # noqa: PLR2004 - an exit status has 8 bits
-        raise Refused(USAGE, f"--exit-code {args.exit_code} is no exit code: use 0 to 255")
+        raise CommandError(USAGE, f"--exit-code {args.exit_code} is no exit code: use 0 to 255")
     for name in ("log", "artifacts", "inventory", "dialect"):
         checked_text("LOG" if name == "log" else f"--{name}", getattr(args, name) or "")
     path = Path(args.log)
     if not path.is_file():
-        raise Refused(DATA, f"log {args.log} is not there or is no file")
+        raise CommandError(DATA, f"log {args.log} is not there or is no file")
     if args.artifacts is not None and not Path(args.artifacts).is_dir():
         # Many a failed run has written no report at all: that is an answer too.
         log(f"artifact folder {args.artifacts} is not there: no report is read")
     if args.inventory is not None and not Path(args.inventory).is_file():
-        raise Refused(DATA, f"inventory {args.inventory} is not there or is no file")
-    finished = Finished(
+        raise CommandError(DATA, f"inventory {args.inventory} is not there or is no file")
+    finished = FinishedRun(
         log=path,
         artifacts=Path(args.artifacts) if args.artifacts else None,
         build_name=checked_build_name(args.build_name) if args.build_name else None,
@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
         inventory=load_inventory(Path(args.inventory) if args.inventory else None),
         dialect=load_dialect(args.dialect or environment().get("ATVM_WATCHER_DIALECT")),
     )
-    bar = Bar(path.stat().st_size)
+    bar = ProgressBar(path.stat().st_size)
     facts: list[Fact] = []
     on_fact: Callable[[Fact], None] | None = None
     if args.lines:
@@ -104,7 +104,7 @@ def _signal(text: str | None) -> str | None:
         return None
     name = text.upper() if text.upper().startswith("SIG") else f"SIG{text.upper()}"
     if name not in signal.Signals.__members__:
-        raise Refused(USAGE, f"--signal {text[:20]!r} is no signal: use a name such as KILL or TERM")
+        raise CommandError(USAGE, f"--signal {text[:20]!r} is no signal: use a name such as KILL or TERM")
     return name
 
 
@@ -119,14 +119,16 @@ def _time(text: str | None) -> datetime | None:
             return when
     except (ValueError, OverflowError):
         pass
-    raise Refused(USAGE, f"--since {text[:40]!r} is no time: use RFC 3339, for example 2026-11-23T10:00:00Z")
+    raise CommandError(
+        USAGE, f"--since {text[:40]!r} is no time: use RFC 3339, for example 2026-11-23T10:00:00Z"
+    )
 
 
 def _print_fact(fact: Fact) -> None:
-    print(f"{fact.offset:>12}  {describe(fact)}")
+    print(f"{fact.offset:>12}  {describe_fact(fact)}")
 
 
-class Bar:
+class ProgressBar:
     """A progress bar on a terminal, for a log that takes a while."""
 
     def __init__(self, total: int) -> None:

@@ -10,7 +10,7 @@ from atvm_pipeline.cli.views import page
 from atvm_pipeline.core.codec import encode_state
 from atvm_pipeline.core.reducer import replay
 from atvm_pipeline.core.snapshot import state_file
-from atvm_pipeline.shell.exit_codes import DATA, DONE, Refused
+from atvm_pipeline.shell.exit_codes import DATA, DONE, CommandError
 from atvm_pipeline.shell.state_dir.store import read_journal
 
 
@@ -28,11 +28,11 @@ def run(args: argparse.Namespace) -> int:
     if damaged is not None:
         raise damaged
     if not events:
-        raise Refused(DATA, f"{path} is not there or holds no event")
+        raise CommandError(DATA, f"{path} is not there or holds no event")
     try:
         state = state_file(replay(events))
     except ValueError as error:
-        raise Refused(DATA, f"{path}: {error}") from None
+        raise CommandError(DATA, f"{path}: {error}") from None
     if length < path.stat().st_size:
         print(f"the last line of {path} is torn and was left out", file=sys.stderr)
     if args.json:

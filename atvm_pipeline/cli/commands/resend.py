@@ -7,8 +7,8 @@ from pathlib import Path
 from atvm_pipeline.cli.options import add_state_root, checked_build_name, environment, state_root
 from atvm_pipeline.core.events import Event, ResendRequested, WatcherStarted
 from atvm_pipeline.core.state import Post, Run
-from atvm_pipeline.shell.delivery.sender import deliverer
-from atvm_pipeline.shell.exit_codes import DATA, DONE, IN_USE, UNAVAILABLE, USAGE, Refused
+from atvm_pipeline.shell.delivery.sender import make_sender
+from atvm_pipeline.shell.exit_codes import DATA, DONE, IN_USE, UNAVAILABLE, USAGE, CommandError
 from atvm_pipeline.shell.processes.process_table import self_identity
 from atvm_pipeline.shell.state_dir.records import Paths, Request, read_record
 from atvm_pipeline.shell.state_dir.store import Store, load
@@ -43,15 +43,15 @@ def run(args: argparse.Namespace) -> int:
     )
     request = read_record(paths.request, Request)
     if request is None:
-        raise Refused(DATA, f"build {paths.build_name} is not known in {paths.folder}")
-    deliver = deliverer(request, environ)
+        raise CommandError(DATA, f"build {paths.build_name} is not known in {paths.folder}")
+    deliver = make_sender(request, environ)
     try:
         with locked(paths.watcher_lock):
             loaded = load(paths, request.run_id)
             if loaded.run is None:
-                raise Refused(DATA, f"{paths.folder} holds no journal of this run")
+                raise CommandError(DATA, f"{paths.folder} holds no journal of this run")
             if loaded.run.verdict is None and args.archived is None:
-                raise Refused(
+                raise CommandError(
                     IN_USE,
                     f"build {paths.build_name} has not ended and nobody watches it: join with start-atvm-run-watcher.sh "
                     f"--attach --build-name {paths.build_name}, which delivers what waits",
@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
                 loop = Loop(loaded.run, store, deliver, on_save=lambda _snapshot: None)
                 return _resend(loop, keys)
     except Busy:
-        raise Refused(
+        raise CommandError(
             IN_USE,
             f"build {paths.build_name} is being watched, its messages are still under way: try again when it has ended",
         ) from None
@@ -74,13 +74,13 @@ def chosen(run: Run, subrun: int | None) -> list[str]:
         keys = [post.key for post in first if post.subrun == subrun]
         if not keys:
             told = ", ".join(str(post.subrun) for post in first if post.subrun is not None) or "none"
-            raise Refused(USAGE, f"sub-run {subrun} has no message; these have one: {told}")
+            raise CommandError(USAGE, f"sub-run {subrun} has no message; these have one: {told}")
         return keys
     if len(first) == 1:
         return [first[0].key]
     keys = [post.key for post in first if last_outcome(run, post) != "sent"]
     if not keys:
-        raise Refused(
+        raise CommandError(
             USAGE,
             "every message was sent; name the sub-run whose message is meant"
             if first

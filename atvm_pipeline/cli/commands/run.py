@@ -11,7 +11,7 @@ from atvm_pipeline.cli.options import (
     state_root,
 )
 from atvm_pipeline.core.text import printable
-from atvm_pipeline.shell.exit_codes import DONE, USAGE, Refused
+from atvm_pipeline.shell.exit_codes import DONE, USAGE, CommandError
 from atvm_pipeline.shell.system.log import log
 
 HALVES = {
@@ -107,13 +107,13 @@ def run(args: argparse.Namespace) -> int:
 
 def _check_call(args: argparse.Namespace) -> None:
     if args.attach and args.only != "watcher":
-        raise Refused(USAGE, "--attach goes with start-atvm-run-watcher.sh")
+        raise CommandError(USAGE, "--attach goes with start-atvm-run-watcher.sh")
     if args.runner_command is None and args.only is None:
-        raise Refused(USAGE, "--runner-command is missing: give the command that runs Cypress")
+        raise CommandError(USAGE, "--runner-command is missing: give the command that runs Cypress")
     for name, value in vars(args).items():
         if isinstance(value, str):
             checked_text(f"--{name.replace('_', '-')}", value)
     for name in ("template_command", "runner_command"):
         value = getattr(args, name)
         if value is not None and (not value.strip() or "\0" in value):
-            raise Refused(USAGE, f"--{name.replace('_', '-')} is empty or holds a NUL character")
+            raise CommandError(USAGE, f"--{name.replace('_', '-')} is empty or holds a NUL character")

@@ -11,7 +11,7 @@ from atvm_pipeline.core.errors import DataError
 from atvm_pipeline.core.text import printable
 from atvm_pipeline.shell.exit_codes import DONE
 from atvm_pipeline.shell.state_dir.paths import Paths
-from atvm_pipeline.shell.state_dir.reader import builds, live, read_state
+from atvm_pipeline.shell.state_dir.reader import builds, liveness, read_state
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
     if args.build is not None:
         paths = Paths(root, checked_build_name(args.build))
         state = known_state(paths)
-        print_json({**state, "live": live(paths)}) if args.json else print(_page(paths, state))
+        print_json({**state, "live": liveness(paths)}) if args.json else print(_page(paths, state))
         return DONE
     _all(root, as_json=args.json)
     return DONE
@@ -42,11 +42,11 @@ def _all(root: Path, *, as_json: bool) -> None:
         try:
             state = read_state(paths)
         except (DataError, OSError) as error:
-            objects.append({"build_name": name, "phase": None, "error": str(error), "live": live(paths)})
+            objects.append({"build_name": name, "phase": None, "error": str(error), "live": liveness(paths)})
             lines.append(f"{'CORRUPT':<10} {name}  {error}")
             continue
         if state is not None:
-            objects.append({**state, "live": live(paths)})
+            objects.append({**state, "live": liveness(paths)})
             lines.append(f"{state['phase']:<10} {name}  {headline(paths, state)}")
     if as_json:
         print_json(objects)
@@ -56,7 +56,7 @@ def _all(root: Path, *, as_json: bool) -> None:
 
 
 def _page(paths: Paths, state: dict[str, Any]) -> str:
-    alive = live(paths)
+    alive = liveness(paths)
     # The page itself has the reason and the attention.
     told = [text for text in concerns(paths, state) if not text.startswith("attention: ")]
     lines = [page(state, title=paths.build_name), *(f"  {text}" for text in told)]

@@ -2,7 +2,7 @@
 
 import argparse
 
-from atvm_pipeline.cli.verdict_tables import as_data, diagram, render
+from atvm_pipeline.cli.verdict_tables import as_data, diagram, render_tables
 from atvm_pipeline.cli.views import print_json
 from atvm_pipeline.shell.exit_codes import DONE
 
@@ -20,5 +20,5 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json(as_data())
     else:
-        print(diagram() if args.diagram else render(), end="")
+        print(diagram() if args.diagram else render_tables(), end="")
     return DONE

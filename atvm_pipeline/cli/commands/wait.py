@@ -9,14 +9,14 @@ from typing import Any
 
 from atvm_pipeline.cli.options import add_state_root, checked_build_name, environment, state_root
 from atvm_pipeline.core.phases import TERMINAL_PHASES
-from atvm_pipeline.shell.exit_codes import DATA, DONE, NO, UNAVAILABLE, USAGE, Refused
-from atvm_pipeline.shell.state_dir.reader import counted, live, posts_pending, read_state, undelivered
+from atvm_pipeline.shell.exit_codes import DATA, DONE, NO, UNAVAILABLE, USAGE, CommandError
+from atvm_pipeline.shell.state_dir.reader import count_words, liveness, posts_pending, read_state, undelivered
 from atvm_pipeline.shell.state_dir.records import Paths
 from atvm_pipeline.shell.system.log import log
 
-NAMED_MAX = 5
+BUILDS_NAMED_MAX = 5
 """Messages named in the line about those that were not delivered."""
-LOOK_S = 0.2
+WAIT_POLL_S = 0.2
 UNWATCHED_S = 3.0
 """A watcher that is being restarted holds no lock for a moment."""
 
@@ -31,10 +31,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Wait."""
     if args.timeout is not None and not args.timeout >= 0:  # nan is neither
-        raise Refused(USAGE, f"--timeout {args.timeout} is no time: use a number of seconds")
+        raise CommandError(USAGE, f"--timeout {args.timeout} is no time: use a number of seconds")
     paths = Paths(state_root(args, environment()), checked_build_name(args.build))
     if read_state(paths) is None and not paths.request.exists():
-        raise Refused(DATA, f"build {paths.build_name} is not known in {paths.state_root}")
+        raise CommandError(DATA, f"build {paths.build_name} is not known in {paths.state_root}")
     begin = time.monotonic()
     watched = begin
     while True:
@@ -44,17 +44,17 @@ def run(args: argparse.Namespace) -> int:
             _check_messages(paths.build_name, state)
             return DONE if state["phase"] == "COMPLETED" else NO
         now = time.monotonic()
-        watched = now if live(paths)["watcher"] else watched
+        watched = now if liveness(paths)["watcher"] else watched
         if now - watched >= UNWATCHED_S:
             phase = state["phase"] if state is not None else "not begun"
-            raise Refused(
+            raise CommandError(
                 UNAVAILABLE,
                 f"nobody watches {paths.build_name} ({phase}): join with start-atvm-run-watcher.sh --attach --build-name {paths.build_name}",
             )
         if args.timeout is not None and now - begin >= args.timeout:
             phase = state["phase"] if state is not None else "not begun"
-            raise Refused(UNAVAILABLE, f"{paths.build_name} is still {phase} after {args.timeout:.0f} s")
-        time.sleep(LOOK_S)
+            raise CommandError(UNAVAILABLE, f"{paths.build_name} is still {phase} after {args.timeout:.0f} s")
+        time.sleep(WAIT_POLL_S)
 
 
 def _check_messages(build_name: str, state: dict[str, Any]) -> None:
@@ -62,10 +62,10 @@ def _check_messages(build_name: str, state: dict[str, Any]) -> None:
     lost = undelivered(state)
     if not lost:
         return
-    names = ", ".join(f"{owner}: {post['outcome']}" for owner, post in lost[:NAMED_MAX])
-    more = f" and {len(lost) - NAMED_MAX} more" if len(lost) > NAMED_MAX else ""
+    names = ", ".join(f"{owner}: {post['outcome']}" for owner, post in lost[:BUILDS_NAMED_MAX])
+    more = f" and {len(lost) - BUILDS_NAMED_MAX} more" if len(lost) > BUILDS_NAMED_MAX else ""
     why = next((f"; {post['detail']}" for _, post in lost if post.get("detail")), "")
-    text = f"{build_name} has ended ({state['phase']}); {counted(lost)} ({names}{more}){why}"
+    text = f"{build_name} has ended ({state['phase']}); {count_words(lost)} ({names}{more}){why}"
     if any(owner != "an alert" for owner, _ in lost):
         text += f"; deliver with: atvm-pipeline resend {build_name}"
-    raise Refused(UNAVAILABLE, text)
+    raise CommandError(UNAVAILABLE, text)

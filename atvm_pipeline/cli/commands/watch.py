@@ -9,13 +9,13 @@ from atvm_pipeline.cli.options import (
     given_state_root,
     state_root,
 )
-from atvm_pipeline.core.messages.undelivered import LOST, last_outcomes
-from atvm_pipeline.shell.exit_codes import DATA, DONE, IN_USE, UNAVAILABLE, Refused
+from atvm_pipeline.core.messages.undelivered import LOST_OUTCOMES, last_outcomes
+from atvm_pipeline.shell.exit_codes import DATA, DONE, IN_USE, UNAVAILABLE, CommandError
 from atvm_pipeline.shell.state_dir.records import Paths, Request, read_record
 from atvm_pipeline.shell.supervisor.release import follow_release
 from atvm_pipeline.shell.system.files import Busy, locked
 from atvm_pipeline.shell.watcher.first_event import first_event
-from atvm_pipeline.shell.watcher.service import watch_run
+from atvm_pipeline.shell.watcher.service import run_watcher
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -31,13 +31,13 @@ def run(args: argparse.Namespace) -> int:
     follow_release(paths, ["watch", args.build, *given_state_root(args)])
     request = read_record(paths.request, Request)
     if request is None:
-        raise Refused(
+        raise CommandError(
             DATA,
             f"build {paths.build_name} has no readable request.json in {paths.state_root}: start it with start-atvm-run.sh",
         )
     try:
         with locked(paths.watcher_lock):
-            watched = watch_run(paths, request, environ, first_event)
+            watched = run_watcher(paths, request, environ, first_event)
     except Busy:
-        raise Refused(IN_USE, f"build {paths.build_name} is being watched already") from None
-    return UNAVAILABLE if any(post.outcome in LOST for post in last_outcomes(watched)) else DONE
+        raise CommandError(IN_USE, f"build {paths.build_name} is being watched already") from None
+    return UNAVAILABLE if any(post.outcome in LOST_OUTCOMES for post in last_outcomes(watched)) else DONE

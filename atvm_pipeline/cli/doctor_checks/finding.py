@@ -9,7 +9,7 @@ import msgspec
 from atvm_pipeline.install.layout import Places
 
 
-class Finding(msgspec.Struct, frozen=True, kw_only=True):
+class DoctorFinding(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that was looked at."""
 
     check: str
@@ -30,11 +30,11 @@ class Where(NamedTuple):
     """Where an installation lies."""
 
 
-def good(check: str, text: str) -> list[Finding]:
+def good(check: str, text: str) -> list[DoctorFinding]:
     """In order, or nothing to say against it."""
-    return [Finding(check=check, ok=True, text=text)]
+    return [DoctorFinding(check=check, ok=True, text=text)]
 
 
-def bad(check: str, text: str, why: str, mend: str) -> list[Finding]:
+def bad(check: str, text: str, why: str, mend: str) -> list[DoctorFinding]:
     """Not in order."""
-    return [Finding(check=check, ok=False, text=text, why=why, mend=mend)]
+    return [DoctorFinding(check=check, ok=False, text=text, why=why, mend=mend)]

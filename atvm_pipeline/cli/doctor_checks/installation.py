@@ -10,14 +10,14 @@ from atvm_pipeline.shell.config import settings as env
 from atvm_pipeline.shell.supervisor.release import PROJECT, own
 from atvm_pipeline.shell.system.subprocesses import systemctl
 
-from .finding import Finding, Where, bad, good
+from .finding import DoctorFinding, Where, bad, good
 
 INSTALLER = "install-atvm-watcher-service.sh"
 SYSTEMD = Path("/run/systemd/system")
 OUTDATED = "the controller install must be updated before live runs behave as the checkout does"
 
 
-def installation(where: Where) -> list[Finding]:
+def installation(where: Where) -> list[DoctorFinding]:
     """Whether an installation is there, whole, and the checkout's."""
     places = where.places
     again = f"{PROJECT if own() is None else '<checkout>'}/bin/{INSTALLER}"
@@ -39,7 +39,7 @@ def installation(where: Where) -> list[Finding]:
     ]
 
 
-def _version(release: Release, where: Where) -> list[Finding]:
+def _version(release: Release, where: Where) -> list[DoctorFinding]:
     """Against the checkout that we run from; from an installed release, against the one that it was made from."""
     checkout = PROJECT if own() is None else Path(release.source)
     if (
@@ -64,7 +64,7 @@ def _version(release: Release, where: Where) -> list[Finding]:
     return bad("version", text, OUTDATED, f"{checkout}/bin/{INSTALLER}")
 
 
-def _intact(release: Release, again: str) -> list[Finding]:
+def _intact(release: Release, again: str) -> list[DoctorFinding]:
     why = "nobody knows what it does; the next installation makes it anew"
     try:
         if not is_unchanged(release):
@@ -78,7 +78,7 @@ def _intact(release: Release, again: str) -> list[Finding]:
     return good("release", f"{release.folder} is as it was installed")
 
 
-def _links(release: Release, where: Where, again: str) -> list[Finding]:
+def _links(release: Release, where: Where, again: str) -> list[DoctorFinding]:
     wanted = wanted_links([path.name for path in (release.folder / "bin").iterdir() if path.is_file()])
     broken = [name for name, to in wanted.items() if _names(where.places.package / name) != to]
     if broken:
@@ -94,7 +94,7 @@ def _names(link: Path) -> str | None:
         return None
 
 
-def old_install(where: Where) -> list[Finding]:
+def old_install(where: Where) -> list[DoctorFinding]:
     """An installation at the place that was used before."""
     old = where.places.old_install
     if not old.exists():
@@ -103,7 +103,7 @@ def old_install(where: Where) -> list[Finding]:
     return bad("old installation", f"{old} is still there", why, f"mv {old} {old}.old")
 
 
-def units(where: Where) -> list[Finding]:
+def units(where: Where) -> list[DoctorFinding]:
     """Whether the units are those of the current release, and loaded."""
     places = where.places
     target = places.target(places.current)
@@ -125,9 +125,9 @@ def units(where: Where) -> list[Finding]:
     return findings + (_loaded(names, where) if SYSTEMD.is_dir() and not places.prefixed else [])
 
 
-def _loaded(names: list[str], where: Where) -> list[Finding]:
+def _loaded(names: list[str], where: Where) -> list[DoctorFinding]:
     """What systemd itself says of them: a template is asked about an instance that nobody starts."""
-    findings: list[Finding] = []
+    findings: list[DoctorFinding] = []
     for name in names:
         unit = name.replace("@.", "@doctor.")
         answer = systemctl("show", "--property=LoadState,NeedDaemonReload,FragmentPath,DropInPaths", unit)
@@ -154,7 +154,7 @@ def _loaded(names: list[str], where: Where) -> list[Finding]:
     return findings or good("systemd", "every unit is loaded")
 
 
-def services_state_root(where: Where) -> list[Finding]:
+def services_state_root(where: Where) -> list[DoctorFinding]:
     """Whether the watcher's unit may write the state root that the environment file names."""
     named = where.places.state_root()
     default = where.places.root / str(env.SYSTEM_STATE_ROOT).lstrip("/")

@@ -8,9 +8,9 @@ from pathlib import Path
 from atvm_pipeline.core.errors import ConfigError
 from atvm_pipeline.shell.supervisor import choose
 from atvm_pipeline.shell.system import clock
-from atvm_pipeline.shell.system.subprocesses import ask
+from atvm_pipeline.shell.system.subprocesses import run_program
 
-from .finding import Finding, Where, bad, good
+from .finding import DoctorFinding, Where, bad, good
 
 FREE_BYTES_MIN = 256 * 1024 * 1024
 FREE_FILES_MIN = 1000
@@ -20,13 +20,13 @@ LIMITS = Path("/proc/sys/fs/inotify")
 CLOCK_SLACK_S = 120.0
 
 
-def python(_where: Where) -> list[Finding]:
+def python(_where: Where) -> list[DoctorFinding]:
     """Which Python runs us."""
     version = ".".join(str(part) for part in sys.version_info[:3])
     return good("python", f"{version} at {sys.executable}")
 
 
-def bash(_where: Where) -> list[Finding]:
+def bash(_where: Where) -> list[DoctorFinding]:
     """Whether the user's commands can be run."""
     found = shutil.which("bash")
     if found is None:
@@ -36,7 +36,7 @@ def bash(_where: Where) -> list[Finding]:
     return good("bash", found)
 
 
-def state_root(where: Where) -> list[Finding]:
+def state_root(where: Where) -> list[DoctorFinding]:
     """Whether the state root can be written, is its owner's alone, and has room."""
     root = where.state_root
     why = "every run keeps its journal and state there"
@@ -62,7 +62,7 @@ def state_root(where: Where) -> list[Finding]:
     return findings + _disk(root, room.f_bavail * room.f_frsize, room.f_favail if room.f_files else None)
 
 
-def _disk(root: Path, free: int, files: int | None) -> list[Finding]:
+def _disk(root: Path, free: int, files: int | None) -> list[DoctorFinding]:
     why = "a full disk stops the watcher from acting: it waits until there is room"
     mend = "free some space, or set ATVM_WATCHER_STATE_ROOT to another file system"
     text = f"{free // 2**20} MiB are free at {root}"
@@ -71,7 +71,7 @@ def _disk(root: Path, free: int, files: int | None) -> list[Finding]:
     return bad("disk", text, why, mend) if free < FREE_BYTES_MIN else good("disk", text)
 
 
-def inotify(_where: Where) -> list[Finding]:
+def inotify(_where: Where) -> list[DoctorFinding]:
     """The kernel's limits for being told of changes."""
     findings = []
     for name, least in (("max_user_instances", INSTANCES_MIN), ("max_user_watches", WATCHES_MIN)):
@@ -86,7 +86,7 @@ def inotify(_where: Where) -> list[Finding]:
     return findings
 
 
-def wall_clock(where: Where) -> list[Finding]:
+def wall_clock(where: Where) -> list[DoctorFinding]:
     """Whether the clock is kept right: reports are matched with the log by time, and people read times."""
     why = "times in messages are wrong, and certificates and reports are judged by them"
     mend = "timedatectl set-ntp true (with chrony or systemd-timesyncd installed)"
@@ -98,7 +98,7 @@ def wall_clock(where: Where) -> list[Finding]:
             continue
         if ahead_s > CLOCK_SLACK_S:
             return bad("clock", f"{path} was changed {ahead_s:.0f} s in the future", why, mend)
-    answer = ask("timedatectl", "show", "--property=NTPSynchronized", "--value")
+    answer = run_program("timedatectl", "show", "--property=NTPSynchronized", "--value")
     if answer.code != 0:
         return good("clock", "cannot be asked here whether it is synchronised")
     if answer.text != "yes":
@@ -106,7 +106,7 @@ def wall_clock(where: Where) -> list[Finding]:
     return good("clock", "synchronised")
 
 
-def supervisor(_where: Where) -> list[Finding]:
+def supervisor(_where: Where) -> list[DoctorFinding]:
     """Who would keep the processes of a start."""
     try:
         return good("supervisor", f"auto chooses {choose('auto').name}")

@@ -2,18 +2,18 @@
 
 from atvm_pipeline.core.errors import DataError
 from atvm_pipeline.core.phases import TERMINAL_PHASES
-from atvm_pipeline.shell.processes.discovery import Stray, find_cypress
-from atvm_pipeline.shell.state_dir.reader import builds, live, posts_pending, read_state
+from atvm_pipeline.shell.processes.discovery import UnwatchedCypress, find_unwatched_cypress
+from atvm_pipeline.shell.state_dir.reader import builds, liveness, posts_pending, read_state
 from atvm_pipeline.shell.state_dir.records import Paths, RunnerRecord, read_record
-from atvm_pipeline.shell.state_dir.retention import kept
+from atvm_pipeline.shell.state_dir.retention import disk_usage
 from atvm_pipeline.shell.system.files import is_locked
 
-from .finding import Finding, Where, bad, good
+from .finding import DoctorFinding, Where, bad, good
 
 STRAYS_MAX = 20
 
 
-def runs(where: Where) -> list[Finding]:
+def runs(where: Where) -> list[DoctorFinding]:
     """Every run that goes on must be watched, and every message delivered or on its way."""
     try:
         names = builds(where.state_root)
@@ -24,7 +24,7 @@ def runs(where: Where) -> list[Finding]:
     return findings or good("runs", "every run that goes on is watched, every message is settled")
 
 
-def _run(paths: Paths) -> list[Finding]:
+def _run(paths: Paths) -> list[DoctorFinding]:
     name = paths.build_name
     join = f"start-atvm-run-watcher.sh --attach --build-name {name}"
     try:
@@ -32,7 +32,7 @@ def _run(paths: Paths) -> list[Finding]:
     except (DataError, OSError) as error:
         why = "its state cannot be told; its journal is what counts"
         return bad("state", f"{name} is CORRUPT: {error}", why, f"{join} (writes it anew from the journal)")
-    if state is None or live(paths)["watcher"]:
+    if state is None or liveness(paths)["watcher"]:
         return []
     if state["phase"] not in TERMINAL_PHASES:
         text = f"{name} is {state['phase']} and nobody watches it"
@@ -49,7 +49,7 @@ def _run(paths: Paths) -> list[Finding]:
     return []
 
 
-def strays(where: Where) -> list[Finding]:
+def strays(where: Where) -> list[DoctorFinding]:
     """Cypress processes that no living watcher follows."""
     try:
         names = builds(where.state_root)
@@ -64,7 +64,7 @@ def strays(where: Where) -> list[Finding]:
     roots = {pid for pid in watched.values() if pid is not None}
     found = [
         stray
-        for stray in find_cypress()
+        for stray in find_unwatched_cypress()
         if not roots & set(stray.ancestors) and stray.build_name not in watched
     ]
     if not found:
@@ -77,14 +77,14 @@ def strays(where: Where) -> list[Finding]:
     return findings
 
 
-def size(where: Where) -> list[Finding]:
+def size(where: Where) -> list[DoctorFinding]:
     """How much is kept of all runs."""
-    held = kept(where.state_root)
+    held = disk_usage(where.state_root)
     more = "" if held.whole else "more than "
     return good("size", f"{held.builds} builds take {more}{held.size // 2**20} MiB in {where.state_root}")
 
 
-def _stray(stray: Stray) -> list[Finding]:
+def _stray(stray: UnwatchedCypress) -> list[DoctorFinding]:
     what = f" of build {stray.build_name}" if stray.build_name else ""
     mend = f"look at it: ps -fp {stray.pid}"
     if stray.build_name:

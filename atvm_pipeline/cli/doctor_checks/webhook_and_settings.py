@@ -15,13 +15,13 @@ from atvm_pipeline.shell.config import settings as env
 from atvm_pipeline.shell.delivery.webhook import Webhook
 from atvm_pipeline.shell.system import clock
 
-from .finding import Finding, Where, bad, good
+from .finding import DoctorFinding, Where, bad, good
 
 WEBHOOK = "MATTERMOST_ATVM_WEBHOOK"
 CHANNELS = {"message": "MATTERMOST_ATVM_CHANNEL", "alert": "ATVM_WATCHER_ALERT_CHANNEL"}
 
 
-def webhook(where: Where) -> list[Finding]:
+def webhook(where: Where) -> list[DoctorFinding]:
     """Whether the webhook is there and well formed."""
     text = where.environ.get(WEBHOOK, "")
     mend = f"put {WEBHOOK}=https://<server>/hooks/<id> into {env.ENV_FILE} (mode 0600)"
@@ -38,7 +38,7 @@ def webhook(where: Where) -> list[Finding]:
     return good("webhook", f"well formed, at {parsed.place}")
 
 
-def environment_file(where: Where) -> list[Finding]:
+def environment_file(where: Where) -> list[DoctorFinding]:
     """Whether the environment file is for its owner alone."""
     check = "environment file"
     path = Path(where.environ.get("ATVM_WATCHER_ENV_FILE") or where.places.env_file)
@@ -59,7 +59,7 @@ def environment_file(where: Where) -> list[Finding]:
     return good(check, f"{path} has mode {mode:04o}")
 
 
-def values(where: Where) -> list[Finding]:
+def values(where: Where) -> list[DoctorFinding]:
     """Whether every setting can be used."""
     try:
         env.settings(where.environ)
@@ -71,7 +71,7 @@ def values(where: Where) -> list[Finding]:
     return good("settings", "all readable")
 
 
-def post_test(where: Where) -> list[Finding]:
+def post_test(where: Where) -> list[DoctorFinding]:
     """Send a marked message to each channel that is set, and say what came of it."""
     from atvm_pipeline.core.effects import PostMessage
     from atvm_pipeline.shell.delivery.sender import performer, send_once
@@ -81,7 +81,7 @@ def post_test(where: Where) -> list[Finding]:
     except ConfigError as error:
         return bad("test message", str(error), "no message can be sent", "see the webhook's finding")
     ca_file = where.environ.get("ATVM_WATCHER_CA_FILE")
-    findings: list[Finding] = []
+    findings: list[DoctorFinding] = []
     for kind, name in CHANNELS.items():
         channel = where.environ.get(name) or None
         if kind == "alert" and channel is None:

@@ -13,8 +13,8 @@ from msgspec.structs import replace
 from atvm_pipeline.core.facts import ChildDescribed, Counts, SpecSummarised, TotalsReported, WrapperTotals
 
 from .lines import may_wrap, unwrap
-from .scanner_state import NAME_CHARS_MAX, PIECES_MAX, HeaderBox, ResultsBox, Row
-from .values import box_duration_s, count, counts, is_duration, table_duration_s
+from .scanner_state import LOG_NAME_CHARS_MAX, PIECES_MAX, HeaderBox, ResultsBox, SummaryRow
+from .values import box_duration_s, counts, is_duration, table_count, table_duration_s
 
 HEADER_KEYS = frozenset(("Cypress", "Browser", "Node Version", "Specs", "Searched", "Params", "Run URL"))
 """Rows that show that a `(Run Starting)` was Cypress's own."""
@@ -170,7 +170,7 @@ def results_row(box: ResultsBox, row: KeyRow) -> ResultsBox | None:
     if before is None or before == row.value:
         return replace(box, cells={**box.cells, row.key: row.value}, noise=0)
     # Rows of two boxes are mixed: a failure is kept, whichever of the two it is of.
-    worse = row.key == "Failing" and (count(row.value) or 0) > (count(before) or 0)
+    worse = row.key == "Failing" and (table_count(row.value) or 0) > (table_count(before) or 0)
     cells = {**box.cells, row.key: row.value} if worse else box.cells
     return replace(box, cells=cells, torn=True, noise=0)
 
@@ -181,18 +181,18 @@ def results_end(box: ResultsBox) -> Results | None:
     if found is None or box.torn:
         if not failing_cell(box):
             return None
-        found = Counts(**{key.lower(): count(box.cells.get(key, "")) or 0 for key in _COUNTED})
+        found = Counts(**{key.lower(): table_count(box.cells.get(key, "")) or 0 for key in _COUNTED})
     return Results(ran_spec(box), found, box_duration_s(box.cells.get("Duration", "")))
 
 
 def ran_spec(box: ResultsBox) -> str:
     """The name of `Spec Ran`."""
-    return unwrap(box.pieces, SPEC_RAN_COLUMNS)[:NAME_CHARS_MAX]
+    return unwrap(box.pieces, SPEC_RAN_COLUMNS)[:LOG_NAME_CHARS_MAX]
 
 
 def failing_cell(box: ResultsBox) -> int:
     """N of `Failing`, 0 where it was not read."""
-    return count(box.cells.get("Failing", "")) or 0
+    return table_count(box.cells.get("Failing", "")) or 0
 
 
 # The final table
@@ -203,7 +203,7 @@ _PASSED, _FAILED, _SKIPPED = "✔✓√", "✖×", "-"
 _CELLS = 7
 
 
-def table_row(text: str, offset: int) -> Row | None:
+def table_row(text: str, offset: int) -> SummaryRow | None:
     """The first line of a row of the final table, None if the line is none."""
     found = _TABLE_ROW.fullmatch(text) if len(text) <= ROW_CHARS_MAX else None
     if found is None or not found[3].endswith(found[1]):
@@ -214,7 +214,7 @@ def table_row(text: str, offset: int) -> Row | None:
     numbers = counts(cells[2:])
     if numbers is None:
         return None
-    return Row(
+    return SummaryRow(
         offset=offset, mark=_mark(found[2], numbers), pieces=(cells[0],), duration=cells[1], counts=numbers
     )
 
@@ -228,12 +228,12 @@ def _mark(mark: str, numbers: Counts) -> str:
     return "failed" if mark in _FAILED or numbers.failing else "passed"
 
 
-def row_goes_on(row: Row) -> bool:
+def row_goes_on(row: SummaryRow) -> bool:
     """Whether more of the row's name may stand on the next line."""
     return may_wrap(row.pieces[-1], TABLE_COLUMNS) and len(row.pieces) < PIECES_MAX
 
 
-def table_rest(row: Row, text: str) -> Row | None:
+def table_rest(row: SummaryRow, text: str) -> SummaryRow | None:
     """The row with the next line's piece of its name, None if the line is no such piece."""
     found = _TABLE_REST.fullmatch(text) if len(text) <= ROW_CHARS_MAX else None
     if found is None or not found[2].endswith(found[1]):
@@ -241,11 +241,11 @@ def table_rest(row: Row, text: str) -> Row | None:
     return replace(row, pieces=(*row.pieces, found[2].removesuffix(found[1]).rstrip()))
 
 
-def summarised(row: Row) -> SpecSummarised:
+def summary_row(row: SummaryRow) -> SpecSummarised:
     """The fact that a whole row is."""
     return SpecSummarised(
         offset=row.offset,
-        spec=unwrap(row.pieces, TABLE_COLUMNS)[:NAME_CHARS_MAX],
+        spec=unwrap(row.pieces, TABLE_COLUMNS)[:LOG_NAME_CHARS_MAX],
         mark=row.mark,
         counts=row.counts,
         duration_s=table_duration_s(row.duration),
@@ -273,8 +273,8 @@ def totals_row(text: str, offset: int) -> TotalsReported | None:
     return TotalsReported(
         offset=offset,
         verdict=verdict,
-        failed=count(found["f"]) if found["f"] else None,
-        total=count(found["t"]) if found["t"] else None,
+        failed=table_count(found["f"]) if found["f"] else None,
+        total=table_count(found["t"]) if found["t"] else None,
         counts=numbers,
         duration_s=table_duration_s(cells[0]),
     )
@@ -294,7 +294,10 @@ def wrapper_totals(text: str, offset: int) -> WrapperTotals | None:
     numbers = counts(found["cells"].split()[-len(_COUNTED) :])
     if numbers is None:
         return None
-    failed = count(found["f"]) if found["f"] else 0
+    failed = table_count(found["f"]) if found["f"] else 0
     return WrapperTotals(
-        offset=offset, failed=failed or 0, total=count(found["t"]) if found["t"] else None, counts=numbers
+        offset=offset,
+        failed=failed or 0,
+        total=table_count(found["t"]) if found["t"] else None,
+        counts=numbers,
     )

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from .error_catalog import ERROR_TABLE, HEAP_EXHAUSTED, RUN, SIGNALLED, SPEC
 
 
-class ErrorLine(NamedTuple):
+class ErrorMatch(NamedTuple):
     """What the first line of an error block stands for."""
 
     code: str
@@ -22,45 +22,45 @@ class ErrorLine(NamedTuple):
 _HELD = tuple(start for start, _, _ in ERROR_TABLE if start.startswith("We encountered an unexpected error "))
 
 _SHAPES = (
-    (re.compile(r"We detected that the .{1,80} process just crashed\b.*"), ErrorLine("spec-crashed", SPEC)),
+    (re.compile(r"We detected that the .{1,80} process just crashed\b.*"), ErrorMatch("spec-crashed", SPEC)),
     (
         re.compile(
             r"We detected that the .{1,80} (?:browser process|tab running Cypress tests) closed unexpectedly\..*"
         ),
-        ErrorLine("browser-closed", RUN),
+        ErrorMatch("browser-closed", RUN),
     ),
     (
         re.compile(
             r"The Test Runner unexpectedly exited via an? \S{1,20} event with signal SIG[A-Z0-9+-]{1,12}\b.*"
         ),
-        ErrorLine(SIGNALLED, RUN),
+        ErrorMatch(SIGNALLED, RUN),
     ),
     (
         re.compile(
             r"The \S{1,80} configuration option (?:is (?:now invalid|not valid)\b|you have supplied has been re).*"
         ),
-        ErrorLine("config-invalid", RUN),
+        ErrorMatch("config-invalid", RUN),
     ),
     (
         re.compile(r"The experimentalComponentTesting configuration option was removed in .*"),
-        ErrorLine("config-invalid", RUN),
+        ErrorMatch("config-invalid", RUN),
     ),
     (
         re.compile(r"The \S{1,80} experiment is currently only supported for .*"),
-        ErrorLine("config-invalid", RUN),
+        ErrorMatch("config-invalid", RUN),
     ),
     (
         re.compile(r"You are using .{1,80} for your dev server, but a configuration file was not found\..*"),
-        ErrorLine("config-invalid", RUN),
+        ErrorMatch("config-invalid", RUN),
     ),
     (
         re.compile(r"Your \S{1,80} (?:file threw an error\.|is invalid:).*"),
-        ErrorLine("config-invalid", RUN),
+        ErrorMatch("config-invalid", RUN),
     ),
-    (re.compile(r"Port \d{1,5} is already in use\..*"), ErrorLine("cypress-error", RUN)),
+    (re.compile(r"Port \d{1,5} is already in use\..*"), ErrorMatch("cypress-error", RUN)),
     (
         re.compile(r"FATAL ERROR: .*(?:heap out of memory|heap limit|Allocation failed).*"),
-        ErrorLine(HEAP_EXHAUSTED, RUN),
+        ErrorMatch(HEAP_EXHAUSTED, RUN),
     ),
 )
 
@@ -91,14 +91,14 @@ GOES_ON = ("We will retry ", "This error will not affect or change the exit code
 """What stands below a held error that is none."""
 
 
-def error_in(text: str) -> ErrorLine | None:
+def error_in(text: str) -> ErrorMatch | None:
     """What the cleaned line says if it is the first line of an error block; Cypress prints those unindented."""
     rows = _BY_FIRST.get(text[:1])
     if rows is None:
         return None
     for start, code, scope in rows:
         if text.startswith(start):
-            return ErrorLine(code, scope)
+            return ErrorMatch(code, scope)
     for shape, error in _SHAPES:
         if shape.fullmatch(text):
             return error

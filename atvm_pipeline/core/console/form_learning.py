@@ -17,19 +17,19 @@ from .line_forms import (
     continue_learning,
     header_lines,
     learnt,
-    undone,
+    original_line,
 )
 from .lines import clean
-from .mocha import TEXT_CHARS_MAX
-from .scan_context import Story
+from .mocha import TEST_TEXT_CHARS_MAX
+from .scan_context import ScanContext
 from .scanner_state import HeaderBox, Learner, LineForm, RawLine, ScannerState
 
-_WORDS = ("Run Starting", "Run Finished", "Spec Ran:")
+_CYPRESS_WORDS = ("Run Starting", "Run Finished", "Spec Ran:")
 
 STRANGE_BYTES_MAX = 600
-WORDS = (
-    *(word.encode() for word in _WORDS),
-    *(word.encode("utf-16-le") for word in _WORDS),
+CYPRESS_WORDS = (
+    *(word.encode() for word in _CYPRESS_WORDS),
+    *(word.encode("utf-16-le") for word in _CYPRESS_WORDS),
 )
 """Cypress's own words, also in a log that a PowerShell redirected: no other program prints them."""
 ERROR_CHARS_MIN = 20
@@ -37,7 +37,7 @@ ERROR_CHARS_MIN = 20
 BOX_WORDS = b"Spec Ran: "
 _ERRORS = tuple(start for start in ERROR_STARTS if len(start) >= ERROR_CHARS_MIN)
 LOST_WORDS = (
-    *WORDS,
+    *CYPRESS_WORDS,
     *(b" failing", b" failed ", b"spec file"),
     *(start.encode() for start in _ERRORS),
 )
@@ -59,7 +59,9 @@ AS_IT_IS = LineForm(prefix="")
 """The form of lines that nothing was changed in."""
 
 
-def learn(story: Story, raw: bytes, offset: int, read: Callable[[Story, bytes, int], bool]) -> None:
+def learn(
+    story: ScanContext, raw: bytes, offset: int, read: Callable[[ScanContext, bytes, int], bool]
+) -> None:
     """Take in a line that is none of Cypress's in a known form; `read` reads the header's lines once its form is known."""
     if TITLE_WORDS in raw and _may_learn(story.state, raw):
         learner = begin_learning(raw, offset)
@@ -83,13 +85,13 @@ def learn(story: Story, raw: bytes, offset: int, read: Callable[[Story, bytes, i
     story.state = replace(story.state, learners=tuple(kept))
 
 
-def keep_strange(story: Story, raw: bytes, offset: int) -> None:
+def keep_strange(story: ScanContext, raw: bytes, offset: int) -> None:
     """Keep the first line with Cypress's words that could not be read, as long as no line could."""
-    if story.state.strange is None and is_unread(story.state) and any(word in raw for word in WORDS):
+    if story.state.strange is None and is_unread(story.state) and any(word in raw for word in CYPRESS_WORDS):
         story.state = replace(story.state, strange=RawLine(offset=offset, raw=raw[:STRANGE_BYTES_MAX]))
 
 
-def _keep_lost(story: Story, raw: bytes, offset: int) -> None:
+def _keep_lost(story: ScanContext, raw: bytes, offset: int) -> None:
     """Keep the first line that may be evidence of a run whose form was not known when it was read.
 
     What is in front of the first header that was learnt is not read again.  A form that was never learnt, such as that
@@ -103,14 +105,14 @@ def _keep_lost(story: Story, raw: bytes, offset: int) -> None:
     if is_unread(state):
         lost = _LOST.search(text) is not None
     else:
-        strange = bool(state.forms) and all(undone(form, raw) is None for form in state.forms)
+        strange = bool(state.forms) and all(original_line(form, raw) is None for form in state.forms)
         full = len(state.forms) >= FORMS_MAX and TITLE_WORDS in raw
         lost = strange and (full or _BOX_OF_ANOTHER.match(text) is not None)
     if lost:
         story.state = replace(state, lost=RawLine(offset=offset, raw=raw[:STRANGE_BYTES_MAX]))
 
 
-def _keep_strayed(story: Story, raw: bytes, offset: int) -> None:
+def _keep_strayed(story: ScanContext, raw: bytes, offset: int) -> None:
     """Keep the first line that may be the end of an open child under a prefix that has changed, or was never learnt."""
     state = story.state
     if state.strayed is None and _has_open_child(state) and _STRAYED.match(clean(raw)):
@@ -126,7 +128,7 @@ def is_unread(state: ScannerState) -> bool:
     return state.child == "none" and not state.forms
 
 
-def report_unread(story: Story) -> None:
+def report_unread(story: ScanContext) -> None:
     """At the log's end: report the line with Cypress's words that was not read, and how much it puts in doubt."""
     state = story.state
     strange = state.strange if is_unread(state) else None
@@ -136,21 +138,23 @@ def report_unread(story: Story) -> None:
     only_absence = strange is None
     strange = strange or state.strayed
     if strange is not None:
-        text = one_line(strange.raw.replace(b"\0", b"").decode("utf-8", "replace"), TEXT_CHARS_MAX)
+        text = one_line(strange.raw.replace(b"\0", b"").decode("utf-8", "replace"), TEST_TEXT_CHARS_MAX)
         story.facts.append(WordsUnread(offset=strange.offset, text=text, only_absence=only_absence))
 
 
 def _may_learn(state: ScannerState, raw: bytes) -> bool:
     """Whether a title in this line can be a run's own: what a spec prints has the form that all its lines have."""
     if len(state.forms) >= FORMS_MAX or any(
-        form.prefix and undone(form, raw) is not None for form in state.forms
+        form.prefix and original_line(form, raw) is not None for form in state.forms
     ):
         return False
     plain = not state.forms or any(not form.prefix for form in state.forms)
     return not (plain and any(stream.spec is not None for stream in (state, *state.parked.values())))
 
 
-def _know(story: Story, form: LineForm, learner: Learner, read: Callable[[Story, bytes, int], bool]) -> None:
+def _know(
+    story: ScanContext, form: LineForm, learner: Learner, read: Callable[[ScanContext, bytes, int], bool]
+) -> None:
     story.state = replace(story.state, learners=())
     if any(replace(known, shown=form.shown) == form for known in story.state.forms):
         return  # two titles have taught it
@@ -164,10 +168,10 @@ def _know(story: Story, form: LineForm, learner: Learner, read: Callable[[Story,
     fact = FormLearnt(offset=lines[-1].offset, prefix=form.shown, stripped=form.stripped, quoted=form.quoted)
     story.facts.append(fact)
     for line in lines:
-        read(story, undone(form, line.raw) or b"", line.offset)
+        read(story, original_line(form, line.raw) or b"", line.offset)
 
 
-def _keep_torn_header(story: Story, learner: Learner) -> None:
+def _keep_torn_header(story: ScanContext, learner: Learner) -> None:
     """Keep the title of a header if one of its rows has lost the prefix, and so began a child that is never finished."""
     state = story.state
     if isinstance(state.pending, HeaderBox) and state.pending.offset > learner.title.offset:

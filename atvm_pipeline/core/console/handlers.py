@@ -21,48 +21,50 @@ from atvm_pipeline.core.text import one_line
 from . import boxes
 from .error_blocks import error_in, is_held
 from .error_catalog import RUN
-from .line_kinds import Anchor, anchor_of, attempt_in, counted_in, failure_in, running_in
+from .line_kinds import LineKind, attempt_in, counted_in, failure_in, line_kind, running_in
 from .lines import may_wrap
-from .mocha import FAILURES_MAX, FLAKY_MAX, TEXT_CHARS_MAX
-from .multiline import RUNNING_COLUMNS, Next, go_on, settle
+from .mocha import FLAKY_MAX, LOGGED_FAILURES_MAX, TEST_TEXT_CHARS_MAX
+from .multiline import RUNNING_COLUMNS, NextKind, continue_pending, finish_pending
 from .run_summary import read_loose_row, read_loose_totals, read_title
-from .scan_context import Story
-from .scanner_state import Attempt, FailureBlock, HeaderBox, HeldName, ResultsBox, ServerError, Table
-from .values import count
+from .scan_context import ScanContext
+from .scanner_state import FailureBlock, HeaderBox, HeldName, ResultsBox, RetriedTest, ServerError, Table
+from .values import table_count
 
-WRAPPER = "cypress-cloud"
+WRAPPER_LINE = "cypress-cloud"
 URL_CHARS_MAX = 2000
 
 
-def read_line(story: Story, text: str, offset: int) -> bool:
+def read_line(story: ScanContext, text: str, offset: int) -> bool:
     """Read one cleaned line that begins at `offset`; True if it was one of Cypress's or its wrapper's."""
-    if go_on(story, text, offset):
+    if continue_pending(story, text, offset):
         return True
-    anchor = anchor_of(text)
+    anchor = line_kind(text)
     if anchor is None:
         return False
-    if isinstance(story.state.pending, Attempt) and anchor is not Anchor.ATTEMPT:
-        settle(story, Next.ANCHOR)  # the test's own line did not come; all else knows itself when it is over
+    if isinstance(story.state.pending, RetriedTest) and anchor is not LineKind.ATTEMPT:
+        finish_pending(
+            story, NextKind.ANCHOR
+        )  # the test's own line did not come; all else knows itself when it is over
     _HANDLERS[anchor](story, text, offset)
     return True
 
 
-def launched(story: Story, fact: ChildLaunched) -> None:
+def launched(story: ScanContext, fact: ChildLaunched) -> None:
     """The runner starts another Cypress process: what the one before it printed is over."""
-    settle(story, Next.CHILD)
+    finish_pending(story, NextKind.CHILD)
     story.state = replace(story.state, wrapper_table=False)
     story.facts.append(fact)
 
 
-def progressed(story: Story, fact: RunnerProgressed) -> None:
+def progressed(story: ScanContext, fact: RunnerProgressed) -> None:
     """The runner says how far it is; not told while a fact is held that begins above."""
     pending = story.state.pending
     waiting = isinstance(pending, Table) and pending.trusted and pending.row is None
-    if pending is None or waiting or isinstance(pending, Attempt):
+    if pending is None or waiting or isinstance(pending, RetriedTest):
         story.facts.append(fact)
 
 
-def _start(story: Story, text: str, offset: int) -> None:  # noqa: ARG001 - every handler is called alike
+def _start(story: ScanContext, text: str, offset: int) -> None:  # noqa: ARG001 - every handler is called alike
     state = story.state
     if state.child == "open" and not (state.spec is not None and state.spec.errors):
         story.await_header(offset)
@@ -71,7 +73,7 @@ def _start(story: Story, text: str, offset: int) -> None:  # noqa: ARG001 - ever
         story.hold(HeaderBox(offset=offset))
 
 
-def _running(story: Story, text: str, offset: int) -> None:
+def _running(story: ScanContext, text: str, offset: int) -> None:
     found = running_in(text)
     if found is None:
         return
@@ -85,11 +87,11 @@ def _running(story: Story, text: str, offset: int) -> None:
         story.begin_spec(found.piece, held)
 
 
-def _results(story: Story, text: str, offset: int) -> None:  # noqa: ARG001
+def _results(story: ScanContext, text: str, offset: int) -> None:  # noqa: ARG001
     story.hold(ResultsBox(offset=offset))
 
 
-def _boxed(story: Story, text: str, offset: int) -> None:
+def _boxed(story: ScanContext, text: str, offset: int) -> None:
     """A row that no box or table has taken: its title was lost, or it is of another process or of a wrapper's table."""
     if story.state.wrapper_table:
         _wrapper_totals(story, text, offset)
@@ -105,7 +107,7 @@ def _boxed(story: Story, text: str, offset: int) -> None:
         _results_row(story, row, text, offset)
 
 
-def _header_row(story: Story, row: boxes.KeyRow, text: str, offset: int) -> None:
+def _header_row(story: ScanContext, row: boxes.KeyRow, text: str, offset: int) -> None:
     if story.begin_awaited_child(offset):
         header = story.state.pending
         assert isinstance(header, HeaderBox)
@@ -118,19 +120,19 @@ def _header_row(story: Story, row: boxes.KeyRow, text: str, offset: int) -> None
         story.hold(HeaderBox(offset=offset, key=row.key, keys=(row.key,), pieces=(row.value,)))
 
 
-def _results_row(story: Story, row: boxes.KeyRow, text: str, offset: int) -> None:
+def _results_row(story: ScanContext, row: boxes.KeyRow, text: str, offset: int) -> None:
     if story.state.pending is None and story.state.spec is not None and row.key == "Tests":
         more = boxes.results_row(ResultsBox(offset=offset), row)
         story.hold(more)
         return
-    failing = row.key == "Failing" and (count(row.value) or 0) > 0
+    failing = row.key == "Failing" and (table_count(row.value) or 0) > 0
     if failing:
         story.unplaced("box", text, offset, failing=True)
     elif row.key == "Spec Ran":
         story.unplaced("results", text, offset, spec=row.value)
 
 
-def _recorded(story: Story, text: str, offset: int) -> None:
+def _recorded(story: ScanContext, text: str, offset: int) -> None:
     if story.state.child not in ("summarised", "ended") or story.state.recorded:
         return
     url = text.partition(": ")[2].strip()[:URL_CHARS_MAX]
@@ -138,16 +140,16 @@ def _recorded(story: Story, text: str, offset: int) -> None:
     story.state = replace(story.state, recorded=True)
 
 
-def _spec_skipped(story: Story, text: str, offset: int) -> None:  # noqa: ARG001
+def _spec_skipped(story: ScanContext, text: str, offset: int) -> None:  # noqa: ARG001
     story.skip_spec()
 
 
-def _canceled(story: Story, text: str, offset: int) -> None:
+def _canceled(story: ScanContext, text: str, offset: int) -> None:
     if story.state.spec is None:
         story.error("run-canceled", RUN, text, offset)
 
 
-def _passing(story: Story, text: str, offset: int) -> None:
+def _passing(story: ScanContext, text: str, offset: int) -> None:
     """An epilogue begins: what an earlier one counted was a test's own output, or another process's."""
     spec = story.state.spec
     if spec is None:
@@ -160,13 +162,13 @@ def _passing(story: Story, text: str, offset: int) -> None:
     story.state = replace(story.state, spec=spec)
 
 
-def _pending(story: Story, text: str, offset: int) -> None:  # noqa: ARG001
+def _pending(story: ScanContext, text: str, offset: int) -> None:  # noqa: ARG001
     if story.state.spec is not None:
         spec = replace(story.state.spec, epilogue_pending=counted_in(text))
         story.state = replace(story.state, spec=spec)
 
 
-def _failing(story: Story, text: str, offset: int) -> None:
+def _failing(story: ScanContext, text: str, offset: int) -> None:
     spec, failing = story.state.spec, counted_in(text)
     if spec is not None:
         at = spec.failing_at if spec.failing else offset
@@ -179,7 +181,7 @@ def _failing(story: Story, text: str, offset: int) -> None:
         story.epilogue_read(EpilogueRead(offset=offset, failing=failing))
 
 
-def _failure(story: Story, text: str, offset: int) -> None:
+def _failure(story: ScanContext, text: str, offset: int) -> None:
     spec = story.state.spec
     if spec is None:
         return
@@ -187,55 +189,55 @@ def _failure(story: Story, text: str, offset: int) -> None:
     if number != spec.number or number > spec.failing:
         return
     story.state = replace(story.state, spec=replace(spec, number=number + 1))
-    if number <= FAILURES_MAX:
-        story.hold(FailureBlock(offset=offset, titles=(title[:TEXT_CHARS_MAX],)))
+    if number <= LOGGED_FAILURES_MAX:
+        story.hold(FailureBlock(offset=offset, titles=(title[:TEST_TEXT_CHARS_MAX],)))
 
 
-def _attempt(story: Story, text: str, offset: int) -> None:  # noqa: ARG001
+def _attempt(story: ScanContext, text: str, offset: int) -> None:  # noqa: ARG001
     spec = story.state.spec
     if spec is None or spec.failing or spec.flaky >= FLAKY_MAX:
         return
-    story.hold(Attempt(title=one_line(attempt_in(text), TEXT_CHARS_MAX)))
+    story.hold(RetriedTest(title=one_line(attempt_in(text), TEST_TEXT_CHARS_MAX)))
 
 
-def _error(story: Story, text: str, offset: int) -> None:
+def _error(story: ScanContext, text: str, offset: int) -> None:
     error = error_in(text)
     assert error is not None  # that is what made the line this anchor
     if is_held(text):
-        story.hold(ServerError(offset=offset, text=one_line(text, TEXT_CHARS_MAX)))
+        story.hold(ServerError(offset=offset, text=one_line(text, TEST_TEXT_CHARS_MAX)))
     else:
         story.error(error.code, error.scope, text, offset)
 
 
-def _discovered(story: Story, text: str, offset: int) -> None:  # noqa: ARG001 - every handler is called alike
+def _discovered(story: ScanContext, text: str, offset: int) -> None:  # noqa: ARG001 - every handler is called alike
     """A wrapper's first line, which any runner might print: only with the next one it is a wrapper's."""
     if story.state.spec is None:
         story.state = replace(story.state, discovered=int(text.split()[1]))
 
 
-def _wrapper_params(story: Story, text: str, offset: int) -> None:
+def _wrapper_params(story: ScanContext, text: str, offset: int) -> None:
     total, group = story.state.discovered, text.partition("; Group: ")[2].rpartition("; Parallel: ")[0]
     if total is None or story.state.spec is not None:
         return
-    named = one_line(group, TEXT_CHARS_MAX) if group not in ("", "false") else None
-    story.facts.append(WrapperStarted(offset=offset, wrapper=WRAPPER, total=total, group=named))
+    named = one_line(group, TEST_TEXT_CHARS_MAX) if group not in ("", "false") else None
+    story.facts.append(WrapperStarted(offset=offset, wrapper=WRAPPER_LINE, total=total, group=named))
     story.state = replace(story.state, discovered=None, wrapped=True, wrapper_table=False)
 
 
-def _wrapper_end(story: Story, text: str, offset: int) -> None:  # noqa: ARG001
+def _wrapper_end(story: ScanContext, text: str, offset: int) -> None:  # noqa: ARG001
     if story.state.wrapped and story.state.spec is None:
-        story.facts.append(WrapperFinished(offset=offset, wrapper=WRAPPER))
+        story.facts.append(WrapperFinished(offset=offset, wrapper=WRAPPER_LINE))
         story.state = replace(story.state, wrapped=False, wrapper_table=True)
 
 
-def _totals(story: Story, text: str, offset: int) -> None:
+def _totals(story: ScanContext, text: str, offset: int) -> None:
     if story.state.wrapper_table:
         _wrapper_totals(story, text, offset)
     else:
         read_loose_totals(story, text, offset)
 
 
-def _wrapper_totals(story: Story, text: str, offset: int) -> None:
+def _wrapper_totals(story: ScanContext, text: str, offset: int) -> None:
     """A line of the wrapper's own table; only the one with its verdict counts."""
     totals = boxes.wrapper_totals(text, offset)
     if totals is not None:
@@ -244,22 +246,22 @@ def _wrapper_totals(story: Story, text: str, offset: int) -> None:
 
 
 _HANDLERS = {
-    Anchor.START: _start,
-    Anchor.RUNNING: _running,
-    Anchor.RESULTS: _results,
-    Anchor.BOXED: _boxed,
-    Anchor.FINISH: read_title,
-    Anchor.TOTALS: _totals,
-    Anchor.RECORDED: _recorded,
-    Anchor.SPEC_SKIPPED: _spec_skipped,
-    Anchor.CANCELED: _canceled,
-    Anchor.PASSING: _passing,
-    Anchor.PENDING: _pending,
-    Anchor.FAILING: _failing,
-    Anchor.FAILURE: _failure,
-    Anchor.ATTEMPT: _attempt,
-    Anchor.ERROR: _error,
-    Anchor.DISCOVERED: _discovered,
-    Anchor.WRAPPER_PARAMS: _wrapper_params,
-    Anchor.WRAPPER_END: _wrapper_end,
+    LineKind.START: _start,
+    LineKind.RUNNING: _running,
+    LineKind.RESULTS: _results,
+    LineKind.BOXED: _boxed,
+    LineKind.FINISH: read_title,
+    LineKind.TOTALS: _totals,
+    LineKind.RECORDED: _recorded,
+    LineKind.SPEC_SKIPPED: _spec_skipped,
+    LineKind.CANCELED: _canceled,
+    LineKind.PASSING: _passing,
+    LineKind.PENDING: _pending,
+    LineKind.FAILING: _failing,
+    LineKind.FAILURE: _failure,
+    LineKind.ATTEMPT: _attempt,
+    LineKind.ERROR: _error,
+    LineKind.DISCOVERED: _discovered,
+    LineKind.WRAPPER_PARAMS: _wrapper_params,
+    LineKind.WRAPPER_END: _wrapper_end,
 }

@@ -14,10 +14,10 @@ from .lines import LINE_BYTES_MAX, clean
 
 WINDOW_BYTES = 8 * 1024
 """Lines that end before the last so many bytes of the log are forgotten."""
-LINES_MAX = 3
+LAST_LINES_MAX = 3
 CAUSES_MAX = 2
-NOISE_MAX = 1
-LINE_CHARS_MAX = 200
+LAST_LINES_NOISE_MAX = 1
+LAST_LINE_CHARS_MAX = 200
 _READ_BYTES = 1024
 """Read of one line: colour codes take most of what is longer."""
 
@@ -107,7 +107,7 @@ def remember(
     found: list[LastLine] = []
     said, causes = 0, CAUSES_MAX if _names_cause(window) else 0
     stop = end - 1
-    while stop >= first and (said < LINES_MAX or causes):
+    while stop >= first and (said < LAST_LINES_MAX or causes):
         start = block.rfind(b"\n", begin, stop) + 1 or begin
         line = _line(block[start : min(stop, start + _READ_BYTES)], base + start, base + stop)
         if line is not None and stop - start < LINE_BYTES_MAX:
@@ -126,7 +126,7 @@ def aged(last: tuple[LastLine, ...], offset: int) -> tuple[LastLine, ...]:
 
 def _bounded(newest_first: list[LastLine]) -> tuple[LastLine, ...]:
     """Keep so many of each kind; noise only where fewer lines that say something follow it."""
-    left = {"cause": CAUSES_MAX, "line": LINES_MAX, "noise": NOISE_MAX}
+    left = {"cause": CAUSES_MAX, "line": LAST_LINES_MAX, "noise": LAST_LINES_NOISE_MAX}
     kept = []
     for line in newest_first:
         if left[line.kind] and (line.kind != "noise" or left["line"]):
@@ -136,7 +136,7 @@ def _bounded(newest_first: list[LastLine]) -> tuple[LastLine, ...]:
 
 
 def _line(raw: bytes, offset: int, end: int) -> LastLine | None:
-    text = one_line(clean(raw), LINE_CHARS_MAX)
+    text = one_line(clean(raw), LAST_LINE_CHARS_MAX)
     if not text:
         return None
     text = _LOGIN.sub("", _SECRET.sub(r"\1***", text))

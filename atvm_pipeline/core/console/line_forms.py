@@ -116,7 +116,7 @@ def header_lines(learner: Learner) -> tuple[RawLine, ...]:
     return (learner.title, *rows)
 
 
-def undone(form: LineForm, raw: bytes) -> bytes | None:
+def original_line(form: LineForm, raw: bytes) -> bytes | None:
     """Return the line as Cypress wrote it; None if it has not this form."""
     found = _compiled(form.prefix).match(raw)
     if found is None:
@@ -135,7 +135,7 @@ def without_prefix(prefix: re.Pattern[str], raw: bytes) -> bytes | None:
     return raw[:begin] + raw[begin + len(found[0].encode("utf-8", "surrogateescape")) :]
 
 
-def indented(text: str, pending: Pending | None) -> str:
+def restore_indent(text: str, pending: Pending | None) -> str:
     """Return a line of a log that lost its indentation with the one that Cypress gave it, where that says what it is."""
     if not text:
         return text
@@ -150,7 +150,7 @@ def indented(text: str, pending: Pending | None) -> str:
     return "  " + text if is_border("  " + text) and set(text) != {"="} and text[0] != "─" else text
 
 
-def candidates(
+def candidate_patterns(
     forms: tuple[LineForm, ...], body: bytes, quoted_body: bytes
 ) -> tuple[re.Pattern[bytes], re.Pattern[bytes]]:
     """Return the patterns that find a line worth reading: at the start of a line, and the line feed in front of one."""
@@ -177,7 +177,7 @@ def _plain(raw: bytes) -> str:
 
 
 def _is_row(form: LineForm, raw: bytes) -> bool:
-    line = undone(form, raw)
+    line = original_line(form, raw)
     if line is None:
         return False
     text = clean(line)

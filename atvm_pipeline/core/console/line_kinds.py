@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 from .error_blocks import ERROR_STARTS, error_in
 from .lines import ANSI
-from .values import count
+from .values import table_count
 
 
-class Anchor(Enum):
+class LineKind(Enum):
     """The kinds of lines that matter outside of a box."""
 
     START = auto()
@@ -41,33 +41,33 @@ SPEC_SKIPPED = "  This spec and its tests were skipped because the run has been 
 CANCELED = "  Exiting with non-zero exit code because the run was canceled."
 
 _WHOLE = {
-    "  (Run Starting)": Anchor.START,
-    "  (Results)": Anchor.RESULTS,
-    "  (Run Finished)": Anchor.FINISH,
-    SPEC_SKIPPED: Anchor.SPEC_SKIPPED,
-    CANCELED: Anchor.CANCELED,
-    "  Cloud Run Finished": Anchor.WRAPPER_END,
+    "  (Run Starting)": LineKind.START,
+    "  (Results)": LineKind.RESULTS,
+    "  (Run Finished)": LineKind.FINISH,
+    SPEC_SKIPPED: LineKind.SPEC_SKIPPED,
+    CANCELED: LineKind.CANCELED,
+    "  Cloud Run Finished": LineKind.WRAPPER_END,
 }
 """Cypress indents its titles by exactly two; text of a test that looks like one is mostly indented further."""
 
 _SHAPES = (
-    (re.compile(r"  Running:  \S.*\)"), Anchor.RUNNING),
-    (re.compile(r"  Recorded Run: \S+"), Anchor.RECORDED),
-    (re.compile(r"  \d{1,9} passing(?: \(\d+\w{1,2}\))?"), Anchor.PASSING),
-    (re.compile(r"  \d{1,9} pending"), Anchor.PENDING),
-    (re.compile(r"  \d{1,9} failing"), Anchor.FAILING),
-    (re.compile(r"  │ .*"), Anchor.BOXED),
+    (re.compile(r"  Running:  \S.*\)"), LineKind.RUNNING),
+    (re.compile(r"  Recorded Run: \S+"), LineKind.RECORDED),
+    (re.compile(r"  \d{1,9} passing(?: \(\d+\w{1,2}\))?"), LineKind.PASSING),
+    (re.compile(r"  \d{1,9} pending"), LineKind.PENDING),
+    (re.compile(r"  \d{1,9} failing"), LineKind.FAILING),
+    (re.compile(r"  │ .*"), LineKind.BOXED),
     (
         re.compile(r"    \S{1,6}  (?:All specs passed!|\d{1,9} of \d{1,9} failed|The run was canceled) .*"),
-        Anchor.TOTALS,
+        LineKind.TOTALS,
     ),
-    (re.compile(r"  \d{1,9}\) \S.*"), Anchor.FAILURE),
-    (re.compile(r"[ \t]*+[✖×✓√✔]?\(Attempt \d{1,9} of \d{1,9}\) .+"), Anchor.ATTEMPT),
-    (re.compile(r"Discovered \d{1,9} spec files?"), Anchor.DISCOVERED),
+    (re.compile(r"  \d{1,9}\) \S.*"), LineKind.FAILURE),
+    (re.compile(r"[ \t]*+[✖×✓√✔]?\(Attempt \d{1,9} of \d{1,9}\) .+"), LineKind.ATTEMPT),
+    (re.compile(r"Discovered \d{1,9} spec files?"), LineKind.DISCOVERED),
     (
         # Looked ahead for, not stepped over: two `.*` in a row take quadratic time.
         re.compile(r"Tags: (?=.*; Group: ).*; Parallel: (?:true|false); Batch Size: \d+"),
-        Anchor.WRAPPER_PARAMS,
+        LineKind.WRAPPER_PARAMS,
     ),
 )
 
@@ -124,7 +124,7 @@ CANDIDATE = re.compile(rb"\n" + BODY)
 """Finds the line feed in front of such a line.  Anchored on it, the search runs at the speed of memchr."""
 
 
-def anchor_of(text: str) -> Anchor | None:
+def line_kind(text: str) -> LineKind | None:
     """Which anchor the cleaned line is, None if none."""
     whole = _WHOLE.get(text)
     if whole is not None:
@@ -132,10 +132,10 @@ def anchor_of(text: str) -> Anchor | None:
     for shape, anchor in _SHAPES:
         if shape.fullmatch(text):
             return anchor
-    return Anchor.ERROR if error_in(text) is not None else None
+    return LineKind.ERROR if error_in(text) is not None else None
 
 
-class Running(NamedTuple):
+class RunningLine(NamedTuple):
     """What a `Running:` line says; the name may be the first piece only."""
 
     piece: str
@@ -146,23 +146,23 @@ class Running(NamedTuple):
 _POSITION = re.compile(r"\((\d{1,9}) of (\d{1,9})\)")
 
 
-def running_in(text: str) -> Running | None:
+def running_in(text: str) -> RunningLine | None:
     """The parts of `  Running:  <name>   (<i> of <n>)`."""
     body, bracket, position = text.removeprefix("  Running:  ").rpartition("(")
     found = _POSITION.fullmatch(bracket + position)
     piece = body.rstrip()
-    return Running(piece, int(found[1]), int(found[2])) if found and piece else None
+    return RunningLine(piece, int(found[1]), int(found[2])) if found and piece else None
 
 
 def counted_in(text: str) -> int:
     """N of `  N passing`, `  N pending`, `  N failing`."""
-    return count(text.split(maxsplit=1)[0]) or 0
+    return table_count(text.split(maxsplit=1)[0]) or 0
 
 
 def failure_in(text: str) -> tuple[int, str]:
     """Number and first title of `  N) title`."""
     number, _, title = text.strip().partition(") ")
-    return count(number) or 0, title.strip()
+    return table_count(number) or 0, title.strip()
 
 
 def attempt_in(text: str) -> str:

@@ -11,10 +11,10 @@ from msgspec.structs import replace
 from atvm_pipeline.core.facts import TestFailed
 from atvm_pipeline.core.text import one_line
 
-from .scanner_state import Attempt, FailureBlock
+from .scanner_state import FailureBlock, RetriedTest
 
-TEXT_CHARS_MAX = 300
-FAILURES_MAX = 50
+TEST_TEXT_CHARS_MAX = 300
+LOGGED_FAILURES_MAX = 50
 """Failing tests told per spec."""
 FLAKY_MAX = 50
 """Flaky tests told per spec."""
@@ -22,7 +22,7 @@ TITLES_MAX = 32
 """Suites above one test."""
 BLANKS_MAX = 4
 """Empty lines between a title and its error."""
-NOISE_MAX = 50
+RETRY_NOISE_MAX = 50
 """Lines of other origin between an attempt and the test's own line."""
 
 _PASSED = re.compile(r"[ \t]*+[✓✔√] ?(.+?)(?: \(\d{1,12}ms\))?")
@@ -52,7 +52,7 @@ def failure_line(block: FailureBlock, text: str) -> FailureStep:
     indent = len(text) - len(text.lstrip())
     if not block.blank and indent == 5 + 2 * len(block.titles) and len(block.titles) < TITLES_MAX:
         return FailureStep(
-            replace(block, titles=(*block.titles, text.strip()[:TEXT_CHARS_MAX])), None, consumed=True
+            replace(block, titles=(*block.titles, text.strip()[:TEST_TEXT_CHARS_MAX])), None, consumed=True
         )
     if indent < 5:  # noqa: PLR2004 - an error is indented by five or more
         return FailureStep(None, failed(block), consumed=False)
@@ -64,12 +64,12 @@ def failed(block: FailureBlock, error: str = "") -> TestFailed:
     titles = (*block.titles[:-1], block.titles[-1].removesuffix(":"))
     return TestFailed(
         offset=block.offset,
-        title=one_line(" > ".join(titles), TEXT_CHARS_MAX),
-        error=one_line(error, TEXT_CHARS_MAX),
+        title=one_line(" > ".join(titles), TEST_TEXT_CHARS_MAX),
+        error=one_line(error, TEST_TEXT_CHARS_MAX),
     )
 
 
-def attempt_line(attempt: Attempt, text: str) -> tuple[Attempt | None, bool]:
+def attempt_line(attempt: RetriedTest, text: str) -> tuple[RetriedTest | None, bool]:
     """Read a line below an attempt: what is left of it, and whether the line says that the test passed at last."""
     passed = _PASSED.fullmatch(text)
     if passed is not None and not passed[1].startswith("(Attempt "):
@@ -78,6 +78,6 @@ def attempt_line(attempt: Attempt, text: str) -> tuple[Attempt | None, bool]:
         return None, False
     if not text:
         return attempt, False
-    if attempt.noise >= NOISE_MAX:
+    if attempt.noise >= RETRY_NOISE_MAX:
         return None, False
     return replace(attempt, noise=attempt.noise + 1), False

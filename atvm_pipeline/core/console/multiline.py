@@ -10,18 +10,18 @@ from atvm_pipeline.core.facts import TestFlaky
 from . import boxes
 from .error_blocks import GIVEN_UP, GOES_ON, is_held
 from .error_catalog import RUN, SERVER_ERROR
-from .line_kinds import Anchor, anchor_of
+from .line_kinds import LineKind, line_kind
 from .lines import may_wrap, unwrap
 from .mocha import attempt_line, failed, failure_line
 from .run_summary import end_table, read_table_line
-from .scan_context import Story
+from .scan_context import ScanContext
 from .scanner_state import (
     PIECES_MAX,
-    Attempt,
     FailureBlock,
     HeaderBox,
     HeldName,
     ResultsBox,
+    RetriedTest,
     ServerError,
     Table,
 )
@@ -29,13 +29,13 @@ from .scanner_state import (
 RUNNING_COLUMNS = 68
 """The name on a `Running:` line is cut after so many characters."""
 RUNNING_INDENT = 12
-NOISE_MAX = 20
+BLOCK_NOISE_MAX = 20
 """Lines of other origin within a box."""
 SERVER_LINES_MAX = 40
 """Lines of a server's answer between the error and what tells whether it is final."""
 
 
-class Next(Enum):
+class NextKind(Enum):
     """What begins while something is being put together."""
 
     ANCHOR = auto()
@@ -46,7 +46,7 @@ class Next(Enum):
     """Nothing: the log ends."""
 
 
-def go_on(story: Story, text: str, offset: int) -> bool:
+def continue_pending(story: ScanContext, text: str, offset: int) -> bool:
     """Give the next line to what is being put together; True if the line was part of it."""
     pending = story.state.pending
     match pending:
@@ -66,7 +66,7 @@ def go_on(story: Story, text: str, offset: int) -> bool:
             if step.fact is not None:
                 story.facts.append(step.fact)
             return step.consumed
-        case Attempt() as attempt:
+        case RetriedTest() as attempt:
             left, passed = attempt_line(attempt, text)
             if left != attempt:
                 story.hold(left)
@@ -79,12 +79,12 @@ def go_on(story: Story, text: str, offset: int) -> bool:
             assert_never(pending)
 
 
-def settle(story: Story, following: Next) -> None:
+def finish_pending(story: ScanContext, following: NextKind) -> None:
     """Make of what is being put together what can be made of it."""
     pending = story.state.pending
     story.hold(None)
     match pending:
-        case None | Attempt():
+        case None | RetriedTest():
             pass
         case HeldName():
             story.begin_spec(unwrap(pending.pieces, RUNNING_COLUMNS), pending)
@@ -93,30 +93,30 @@ def settle(story: Story, following: Next) -> None:
         case ResultsBox():
             _box_over(story, pending)
         case Table():
-            end_table(story, pending, followed=following is not Next.ANCHOR)
+            end_table(story, pending, followed=following is not NextKind.ANCHOR)
         case FailureBlock():
             story.facts.append(failed(pending))
         case ServerError():
-            if following is not Next.ANCHOR:
+            if following is not NextKind.ANCHOR:
                 story.error(SERVER_ERROR, RUN, pending.text, pending.offset)
         case _:
             assert_never(pending)
 
 
-def _name(story: Story, name: HeldName, text: str) -> bool:
+def _name(story: ScanContext, name: HeldName, text: str) -> bool:
     indent = len(text) - len(text.lstrip())
     # One more: the name was cut in front of a blank.
     if indent not in (RUNNING_INDENT, RUNNING_INDENT + 1) or not text or len(name.pieces) >= PIECES_MAX:
-        settle(story, Next.ANCHOR)
+        finish_pending(story, NextKind.ANCHOR)
         return False
     piece = text[RUNNING_INDENT:]
     story.hold(replace(name, pieces=(*name.pieces, piece)))
     if not may_wrap(piece, RUNNING_COLUMNS):
-        settle(story, Next.ANCHOR)
+        finish_pending(story, NextKind.ANCHOR)
     return True
 
 
-def _header(story: Story, header: HeaderBox, text: str, offset: int) -> bool:
+def _header(story: ScanContext, header: HeaderBox, text: str, offset: int) -> bool:
     row = boxes.key_row(text)
     if row is not None and row.key not in boxes.RESULT_KEYS:
         if row.key and row.key in header.keys:
@@ -127,11 +127,11 @@ def _header(story: Story, header: HeaderBox, text: str, offset: int) -> bool:
         return True
     if boxes.is_border(text):
         if header.key or header.found is not None:
-            settle(story, Next.ANCHOR)
+            finish_pending(story, NextKind.ANCHOR)
         else:
             story.hold(replace(header, box_offset=offset))
         return True
-    if header.adjacent and anchor_of(text) is Anchor.START:
+    if header.adjacent and line_kind(text) is LineKind.START:
         return True
     if header.adjacent:
         header = replace(header, adjacent=False)
@@ -139,29 +139,29 @@ def _header(story: Story, header: HeaderBox, text: str, offset: int) -> bool:
     return _noise(story, header, text)
 
 
-def _described(story: Story, header: HeaderBox) -> None:
+def _described(story: ScanContext, header: HeaderBox) -> None:
     if header.key:
         header = boxes.header_value(header)
     if header.found is not None and header.box_offset is not None:
         story.facts.append(header.found)
 
 
-def _results(story: Story, results: ResultsBox, text: str) -> bool:
+def _results(story: ScanContext, results: ResultsBox, text: str) -> bool:
     row = boxes.key_row(text)
     if results.pieces and (not text or boxes.is_border(text) or (row is not None and row.key)):
-        settle(story, Next.ANCHOR)
+        finish_pending(story, NextKind.ANCHOR)
         return row is None or row.key in boxes.RESULT_KEYS
     if row is not None:
         more = boxes.results_row(results, row)
         if more is not None:
             story.hold(more)
             if more.pieces and not may_wrap(more.pieces[-1], boxes.SPEC_RAN_COLUMNS):
-                settle(story, Next.ANCHOR)
+                finish_pending(story, NextKind.ANCHOR)
             return True
     return boxes.is_border(text) or _noise(story, results, text)
 
 
-def _box_over(story: Story, results: ResultsBox) -> None:
+def _box_over(story: ScanContext, results: ResultsBox) -> None:
     """A results box that is over: a whole one is a result, a damaged one only where it counts a failure."""
     if not results.pieces:
         story.drop_box(results)
@@ -173,41 +173,41 @@ def _box_over(story: Story, results: ResultsBox) -> None:
         story.box_read(found, results.offset)
 
 
-def _noise(story: Story, pending: HeaderBox | ResultsBox, text: str) -> bool:
+def _noise(story: ScanContext, pending: HeaderBox | ResultsBox, text: str) -> bool:
     """A line of other origin within a box; False lets it be looked at for itself."""
     if not text:
         return True
-    anchor = anchor_of(text)
-    if anchor in (None, Anchor.BOXED) and pending.noise < NOISE_MAX:
+    anchor = line_kind(text)
+    if anchor in (None, LineKind.BOXED) and pending.noise < BLOCK_NOISE_MAX:
         story.hold(replace(pending, noise=pending.noise + 1))
     else:
-        settle(story, Next.ANCHOR)
+        finish_pending(story, NextKind.ANCHOR)
     return False
 
 
-def _flaky(story: Story, attempt: Attempt, offset: int) -> None:
+def _flaky(story: ScanContext, attempt: RetriedTest, offset: int) -> None:
     spec = story.state.spec
     assert spec is not None  # an attempt is put together only within a spec, and is over with it
     story.facts.append(TestFlaky(offset=offset, title=attempt.title))
     story.state = replace(story.state, spec=replace(spec, flaky=spec.flaky + 1, passed=spec.passed + 1))
 
 
-def _server_error(story: Story, error: ServerError, text: str) -> bool:
+def _server_error(story: ScanContext, error: ServerError, text: str) -> bool:
     if not text:
         return True
     if text.startswith(GOES_ON):
         story.hold(None)
         return True
     if text.startswith(GIVEN_UP):
-        settle(story, Next.END)
+        finish_pending(story, NextKind.END)
         return True
-    anchor = anchor_of(text)
-    if anchor is Anchor.ERROR and is_held(text):
+    anchor = line_kind(text)
+    if anchor is LineKind.ERROR and is_held(text):
         return True
-    if anchor in (Anchor.START, Anchor.ERROR) or error.noise >= SERVER_LINES_MAX:
-        settle(story, Next.CHILD)
+    if anchor in (LineKind.START, LineKind.ERROR) or error.noise >= SERVER_LINES_MAX:
+        finish_pending(story, NextKind.CHILD)
     elif anchor is not None:
-        settle(story, Next.ANCHOR)
+        finish_pending(story, NextKind.ANCHOR)
     else:
         story.hold(replace(error, noise=error.noise + 1))
     return False

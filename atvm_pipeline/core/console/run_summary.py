@@ -13,19 +13,19 @@ from atvm_pipeline.core.results import add_counts, lines_agree
 from atvm_pipeline.core.spec_names import same_but_blanks
 
 from . import boxes
-from .line_kinds import Anchor, anchor_of
-from .scan_context import Story, counted_of
-from .scanner_state import NAME_CHARS_MAX, ResultsBox, Row, Table
+from .line_kinds import LineKind, line_kind
+from .scan_context import ScanContext, counted_of
+from .scanner_state import LOG_NAME_CHARS_MAX, ResultsBox, SummaryRow, Table
 
 TABLES_MAX = 5
 """Summaries within one spec that are looked at; a test that prints more of them is only counted."""
 
-_OWN = (Anchor.RECORDED, Anchor.CANCELED, Anchor.ERROR, Anchor.WRAPPER_END, Anchor.START)
+_OWN = (LineKind.RECORDED, LineKind.CANCELED, LineKind.ERROR, LineKind.WRAPPER_END, LineKind.START)
 """Lines that follow a summary: they show that the title above was one, also where the table is missing."""
-_ROWS = (Anchor.BOXED, Anchor.TOTALS)
+_ROWS = (LineKind.BOXED, LineKind.TOTALS)
 
 
-def read_title(story: Story, text: str, offset: int) -> None:
+def read_title(story: ScanContext, text: str, offset: int) -> None:
     """`(Run Finished)`: the child's own summary follows, or something that looks like it."""
     state = story.state
     if state.child in ("summarised", "ended"):
@@ -39,7 +39,7 @@ def read_title(story: Story, text: str, offset: int) -> None:
         story.hold(Table(offset=offset, trusted=False))
 
 
-def read_loose_row(story: Story, text: str, offset: int) -> bool:
+def read_loose_row(story: ScanContext, text: str, offset: int) -> bool:
     """A row of a final table whose title or whose rows above were lost; False if the line is no such row."""
     row = boxes.table_row(text, offset)
     if row is None:
@@ -65,7 +65,7 @@ def read_loose_row(story: Story, text: str, offset: int) -> bool:
     return True
 
 
-def read_loose_totals(story: Story, text: str, offset: int) -> None:
+def read_loose_totals(story: ScanContext, text: str, offset: int) -> None:
     """A totals row without a table above it: a table of which other lines have been taken for its end, else it fits nowhere."""
     totals = boxes.totals_row(text, offset)
     if totals is None:
@@ -76,7 +76,7 @@ def read_loose_totals(story: Story, text: str, offset: int) -> None:
         story.unplaced("totals", text.strip(), offset, failing=is_failing(totals))
 
 
-def read_table_line(story: Story, table: Table, text: str, offset: int) -> bool:
+def read_table_line(story: ScanContext, table: Table, text: str, offset: int) -> bool:
     """The next line below a summary's title or row; True if it was part of the table."""
     if not text:
         if table.row is not None:
@@ -89,7 +89,7 @@ def read_table_line(story: Story, table: Table, text: str, offset: int) -> bool:
         if more is not None:
             _read_row(story, table, more)
             return True
-        if row is None and totals is None and not boxes.is_border(text) and anchor_of(text) in (None, *_ROWS):
+        if row is None and totals is None and not boxes.is_border(text) and line_kind(text) in (None, *_ROWS):
             return False  # a line of other origin: the name may go on below it
         next_table = _row_over(story, table, table.row)
         if next_table is None:
@@ -101,13 +101,13 @@ def read_table_line(story: Story, table: Table, text: str, offset: int) -> bool:
     if totals is not None:
         _read_totals(story, table, totals)
         return True
-    anchor = anchor_of(text)
+    anchor = line_kind(text)
     if anchor is not None and anchor not in _ROWS:
         end_table(story, table, followed=anchor in _OWN)
     return False
 
 
-def end_table(story: Story, table: Table, *, followed: bool) -> None:
+def end_table(story: ScanContext, table: Table, *, followed: bool) -> None:
     """The table is over without a totals row; `followed`: by what stands behind a summary, or by the log's end."""
     story.hold(None)
     if table.row is not None:
@@ -125,9 +125,9 @@ def end_table(story: Story, table: Table, *, followed: bool) -> None:
         story.unplaced("finish", "(Run Finished)", table.offset)
 
 
-def unplaced_row(story: Story, row: Row) -> None:
+def unplaced_row(story: ScanContext, row: SummaryRow) -> None:
     """Report a row that belongs to no summary of this child."""
-    fact = boxes.summarised(row)
+    fact = boxes.summary_row(row)
     failing = fact.mark == "failed" or fact.counts.failing > 0
     mark = {"passed": "✔", "failed": "✖"}.get(fact.mark, "-")
     story.unplaced("row", f"{mark} {fact.spec}", row.offset, spec=fact.spec, failing=failing)
@@ -138,7 +138,7 @@ def is_failing(totals: TotalsReported) -> bool:
     return totals.verdict != "passed" or totals.counts.failing > 0
 
 
-def _begin_within(story: Story, text: str, offset: int, *, titled: bool) -> Table | None:
+def _begin_within(story: ScanContext, text: str, offset: int, *, titled: bool) -> Table | None:
     """A summary while a spec is open; None for one of too many."""
     spec = story.state.spec
     assert spec is not None
@@ -151,7 +151,7 @@ def _begin_within(story: Story, text: str, offset: int, *, titled: bool) -> Tabl
     return table
 
 
-def _finish(story: Story, table: Table) -> None:
+def _finish(story: ScanContext, table: Table) -> None:
     """Believe the summary: the child's specs are over."""
     story.leave_spec()
     if table.titled:
@@ -160,16 +160,16 @@ def _finish(story: Story, table: Table) -> None:
     story.state = replace(story.state, child="summarised", title_at=None, pending=table)
 
 
-def _read_row(story: Story, table: Table, row: Row) -> None:
+def _read_row(story: ScanContext, table: Table, row: SummaryRow) -> None:
     if boxes.row_goes_on(row):
         story.hold(replace(table, row=row))
     else:
         _row_over(story, table, row)
 
 
-def _row_over(story: Story, table: Table, row: Row) -> Table | None:
+def _row_over(story: ScanContext, table: Table, row: SummaryRow) -> Table | None:
     """Report a row that has all its lines; None if it showed that this is no summary of this child."""
-    fact = boxes.summarised(row)
+    fact = boxes.summary_row(row)
     table = replace(table, row=None)
     if table.within:
         own = fact.counts if same_but_blanks(table.within, fact.spec) else table.own
@@ -189,13 +189,13 @@ def _row_over(story: Story, table: Table, row: Row) -> Table | None:
     return table
 
 
-def _is_early(story: Story, row: Row) -> bool:
+def _is_early(story: ScanContext, row: SummaryRow) -> bool:
     """Whether the row names one of the child's first specs, as one of a table's first rows does."""
-    name = boxes.summarised(row).spec[:NAME_CHARS_MAX]
+    name = boxes.summary_row(row).spec[:LOG_NAME_CHARS_MAX]
     return story.state.joined or any(same_but_blanks(early, name) for early in story.state.early)
 
 
-def _read_totals(story: Story, table: Table, totals: TotalsReported) -> None:
+def _read_totals(story: ScanContext, table: Table, totals: TotalsReported) -> None:
     """The totals row: the child's own output ends with it."""
     if table.within and not _agrees(story, table, totals):
         story.facts.append(replace(totals, within=table.within))
@@ -213,7 +213,7 @@ def _read_totals(story: Story, table: Table, totals: TotalsReported) -> None:
         story.state = replace(story.state, boxed=within, boxed_counts=table.own)
 
 
-def _agrees(story: Story, table: Table, totals: TotalsReported) -> bool:
+def _agrees(story: ScanContext, table: Table, totals: TotalsReported) -> bool:
     """Whether a summary within a spec is the child's own: it adds up, and the spec's own lines say the same as its row."""
     story.take_marks()
     spec = story.state.spec

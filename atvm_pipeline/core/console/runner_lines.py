@@ -19,7 +19,7 @@ _PLAIN_GROUP = re.compile(r"\(\?(?:P<|:|<?[=!])")
 """How a group begins that changes nothing about what stands outside of it."""
 
 
-class Phrases:
+class RunnerLineMatcher:
     """The compiled patterns of one dialect, which has seen to it that they compile."""
 
     __slots__ = ("_label", "_progress", "literals")

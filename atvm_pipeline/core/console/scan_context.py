@@ -25,11 +25,11 @@ from atvm_pipeline.core.text import one_line
 
 from .boxes import Results, failing_cell
 from .error_catalog import RUN, SIGNALLED, SPEC, WHERE
-from .mocha import TEXT_CHARS_MAX
+from .mocha import TEST_TEXT_CHARS_MAX
 from .scanner_state import (
     EARLY_MAX,
     LEFT_BEHIND_MAX,
-    NAME_CHARS_MAX,
+    LOG_NAME_CHARS_MAX,
     HeaderBox,
     HeldName,
     OpenSpec,
@@ -38,7 +38,7 @@ from .scanner_state import (
     ScannerState,
 )
 
-UNPLACED_MAX = 50
+CHILD_UNPLACED_MAX = 50
 """Unplaced lines reported per child, and as many more that report a failure."""
 EPILOGUES_MAX = 1000
 """Epilogues reported of a log in which no line of a Cypress run was read."""
@@ -48,7 +48,7 @@ PASSED_MARKS = ("✓".encode(), "√".encode())
 PENDING_MARK = b"  - "
 
 
-class Story:
+class ScanContext:
     """The scanner's memory while it works on one block, and the facts found in it."""
 
     __slots__ = ("_marked_at", "_passed", "_pending", "_stamped", "cut_off", "facts", "state")
@@ -125,14 +125,14 @@ class Story:
         """Report a line that fits nowhere; beyond UNPLACED_MAX per child only the bounded count of them is known."""
         state = self.state
         reported = state.unplaced_failing if failing else state.unplaced
-        if reported >= UNPLACED_MAX:
+        if reported >= CHILD_UNPLACED_MAX:
             return
         self.facts.append(
             LineUnplaced(
                 offset=offset,
                 kind=kind,
-                text=one_line(text, TEXT_CHARS_MAX),
-                spec=None if spec is None else spec[:NAME_CHARS_MAX],
+                text=one_line(text, TEST_TEXT_CHARS_MAX),
+                spec=None if spec is None else spec[:LOG_NAME_CHARS_MAX],
                 failing=failing,
                 within="" if state.spec is None else state.spec.name,
             )
@@ -193,7 +193,7 @@ class Story:
 
     def begin_spec(self, spec: str, held: HeldName) -> None:
         """`Running:`, its name whole."""
-        spec = spec[:NAME_CHARS_MAX]
+        spec = spec[:LOG_NAME_CHARS_MAX]
         self.leave_spec()
         if self.state.child != "open":
             # `(Run Starting)` was not seen: the child shows itself here.
@@ -340,7 +340,7 @@ class Story:
             # The config file's own code: while it is loaded there is no run yet.
             code, scope = (code, SPEC) if spec is not None else ("config-invalid", RUN)
         self.facts.append(
-            ErrorReported(offset=offset, code=code, scope=scope, text=one_line(text, TEXT_CHARS_MAX))
+            ErrorReported(offset=offset, code=code, scope=scope, text=one_line(text, TEST_TEXT_CHARS_MAX))
         )
 
 

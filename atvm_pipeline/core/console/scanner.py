@@ -16,12 +16,12 @@ from .boxes import totals_row
 from .form_learning import BOX_WORDS, LOST_WORDS, STRAY_WORDS, is_unread, keep_strange, learn, report_unread
 from .handlers import launched, progressed, read_line
 from .last_lines import aged, remember
-from .line_forms import TITLE_WORDS, candidates, indented, undone, without_prefix
+from .line_forms import TITLE_WORDS, candidate_patterns, original_line, restore_indent, without_prefix
 from .line_kinds import BODY, CANDIDATE, CANDIDATE_FIRST, QUOTED_BODY
 from .lines import LINE_BYTES_MAX, clean, code_page_in
-from .multiline import Next, settle
-from .runner_lines import Phrases
-from .scan_context import Story
+from .multiline import NextKind, finish_pending
+from .runner_lines import RunnerLineMatcher
+from .scan_context import ScanContext
 from .scanner_state import HeaderBox, LineForm, ScannerState
 
 __all__ = ["Scan", "Scanner", "ScannerState"]
@@ -40,7 +40,7 @@ class Scanner:
     __slots__ = ("_phrases", "_prefix")
 
     def __init__(self, dialect: Dialect) -> None:
-        self._phrases = Phrases(dialect)
+        self._phrases = RunnerLineMatcher(dialect)
         self._prefix = re.compile(dialect.line_prefix) if dialect.line_prefix else None
 
     def scan(self, state: ScannerState, data: bytes) -> Scan:
@@ -55,7 +55,7 @@ class Scanner:
                 return Scan(replace(state, offset=offset, last=aged(state.last, offset)), ())
         end = block.rfind(b"\n", begin) + 1 or begin
         tail, skipping = block[end:], False
-        story = Story(replace(state, offset=state.offset + len(data), tail=b"", skipping=False))
+        story = ScanContext(replace(state, offset=state.offset + len(data), tail=b"", skipping=False))
         if end > begin:
             self._lines(story, block, begin, end, base)
         if len(tail) >= LINE_BYTES_MAX:
@@ -67,13 +67,13 @@ class Scanner:
 
     def finish(self, state: ScannerState) -> Scan:
         """The log ends here: read a last line without line feed, and tell what was held back."""
-        story = Story(replace(state, tail=b"", skipping=False))
+        story = ScanContext(replace(state, tail=b"", skipping=False))
         if state.tail and not _cut_in_a_number(state.tail):
             self._line(story, state.tail, state.offset - len(state.tail))
         report_unread(story)
         for stream in (state.stream, *map(int, state.parked)):
             story.switch(stream)
-            settle(story, Next.END)
+            finish_pending(story, NextKind.END)
             story.leave_spec()
         story.switch(state.stream)
         story.stamp()
@@ -81,7 +81,7 @@ class Scanner:
         last = remember(state.last, whole, 0, len(whole), base, read=state.offset)
         return Scan(replace(story.state, learners=(), last=last), tuple(story.facts))
 
-    def _lines(self, story: Story, block: bytes, begin: int, end: int, base: int) -> None:
+    def _lines(self, story: ScanContext, block: bytes, begin: int, end: int, base: int) -> None:
         """Read the whole lines of `block` between `begin` and `end` that may matter."""
         # Where a line of Cypress begins cannot be searched for behind a prefix that only the dialect knows.
         literals = self._phrases.literals if self._prefix is None else None
@@ -101,7 +101,7 @@ class Scanner:
                 if story.state.forms is not forms:
                     forms, candidate = story.state.forms, -1
                     if forms:
-                        first, following = candidates(forms, BODY, QUOTED_BODY)
+                        first, following = candidate_patterns(forms, BODY, QUOTED_BODY)
                         marked = Marks(block, at, end, (*literals, TITLE_WORDS, BOX_WORDS, *STRAY_WORDS))
                 # Searched again only behind the last hit: many marked lines must not cost many searches.
                 if candidate < at:
@@ -117,7 +117,7 @@ class Scanner:
                 story.tell_last(remember(story.state.last, block, begin, at, base, read=base + at))
             at = stop + 1
 
-    def _line(self, story: Story, raw: bytes, offset: int) -> None:
+    def _line(self, story: ScanContext, raw: bytes, offset: int) -> None:
         raw = raw[:LINE_BYTES_MAX]
         form, body = self._form_of(story.state, raw)
         if form is not None:
@@ -142,14 +142,14 @@ class Scanner:
             return None, without_prefix(self._prefix, raw)
         return _form_of(state, raw)
 
-    def _read(self, story: Story, raw: bytes, offset: int) -> bool:
+    def _read(self, story: ScanContext, raw: bytes, offset: int) -> bool:
         """Read a line as Cypress wrote it; True if it was one of Cypress's or its wrapper's."""
         text = clean(raw, story.state.code_page)
         if isinstance(story.state.pending, HeaderBox):
             story.learn(code_page_in(raw))
         forms = story.state.forms
         if forms and forms[story.state.stream].stripped:
-            text = indented(text, story.state.pending)
+            text = restore_indent(text, story.state.pending)
         if read_line(story, text, offset):
             return True
         story.count_marks(raw, 0, len(raw), offset)
@@ -186,7 +186,7 @@ def _form_of(state: ScannerState, raw: bytes) -> tuple[int | None, bytes | None]
     if not forms:
         return None, raw
     for index in sorted(range(len(forms)), key=lambda index: (not forms[index].prefix, index)):
-        body = undone(forms[index], raw)
+        body = original_line(forms[index], raw)
         if body is not None:
             return index, body
     return None, None

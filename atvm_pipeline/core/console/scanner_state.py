@@ -9,7 +9,7 @@ import msgspec
 
 from atvm_pipeline.core.facts import ChildDescribed, Counts, LastLine
 
-NAME_CHARS_MAX = 4096
+LOG_NAME_CHARS_MAX = 4096
 """A name may be this long; file systems allow no longer path."""
 PIECES_MAX = 64
 """Lines that one wrapped name may take."""
@@ -91,7 +91,7 @@ class ResultsBox(MemoryBase, frozen=True, kw_only=True, tag="results"):
     noise: int = 0
 
 
-class Row(MemoryBase, frozen=True, kw_only=True):
+class SummaryRow(MemoryBase, frozen=True, kw_only=True):
     """A row of the final table whose name may go on in the next line."""
 
     offset: int
@@ -111,7 +111,7 @@ class Table(MemoryBase, frozen=True, kw_only=True, tag="table"):
     """Whether `(Run Finished)` was read; its line may be lost."""
     within: str = ""
     """The spec whose box had not come: a test may have printed the table, unless its lines agree with the spec's own."""
-    row: Row | None = None
+    row: SummaryRow | None = None
     sums: Counts = Counts()
     """Sums over the rows of a table within a spec."""
     own: Counts | None = None
@@ -126,7 +126,7 @@ class FailureBlock(MemoryBase, frozen=True, kw_only=True, tag="failure"):
     blank: int = 0
 
 
-class Attempt(MemoryBase, frozen=True, kw_only=True, tag="attempt"):
+class RetriedTest(MemoryBase, frozen=True, kw_only=True, tag="attempt"):
     """A test was tried and failed, and will be tried again."""
 
     title: str
@@ -141,7 +141,7 @@ class ServerError(MemoryBase, frozen=True, kw_only=True, tag="server-error"):
     noise: int = 0
 
 
-Pending = HeldName | HeaderBox | ResultsBox | Table | FailureBlock | Attempt | ServerError
+Pending = HeldName | HeaderBox | ResultsBox | Table | FailureBlock | RetriedTest | ServerError
 """What is being put together from several lines; one thing at a time."""
 
 

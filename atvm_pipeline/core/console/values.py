@@ -31,7 +31,7 @@ def is_duration(text: str) -> bool:
     return _COLUMN_DURATION.fullmatch(text) is not None
 
 
-def count(text: str) -> int | None:
+def table_count(text: str) -> int | None:
     """A count; a zero is printed as `-` in the final table."""
     if text == "-":
         return 0
@@ -40,7 +40,7 @@ def count(text: str) -> int | None:
 
 def counts(cells: list[str]) -> Counts | None:
     """Tests, passing, failing, pending, skipped from five cells; None if one of them is no count."""
-    numbers = [number for number in map(count, cells) if number is not None]
+    numbers = [number for number in map(table_count, cells) if number is not None]
     if len(numbers) != 5 or len(cells) != 5:  # noqa: PLR2004 - the five columns
         return None
     tests, passing, failing, pending, skipped = numbers

@@ -12,7 +12,7 @@ from atvm_pipeline.core.build_name import valid_build_name as valid_build_name  
 from atvm_pipeline.core.dialect import Dialect
 from atvm_pipeline.core.spec_names import base_name
 
-TEXT_CHARS_MAX = 512
+HOST_TEXT_CHARS_MAX = 512
 """How much of a label or a file name is looked at; a file system's longest name has 255."""
 HOSTS_IN_NAME_MAX = 32
 """Hosts that a group's name spells out."""
@@ -32,7 +32,7 @@ def host_of_spec(spec_path: str, known: Collection[str], dialect: Dialect) -> st
 
     A known name or the pattern's longest match in the file's name, else the name without `.cy` and extension.
     """
-    base = base_name(spec_path)[:TEXT_CHARS_MAX]
+    base = base_name(spec_path)[:HOST_TEXT_CHARS_MAX]
     stem = _EXTENSION.sub("", base)
     plain = re.sub(r"(?i)\.cy$", "", stem)
     if not plain or fits_pattern(plain, dialect.not_hosts):
@@ -45,7 +45,7 @@ def host_of_spec(spec_path: str, known: Collection[str], dialect: Dialect) -> st
 def hosts_in_label(label: str, known: Collection[str], dialect: Dialect) -> tuple[str, ...]:
     """The hosts that a label names, in order and without repeats; known ones in the spelling of `known`."""
     hosts: dict[str, str] = {}
-    for host in _find_hosts(label[:TEXT_CHARS_MAX], known, dialect):
+    for host in _find_hosts(label[:HOST_TEXT_CHARS_MAX], known, dialect):
         hosts.setdefault(host.casefold(), host)
     return tuple(hosts.values())
 

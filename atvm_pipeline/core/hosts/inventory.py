@@ -7,8 +7,8 @@ a run must not fail because somebody edited a table.
 import re
 from collections.abc import Iterator, Mapping
 
-LINES_MAX = 100_000
-LINE_CHARS_MAX = 4096
+INVENTORY_LINES_MAX = 100_000
+INVENTORY_LINE_CHARS_MAX = 4096
 HOSTS_MAX = 10_000
 KERNEL_CHARS_MAX = 120
 
@@ -65,7 +65,7 @@ def _lines(text: str) -> Iterator[str]:
     """The lines outside of fenced code; a line that is too long is left out."""
     fence = ""
     for raw in _split(text):
-        line = raw.strip() if len(raw) <= LINE_CHARS_MAX else ""
+        line = raw.strip() if len(raw) <= INVENTORY_LINE_CHARS_MAX else ""
         mark = line[:3]
         if fence:
             fence = "" if mark == fence else fence
@@ -80,7 +80,7 @@ def _lines(text: str) -> Iterator[str]:
 def _split(text: str) -> Iterator[str]:
     """The first lines of a text, one at a time: no list of all of them is made."""
     start = 0
-    for _ in range(LINES_MAX):
+    for _ in range(INVENTORY_LINES_MAX):
         end = text.find("\n", start)
         if end < 0:
             yield text[start:]

@@ -11,9 +11,9 @@ from typing import Literal, NamedTuple
 
 from atvm_pipeline.core.dialect import NOT_REQUESTED, Dialect
 from atvm_pipeline.core.edit_distance import within_edits
-from atvm_pipeline.core.text import names
+from atvm_pipeline.core.text import join_names
 
-from .host_names import INVENTORIES_CACHED_MAX, TEXT_CHARS_MAX, fits_pattern, index_names, spans_in_parts
+from .host_names import HOST_TEXT_CHARS_MAX, INVENTORIES_CACHED_MAX, fits_pattern, index_names, spans_in_parts
 
 HostSource = Literal["inventory", "pattern", "looks-like", "option"]
 """How a requested host was found; `option` is --hosts."""
@@ -83,7 +83,7 @@ def requested_hosts(
 
     `template`: the template's name, where one is given. `named`: the names of --hosts, which alone count then.
     """
-    parts = build_name[:TEXT_CHARS_MAX].split("-")
+    parts = build_name[:HOST_TEXT_CHARS_MAX].split("-")
     known = index_names(tuple(inventory))
     reading = _Reading(parts, known, dialect, template)
     if named:
@@ -100,19 +100,23 @@ def requested_hosts(
 
 def hosts_note(found: RequestedHosts) -> str:
     """Return the line that says which hosts are checked and which parts of the build name are not."""
-    note = f"hosts checked: {names(found.hosts, NAMES_IN_NOTE_MAX)}" if found.sources else "hosts not checked"
+    note = (
+        f"hosts checked: {join_names(found.hosts, NAMES_IN_NOTE_MAX)}"
+        if found.sources
+        else "hosts not checked"
+    )
     if found.by_form:
         note += f" ({by_form_text(found.by_form)})"
     return (
-        f"{note}; not checked: {names(found.not_checked, NAMES_IN_NOTE_MAX)}" if found.not_checked else note
+        f"{note}; not checked: {join_names(found.not_checked, NAMES_IN_NOTE_MAX)}"
+        if found.not_checked
+        else note
     )
 
 
 def by_form_text(hosts: Sequence[str]) -> str:
     """Return `a looks like a host` or `a, b look like hosts`."""
-    return (
-        f"{names(hosts, NAMES_IN_NOTE_MAX)} {'looks like a host' if len(hosts) == 1 else 'look like hosts'}"
-    )
+    return f"{join_names(hosts, NAMES_IN_NOTE_MAX)} {'looks like a host' if len(hosts) == 1 else 'look like hosts'}"
 
 
 def looks_like_host(part: str, known: Collection[str]) -> bool:

@@ -4,14 +4,23 @@ from typing import NamedTuple
 
 from atvm_pipeline.core.text import one_line
 
-from .totals import FAILED_MAX, TEXT_CHARS_MAX, FailedCase, Group, OpenCase, OpenSuite, ReportedSpec, count
+from .totals import (
+    FAILED_MAX,
+    REPORT_TEXT_CHARS_MAX,
+    CaseTotals,
+    FailedCase,
+    ReportedSpec,
+    SpecTotals,
+    SuiteTotals,
+    report_count,
+)
 
-DEPTH_MAX = 64
+XML_DEPTH_MAX = 64
 ELEMENTS_MAX = 500_000
-SPECS_MAX = 1_000
+REPORT_SPECS_MAX = 1_000
 FAILED_TOTAL_MAX = 1_000
 """Failed cases kept per report."""
-PATH_CHARS_MAX = 500
+SPEC_PATH_CHARS_MAX = 500
 
 
 class RefusedError(Exception):
@@ -28,7 +37,7 @@ class Budget:
     def __init__(self) -> None:
         """Start with the limits."""
         self.elements = ELEMENTS_MAX
-        self.specs = SPECS_MAX
+        self.specs = REPORT_SPECS_MAX
         self.failed = FAILED_TOTAL_MAX
 
 
@@ -49,13 +58,13 @@ class Document:
         self._root: dict[str, str] | None = None
         self._root_suite: tuple[str, bool] | None = None
         """Name of the document's first suite, and whether it names a file."""
-        self._current: Group | None = None
+        self._current: SpecTotals | None = None
         """The spec of the last outermost suite."""
-        self._groups: list[Group] = []
-        self._by_file: dict[str, Group] = {}
+        self._groups: list[SpecTotals] = []
+        self._by_file: dict[str, SpecTotals] = {}
         """Spec files that test cases or inner suites name."""
-        self._suites: list[OpenSuite] = []
-        self._case: OpenCase | None = None
+        self._suites: list[SuiteTotals] = []
+        self._case: CaseTotals | None = None
         self._case_depth = 0
 
     @property
@@ -67,7 +76,7 @@ class Document:
     def declared(self) -> Declared:
         """The numbers of the root element."""
         root = self._root or {}
-        return Declared(count(root.get("tests")), count(root.get("failures")))
+        return Declared(report_count(root.get("tests")), report_count(root.get("failures")))
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         """Process a start tag.  Raises RefusedError, SecondDocumentError."""
@@ -75,8 +84,8 @@ class Document:
             raise SecondDocumentError
         self._budget.elements -= 1
         self._path.append(name)
-        if self._budget.elements < 0 or len(self._path) > DEPTH_MAX:
-            raise RefusedError(f"more than {ELEMENTS_MAX} elements, or nested deeper than {DEPTH_MAX}")
+        if self._budget.elements < 0 or len(self._path) > XML_DEPTH_MAX:
+            raise RefusedError(f"more than {ELEMENTS_MAX} elements, or nested deeper than {XML_DEPTH_MAX}")
         if self._root is None:
             if name not in ("testsuites", "testsuite"):
                 raise RefusedError(f"its root element is <{one_line(name, 40)}>, not <testsuites>")
@@ -88,10 +97,10 @@ class Document:
         elif name == "testcase":
             self._case_started(attributes)
 
-    def _inside_case(self, case: OpenCase, name: str, attributes: dict[str, str]) -> None:
+    def _inside_case(self, case: CaseTotals, name: str, attributes: dict[str, str]) -> None:
         if name in ("failure", "error"):
             case.failed = True
-            case.error = case.error or one_line(attributes.get("message", ""), TEXT_CHARS_MAX)
+            case.error = case.error or one_line(attributes.get("message", ""), REPORT_TEXT_CHARS_MAX)
         elif name == "skipped":
             case.pending = True
 
@@ -103,52 +112,52 @@ class Document:
             group = self._group_of(spec, self._suites[-1].group)
         else:
             if self._current is None or self._begins_group(name, spec, self._current):
-                self._current = self._new_group(Group(spec))
+                self._current = self._new_group(SpecTotals(spec))
             group = self._current
         outermost = not self._suites or group is not self._suites[-1].group
-        group.add_suite(one_line(name, TEXT_CHARS_MAX), attributes, outermost=outermost)
-        self._suites.append(OpenSuite(group, attributes))
+        group.add_suite(one_line(name, REPORT_TEXT_CHARS_MAX), attributes, outermost=outermost)
+        self._suites.append(SuiteTotals(group, attributes))
 
-    def _begins_group(self, name: str, spec: str, current: Group) -> bool:
+    def _begins_group(self, name: str, spec: str, current: SpecTotals) -> bool:
         """In Cypress only root suites name a file; in plain Mocha all but the root suite do."""
         root_name, root_has_file = self._root_suite or ("", False)
         if root_has_file:
             return bool(spec) and (name == root_name or spec != current.spec)
         return name == root_name or (bool(spec) and spec != current.spec)
 
-    def _new_group(self, group: Group) -> Group:
+    def _new_group(self, group: SpecTotals) -> SpecTotals:
         self._budget.specs -= 1
         if self._budget.specs < 0:
-            raise RefusedError(f"more than {SPECS_MAX} specs")
+            raise RefusedError(f"more than {REPORT_SPECS_MAX} specs")
         self._groups.append(group)
         return group
 
-    def _group_of(self, spec: str, around: Group) -> Group:
+    def _group_of(self, spec: str, around: SpecTotals) -> SpecTotals:
         """Return the spec of an element inside a suite of `around`, which may name a file of its own."""
         if not spec or _same_file(spec, around.spec):
             return around
         if spec not in self._by_file:
-            self._by_file[spec] = self._new_group(Group(spec, around.spec))
+            self._by_file[spec] = self._new_group(SpecTotals(spec, around.spec))
         return self._by_file[spec]
 
     def _case_started(self, attributes: dict[str, str]) -> None:
         if self._suites:
             around = self._suites[-1].group
         else:
-            around = self._current = self._current or self._new_group(Group(""))
+            around = self._current = self._current or self._new_group(SpecTotals(""))
         file = attributes.get("file")
         group = self._group_of(spec_path(file), around) if file else around
         if not group.spec:
-            group.add_class(one_line(attributes.get("classname", ""), TEXT_CHARS_MAX))
-        self._case = OpenCase(group, one_line(attributes.get("name", ""), TEXT_CHARS_MAX))
+            group.add_class(one_line(attributes.get("classname", ""), REPORT_TEXT_CHARS_MAX))
+        self._case = CaseTotals(group, one_line(attributes.get("name", ""), REPORT_TEXT_CHARS_MAX))
         self._case_depth = len(self._path)
 
     def text(self, data: str) -> None:
         """Process character data: the first line of a failure that has no message."""
         case = self._case
         if case is not None and case.failed and not case.error and self._path[-1] in ("failure", "error"):
-            lines = (line for line in data[: TEXT_CHARS_MAX * 4].splitlines() if line.strip())
-            case.error = one_line(next(lines, ""), TEXT_CHARS_MAX)
+            lines = (line for line in data[: REPORT_TEXT_CHARS_MAX * 4].splitlines() if line.strip())
+            case.error = one_line(next(lines, ""), REPORT_TEXT_CHARS_MAX)
 
     def end(self, name: str) -> None:
         """Process an end tag."""
@@ -164,7 +173,7 @@ class Document:
         suite = self._suites.pop()
         suite.end(self._suites[-1] if self._suites else None)
 
-    def _case_ended(self, case: OpenCase) -> None:
+    def _case_ended(self, case: CaseTotals) -> None:
         group = case.group
         group.cases += 1
         suite = self._suites[-1] if self._suites else None
@@ -202,7 +211,7 @@ class Document:
         # `<testsuites skipped>` counts pending tests; if it names all that have no testcase, that is what they are.
         told = sum(group.pending for group in groups)
         rest = sum(group.without_case for group in groups)
-        declared = count((self._root or {}).get("skipped")) or 0
+        declared = report_count((self._root or {}).get("skipped")) or 0
         every = rest <= declared - told
         specs = []
         for group in groups:
@@ -216,7 +225,7 @@ class Document:
 def spec_path(text: str) -> str:
     """Return a spec file with `/` and on one line; of one that is too long, the end."""
     path = text.replace("\\", "/")
-    return one_line(path[-PATH_CHARS_MAX:], PATH_CHARS_MAX)
+    return one_line(path[-SPEC_PATH_CHARS_MAX:], SPEC_PATH_CHARS_MAX)
 
 
 def _same_file(one: str, other: str) -> bool:

@@ -14,7 +14,7 @@ from atvm_pipeline.core.facts import Counts, Instant
 SUITES_MAX = 5
 FAILED_MAX = 10
 """Failed cases kept per spec; a message shows ten."""
-TEXT_CHARS_MAX = 300
+REPORT_TEXT_CHARS_MAX = 300
 NUMBER_MAX = 10**9
 """A count or a duration above this is no count."""
 YEARS = range(1990, 2900)
@@ -53,7 +53,7 @@ class ReportedSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Only a part could be read: failures count, and it proves no pass."""
 
 
-class Group:
+class SpecTotals:
     """One spec while it is read: a root suite and the suites that follow it, or test cases of one file."""
 
     def __init__(self, spec: str, within: str = "") -> None:
@@ -134,16 +134,16 @@ class Group:
         )
 
 
-class OpenSuite:
+class SuiteTotals:
     """An open `<testsuite>`; its numbers are the declared ones or those of what it holds, whichever is more."""
 
-    def __init__(self, group: Group, attributes: dict[str, str]) -> None:
+    def __init__(self, group: SpecTotals, attributes: dict[str, str]) -> None:
         """Start with the spec that it belongs to and the numbers that it declares."""
         self.group = group
-        self.tests = count(attributes.get("tests"))
-        failures, errors = count(attributes.get("failures")), count(attributes.get("errors"))
+        self.tests = report_count(attributes.get("tests"))
+        failures, errors = report_count(attributes.get("failures")), report_count(attributes.get("errors"))
         self.failures = (failures or 0) + (errors or 0)
-        self.skipped = count(attributes.get("skipped")) or 0
+        self.skipped = report_count(attributes.get("skipped")) or 0
         self.cases = 0
         self.inner = (0, 0, 0)
         """Tests, failures, skipped tests of the suites within it."""
@@ -154,11 +154,11 @@ class OpenSuite:
         """Drop the declared numbers: the report is cut, so they were not seen."""
         self.tests, self.failures, self.skipped = None, 0, 0
 
-    def count_elsewhere(self, case: "OpenCase") -> None:
+    def count_elsewhere(self, case: "CaseTotals") -> None:
         """Count a test case inside it that belongs to another spec."""
         self.elsewhere = _sum(self.elsewhere, (1, case.failed, case.pending and not case.failed))
 
-    def end(self, outer: "OpenSuite | None") -> None:
+    def end(self, outer: "SuiteTotals | None") -> None:
         """Add its numbers to its spec, or to the surrounding suite of the same spec."""
         tests = self.cases + self.inner[0]
         if self.tests is not None:
@@ -181,10 +181,10 @@ def _sum(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, int, int]:
     return one[0] + other[0], one[1] + other[1], one[2] + other[2]
 
 
-class OpenCase:
+class CaseTotals:
     """An open `<testcase>`."""
 
-    def __init__(self, group: Group, title: str) -> None:
+    def __init__(self, group: SpecTotals, title: str) -> None:
         """Start with the spec that it belongs to."""
         self.group = group
         self.title = title
@@ -193,7 +193,7 @@ class OpenCase:
         self.error = ""
 
 
-def count(text: str | None) -> int | None:
+def report_count(text: str | None) -> int | None:
     """A count as an attribute states it, None for anything that is none."""
     if text is None or not text.isascii() or not text.isdigit() or len(text) > len(str(NUMBER_MAX)):
         return None
@@ -202,7 +202,7 @@ def count(text: str | None) -> int | None:
 
 def seconds(text: str | None) -> float | None:
     """A duration as an attribute states it, None for anything that is none (`NaN`, `1,234.5`)."""
-    if text is None or len(text) > TEXT_CHARS_MAX:
+    if text is None or len(text) > REPORT_TEXT_CHARS_MAX:
         return None
     try:
         value = float(text)
@@ -213,7 +213,7 @@ def seconds(text: str | None) -> float | None:
 
 def instant(text: str | None) -> datetime | None:
     """Return a time as mocha-junit-reporter (UTC without a zone) or Mocha's xunit (an HTTP date) writes it, else None."""
-    if text is None or len(text) > TEXT_CHARS_MAX:
+    if text is None or len(text) > REPORT_TEXT_CHARS_MAX:
         return None
     http = _HTTP_DATE.fullmatch(text)
     try:

@@ -36,7 +36,7 @@ REPEATS_MAX = len(REPEAT_DELAYS_S)
 Final = Literal["sent", "rejected", "uncertain", "dropped"]
 
 
-def settle(run: Run, event: DeliverySettled) -> Run:
+def settle_post(run: Run, event: DeliverySettled) -> Run:
     """Fold the outcome of one attempt.  An outcome of another attempt than the one in flight changes nothing."""
     for at, old in enumerate(run.outbox):
         post = _begun_earlier(old, event)
@@ -74,7 +74,7 @@ def _not_arrived(run: Run, post: Post, event: DeliverySettled) -> Post:
         post,
         # No reader can have seen it.
         repeats=max(0, post.repeats - 1),
-        due_watched_s=run.watched_s + delay_s(post.attempts, event.retry_after_s),
+        due_watched_s=run.watched_s + repeat_delay_s(post.attempts, event.retry_after_s),
     )
 
 
@@ -108,7 +108,7 @@ def _final(post: Post, outcome: Final, at: Instant) -> Post:
     return replace(post, outcome=outcome, settled_at=at)
 
 
-def pinged(run: Run, event: ServerPinged) -> Run:
+def on_ping(run: Run, event: ServerPinged) -> Run:
     """Fold the answer to a ping: begin the repeat, or wait and ask again."""
     for at, post in enumerate(run.outbox):
         if post.key == event.key and post.pinging and post.pings == event.ping:
@@ -122,7 +122,7 @@ def pinged(run: Run, event: ServerPinged) -> Run:
 def _away(run: Run, post: Post, event: ServerPinged) -> Run:
     """Ask again later; the other posts that wait for the same server need no ping of their own until then."""
     down = post.pings_down + 1
-    due = run.watched_s + delay_s(down, event.retry_after_s)
+    due = run.watched_s + repeat_delay_s(down, event.retry_after_s)
     posts = []
     for other in run.outbox:
         if other.key == post.key:
@@ -134,7 +134,7 @@ def _away(run: Run, post: Post, event: ServerPinged) -> Run:
     return replace(run, outbox=tuple(posts))
 
 
-def delay_s(attempts: int, retry_after_s: float | None) -> float:
+def repeat_delay_s(attempts: int, retry_after_s: float | None) -> float:
     """Seconds until the next attempt: doubling from 5 s to 15 min; a server's own wish, up to 1 h, comes first."""
     doubled = min(LAST_DELAY_S, FIRST_DELAY_S * 2.0 ** min(attempts - 1, 20))
     return doubled if retry_after_s is None else min(RETRY_AFTER_MAX_S, max(retry_after_s, FIRST_DELAY_S))

@@ -3,7 +3,7 @@
 from atvm_pipeline.core.events import RunnerExited
 from atvm_pipeline.core.phases import Phase
 from atvm_pipeline.core.results import SubRunResult
-from atvm_pipeline.core.sentences import gap_notes, hosts_named, reason
+from atvm_pipeline.core.sentences import gap_notes, hosts_named, make_reason
 from atvm_pipeline.core.state import Run, Verdict
 from atvm_pipeline.core.verdict.failed_subruns import late_failure
 from atvm_pipeline.core.verdict.subrun_context import hosts_without_spec
@@ -41,7 +41,7 @@ def closing_notes(run: Run) -> tuple[str, ...]:
 def _not_started(exit_: RunnerExited | None) -> tuple[str, ...]:
     if exit_ is None or exit_.error is None:
         return ()
-    return (reason("runner-not-started", detail=exit_.error).text,)
+    return (make_reason("runner-not-started", detail=exit_.error).text,)
 
 
 def _nothing_ran(run: Run, results: tuple[SubRunResult, ...]) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ RESENDS_MAX = 100
 """Repeats by hand per run."""
 
 
-def ask(
+def request_post(
     run: Run, key: str, kind: Literal["subrun", "run", "alert"], payload: str, subrun: int | None = None
 ) -> Run:
     """Put a post into the outbox; one key is asked for once."""
@@ -40,15 +40,15 @@ def ask(
     return replace(run, outbox=(*run.outbox, post))
 
 
-def ask_alert(run: Run, code: str, text: str) -> Run:
+def request_alert(run: Run, code: str, text: str) -> Run:
     """Ask for one line to the alert channel, once per code, if there is such a channel and the run is not cancelled."""
     if not run.request.settings.alerts or run.cancel is not None:
         return run
     key = f"{run.request.run_id}/alert/{code}"
-    return ask(run, key, "alert", messages.alert_payload(run, text, key))
+    return request_post(run, key, "alert", messages.alert_payload(run, text, key))
 
 
-def begin_due(run: Run) -> Run:
+def start_due(run: Run) -> Run:
     """Begin the next attempt or ping that is due, if none is under way."""
     if busy(run):
         return run
@@ -121,7 +121,7 @@ def notice(run: Run, code: str, text: str, *, alert: bool = True) -> Run:
     at = next((at for at, old in enumerate(run.notices) if old.code == code), None)
     if at is None:
         run = replace(run, notices=(*run.notices, new))
-        return ask_alert(run, f"attention-{code}", f"attention: {text}") if alert else run
+        return request_alert(run, f"attention-{code}", f"attention: {text}") if alert else run
     if run.notices[at] == new:
         return run
     return replace(run, notices=(*run.notices[:at], new, *run.notices[at + 1 :]))
@@ -184,7 +184,7 @@ def pending(run: Run) -> bool:
     return any(post.outcome == "pending" for post in run.outbox)
 
 
-def deadlines(run: Run) -> list[float]:
+def post_deadlines(run: Run) -> list[float]:
     """Points on the watched axis at which an attempt or a ping is due or a post expires."""
     if busy(run):
         return []

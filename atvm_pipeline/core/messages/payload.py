@@ -12,9 +12,9 @@ import msgspec
 from atvm_pipeline.core.events import Metadata
 from atvm_pipeline.core.reasons import no_spec
 from atvm_pipeline.core.results import FailedTest, HostResult, Ledger, SpecResult, SubRunResult
-from atvm_pipeline.core.sentences import checked_hosts_note, duration, gap_notes
+from atvm_pipeline.core.sentences import checked_hosts_note, format_duration, gap_notes
 from atvm_pipeline.core.state import Run, Verdict
-from atvm_pipeline.core.text import code, one_line
+from atvm_pipeline.core.text import code_span, one_line
 from atvm_pipeline.core.verdict.report_notes import run_report_notes, subrun_report_notes
 from atvm_pipeline.core.verdict.subrun_context import run_ledger
 
@@ -33,7 +33,7 @@ COLOURS = {"COMPLETED": "#2e7d32", "FAILED": "#c62828"}
 NEUTRAL = "#757575"
 EMOJI = re.compile(r":(?=[A-Za-z0-9_+-]{1,64}:)")
 """The colon that would begin an emoji name."""
-WORDS = {"PASS": "PASS {0}", "FAIL": "FAIL {0}", "RUN": "RUN/{0}"}
+PHASE_WORDS = {"PASS": "PASS {0}", "FAIL": "FAIL {0}", "RUN": "RUN/{0}"}
 
 
 def delivery_id(key: str) -> str:
@@ -43,9 +43,9 @@ def delivery_id(key: str) -> str:
 
 def subrun_payload(run: Run, result: SubRunResult, key: str) -> str:
     """The post of one sub-run that ended, as JSON text."""
-    head = f"**{result.phase}** {code(result.name)}"
+    head = f"**{result.phase}** {code_span(result.name)}"
     if run.request.categorized:
-        head += f" (group {result.index} of {code(run.request.build_name or 'run')})"
+        head += f" (group {result.index} of {code_span(run.request.build_name or 'run')})"
         ledger = result.ledger
     else:
         # The only post of such a run shows the run's counts.
@@ -72,7 +72,7 @@ def run_payload(
     notes: tuple[str, ...] = (),
 ) -> str:
     """The closing post of a categorized run, as JSON text; `sentence` and `notes`: what no sub-run's post has said."""
-    head = f"**{verdict.phase}** {code(run.request.build_name or 'run')} (the whole run)"
+    head = f"**{verdict.phase}** {code_span(run.request.build_name or 'run')} (the whole run)"
     lines = [head, code_free(sentence), counts_line(verdict.ledger, verdict.reason.code)]
     lines.append(host_check_line(run, whole=True))
     lines += [_subrun_line(result) for result in results[:HOSTS_SHOWN]]
@@ -91,7 +91,7 @@ def alert_payload(run: Run, text: str, key: str) -> str:
 
 def alert_line(build_name: str, run_id: str, text: str, key: str) -> str:
     """The same where the run itself cannot be read."""
-    line = f"ATVM run {code(build_name)}: {code_free(text)}"
+    line = f"ATVM run {code_span(build_name)}: {code_free(text)}"
     props = {"atvm_run_id": run_id, "atvm_delivery_id": delivery_id(key)}
     return _encode({"text": line[:TEXT_MAX_CHARS], "props": props})
 
@@ -132,7 +132,7 @@ def counts_line(ledger: Ledger, reason_code: str) -> str:
 
 def _subrun_line(result: SubRunResult) -> str:
     counts = _counts(result.ledger) if result.ledger.planned else no_spec(result.reason["code"]).lower()
-    return f"- {code(result.name)}: {result.phase}, {counts}"
+    return f"- {code_span(result.name)}: {result.phase}, {counts}"
 
 
 def _counts(ledger: Ledger) -> str:
@@ -173,14 +173,14 @@ def host_lines(hosts: tuple[HostResult, ...]) -> list[str]:
 
 def outcome_words(result: str, detail: str) -> str:
     """`PASS completed`, `FAIL failed`, `RUN/pending`."""
-    return WORDS[result].format(detail)
+    return PHASE_WORDS[result].format(detail)
 
 
 def _host_line(host: HostResult) -> str:
-    kernel = code(host.kernel, 60) if host.kernel else "unknown"
-    took = f", {duration(host.duration_s)}" if host.duration_s is not None else ""
+    kernel = code_span(host.kernel, 60) if host.kernel else "unknown"
+    took = f", {format_duration(host.duration_s)}" if host.duration_s is not None else ""
     tests = f"{host.passing} of {host.tests} tests passed"
-    return f"- {code(host.host, 60)} kernel {kernel}: **{outcome_words(host.result, host.detail)}**, {tests}{took}"
+    return f"- {code_span(host.host, 60)} kernel {kernel}: **{outcome_words(host.result, host.detail)}**, {tests}{took}"
 
 
 def failure_lines(specs: tuple[SpecResult, ...]) -> list[str]:
@@ -194,8 +194,8 @@ def failure_lines(specs: tuple[SpecResult, ...]) -> list[str]:
         return []
     lines = ["Failing tests:"]
     for failure in failures[:FAILURES_SHOWN]:
-        error = f" - {code(failure.error, 100)}" if failure.error else ""
-        lines.append(f"- {code(failure.title, 110)}{error}")
+        error = f" - {code_span(failure.error, 100)}" if failure.error else ""
+        lines.append(f"- {code_span(failure.title, 110)}{error}")
     more = failing - min(len(failures), FAILURES_SHOWN)
     return [*lines, f"- and {more} more"] if more else lines
 
@@ -228,7 +228,7 @@ def _times(run: Run, started: datetime | None, finished: datetime | None) -> str
     if finished is not None and not run.request.offline:
         parts.append(f"ended {_local(finished, zone)}")
         if started is not None:
-            parts.append(f"took {duration(max(0.0, (finished - started).total_seconds()))}")
+            parts.append(f"took {format_duration(max(0.0, (finished - started).total_seconds()))}")
     return ", ".join(parts)
 
 
@@ -242,17 +242,17 @@ def _local(at: datetime, zone: timezone) -> str:
 
 def _fields(run: Run, times: str) -> list[dict[str, object]]:
     about: Metadata = run.request.metadata
-    config = " / ".join(code(text) for text in (about.config_family, about.config_file) if text)
+    config = " / ".join(code_span(text) for text in (about.config_family, about.config_file) if text)
     pairs = (
-        ("Template", code(about.template) if about.template else ""),
+        ("Template", code_span(about.template) if about.template else ""),
         ("Config", config),
-        ("Migration style", code(about.migration_style) if about.migration_style else ""),
-        ("Integration plugin", code(about.integration_plugin) if about.integration_plugin else ""),
-        ("Scope", code(about.scope_description, 200) if about.scope_description else ""),
+        ("Migration style", code_span(about.migration_style) if about.migration_style else ""),
+        ("Integration plugin", code_span(about.integration_plugin) if about.integration_plugin else ""),
+        ("Scope", code_span(about.scope_description, 200) if about.scope_description else ""),
         ("Time", times),
         (
             "Where to look",
-            f"{code('atvm-pipeline explain ' + (run.request.build_name or 'BUILD'))}, log {code(run.request.log_path, 200)}",
+            f"{code_span('atvm-pipeline explain ' + (run.request.build_name or 'BUILD'))}, log {code_span(run.request.log_path, 200)}",
         ),
     )
     return [{"short": False, "title": title, "value": value} for title, value in pairs if value]

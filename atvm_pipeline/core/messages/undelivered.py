@@ -4,14 +4,14 @@ from typing import Literal
 
 from atvm_pipeline.core.state import Post, Run
 
-from .outbox import EXPIRES_S, ask_alert, clear_notice, notice
+from .outbox import EXPIRES_S, clear_notice, notice, request_alert
 
 LATE_S = 600.0
 """A message that has not arrived after so long calls for attention."""
-NAMED_MAX = 5
+MESSAGES_NAMED_MAX = 5
 """Sub-runs named in one notice."""
 Lost = Literal["rejected", "uncertain", "expired"]
-LOST: dict[Lost, str] = {
+LOST_OUTCOMES: dict[Lost, str] = {
     "rejected": "rejected by the webhook and not delivered",
     "uncertain": "sent, but it is not known whether {it} arrived",
     "expired": f"not delivered within {round(EXPIRES_S / 3600)} hours and given up",
@@ -30,7 +30,7 @@ def last_outcomes(run: Run) -> tuple[Post, ...]:
 def note_lost(run: Run) -> Run:
     """Keep one notice per outcome of `LOST`, as long as a message has it."""
     last = last_outcomes(run)
-    for outcome in LOST:
+    for outcome in LOST_OUTCOMES:
         posts = [post for post in last if post.outcome == outcome]
         run = _noted(run, f"message-{outcome}", posts, _lost_text(posts, outcome) if posts else "")
     return run
@@ -47,7 +47,7 @@ def note_late(run: Run) -> Run:
     return _noted(run, "message-late", late, text)
 
 
-def deadlines(run: Run) -> list[float]:
+def lateness_deadlines(run: Run) -> list[float]:
     """Points on the watched axis at which a message becomes late."""
     # The outcome of an attempt in flight comes soon, and then counts as well.
     waiting = [post for post in run.outbox if _tried(post) and not post.in_flight]
@@ -64,21 +64,21 @@ def _noted(run: Run, code: str, posts: list[Post], text: str) -> Run:
         return clear_notice(run, code)
     if any(post.kind != "alert" for post in posts):
         # Once, and only now: an alert about nothing but undelivered alerts would not arrive either.
-        run = ask_alert(run, f"attention-{code}", f"attention: {text}")
+        run = request_alert(run, f"attention-{code}", f"attention: {text}")
     return notice(run, code, text, alert=False)
 
 
 def _lost_text(posts: list[Post], outcome: Lost) -> str:
     was, it = ("was", "it") if len(posts) == 1 else ("were", "they")
     status = next((f" (status {post.status})" for post in posts if post.status is not None), "")
-    return f"{_subject(posts)} {was} {LOST[outcome].format(it=it)}{status}."
+    return f"{_subject(posts)} {was} {LOST_OUTCOMES[outcome].format(it=it)}{status}."
 
 
 def _subject(posts: list[Post]) -> str:
     if len(posts) == 1:
         return "An alert" if posts[0].kind == "alert" else f"The message of {_owner(posts[0])}"
-    more = f" and {len(posts) - NAMED_MAX} more" if len(posts) > NAMED_MAX else ""
-    return f"{len(posts)} messages ({', '.join(map(_owner, posts[:NAMED_MAX]))}{more})"
+    more = f" and {len(posts) - MESSAGES_NAMED_MAX} more" if len(posts) > MESSAGES_NAMED_MAX else ""
+    return f"{len(posts)} messages ({', '.join(map(_owner, posts[:MESSAGES_NAMED_MAX]))}{more})"
 
 
 def _owner(post: Post) -> str:

@@ -15,7 +15,7 @@ from atvm_pipeline.core.dialect import Dialect
 from atvm_pipeline.core.edit_distance import nearest_name
 from atvm_pipeline.core.hosts.host_names import host_of_spec, hosts_in_label
 from atvm_pipeline.core.hosts.requested_hosts import RequestedHosts
-from atvm_pipeline.core.text import NAMES_SHOWN, names, one_line
+from atvm_pipeline.core.text import NAMES_JOINED_MAX, join_names, one_line
 
 COMMAND_CHARS_MAX = 64 * 1024
 VALUE_CHARS_MAX = 160
@@ -29,7 +29,7 @@ _EXPANDED_LATER = re.compile(r"[$`*?~]")
 """A shell changes such a word before the program sees it: its value cannot be known here."""
 
 
-class Finding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class PreflightFinding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One thing that does not fit."""
 
     code: str
@@ -80,7 +80,7 @@ def _words(command: str) -> list[str]:
         return []
 
 
-def check(
+def find_mismatches(
     *,
     build_name: str,
     requested: RequestedHosts,
@@ -91,7 +91,7 @@ def check(
     matched_specs: tuple[str, ...] | None,
     known: Collection[str],
     dialect: Dialect,
-) -> tuple[Finding, ...]:
+) -> tuple[PreflightFinding, ...]:
     """Everything that does not fit, certain mismatches first.
 
     `config_file`: the value of --config-file. `categorize`: whether --categorize was given. `matched_specs`: the spec
@@ -107,7 +107,7 @@ def check(
     return tuple(sorted(findings, key=lambda finding: not finding.certain))
 
 
-def _check_build_name(build_name: str, runner: str) -> Iterable[Finding]:
+def _check_build_name(build_name: str, runner: str) -> Iterable[PreflightFinding]:
     values = option_values(runner, BUILD_NAME_OPTIONS)
     if not values or build_name in values or any(_EXPANDED_LATER.search(value) for value in values):
         return
@@ -115,10 +115,10 @@ def _check_build_name(build_name: str, runner: str) -> Iterable[Finding]:
         f"the runner command has --build_name {_show(values[-1])}, but this run is {_show(build_name)}: "
         "correct one of the two, or --no-preflight to go on"
     )
-    yield Finding(code="build-name", text=text, certain=True)
+    yield PreflightFinding(code="build-name", text=text, certain=True)
 
 
-def _check_config_file(template: str, runner: str, config_file: str | None) -> Iterable[Finding]:
+def _check_config_file(template: str, runner: str, config_file: str | None) -> Iterable[PreflightFinding]:
     said: list[tuple[str, str]] = []
     for who, command in (("the template command", template), ("the runner command", runner)):
         values = option_values(command, CONFIG_FILE_OPTIONS)
@@ -135,7 +135,7 @@ def _check_config_file(template: str, runner: str, config_file: str | None) -> I
                     f"{other_who} {_show(other)}, but {who} {_show(path)}: the runner would not read the config that "
                     "the template wrote; name the same file everywhere, or --no-preflight to go on"
                 )
-                yield Finding(code="config-file", text=text, certain=True)
+                yield PreflightFinding(code="config-file", text=text, certain=True)
                 return
 
 
@@ -155,13 +155,13 @@ def _differ(one: str, other: str, *, moves: bool) -> bool:
 
 def _check_specs(
     requested: RequestedHosts, matched: tuple[str, ...] | None, known: Collection[str], dialect: Dialect
-) -> Iterable[Finding]:
+) -> Iterable[PreflightFinding]:
     if matched is None:
         return
     again = "run the template command for this build (--template-command), or --no-preflight to go on"
     if not matched:
         text = f"the config's specPattern matches no spec file: {again}"
-        yield Finding(code="spec-pattern", text=text, certain=True)
+        yield PreflightFinding(code="spec-pattern", text=text, certain=True)
         return
     hosts = tuple(dict.fromkeys((*requested.hosts, *known)))
     by_host = {spec: host_of_spec(spec, hosts, dialect) for spec in matched}
@@ -170,26 +170,26 @@ def _check_specs(
     certain = [host for host in missing if host not in requested.by_form]
     if certain:
         text = (
-            f"the config's specPattern matches no spec of {names(certain, show=_show)}; it matches "
-            f"{names([posixpath.basename(spec) for spec in matched], show=_show)}: {again}"
+            f"the config's specPattern matches no spec of {join_names(certain, show=_show)}; it matches "
+            f"{join_names([posixpath.basename(spec) for spec in matched], show=_show)}: {again}"
         )
-        yield Finding(code="spec-pattern", text=text, certain=True)
+        yield PreflightFinding(code="spec-pattern", text=text, certain=True)
     unknown = [host for host in missing if host in requested.by_form]
     if unknown:
         # The hosts of the specs too: an inventory need not be complete.
         nearest_of = [name for name in (*known, *planned.values()) if name not in requested.by_form]
-        yield Finding(code="unknown-host", text=_unknown_text(unknown, nearest_of), certain=True)
+        yield PreflightFinding(code="unknown-host", text=_unknown_text(unknown, nearest_of), certain=True)
     extra = _extra_hosts(requested.hosts, by_host.values(), hosts, dialect)
     if requested.hosts and extra and not missing:
-        text = f"the config's specPattern also matches specs of {names(extra, show=_show)}, which are not requested: they will run too"
-        yield Finding(code="extra-hosts", text=text, certain=False)
+        text = f"the config's specPattern also matches specs of {join_names(extra, show=_show)}, which are not requested: they will run too"
+        yield PreflightFinding(code="extra-hosts", text=text, certain=False)
 
 
 def _unknown_text(unknown: list[str], known: Collection[str]) -> str:
     """Return the sentence about hosts that only look like one: they may be misspelt, or be something else."""
-    first, *rest = ((_show(host), nearest_name(host, known)) for host in unknown[:NAMES_SHOWN])
+    first, *rest = ((_show(host), nearest_name(host, known)) for host in unknown[:NAMES_JOINED_MAX])
     more = [f"{host} (nearest known: {_show(near or 'none')})" for host, near in rest]
-    more += [f"{len(unknown) - NAMES_SHOWN} more"] if len(unknown) > NAMES_SHOWN else []
+    more += [f"{len(unknown) - NAMES_JOINED_MAX} more"] if len(unknown) > NAMES_JOINED_MAX else []
     also = f"; the same for {', '.join(more)}" if more else ""
     return (
         f"{first[0]} looks like a host but no spec matches it; nearest known: {_show(first[1] or 'none')}{also}; "
@@ -213,14 +213,14 @@ def _extra_hosts(
     )
 
 
-def _check_categorize(runner: str, *, categorize: bool) -> Iterable[Finding]:
+def _check_categorize(runner: str, *, categorize: bool) -> Iterable[PreflightFinding]:
     if not _words(runner) or has_option(runner, CATEGORIZE_OPTION) == categorize:
         return
     if categorize:
         text = "--categorize was given, but the runner command does not hold it: the run is watched as categorized; add it there if groups are meant"
     else:
         text = "the runner command holds --categorize, but it was not given: the run is watched as categorized; add it to this command to say so"
-    yield Finding(code="categorize", text=text, certain=False)
+    yield PreflightFinding(code="categorize", text=text, certain=False)
 
 
 def _show(value: str) -> str:

@@ -17,7 +17,7 @@ _TYPE_WORDS = frozenset({"as", "satisfies"})
 _OPERATOR_WORDS = frozenset({"in", "instanceof"})
 
 
-class Span(NamedTuple):
+class TokenSpan(NamedTuple):
     """Tokens from `start` up to `end`, which is not part of it."""
 
     start: int
@@ -32,7 +32,7 @@ class Entry(NamedTuple):
     key: str
     at: int
     """Position of the key."""
-    value: Span
+    value: TokenSpan
     """The value; of a method, its parameters and its body; of a shorthand, the name."""
 
 
@@ -42,7 +42,7 @@ def entries_of(script: Script, opened: int) -> list[Entry] | None:
     at, end = opened + 1, script.partner[opened]
     while at < end:
         stop = _end_of_entry(script, at, end)
-        entry = _entry(script, Span(at, stop))
+        entry = _entry(script, TokenSpan(at, stop))
         if entry is None:
             return None
         entries.append(entry)
@@ -56,7 +56,7 @@ def _end_of_entry(script: Script, at: int, end: int) -> int:
     return at
 
 
-def _entry(script: Script, span: Span) -> Entry | None:
+def _entry(script: Script, span: TokenSpan) -> Entry | None:
     first = script.tokens[span.start] if span.start < span.end else None
     if first is None:
         return None
@@ -75,27 +75,29 @@ def _entry(script: Script, span: Span) -> Entry | None:
         return Entry("unknown", "", at, span) if token.kind == "string" else None
     follows = script.text(at + 1)
     if follows == ":" and not modified:
-        return Entry("value", key, at, Span(at + 2, span.end))
+        return Entry("value", key, at, TokenSpan(at + 2, span.end))
     if follows == "(":
-        return Entry("method", key, at, Span(at + 1, span.end))
+        return Entry("method", key, at, TokenSpan(at + 1, span.end))
     return Entry("name", key, at, span) if at + 1 == span.end and token.kind == "name" else None
 
 
-def unwrapped(script: Script, span: Span) -> Span:
+def unwrapped(script: Script, span: TokenSpan) -> TokenSpan:
     """Return an expression without the brackets around it, and without the type behind them."""
-    while script.text(span.start) == "(" and _is_type(script, Span(script.partner[span.start] + 1, span.end)):
-        span = Span(span.start + 1, script.partner[span.start])
+    while script.text(span.start) == "(" and _is_type(
+        script, TokenSpan(script.partner[span.start] + 1, span.end)
+    ):
+        span = TokenSpan(span.start + 1, script.partner[span.start])
     return span
 
 
-def without_type(script: Script, span: Span) -> Span | None:
+def without_type(script: Script, span: TokenSpan) -> TokenSpan | None:
     """Return the literal, or the bracketed text, that an expression is; None if anything but its type follows it."""
     start, end = unwrapped(script, span)
     after = script.partner.get(start, start) + 1
-    return Span(start, after) if start < end and _is_type(script, Span(after, end)) else None
+    return TokenSpan(start, after) if start < end and _is_type(script, TokenSpan(after, end)) else None
 
 
-def _is_type(script: Script, span: Span) -> bool:
+def _is_type(script: Script, span: TokenSpan) -> bool:
     """Whether tokens are nothing, or `as` or `satisfies` and the name of a type: `as const`, `as Cypress.Config[]`."""
     if span.start < span.end and script.text(span.start) not in _TYPE_WORDS:
         return False
@@ -115,7 +117,7 @@ class Objects:
         """Read expressions of `script`."""
         self._script = script
 
-    def entries(self, span: Span, *, depth: int = NESTED_MAX) -> list[Entry] | None:
+    def entries(self, span: TokenSpan, *, depth: int = NESTED_MAX) -> list[Entry] | None:
         """Return the entries of the object that an expression is, in order: a later one wins.  None if not certain.
 
         An object literal, `defineConfig({...})`, `Object.assign(...)`, or the name of such a constant.
@@ -131,7 +133,7 @@ class Objects:
             return None if constant is None else self.entries(constant, depth=depth - 1)
         return None
 
-    def _call(self, span: Span, depth: int) -> list[Entry] | None:
+    def _call(self, span: TokenSpan, depth: int) -> list[Entry] | None:
         script = self._script
         assign = [script.text(span.start + n) for n in range(4)] == ["Object", ".", "assign", "("]
         define = [script.text(span.start + n) for n in range(2)] == ["defineConfig", "("]
@@ -139,7 +141,7 @@ class Objects:
         if (
             not (assign or define)
             or not depth
-            or not _is_type(script, Span(script.partner[opened] + 1, span.end))
+            or not _is_type(script, TokenSpan(script.partner[opened] + 1, span.end))
         ):
             return None
         if define and not self._is_cypress(span.start):
@@ -154,12 +156,12 @@ class Objects:
             entries += [Entry("unknown", "", argument.start, argument)] if known is None else known
         return entries
 
-    def _arguments(self, opened: int) -> list[Span]:
+    def _arguments(self, opened: int) -> list[TokenSpan]:
         arguments = []
         at, end = opened + 1, self._script.partner[opened]
         while at < end:
             stop = _end_of_entry(self._script, at, end)
-            arguments.append(Span(at, stop))
+            arguments.append(TokenSpan(at, stop))
             at = stop + 1
         return arguments
 
@@ -192,7 +194,7 @@ class Objects:
             and not (script.text(at + 1) == ":" and script.text(at - 1) in ("{", ","))
         ]
 
-    def _constant(self, used: int) -> Span | None:
+    def _constant(self, used: int) -> TokenSpan | None:
         """Return the value of a constant that is used here and nowhere else, so that nothing can change it."""
         script = self._script
         name = script.text(used)
@@ -211,7 +213,7 @@ class Objects:
                 equals += 1
         if script.text(equals) != "=":
             return None
-        return Span(equals + 1, self.end_of_statement(equals + 1))
+        return TokenSpan(equals + 1, self.end_of_statement(equals + 1))
 
     def at_top(self, at: int) -> bool:
         """Whether a token is outside of all brackets."""

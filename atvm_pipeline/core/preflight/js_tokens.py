@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-DEPTH_MAX = 100
+TEMPLATE_DEPTH_MAX = 100
 
 _TOKEN = re.compile(
     r"""
@@ -71,7 +71,7 @@ def read_script(text: str) -> Script | None:
             continue
         if token.text in _CLOSED_BY:
             opened.append(at)
-            if len(opened) > DEPTH_MAX:
+            if len(opened) > TEMPLATE_DEPTH_MAX:
                 return None
         elif token.text in _CLOSED_BY.values():
             if not opened or _CLOSED_BY[tokens[opened[-1]].text] != token.text:

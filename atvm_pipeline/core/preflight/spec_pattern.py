@@ -7,7 +7,7 @@ in its `e2e` as a string or an array of strings, with nothing behind it that may
 
 from collections.abc import Iterable
 
-from .js_objects import Entry, Objects, Span, unwrapped, without_type
+from .js_objects import Entry, Objects, TokenSpan, unwrapped, without_type
 from .js_tokens import Script, read_script
 from .node_events import leaves_config
 
@@ -59,11 +59,11 @@ class _Reader:
         events = [entry for entry in (*config, *suite) if entry.key == "setupNodeEvents"]
         return pattern if all(leaves_config(self._script, entry) for entry in events) else None
 
-    def _exported(self) -> Span | None:
+    def _exported(self) -> TokenSpan | None:
         """Return the expression that is the config: of the only export, or the complete text of a JSON file."""
         script, end = self._script, len(self._script.tokens)
         if script.text(0) == "{" and script.partner[0] == end - 1:
-            return Span(0, end)
+            return TokenSpan(0, end)
         starts = [at for at in range(end) if script.text(at) == "default" and script.text(at - 1) == "export"]
         common = sorted(
             self._objects.uses("module") + [at for at in range(end) if script.text(at) == "exports"]
@@ -74,7 +74,7 @@ class _Reader:
             start = common[0] + 4
         else:
             return None
-        return Span(start, self._objects.end_of_statement(start))
+        return TokenSpan(start, self._objects.end_of_statement(start))
 
     def _is_statement(self, common: list[int]) -> bool:
         """Whether these tokens are one `module.exports = ...` that is executed for certain."""
@@ -99,7 +99,7 @@ class _Reader:
             return None
         return self._objects.entries(found.value)
 
-    def _patterns(self, span: Span) -> Patterns | None:
+    def _patterns(self, span: TokenSpan) -> Patterns | None:
         """Return a string, or an array of strings, with nothing behind it but its type."""
         script = self._script
         text = self._string(span)
@@ -114,14 +114,14 @@ class _Reader:
             stop = at
             while stop < end and script.text(stop) != ",":
                 stop = script.partner.get(stop, stop) + 1
-            value = self._string(Span(at, stop))
+            value = self._string(TokenSpan(at, stop))
             if value is None or len(values) >= PATTERNS_MAX:
                 return None
             values.append(value)
             at = stop + 1
         return tuple(values)
 
-    def _string(self, span: Span) -> str | None:
+    def _string(self, span: TokenSpan) -> str | None:
         """Return a string literal, or several of them joined by `+`."""
         span = without_type(self._script, span) or unwrapped(self._script, span)
         pieces = self._script.tokens[span.start : span.end]
@@ -157,7 +157,7 @@ class _Reader:
         stop = at + 2
         while script.text(stop) not in (",", "}", ""):
             stop = script.partner.get(stop, stop) + 1
-        return self._patterns(Span(at + 2, stop)) == pattern
+        return self._patterns(TokenSpan(at + 2, stop)) == pattern
 
 
 def _last(entries: Iterable[Entry], key: str) -> Entry | None:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from atvm_pipeline.core import facts as f
 from atvm_pipeline.core.results import add_counts, counts_text, is_worse
 from atvm_pipeline.core.spec_names import same_spec
-from atvm_pipeline.core.state import SPECS_MAX, UNPLACED_MAX, Child, HeldSummary, Spec, Stage
+from atvm_pipeline.core.state import RUN_UNPLACED_MAX, SPECS_MAX, Child, HeldSummary, Spec, Stage
 
 
 def append_spec(child: Child, spec: Spec) -> Child:
@@ -137,8 +137,8 @@ def without_held(child: Child) -> Child:
 def with_unplaced(child: Child, line: f.LineUnplaced) -> Child:
     """The child with one more line that fits nowhere; a failing one is kept in the place of one that is not."""
     unplaced = (*child.unplaced, line)
-    if len(unplaced) > UNPLACED_MAX:
-        drop = next((at for at, old in enumerate(unplaced) if not old.failing), UNPLACED_MAX)
+    if len(unplaced) > RUN_UNPLACED_MAX:
+        drop = next((at for at, old in enumerate(unplaced) if not old.failing), RUN_UNPLACED_MAX)
         unplaced = (*unplaced[:drop], *unplaced[drop + 1 :])
     return replace(child, unplaced=unplaced)
 

@@ -14,8 +14,8 @@ from atvm_pipeline.core.state import (
     ERRORS_MAX,
     FAILURES_MAX,
     LAUNCHES_MAX,
+    RUN_UNPLACED_MAX,
     SUBRUNS_MAX,
-    UNPLACED_MAX,
     Child,
     Failure,
     Launch,
@@ -208,7 +208,7 @@ def _totals_reported(run: Run, fact: f.TotalsReported, event: LogRead) -> Run:
 
 def _line_unplaced(run: Run, fact: f.LineUnplaced) -> Run:
     if current_child(run) is None:
-        return replace(run, unplaced=(*run.unplaced, fact)[:UNPLACED_MAX])
+        return replace(run, unplaced=(*run.unplaced, fact)[:RUN_UNPLACED_MAX])
     return on_unjudged(run, lambda child: with_unplaced(child, fact))
 
 

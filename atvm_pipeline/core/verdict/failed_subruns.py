@@ -6,9 +6,9 @@ from typing import NamedTuple
 from atvm_pipeline.core.phases import Phase
 from atvm_pipeline.core.results import SubRunResult
 from atvm_pipeline.core.state import Reason, Run
-from atvm_pipeline.core.text import names
+from atvm_pipeline.core.text import join_names
 
-from .subrun_context import Case, case_of, reason_of
+from .subrun_context import SubRunContext, reason_of, subrun_context
 from .subrun_verdict import subrun_failure, subrun_missing
 
 
@@ -25,9 +25,9 @@ class FailedSubRun(NamedTuple):
 
 def reason_of_subruns(
     run: Run,
-    cases: Sequence[Case | None],
+    cases: Sequence[SubRunContext | None],
     results: Sequence[SubRunResult],
-    condition: Callable[[Case], Reason | None],
+    condition: Callable[[SubRunContext], Reason | None],
     is_of_row: Callable[[str], bool],
 ) -> Reason | None:
     """Return the run's reason for one row of the table, None if no sub-run meets it.
@@ -44,7 +44,9 @@ def reason_of_subruns(
     first = next((found for found in failed if found.decides), None)
     if first is None or not run.request.categorized:
         return None if first is None else first.reason
-    named = names([f"{found.name} (after its verdict)" if found.late else found.name for found in failed])
+    named = join_names(
+        [f"{found.name} (after its verdict)" if found.late else found.name for found in failed]
+    )
     same = all(found.reason.text == first.reason.text for found in failed)
     sentence = first.reason.text if same else f"{first.name}: {first.reason.text}"
     text = f"{len(failed)} of {len(results)} sub-runs failed: {named}. {sentence}"
@@ -60,9 +62,9 @@ def late_failure(run: Run, result: SubRunResult) -> Reason | None:
 
 def _failed(
     run: Run,
-    case: Case | None,
+    case: SubRunContext | None,
     result: SubRunResult,
-    condition: Callable[[Case], Reason | None],
+    condition: Callable[[SubRunContext], Reason | None],
     is_of_row: Callable[[str], bool],
 ) -> FailedSubRun | None:
     if case is None and result.phase == Phase.FAILED:
@@ -76,9 +78,9 @@ def _failed(
     return FailedSubRun(result.name, why, decides=of_row is not None, late=case is None)
 
 
-def _case_now(run: Run, result: SubRunResult) -> Case:
-    return case_of(run, run.subruns[result.index - 1])
+def _case_now(run: Run, result: SubRunResult) -> SubRunContext:
+    return subrun_context(run, run.subruns[result.index - 1])
 
 
-def _why(case: Case) -> Reason | None:
+def _why(case: SubRunContext) -> Reason | None:
     return subrun_failure(case) or subrun_missing(case)

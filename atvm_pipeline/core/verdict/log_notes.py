@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 
 from atvm_pipeline.core.facts import LineUnplaced
-from atvm_pipeline.core.sentences import LINE_CHARS_MAX, plural, reason
+from atvm_pipeline.core.sentences import QUOTED_LINE_CHARS_MAX, make_reason, plural
 from atvm_pipeline.core.state import Run, SubRun
 from atvm_pipeline.core.subruns.children import early_ends
-from atvm_pipeline.core.text import names, one_line
+from atvm_pipeline.core.text import join_names, one_line
 
 from .log_checks import find_contradiction, find_mix, printed_failures, unattributed
 
@@ -19,21 +19,21 @@ def log_notes(run: Run, subrun: SubRun, code: str) -> tuple[str, ...]:
 def _notes(run: Run, subrun: SubRun, code: str) -> Iterator[str]:
     mix = find_mix(run, subrun) if code != "log-mixed" else None
     if mix is not None:
-        yield reason("log-mixed", line=one_line(mix.line, LINE_CHARS_MAX)).text
+        yield make_reason("log-mixed", line=one_line(mix.line, QUOTED_LINE_CHARS_MAX)).text
     contradiction = find_contradiction(subrun) if code != "totals-contradict" else None
     if contradiction is not None:
-        yield reason("totals-contradict", detail=contradiction.text).text
+        yield make_reason("totals-contradict", detail=contradiction.text).text
     lines = unattributed(run, subrun) if code != "failure-unattributed" else ()
     if lines:
-        yield f"{plural(len(lines), 'line')} of the log report a failure and fit no spec of this run: {quoted(lines)}."
+        yield f"{plural(len(lines), 'line')} of the log report a failure and fit no spec of this run: {quote_lines(lines)}."
     printed = printed_failures(run, subrun)
     if printed:
         yield (
             f"{plural(len(printed), 'line')} of the log report a failure and fit no spec; the spec that was running may have "
-            f"printed them: {quoted(printed)}."
+            f"printed them: {quote_lines(printed)}."
         )
     errors = [
-        one_line(error.text, LINE_CHARS_MAX)
+        one_line(error.text, QUOTED_LINE_CHARS_MAX)
         for child in subrun.children
         for error in child.doubtful
         if error not in early_ends(child)
@@ -41,10 +41,10 @@ def _notes(run: Run, subrun: SubRun, code: str) -> Iterator[str]:
     if errors:
         yield (
             "An error was read while a spec was running; the spec may have printed it, because Cypress continued: "
-            f"{names(errors)}."
+            f"{join_names(errors)}."
         )
 
 
-def quoted(lines: Sequence[LineUnplaced]) -> str:
+def quote_lines(lines: Sequence[LineUnplaced]) -> str:
     """Return the lines for a sentence, their number and their length bounded."""
-    return names([one_line(line.text, LINE_CHARS_MAX) for line in lines])
+    return join_names([one_line(line.text, QUOTED_LINE_CHARS_MAX) for line in lines])

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from atvm_pipeline.core.facts import LastLine
-from atvm_pipeline.core.sentences import and_text, log_at
+from atvm_pipeline.core.sentences import and_text, log_evidence
 from atvm_pipeline.core.state import Reason, Run, SubRun
 from atvm_pipeline.core.text import one_line
 
@@ -62,7 +62,7 @@ def _and_lines(run: Run, found: Reason, last: Sequence[LastLine]) -> Reason:
     full = any(word in line.text for line in lines for word in _DISK_FULL)
     noun = "line" if len(lines) == 1 else "lines"
     text = f"{'The disk was full. ' if full else ''}Last {noun} of the log: {quotes}."
-    places = [item for line in lines for item in log_at(run, line.offset) if item not in found.evidence]
+    places = [item for line in lines for item in log_evidence(run, line.offset) if item not in found.evidence]
     return replace(and_text(found, text), evidence=(*found.evidence, *places))
 
 

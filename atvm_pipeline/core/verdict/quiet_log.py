@@ -13,12 +13,12 @@ from atvm_pipeline.core.facts import WordsUnread
 from atvm_pipeline.core.hosts.host_names import host_of_spec, hosts_in_label
 from atvm_pipeline.core.junit.report import ReportedSpec
 from atvm_pipeline.core.results import Ledger, kind_of
-from atvm_pipeline.core.sentences import LINE_CHARS_MAX, and_text, log_at, plural, reason
+from atvm_pipeline.core.sentences import QUOTED_LINE_CHARS_MAX, and_text, log_evidence, make_reason, plural
 from atvm_pipeline.core.spec_names import same_spec
 from atvm_pipeline.core.state import Child, Evidence, Reason, Run
-from atvm_pipeline.core.text import names
+from atvm_pipeline.core.text import join_names
 
-EVIDENCE_MAX = 20
+REPORT_EVIDENCE_MAX = 20
 """Reports in the evidence of a pass."""
 PART_UNREAD = (
     "The log has lines of Cypress in a form that could not be read, beside those that were. The first looks like this: {line}. "
@@ -72,13 +72,13 @@ def quiet_failure(run: Run) -> Reason | None:
     failing = [found for found in fresh_reports(run) if found.reported.counts.failing and is_ours(run, found)]
     if failing:
         evidence: list[Evidence] = [{"kind": "artifact", "path": found.path} for found in failing]
-        said = names([found.reported.spec or found.path for found in failing])
+        said = join_names([found.reported.spec or found.path for found in failing])
         text = f"{plural(len(failing), 'report')} of this run {'counts' if len(failing) == 1 else 'count'} a failure: {said}. {_why(run)}."
         return Reason(code="tests-failed", text=text, evidence=tuple(evidence))
     if run.epilogue_failing:
         tests = plural(run.epilogue_failing, "failing test")
         text = f"The log counts {tests} and {run.epilogue_passing} passing. {_why(run)}."
-        return Reason(code="tests-failed", text=text, evidence=tuple(log_at(run, run.log.end)))
+        return Reason(code="tests-failed", text=text, evidence=tuple(log_evidence(run, run.log.end)))
     return None
 
 
@@ -102,10 +102,12 @@ def quiet_unproven(run: Run) -> Reason | None:
     if reports_suffice(run) or (kind is None and unread is None):
         return None
     if unread is not None and kind is not None:
-        return reason("log-unreadable", log_at(run, unread.offset), line=unread.text[:LINE_CHARS_MAX])
+        return make_reason(
+            "log-unreadable", log_evidence(run, unread.offset), line=unread.text[:QUOTED_LINE_CHARS_MAX]
+        )
     if unread is not None:
         return None if unread.only_absence else part_unread(run, unread)
-    found = reason("no-summary", log_at(run, run.log.end))
+    found = make_reason("no-summary", log_evidence(run, run.log.end))
     reports = fresh_reports(run)
     return and_text(
         found, f"{plural(len(reports), 'fresh report')} without a failure." if reports else "No fresh report."
@@ -114,8 +116,8 @@ def quiet_unproven(run: Run) -> Reason | None:
 
 def part_unread(run: Run, unread: WordsUnread) -> Reason:
     """Return the reason of a run or a sub-run in whose log some lines of Cypress could not be read."""
-    text = PART_UNREAD.format(line=unread.text[:LINE_CHARS_MAX])
-    return Reason(code="log-unreadable", text=text, evidence=tuple(log_at(run, unread.offset)))
+    text = PART_UNREAD.format(line=unread.text[:QUOTED_LINE_CHARS_MAX])
+    return Reason(code="log-unreadable", text=text, evidence=tuple(log_evidence(run, unread.offset)))
 
 
 def reports_suffice(run: Run) -> bool:
@@ -158,9 +160,9 @@ def proof_by_reports(run: Run) -> Reason | None:
         return None
     hosts = " on every requested host" if run.request.requested_hosts else "; hosts not checked"
     evidence: list[Evidence] = [
-        {"kind": "artifact", "path": found.path} for found in fresh_reports(run)[:EVIDENCE_MAX]
+        {"kind": "artifact", "path": found.path} for found in fresh_reports(run)[:REPORT_EVIDENCE_MAX]
     ]
-    found = reason("all-passed", evidence, planned=ledger.planned, hosts=hosts)
+    found = make_reason("all-passed", evidence, planned=ledger.planned, hosts=hosts)
     return and_text(found, f"The reports alone prove it. {_why(run)}.")
 
 

@@ -14,8 +14,8 @@ from atvm_pipeline.core.spec_names import base_name
 from atvm_pipeline.core.state import Run, Spec, SubRun
 from atvm_pipeline.core.subruns.spec_facts import log_counts
 
-from .report_notes import candidates, shared_text
-from .report_owners import Owned, Ownership, fresh_reports, ownership
+from .report_notes import candidate_names, shared_text
+from .report_owners import Owned, Ownership, fresh_suites, ownership
 from .report_windows import counts_fit
 
 OTHERS_NAMED_MAX = 3
@@ -56,7 +56,7 @@ def report_doubts(run: Run, subrun: SubRun) -> dict[int, Doubt]:
         failing = next((suite for suite in shared.suites if suite.reported.counts.failing), None)
         if failing is None:
             continue
-        doubt = Doubt(failing.artifact.path, shared_text(failing, candidates(shared)))
+        doubt = Doubt(failing.artifact.path, shared_text(failing, candidate_names(shared)))
         for index, place in (running.key for running in shared.runnings):
             if index == subrun.index:
                 doubts.setdefault(place, doubt)
@@ -108,7 +108,7 @@ def overwritten_group_report(run: Run, subrun: SubRun, non_hosts: frozenset[str]
         for owned in suites
     }
     versions: dict[str, list[set[str]]] = {}
-    for artifact in fresh_reports(run):
+    for artifact in fresh_suites(run):
         if artifact.report is not None and artifact.seq in own:
             held = {base_name(reported.spec) for reported in artifact.report.specs}
             versions.setdefault(artifact.path, []).append(held)

@@ -10,14 +10,14 @@ from typing import NamedTuple
 
 from atvm_pipeline.core.events import ArtifactWritten
 from atvm_pipeline.core.state import Run
-from atvm_pipeline.core.text import names, one_line
+from atvm_pipeline.core.text import join_names, one_line
 
 from .quiet_log import FreshReport, is_ours, log_kind
-from .report_owners import Ownership, Same, Shared, Suite, fresh_reports, ownership
+from .report_owners import Ownership, SameNames, Shared, Suite, fresh_suites, ownership
 
 REPORT_NOTES_MAX = 10
 """Notes about reports kept for a sub-run and for the run; the rest is counted."""
-PATH_CHARS_MAX = 200
+NOTE_PATH_CHARS_MAX = 200
 PROBLEM_CHARS_MAX = 200
 
 
@@ -59,11 +59,11 @@ def _bounded(notes: Iterable[str]) -> tuple[str, ...]:
 
 
 def _notes(run: Run) -> Notes:
-    return _all_notes(Same(run))
+    return _all_notes(SameNames(run))
 
 
 @lru_cache(maxsize=1)
-def _all_notes(same: Same) -> Notes:
+def _all_notes(same: SameNames) -> Notes:
     """Collect all notes; those about lost evidence come first."""
     found = ownership(same.run)
     notes = Notes({}, {})
@@ -80,12 +80,12 @@ def _add_unused(run: Run, notes: Notes, found: Ownership) -> None:
     """Add the suites that belong to no spec, to several, or to another run as well."""
     for shared in found.shared:
         indexes = dict.fromkeys(running.key[0] for running in shared.runnings)
-        said = candidates(shared)
+        said = candidate_names(shared)
         for suite in shared.suites:
             notes.add(indexes, f"{shared_text(suite, said)}.")
     for suite, index in found.rivalled:
         if suite.reported.counts.failing:
-            others = names(suite.artifact.rivals)
+            others = join_names(suite.artifact.rivals)
             text = (
                 f"Report {_path(suite)} fits the running {others} as well and was not used{_failing(suite)}."
             )
@@ -95,7 +95,7 @@ def _add_unused(run: Run, notes: Notes, found: Ownership) -> None:
         if suite.reported.counts.failing and not suite.artifact.rivals and not _decides(run, suite):
             strangers.setdefault(suite.artifact.path, []).append(suite)
     for suites in strangers.values():
-        specs = names(list(dict.fromkeys(suite.reported.spec or "no spec file" for suite in suites)))
+        specs = join_names(list(dict.fromkeys(suite.reported.spec or "no spec file" for suite in suites)))
         text = f"Report {_path(suites[0])} names {specs}, which the log does not show, and was not used{_failing(*suites)}."
         notes.add((), text)
 
@@ -105,9 +105,9 @@ def _decides(run: Run, suite: Suite) -> bool:
     return log_kind(run) is not None and is_ours(run, FreshReport(suite.artifact.path, suite.reported))
 
 
-def candidates(shared: Shared) -> str:
+def candidate_names(shared: Shared) -> str:
     """Return the specs that suites match equally, in words."""
-    return names(list(dict.fromkeys(running.spec.spec for running in shared.runnings)))
+    return join_names(list(dict.fromkeys(running.spec.spec for running in shared.runnings)))
 
 
 def shared_text(suite: Suite, specs: str) -> str:
@@ -116,7 +116,7 @@ def shared_text(suite: Suite, specs: str) -> str:
 
 
 def _path(suite: Suite) -> str:
-    return one_line(suite.artifact.path, PATH_CHARS_MAX)
+    return one_line(suite.artifact.path, NOTE_PATH_CHARS_MAX)
 
 
 def _failing(*suites: Suite) -> str:
@@ -127,7 +127,7 @@ def _failing(*suites: Suite) -> str:
 def _damaged(run: Run, found: Ownership) -> Iterable[ArtifactWritten]:
     """Return the newest damaged version of each report, without half-written ones that were continued later."""
     damaged: dict[str, ArtifactWritten] = {}
-    for artifact in fresh_reports(run):
+    for artifact in fresh_suites(run):
         problem = artifact.refusal if artifact.report is None else artifact.report.problem
         if problem and (not artifact.unfinished or found.newest[artifact.path] == artifact.seq):
             damaged[artifact.path] = artifact
@@ -135,7 +135,7 @@ def _damaged(run: Run, found: Ownership) -> Iterable[ArtifactWritten]:
 
 
 def _damage(artifact: ArtifactWritten, found: Ownership) -> str:
-    path = one_line(artifact.path, PATH_CHARS_MAX)
+    path = one_line(artifact.path, NOTE_PATH_CHARS_MAX)
     if found.newest[artifact.path] != artifact.seq:
         path += " (overwritten since)"
     report = artifact.report

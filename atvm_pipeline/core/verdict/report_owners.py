@@ -37,7 +37,7 @@ class Owned(NamedTuple):
     """Whether it can only be of this running of the spec, so that it can prove a pass."""
 
 
-class Running(NamedTuple):
+class SpecRun(NamedTuple):
     """One running of a spec."""
 
     key: Key
@@ -48,7 +48,7 @@ class Running(NamedTuple):
 class Shared(NamedTuple):
     """Suites that match the same specs equally, so that they belong to none of them."""
 
-    runnings: tuple[Running, ...]
+    runnings: tuple[SpecRun, ...]
     suites: list[Suite]
 
 
@@ -69,7 +69,7 @@ class Ownership(NamedTuple):
     """Path -> `seq` of its newest version."""
 
 
-class Same:
+class SameNames:
     """Cache key of a run's log and reports.  They are frozen and large, so they are compared by identity."""
 
     def __init__(self, run: Run) -> None:
@@ -81,7 +81,7 @@ class Same:
 
     def __eq__(self, other: object) -> bool:
         return (
-            isinstance(other, Same)
+            isinstance(other, SameNames)
             and self.run.artifacts is other.run.artifacts
             and self.run.subruns is other.run.subruns
             and self.run.request is other.run.request
@@ -90,20 +90,20 @@ class Same:
 
 def ownership(run: Run) -> Ownership:
     """Return the owner of every suite."""
-    return _ownership(Same(run))
+    return _ownership(SameNames(run))
 
 
 @lru_cache(maxsize=1)
-def _ownership(same: Same) -> Ownership:
+def _ownership(same: SameNames) -> Ownership:
     return _Assignment(same.run).result()
 
 
-def fresh_reports(run: Run) -> Iterator[ArtifactWritten]:
+def fresh_suites(run: Run) -> Iterator[ArtifactWritten]:
     """Return the versions of reports that were written during the run, the oldest first."""
     return (artifact for artifact in run.artifacts if not artifact.stale)
 
 
-class Words:
+class ReportWords:
     """Specs by a word that a report may contain as a whole word: their host, or the name of their file."""
 
     def __init__(self, run: Run, names: dict[str, list[str]]) -> None:
@@ -133,7 +133,7 @@ class _Assignment:
         self._settle_s = run.request.settings.settle_s
         newest = {artifact.path: artifact.seq for artifact in run.artifacts}
         self._found = Ownership({}, [], [], [], [], newest)
-        self._by_name: dict[str, list[Running]] = {}
+        self._by_name: dict[str, list[SpecRun]] = {}
         self._names = SpecNames(())
         self._suites: dict[str, list[Suite]] = {}
         """By the name of the spec that they speak of."""
@@ -142,7 +142,7 @@ class _Assignment:
 
     def result(self) -> Ownership:
         """Assign everything."""
-        fresh = list(fresh_reports(self._run))
+        fresh = list(fresh_suites(self._run))
         if fresh:
             self._index_specs()
         for suite in _without_repeats(fresh):
@@ -161,28 +161,28 @@ class _Assignment:
             for child in subrun.children:
                 planned.update(plain_path(name) for name in _planned(child))
                 for spec in child.specs:
-                    running = Running((subrun.index, place), child, spec)
+                    running = SpecRun((subrun.index, place), child, spec)
                     self._by_name.setdefault(plain_path(spec.spec), []).append(running)
                     place += 1
         self._names = SpecNames({*self._by_name, *planned})
 
     @cached_property
-    def _hosts(self) -> Words:
+    def _hosts(self) -> ReportWords:
         """Specs by host; one that stands for no host by its own name."""
         known = (*self._run.request.requested_hosts, *self._run.request.inventory)
         hosts: dict[str, list[str]] = {}
         for name in self._by_name:
             host = host_of_spec(name, known, self._run.request.dialect) or base_name(name).split(".")[0]
             hosts.setdefault(host, []).append(name)
-        return Words(self._run, hosts)
+        return ReportWords(self._run, hosts)
 
     @cached_property
-    def _stems(self) -> Words:
+    def _stems(self) -> ReportWords:
         """Specs by the name of their file."""
         stems: dict[str, list[str]] = {}
         for name in self._by_name:
             stems.setdefault(base_name(name).split(".cy.")[0], []).append(name)
-        return Words(self._run, stems)
+        return ReportWords(self._run, stems)
 
     def _name(self, suite: Suite) -> None:
         """Find the spec that a suite speaks of: by its file, else by the host that it names."""
@@ -244,7 +244,7 @@ class _Assignment:
             subruns = dict.fromkeys(subrun.index for subrun in self._run.subruns)
         return next(iter(subruns)) if len(subruns) == 1 else None
 
-    def _place(self, runnings: Sequence[Running], suites: list[Suite]) -> None:
+    def _place(self, runnings: Sequence[SpecRun], suites: list[Suite]) -> None:
         suites.sort(key=_written)
         placed: Sequence[Placed]
         if self._run.request.offline:
@@ -289,7 +289,7 @@ def _are_dated(suites: Sequence[Suite]) -> bool:
     return None not in times and len(times) == len(suites)
 
 
-def _windows(runnings: Sequence[Running]) -> list[Window]:
+def _windows(runnings: Sequence[SpecRun]) -> list[Window]:
     return [
         Window(
             since=(running.spec.since or running.child.at).timestamp(),

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from functools import lru_cache
 
-DEPTH_MAX = 32
+PATH_DEPTH_MAX = 32
 """Folders of a spec's path that are compared, counted from its end."""
-NAMES_CACHED_MAX = 8192
+PATHS_CACHED_MAX = 8192
 
 
 class SpecNames:
@@ -36,14 +36,14 @@ class SpecNames:
         return next(((end,) for end in _ends(path) if end in self._names), ())
 
 
-@lru_cache(maxsize=NAMES_CACHED_MAX)
+@lru_cache(maxsize=PATHS_CACHED_MAX)
 def plain_path(path: str) -> str:
     """Return the path with `/`, without empty and `.` parts."""
     parts = [part for part in path.replace("\\", "/").split("/") if part not in ("", ".")]
-    return "/".join(parts[-DEPTH_MAX:])
+    return "/".join(parts[-PATH_DEPTH_MAX:])
 
 
-@lru_cache(maxsize=NAMES_CACHED_MAX)
+@lru_cache(maxsize=PATHS_CACHED_MAX)
 def _ends(path: str) -> tuple[str, ...]:
     """Return the path, then the path without its first folders, the longest first."""
     parts = path.split("/")

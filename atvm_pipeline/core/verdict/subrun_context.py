@@ -14,7 +14,7 @@ from atvm_pipeline.core.results import HostResult, Ledger, SpecResult, SubRunRes
 from atvm_pipeline.core.spec_names import base_name
 from atvm_pipeline.core.state import Reason, Run, SubRun
 from atvm_pipeline.core.subruns.final_tables import adopted
-from atvm_pipeline.core.text import names
+from atvm_pipeline.core.text import join_names
 
 from .ledger import add_ledgers, host_results, known_hosts, ledger_of, spec_results
 from .log_notes import log_notes
@@ -26,7 +26,7 @@ CONFLICTS_SHOWN = 15
 """Notes about specs of which two sources say different things; the rest is counted."""
 
 
-class Case(NamedTuple):
+class SubRunContext(NamedTuple):
     """One sub-run with everything that can be derived about it."""
 
     run: Run
@@ -45,15 +45,15 @@ class Name(NamedTuple):
     """None where there is no label, or no known host to hold it against."""
 
 
-def case_of(run: Run, subrun: SubRun) -> Case:
+def subrun_context(run: Run, subrun: SubRun) -> SubRunContext:
     """Derive everything about one sub-run."""
     if any(child.held is not None for child in subrun.children):
         subrun = replace(subrun, children=tuple(map(adopted, subrun.children)))
     specs = spec_results(run, subrun)
-    return Case(run, subrun, specs, host_results(run, specs), ledger_of(subrun, specs))
+    return SubRunContext(run, subrun, specs, host_results(run, specs), ledger_of(subrun, specs))
 
 
-def name_of(case: Case) -> Name:
+def name_of(case: SubRunContext) -> Name:
     """Label and name (contract §4): a label that does not fit the hosts that really ran gives way to them."""
     run, subrun = case.run, case.subrun
     build_name = run.request.build_name or "run"
@@ -87,7 +87,7 @@ def _label(subrun: SubRun) -> str | None:
     return next(iter((*labels, *groups)), None)
 
 
-def real_hosts(case: Case, *, began_only: bool) -> tuple[str, ...]:
+def real_hosts(case: SubRunContext, *, began_only: bool) -> tuple[str, ...]:
     """Hosts of the sub-run's specs that are hosts for sure (requested, in the inventory, or of a host's form)."""
     known = known_hosts(case.run)
     hosts = (
@@ -102,7 +102,7 @@ def real_hosts(case: Case, *, began_only: bool) -> tuple[str, ...]:
     )
 
 
-def notes_of(case: Case, name: Name) -> tuple[str, ...]:
+def notes_of(case: SubRunContext, name: Name) -> tuple[str, ...]:
     """Sentences about a mismatch, a conflict or a recovered result."""
     # First, so that nothing pushes them out of a message.
     notes = list(subrun_report_notes(case.run, case.subrun.index))
@@ -116,25 +116,25 @@ def notes_of(case: Case, name: Name) -> tuple[str, ...]:
         notes.append(f"Sources differ about {len(conflicts) - CONFLICTS_SHOWN} more specs.")
     recovered = [spec.spec for spec in case.specs if spec.sources == ("xml",)]
     if recovered:
-        notes.append(f"Recovered from reports because the log has no result: {names(recovered)}.")
+        notes.append(f"Recovered from reports because the log has no result: {join_names(recovered)}.")
     non_hosts = frozenset(base_name(spec.spec) for spec in case.specs if spec.host is None)
     grouped = overwritten_group_report(case.run, case.subrun, non_hosts) if non_hosts else None
     if grouped is not None:
         own = sum(1 for host in case.hosts if host.artifact is not None)
         notes.append(
-            f"The grouped report {grouped} holds only {names(sorted(non_hosts))}; "
+            f"The grouped report {grouped} holds only {join_names(sorted(non_hosts))}; "
             f"results were taken from the log and the hosts' own reports ({own} of {len(case.hosts)})."
         )
     return tuple(notes)
 
 
-def label_mismatch(case: Case, label: str | None, name: str) -> str:
+def label_mismatch(case: SubRunContext, label: str | None, name: str) -> str:
     """Say that the label does not fit the hosts that ran, so that the sub-run is reported under another name."""
-    ran = names(real_hosts(case, began_only=True))
+    ran = join_names(real_hosts(case, began_only=True))
     return f"The label {label} does not fit the hosts that ran ({ran}); it is reported as {name}."
 
 
-def result_of(case: Case, phase: Phase, reason: Reason, *, failing: bool) -> SubRunResult:
+def result_of(case: SubRunContext, phase: Phase, reason: Reason, *, failing: bool) -> SubRunResult:
     """The sub-run as a user reads it."""
     name = name_of(case)
     subrun = case.subrun

@@ -50,7 +50,7 @@ def effective_environment(environ: Mapping[str, str], env_file: Path | None = No
     return {**from_file, **environ, **({named: given} if given is not None else {})}
 
 
-def state_root(environ: Mapping[str, str]) -> Path:
+def state_root_of(environ: Mapping[str, str]) -> Path:
     """Where the state of all runs lies.  Raises ConfigError where no home folder is known."""
     named = environ.get("ATVM_WATCHER_STATE_ROOT")
     if named:

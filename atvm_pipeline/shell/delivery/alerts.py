@@ -18,8 +18,8 @@ from atvm_pipeline.shell.system.log import log
 from .sender import Deliver, performer, send_once
 from .webhook import Webhook
 
-FIRST_DELAY_S = 5.0
-LAST_DELAY_S = 900.0
+ALERT_FIRST_DELAY_S = 5.0
+ALERT_LAST_DELAY_S = 900.0
 PATIENCE_S = 72 * 3600.0
 """As long as a message of a run is kept alive."""
 
@@ -41,7 +41,7 @@ def holds(request: Request | None, environ: Mapping[str, str]) -> bool:
     return environ.get("ATVM_WATCHER_POST_UNCERTAIN") == "hold"
 
 
-def tell(
+def send_alert(
     build_name: str,
     request: Request | None,
     environ: Mapping[str, str],
@@ -86,7 +86,7 @@ class _Sender:
         self._repeats_max = repeats_max
         self._number = 0
         """Of the latest attempt."""
-        self._pause_s = FIRST_DELAY_S
+        self._pause_s = ALERT_FIRST_DELAY_S
         self._repeats = 0
         self._uncertain = False
         self._ping_first = False
@@ -123,7 +123,7 @@ class _Sender:
                     return "uncertain"
                 self._ping_first = self.doubted = True
                 wait_s = max(REPEAT_DELAYS_S[self._repeats], attempt.retry_after_s or 0.0)
-                self._pause_s = FIRST_DELAY_S
+                self._pause_s = ALERT_FIRST_DELAY_S
                 return self._wait(attempt.detail, wait_s)
             case _:
                 assert_never(attempt.outcome)
@@ -133,17 +133,17 @@ class _Sender:
         return None
 
     def _backed_off(self, retry_after_s: float | None) -> float:
-        delay_s, self._pause_s = self._pause_s, min(LAST_DELAY_S, self._pause_s * 2)
-        return delay_s if retry_after_s is None else max(retry_after_s, FIRST_DELAY_S)
+        delay_s, self._pause_s = self._pause_s, min(ALERT_LAST_DELAY_S, self._pause_s * 2)
+        return delay_s if retry_after_s is None else max(retry_after_s, ALERT_FIRST_DELAY_S)
 
 
-def tell_apart(
+def send_alert_in_background(
     build_name: str, request: Request | None, environ: Mapping[str, str], text: str, *, key: str
 ) -> None:
     """`tell` from a thread of its own, which ends with the process.  Never waits, never raises."""
 
     def attempt() -> None:
-        outcome = tell(build_name, request, environ, text, key=key)
+        outcome = send_alert(build_name, request, environ, text, key=key)
         log(f"alert: {outcome}")
 
     threading.Thread(target=attempt, name="alert", daemon=True).start()

@@ -21,7 +21,7 @@ from .webhook import Webhook
 CONNECT_S = 10.0
 READ_S = 30.0
 PING_READ_S = 10.0
-RETRY_AFTER_MAX_S = 3600.0
+HEADER_RETRY_AFTER_MAX_S = 3600.0
 
 Outcome = Literal["sent", "not-arrived", "probably-not-arrived", "rejected", "uncertain"]
 
@@ -169,7 +169,7 @@ def _retry_after(text: str) -> float | None:
     """Seconds to wait by a `Retry-After` of either form (RFC 9110, 10.2.3), None if it says nothing usable."""
     text = text.strip()[:64]
     if text.isascii() and text.isdigit():
-        return min(float(text), RETRY_AFTER_MAX_S)
+        return min(float(text), HEADER_RETRY_AFTER_MAX_S)
     from email.utils import parsedate_to_datetime  # noqa: PLC0415 - as rare as it is large
 
     try:
@@ -177,4 +177,4 @@ def _retry_after(text: str) -> float | None:
         wait_s = (until if until.tzinfo else until.replace(tzinfo=clock.now().tzinfo)) - clock.now()
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
-    return min(max(wait_s.total_seconds(), 0.0), RETRY_AFTER_MAX_S)
+    return min(max(wait_s.total_seconds(), 0.0), HEADER_RETRY_AFTER_MAX_S)

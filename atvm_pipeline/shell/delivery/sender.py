@@ -30,7 +30,7 @@ Deliver = Callable[[PostMessage | PingServer, Deadline], DeliverySettled | Serve
 """Performs one effect and never raises; the deadline is enforced by its caller."""
 
 
-def deliverer(request: Request, environ: Mapping[str, str]) -> Deliver:
+def make_sender(request: Request, environ: Mapping[str, str]) -> Deliver:
     """Return the performer of a run's posts and pings.  Raises ConfigError for a missing or malformed webhook."""
     text = environ.get("MATTERMOST_ATVM_WEBHOOK", "")
     needed = bool(request.settings.post_phases) or request.settings.alerts

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from atvm_pipeline.core.errors import ConfigError
 from atvm_pipeline.core.events import Settings
-from atvm_pipeline.shell.exit_codes import BAD_CONFIG, Refused
+from atvm_pipeline.shell.exit_codes import BAD_CONFIG, CommandError
 
 from .webhook import Webhook
 
@@ -16,7 +16,7 @@ def check_webhook(environ: Mapping[str, str], settings: Settings) -> str | None:
         return None
     text = environ.get("MATTERMOST_ATVM_WEBHOOK", "")
     if not text.strip():
-        raise Refused(
+        raise CommandError(
             BAD_CONFIG,
             "MATTERMOST_ATVM_WEBHOOK is not set: put it into /etc/atvm-run-watcher.env (0600) or the environment, "
             "or set ATVM_WATCHER_POST_PHASES= to post nothing",

@@ -19,8 +19,8 @@ from atvm_pipeline.core.events import Process
 from atvm_pipeline.core.hosts.host_names import valid_build_name
 from atvm_pipeline.shell.system import clock
 
-from .process_table import identity, read_row, told
-from .roles import is_ours, names_build
+from .process_table import identity, read_row, to_process
+from .roles import is_own_program, names_build
 
 CLOCK_GRAIN_S = 1.0
 """The kernel tells the time of its boot in whole seconds."""
@@ -42,7 +42,7 @@ def find_runner(build_name: str, workdir: Path) -> Process | None:
         return None
     rows = [read_row(pid) for pid, parent in parents.items() if parent not in parents]
     tops = [row for row in rows if row is not None and row.lives]
-    return told(min(tops, key=lambda row: (row.create_time, row.pid)), "runner") if tops else None
+    return to_process(min(tops, key=lambda row: (row.create_time, row.pid)), "runner") if tops else None
 
 
 def _runners(build_name: str, workdir: Path) -> dict[int, int]:
@@ -61,7 +61,7 @@ def _runners(build_name: str, workdir: Path) -> dict[int, int]:
 
 
 def _runs_build(command: Sequence[str], build_name: str) -> bool:
-    return names_build(command, build_name) and not is_ours(command)
+    return names_build(command, build_name) and not is_own_program(command)
 
 
 def _works_in(pid: int, workdir: Path) -> bool:
@@ -93,7 +93,7 @@ def began_at_s(process: Process) -> float:
     return clock.now().timestamp()
 
 
-class Stray(NamedTuple):
+class UnwatchedCypress(NamedTuple):
     """The topmost Cypress process of a tree."""
 
     pid: int
@@ -104,7 +104,7 @@ class Stray(NamedTuple):
     """Its own pid and those above it."""
 
 
-def find_cypress() -> list[Stray]:
+def find_unwatched_cypress() -> list[UnwatchedCypress]:
     """Return every topmost Cypress process, the oldest first."""
     found = {process.pid: process for process in psutil.process_iter() if _is_cypress(process)}
     living = [known for known in map(identity, found) if known is not None]
@@ -113,7 +113,7 @@ def find_cypress() -> list[Stray]:
         chain = _with_ancestors(found[known.pid])
         if not any(process.pid in found for process in chain[1:]):
             pids = tuple(process.pid for process in chain)
-            strays.append(Stray(known.pid, known.name, _build_name(chain), pids))
+            strays.append(UnwatchedCypress(known.pid, known.name, _build_name(chain), pids))
     return strays
 
 

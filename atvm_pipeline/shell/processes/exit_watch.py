@@ -11,12 +11,12 @@ from atvm_pipeline.shell.system.files import OpenFile
 
 from .process_table import is_alive
 
-POLL_S = 1.0
+EXIT_POLL_S = 1.0
 """How often the process table is looked at where the kernel has no pidfd."""
-STOP_WAIT_S = 5.0
+EXIT_STOP_WAIT_S = 5.0
 
 
-class ExitWatch:
+class ExitWatcher:
     """Waits for the end of one process, in a thread of its own, until it is closed."""
 
     def __init__(self, pid: int, create_time: float, hint: Callable[[Path | None], None]) -> None:
@@ -38,7 +38,7 @@ class ExitWatch:
         self._closed.set()
         if self._wake is not None and self._wake.number >= 0:
             os.eventfd_write(self._wake.number, 1)
-        self._thread.join(STOP_WAIT_S)
+        self._thread.join(EXIT_STOP_WAIT_S)
         if self._wake is not None:
             self._wake.close()
 
@@ -62,5 +62,5 @@ class ExitWatch:
             self._hint(None)
 
     def _poll(self) -> None:
-        while is_alive(self._pid, self._create_time) and not self._closed.wait(POLL_S):
+        while is_alive(self._pid, self._create_time) and not self._closed.wait(EXIT_POLL_S):
             pass

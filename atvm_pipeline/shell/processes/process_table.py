@@ -21,12 +21,12 @@ SAME_START_S = 0.05
 """Start times are whole clock ticks (10 ms); no pid comes round within this."""
 FOLLOWED_MAX = 2000
 """Processes of one tree that are followed; a fork bomb is not."""
-NAME_CHARS_MAX = 64
+PROCESS_NAME_CHARS_MAX = 64
 READ_BYTES = 64 * 1024
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
-class Row(NamedTuple):
+class ProcessRow(NamedTuple):
     """One line of the process table."""
 
     pid: int
@@ -42,7 +42,7 @@ class Row(NamedTuple):
         return self.state not in ("Z", "X", "x")
 
 
-def read_row(pid: int) -> Row | None:
+def read_row(pid: int) -> ProcessRow | None:
     """The line of `pid`, zombies included; None if there is no such process."""
     data = _read(f"/proc/{pid}/stat")
     try:
@@ -50,7 +50,7 @@ def read_row(pid: int) -> Row | None:
         name, _, rest = data.partition(b"(")[2].rpartition(b")")
         fields = rest.split()
         started = int(fields[19]) / _TICKS_PER_S
-        return Row(pid, int(fields[1]), started, _printable(name), fields[0].decode("ascii"))
+        return ProcessRow(pid, int(fields[1]), started, _printable(name), fields[0].decode("ascii"))
     except (ValueError, IndexError):
         return None
 
@@ -99,7 +99,7 @@ def _read(path: str) -> bytes:
 def identity(pid: int) -> Process | None:
     """The living process `pid`, None if there is none."""
     row = read_row(pid)
-    return told(row, "other") if row is not None and row.lives else None
+    return to_process(row, "other") if row is not None and row.lives else None
 
 
 def self_identity() -> tuple[int, float]:
@@ -124,15 +124,15 @@ def output_of(pid: int) -> str | None:
     return str(path) if same else None
 
 
-def children_of(rows: dict[int, Row]) -> dict[int, list[Row]]:
+def children_of(rows: dict[int, ProcessRow]) -> dict[int, list[ProcessRow]]:
     """Pid -> whom it has started."""
-    children: dict[int, list[Row]] = {}
+    children: dict[int, list[ProcessRow]] = {}
     for row in rows.values():
         children.setdefault(row.parent, []).append(row)
     return children
 
 
-def told(row: Row, role: Role) -> Process:
+def to_process(row: ProcessRow, role: Role) -> Process:
     """The process of a row, as the core is told it."""
     return Process(pid=row.pid, create_time=row.create_time, name=row.name, role=role, state=row.state)
 
@@ -140,5 +140,5 @@ def told(row: Row, role: Role) -> Process:
 def _printable(name: bytes) -> str:
     text = name.decode("utf-8", "replace")
     if text.isprintable():
-        return text[:NAME_CHARS_MAX]
-    return "".join(character for character in text if character.isprintable())[:NAME_CHARS_MAX]
+        return text[:PROCESS_NAME_CHARS_MAX]
+    return "".join(character for character in text if character.isprintable())[:PROCESS_NAME_CHARS_MAX]

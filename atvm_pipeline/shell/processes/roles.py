@@ -13,7 +13,7 @@ from atvm_pipeline.core.dialect import PATTERN_INPUT_MAX, Dialect
 
 Role = Literal["runner", "cypress", "browser", "other"]
 
-CARRIERS = frozenset(
+WRAPPER_COMMANDS = frozenset(
     {
         *(
             "sh",
@@ -49,22 +49,22 @@ INTERPRETER = re.compile(r"(?:python|pypy|node|nodejs|perl|ruby|java|electron|ba
 WRAPPER = re.compile(r"atvm[-_]pipeline|(?:start|run|cancel)-atvm-[a-z-]+\.sh")
 WRAPPER_WORDS_MAX = 4
 """`python3 -P -m atvm_pipeline`: the wrapper around the runner's command shows in its first words."""
-OURS = re.compile(
+OWN_PROGRAM = re.compile(
     r"""(?:^|[\s/;&|"'(])(?:atvm-pipeline|(?:start|run|cancel)-atvm-[a-z-]+\.sh)(?=$|[\s;&|"')])"""
 )
 """Our own programs, as a word or within the text that a shell is given; a folder of such a name is none."""
 
 
-def is_ours(command: Sequence[str]) -> bool:
+def is_own_program(command: Sequence[str]) -> bool:
     """Whether one of our own programs stands anywhere in a command line: itself, or what a wrapper such as `timeout` starts."""
-    return any(OURS.search(word) for word in command) or ("-m", "atvm_pipeline") in pairwise(command)
+    return any(OWN_PROGRAM.search(word) for word in command) or ("-m", "atvm_pipeline") in pairwise(command)
 
 
-def is_carrier(name: str, command: Sequence[str]) -> bool:
+def is_wrapper_command(name: str, command: Sequence[str]) -> bool:
     """Whether what this process starts is still the runner's command."""
     program = basename(command[0]) if command else name
     wraps = any(WRAPPER.search(word) for word in command[:WRAPPER_WORDS_MAX])
-    return program.lstrip("-") in CARRIERS or name in CARRIERS or wraps
+    return program.lstrip("-") in WRAPPER_COMMANDS or name in WRAPPER_COMMANDS or wraps
 
 
 def names_build(command: Sequence[str], build_name: str) -> bool:
@@ -76,7 +76,7 @@ def names_build(command: Sequence[str], build_name: str) -> bool:
     return False
 
 
-class Roles:
+class ProcessClassifier:
     """The dialect's patterns, compiled."""
 
     def __init__(self, dialect: Dialect) -> None:

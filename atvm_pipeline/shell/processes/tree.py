@@ -14,8 +14,8 @@ from atvm_pipeline.core.events import Process, ProcessesSeen
 from atvm_pipeline.shell.system import clock
 
 from . import process_table
-from .process_table import FOLLOWED_MAX, SAME_START_S, Row, children_of, told
-from .roles import Role, Roles, is_carrier
+from .process_table import FOLLOWED_MAX, SAME_START_S, ProcessRow, children_of, to_process
+from .roles import ProcessClassifier, Role, is_wrapper_command
 
 REPORTED_MAX = 200
 """Processes told in one event."""
@@ -26,7 +26,7 @@ OTHERS_LOOKS = 60
 starts a process every second for weeks, and the journal keeps whatever is told."""
 STUCK_LOOKS = 3
 """Looks in a row that must find the Cypress part in D, T or Z: one look may meet a slow disk."""
-NO_NEWS_MAX = 5
+SCANS_WITHOUT_CHANGE_MAX = 5
 """Looks in a row that trust the kernel's word that nobody is new: a container may be told an old number for a while."""
 WHOLE_EVERY_S = 300.0
 """How often everybody is read: the pid of one who is no member may come round to one who is."""
@@ -38,7 +38,7 @@ COMMAND_TRUSTED_S = 30.0
 _ORDER: dict[Role, int] = {"runner": 0, "cypress": 1, "browser": 2, "other": 3}
 
 
-class Judged(NamedTuple):
+class Classified(NamedTuple):
     """What the own command line of a process made of it."""
 
     name: str
@@ -51,7 +51,7 @@ class Judged(NamedTuple):
     """Monotonic: when it was first met, and when its command line was read."""
 
 
-class Newcomers:
+class NewProcessScan:
     """Who has begun since the last look but one; everybody, the first times.
 
     Each is given twice: who was read beside a parent that was just ending has another parent by the next look.
@@ -65,12 +65,12 @@ class Newcomers:
         self._no_news = 0
         self._whole_at_s = -inf
 
-    def look(self) -> list[Row]:
+    def look(self) -> list[ProcessRow]:
         """Their rows."""
         # Asked before the list is read: who comes in between is met by the next look.
         newest = process_table.newest_pid()
         quiet = newest is not None and newest == self._newest and self._pids == self._met
-        if quiet and self._no_news < NO_NEWS_MAX:
+        if quiet and self._no_news < SCANS_WITHOUT_CHANGE_MAX:
             self._no_news += 1
             return []
         now_s = clock.monotonic()
@@ -84,14 +84,14 @@ class Newcomers:
         return [row for row in rows if row is not None]
 
 
-class Tree:
+class ProcessTree:
     """The runner's process tree, remembered: who was once seen in it counts until its end, whoever its parent is."""
 
     def __init__(
         self, dialect: Dialect, known: Sequence[Process] = (), *, apart_s: float = LOOK_APART_S
     ) -> None:
         """`known`: processes that were seen before a restart of the watcher."""
-        self._roles = Roles(dialect)
+        self._roles = ProcessClassifier(dialect)
         self._root: tuple[int, float] | None = None
         self._known: dict[int, Process] = {process.pid: process for process in known}
         self._last: tuple[frozenset[tuple[int, float, Role]], bool] | None = None
@@ -100,8 +100,8 @@ class Tree:
         self._told_at_s = -inf
         self._told_part: object = None
         self._stuck_looks = 0
-        self._newcomers = Newcomers()
-        self._judged: dict[int, Judged] = {}
+        self._newcomers = NewProcessScan()
+        self._judged: dict[int, Classified] = {}
 
     def root(self, pid: int, create_time: float) -> None:
         """From now on this process and all below it are the run's."""
@@ -109,7 +109,7 @@ class Tree:
         self._known[pid] = Process(pid=pid, create_time=create_time, role="runner")
         self._looked_at_s = -inf
         # Who lives below it may have been there, a stranger, at the last look.
-        self._newcomers = Newcomers()
+        self._newcomers = NewProcessScan()
 
     def alive(self) -> bool:
         """Whether any process of the tree lives, as far as the last look knew its members."""
@@ -145,12 +145,12 @@ class Tree:
         told = sorted(members.values(), key=lambda process: (_ORDER[process.role], process.pid))
         return ProcessesSeen(at=clock.now(), processes=tuple(told[:REPORTED_MAX]), stuck=stuck)
 
-    def _rows(self) -> dict[int, Row]:
+    def _rows(self) -> dict[int, ProcessRow]:
         """The members as they are, and whoever may have become one."""
         members = (process_table.read_row(pid) for pid in self._known)
         return {row.pid: row for row in (*self._newcomers.look(), *members) if row is not None}
 
-    def _walk(self, rows: dict[int, Row]) -> tuple[dict[int, Process], list[int]]:
+    def _walk(self, rows: dict[int, ProcessRow]) -> tuple[dict[int, Process], list[int]]:
         """Every living member, and the pids of the Cypress child's part of the tree."""
         children = children_of(rows)
         members: dict[int, Process] = {}
@@ -164,7 +164,7 @@ class Tree:
                     continue
                 judged = self._judge(row)
                 role = self._role(row, judged.role, carried=carried, below=row is not start)
-                members[row.pid] = told(row, role)
+                members[row.pid] = to_process(row, role)
                 in_part = in_part or role in ("cypress", "browser")
                 if in_part:
                     cypress_part.append(row.pid)
@@ -172,13 +172,13 @@ class Tree:
                 waiting.extend((child, carries, in_part) for child in children.get(row.pid, ()))
         return members, cypress_part
 
-    def _living(self, rows: dict[int, Row]) -> Iterator[Row]:
+    def _living(self, rows: dict[int, ProcessRow]) -> Iterator[ProcessRow]:
         for process in self._known.values():
             row = rows.get(process.pid)
             if row is not None and row.lives and abs(row.create_time - process.create_time) <= SAME_START_S:
                 yield row
 
-    def _judge(self, row: Row) -> Judged:
+    def _judge(self, row: ProcessRow) -> Classified:
         """What its own command line makes of a process; that is read again only where it may have changed."""
         now_s, known = self._looked_at_s, self._judged.get(row.pid)
         met_s = now_s
@@ -187,11 +187,11 @@ class Tree:
             if now_s - met_s >= YOUNG_S and now_s - known.read_s < COMMAND_TRUSTED_S:
                 return known
         command = process_table.command_line(row.pid)
-        role, carrier = self._roles.of(row.name, command), is_carrier(row.name, command)
-        judged = self._judged[row.pid] = Judged(row.name, row.create_time, role, carrier, met_s, now_s)
+        role, carrier = self._roles.of(row.name, command), is_wrapper_command(row.name, command)
+        judged = self._judged[row.pid] = Classified(row.name, row.create_time, role, carrier, met_s, now_s)
         return judged
 
-    def _role(self, row: Row, own: Role, *, carried: bool, below: bool) -> Role:
+    def _role(self, row: ProcessRow, own: Role, *, carried: bool, below: bool) -> Role:
         """What it is.
 
         `own`: what its command line makes of it; `carried`: the parent only carries the runner's command; `below`: it was
@@ -209,7 +209,7 @@ class Tree:
             return remembered if remembered is not None else "runner"
         return own
 
-    def _is_stuck(self, cypress_part: list[Row]) -> bool:
+    def _is_stuck(self, cypress_part: list[ProcessRow]) -> bool:
         """Whether the Cypress part has been in D, T or Z in several looks."""
         if not cypress_part or any(row.state not in ("D", "T", "t") for row in cypress_part):
             self._stuck_looks = 0

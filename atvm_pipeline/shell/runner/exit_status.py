@@ -20,7 +20,7 @@ from .oom_kills import oom_kills
 
 EXEC_FAILED = range(200, 250)
 """systemd's own exit codes: the program was not even started (systemd.exec(5), Process Exit Codes)."""
-WORD_CHARS_MAX = 40
+RESULT_WORD_CHARS_MAX = 40
 OOM_KILL = "oom-kill"
 """systemd's word; ours too where systemd was told to go on (`OOMPolicy=continue`)."""
 
@@ -31,7 +31,7 @@ def note_service_result(paths: Paths, environ: Mapping[str, str]) -> None:
     Without it the wrapper was ended before it could write.  Changes nothing if the unit's process was refused, which
     says nothing about the run.  Raises OSError.
     """
-    result = environ.get("SERVICE_RESULT", "")[:WORD_CHARS_MAX]
+    result = environ.get("SERVICE_RESULT", "")[:RESULT_WORD_CHARS_MAX]
     code, signal = _status(environ)
     request = read_record(paths.request, Request)
     if not result or request is None or code == IN_USE or is_locked(paths.runner_lock):
@@ -68,7 +68,7 @@ def note_service_result(paths: Paths, environ: Mapping[str, str]) -> None:
 
 def _status(environ: Mapping[str, str]) -> tuple[int | None, str | None]:
     """`$EXIT_CODE` and `$EXIT_STATUS` (systemd.exec(5)) as exit code and signal name."""
-    kind, status = environ.get("EXIT_CODE", ""), environ.get("EXIT_STATUS", "")[:WORD_CHARS_MAX]
+    kind, status = environ.get("EXIT_CODE", ""), environ.get("EXIT_STATUS", "")[:RESULT_WORD_CHARS_MAX]
     if kind == "exited" and status.isdecimal():
         return int(status), None
     if kind in ("killed", "dumped") and status:

@@ -26,11 +26,11 @@ from atvm_pipeline.shell.system import clock
 from atvm_pipeline.shell.system.files import is_locked
 from atvm_pipeline.shell.system.subprocesses import systemctl
 
-LOOK_S = 0.05
+STOP_POLL_INTERVAL_S = 0.05
 RECORD_WAIT_S = 10.0
 COMMAND_START_S = 60.0
 """The wrapper starts its command within this; a process that began later only got its pid."""
-NAMED_MAX = 5
+SURVIVORS_NAMED_MAX = 5
 FAILED = (psutil.Error, OSError)
 """A process that has ended or is not ours, or no descriptor to look at it."""
 STOP_POLL_S = 0.05
@@ -73,7 +73,7 @@ def stop_runner(paths: Paths, *, who: str, why: str, grace_s: float = 20.0) -> S
     asked = _ask(paths, request, grace_s)
     roots = _roots(paths, request)
     left = stop_tree(roots[0], grace_s=0.0 if asked else grace_s, also_known=roots[1:]) if roots else []
-    clock.wait_until(lambda: not is_locked(paths.runner_lock), RECORD_WAIT_S, LOOK_S)
+    clock.wait_until(lambda: not is_locked(paths.runner_lock), RECORD_WAIT_S, STOP_POLL_INTERVAL_S)
     return _result(paths, left)
 
 
@@ -119,7 +119,7 @@ def _ask(paths: Paths, request: Request, grace_s: float) -> bool:
     with contextlib.suppress(OSError):
         if is_alive(record.pid, record.create_time):
             os.kill(record.pid, signal.SIGTERM)
-    clock.wait_until(lambda: not is_alive(record.pid, record.create_time), grace_s, LOOK_S)
+    clock.wait_until(lambda: not is_alive(record.pid, record.create_time), grace_s, STOP_POLL_INTERVAL_S)
     return True
 
 
@@ -133,13 +133,13 @@ def _wait_recorded(paths: Paths, request: Request | None) -> None:
             or read_record(paths.runner, RunnerRecord, request.run_id) is not None
         ),
         RECORD_WAIT_S,
-        LOOK_S,
+        STOP_POLL_INTERVAL_S,
     )
 
 
 def _result(paths: Paths, left: list[Process]) -> StopResult:
     if left:
-        names = ", ".join(f"{process.name} ({process.pid})" for process in left[:NAMED_MAX])
+        names = ", ".join(f"{process.name} ({process.pid})" for process in left[:SURVIVORS_NAMED_MAX])
         return StopResult(stopped=False, text=f"{len(left)} process(es) of the runner do not end: {names}")
     if is_locked(paths.runner_lock):
         return StopResult(stopped=False, text="the runner's wrapper does not end")

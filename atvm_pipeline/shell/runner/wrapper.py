@@ -15,9 +15,9 @@ from atvm_pipeline.core.dialect import Dialect
 from atvm_pipeline.core.errors import DataError
 from atvm_pipeline.core.events import Process
 from atvm_pipeline.shell.config.environment import without_secrets
-from atvm_pipeline.shell.exit_codes import IN_USE, UNAVAILABLE, Refused
+from atvm_pipeline.shell.exit_codes import IN_USE, UNAVAILABLE, CommandError
 from atvm_pipeline.shell.processes.process_table import is_alive, self_identity
-from atvm_pipeline.shell.processes.tree import Tree
+from atvm_pipeline.shell.processes.tree import ProcessTree
 from atvm_pipeline.shell.state_dir.records import (
     ExitRecord,
     MarkerRecord,
@@ -38,7 +38,7 @@ from .oom_kills import oom_kills
 
 PR_SET_CHILD_SUBREAPER = 36
 """prctl(2): orphans below us become our children, so that none is lost and waitpid tells when the last has ended."""
-LOOK_S = 0.1
+RUNNER_POLL_S = 0.1
 WRITE_RETRY_S = 1.0
 WRITE_TRIES = 600
 """Ten minutes for a full disk: a lost record means that nobody knows the exit code."""
@@ -59,12 +59,14 @@ def run_runner(paths: Paths, *, run_id: str | None = None) -> int:
                     f"{paths.request} holds no runner command: start the run with start-atvm-run.sh or start-atvm-runner.sh"
                 )
             if read_record(paths.runner_exit, ExitRecord, request.run_id) is not None:
-                raise Refused(IN_USE, f"the runner of {paths.build_name} has ended already: start a new run")
+                raise CommandError(
+                    IN_USE, f"the runner of {paths.build_name} has ended already: start a new run"
+                )
             if read_record(paths.runner, RunnerRecord, request.run_id) is not None:
-                raise Refused(IN_USE, f"run {request.run_id} had a runner already: start a new run")
+                raise CommandError(IN_USE, f"run {request.run_id} had a runner already: start a new run")
             return _Wrapper(paths, request, request.runner_command).run()
     except Busy:
-        raise Refused(IN_USE, f"a runner of build {paths.build_name} is alive") from None
+        raise CommandError(IN_USE, f"a runner of build {paths.build_name} is alive") from None
 
 
 class _Wrapper:
@@ -156,7 +158,7 @@ class _Wrapper:
 
     def _wait_for_orphans(self) -> tuple[Process, ...]:
         """Wait until nobody is left below us, at most the orphan limit; gives who lives then."""
-        gone = clock.wait_until(_reap_all, self._request.orphan_limit_s, LOOK_S)
+        gone = clock.wait_until(_reap_all, self._request.orphan_limit_s, RUNNER_POLL_S)
         return () if gone else _below_us()
 
     def _on_stop(self, number: int, _frame: object) -> None:
@@ -221,7 +223,7 @@ def _adopt_orphans() -> None:
 def _below_us() -> tuple[Process, ...]:
     """Our living descendants."""
     pid, create_time = self_identity()
-    tree = Tree(Dialect())
+    tree = ProcessTree(Dialect())
     tree.root(pid, create_time)
     seen = tree.look()
     return tuple(process for process in seen.processes if process.pid != pid) if seen is not None else ()

@@ -19,9 +19,9 @@ from atvm_pipeline.core.events import (
     RunnerVanished,
 )
 from atvm_pipeline.core.state import Run
-from atvm_pipeline.shell.processes.exit_watch import ExitWatch
+from atvm_pipeline.shell.processes.exit_watch import ExitWatcher
 from atvm_pipeline.shell.processes.process_table import is_alive
-from atvm_pipeline.shell.processes.tree import Tree
+from atvm_pipeline.shell.processes.tree import ProcessTree
 from atvm_pipeline.shell.state_dir.records import (
     BaselineRecord,
     ExitRecord,
@@ -37,9 +37,9 @@ from atvm_pipeline.shell.system.files import is_locked
 from atvm_pipeline.shell.system.subprocesses import systemctl
 
 from .fs_events import Hint
-from .log_follower import Tail
-from .report_claims import find_rivals
-from .report_files import Artifacts, version_of
+from .log_follower import LogFollower
+from .report_claims import find_claims
+from .report_files import ReportScanner, version_of
 
 UNIT_ASK_S = 5.0
 VANISH_LOOKS = 2
@@ -58,7 +58,7 @@ class Sources:
         self._boot_id = clock.boot_id()
         scanner = Scanner(dialect)
         log = run.log
-        self._tail = Tail(
+        self._tail = LogFollower(
             Path(request.log_path),
             scanner,
             generation=log.generation,
@@ -69,18 +69,18 @@ class Sources:
         )
         baseline = read_record(paths.baseline, BaselineRecord, request.run_id)
         folder = Path(request.artifacts_dir)
-        self._artifacts = Artifacts(
+        self._artifacts = ReportScanner(
             folder,
             Path(request.workdir),
             dialect,
             baseline.files if baseline is not None else {},
             seen={artifact.path: version_of(artifact) for artifact in run.artifacts},
-            rivals=find_rivals(paths.state_root, paths.build_name, folder),
+            rivals=find_claims(paths.state_root, paths.build_name, folder),
             patience_s=run.request.settings.settle_s,
         )
         known = (*run.processes, *(run.exit.survivors if run.exit is not None else ()))
-        self._tree = Tree(dialect, known)
-        self._exit_watch: ExitWatch | None = None
+        self._tree = ProcessTree(dialect, known)
+        self._exit_watch: ExitWatcher | None = None
         self._runner = run.runner
         if run.runner is not None:
             self._follow(run.runner)
@@ -189,7 +189,7 @@ class Sources:
         """From now on its tree is looked at, and its end is told at once."""
         self._tree.root(runner.pid, runner.create_time)
         # Of the files, only the record can have come of it: the reports are all looked at once the run is over.
-        self._exit_watch = ExitWatch(
+        self._exit_watch = ExitWatcher(
             runner.pid, runner.create_time, lambda _: self._hint(self._paths.runner_exit)
         )
 

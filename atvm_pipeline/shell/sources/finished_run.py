@@ -20,12 +20,12 @@ from atvm_pipeline.core.events import (
 )
 from atvm_pipeline.core.facts import Fact
 from atvm_pipeline.core.hosts.requested_hosts import requested_hosts
-from atvm_pipeline.core.reducer import begin, reduce
+from atvm_pipeline.core.reducer import begin_run, reduce
 from atvm_pipeline.core.state import Run
 
-from .report_files import Artifacts
+from .report_files import ReportScanner
 
-BLOCK_BYTES = 1024 * 1024
+INSPECT_BLOCK_BYTES = 1024 * 1024
 FAR = datetime(9999, 1, 1, tzinfo=UTC)
 DURATIONS_MAX_S = 10.0 * 365 * 86400
 """A log may claim specs of thousands of years."""
@@ -33,7 +33,7 @@ MARGIN = timedelta(minutes=10)
 """Slack before the first spec when the begin of a run is estimated (contract §5, inspect)."""
 
 
-class Finished(msgspec.Struct, frozen=True, kw_only=True):
+class FinishedRun(msgspec.Struct, frozen=True, kw_only=True):
     """What is known about a run that is over."""
 
     log: Path
@@ -50,13 +50,13 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def inspect_log(
-    finished: Finished, *, on_bytes: Callable[[int], None], on_fact: Callable[[Fact], None] | None = None
+    finished: FinishedRun, *, on_bytes: Callable[[int], None], on_fact: Callable[[Fact], None] | None = None
 ) -> Run:
     """Fold a finished run's files.  Raises OSError if the log cannot be read."""
-    run = begin(_request(finished)).run
+    run = begin_run(_request(finished)).run
     scanner = Scanner(finished.dialect)
     with finished.log.open("rb") as file:
-        while data := file.read(BLOCK_BYTES):
+        while data := file.read(INSPECT_BLOCK_BYTES):
             on_bytes(len(data))
             run = _read(run, scanner.scan(run.log.scanner, data), on_fact, final=False)
         run = _read(run, scanner.finish(run.log.scanner), on_fact, final=True)
@@ -70,7 +70,7 @@ def inspect_log(
     return _feed(run, ClockTicked(at=at, watched_s=run.request.settings.settle_s))
 
 
-def _request(finished: Finished) -> RunRequested:
+def _request(finished: FinishedRun) -> RunRequested:
     found = requested_hosts(
         finished.build_name or "", finished.inventory, finished.dialect, named=finished.hosts
     )
@@ -110,7 +110,7 @@ def _read(run: Run, scan: Scan, on_fact: Callable[[Fact], None] | None, *, final
     return _feed(run, event)
 
 
-def since_from(run: Run, finished: Finished) -> datetime:
+def since_from(run: Run, finished: FinishedRun) -> datetime:
     """From when on a report is this run's: what was said, else the log's time less its specs' durations and ten minutes."""
     if finished.since is not None:
         return finished.since
@@ -120,11 +120,11 @@ def since_from(run: Run, finished: Finished) -> datetime:
     return run.request.at - timedelta(seconds=min(durations, DURATIONS_MAX_S)) - MARGIN
 
 
-def _artifacts(finished: Finished, run: Run) -> list[ArtifactWritten]:
+def _artifacts(finished: FinishedRun, run: Run) -> list[ArtifactWritten]:
     if finished.artifacts is None:
         return []
     since = since_from(run, finished)
-    source = Artifacts(finished.artifacts, finished.artifacts.parent, finished.dialect, baseline={})
+    source = ReportScanner(finished.artifacts, finished.artifacts.parent, finished.dialect, baseline={})
     found = sorted(source.scan(None, final=True), key=lambda artifact: (artifact.mtime, artifact.path))
     return [
         replace(artifact, at=run.request.at, stale=True, report=None) if artifact.mtime < since else artifact

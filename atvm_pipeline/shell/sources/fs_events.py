@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 Hint = Callable[[Path | None], None]
 """Told a path that may have changed, None for "anything may have".  Must neither wait nor raise."""
 
-POLL_S = 1.0
+FS_POLL_S = 1.0
 """How often a polling observer looks."""
 PAIRING = (("inotify_move_event_grouper", "InotifyMoveEventGrouper"), ("inotify_buffer", "InotifyBuffer"))
 """Where watchdog waits half a second for the other half of a renaming, with everything that comes after it: since 7, and
@@ -49,7 +49,7 @@ LOOKS = 5
 LOOK_AGAIN_S = 0.2
 """A folder that is not watched so many times in a row, so many seconds apart, will not be."""
 INOTIFY_INODE = re.compile(r"^inotify wd:\S+ ino:([0-9a-f]+) ", re.MULTILINE)
-STOP_WAIT_S = 5.0
+FS_STOP_WAIT_S = 5.0
 ROUNDS_MAX = 10
 """How often folders that appear while we arrange the watches are followed at once."""
 MARKERS = ("cancel.json", "stop.json", "runner.json", "runner-exit.json")
@@ -79,7 +79,7 @@ FLAT_EVENTS = [kind for kind in EVENTS if kind is not FileClosedEvent]
 """For the folders of log and markers: each change of the log is told as such, and a marker is renamed into its place."""
 
 
-class Watch:
+class FileWatcher:
     """Watches the markers in the state folder, the log, and everything in the artifact folder."""
 
     def __init__(self, state_folder: Path, log_path: Path, artifacts: Path, hint: Hint) -> None:
@@ -127,11 +127,11 @@ class Watch:
         """Stop watching; no hint comes after this."""
         self._stopped = True
         self._wake.set()
-        self._arranger.join(STOP_WAIT_S)
+        self._arranger.join(FS_STOP_WAIT_S)
         for observer in (self._native, self._polling):
             if observer is not None:
                 observer.stop()
-                observer.join(STOP_WAIT_S)
+                observer.join(FS_STOP_WAIT_S)
         threading.excepthook = self._former_hook
         logging.getLogger("watchdog").removeHandler(self._overflow)
 
@@ -273,7 +273,7 @@ class Watch:
 
     def _polled(self) -> "BaseObserver":
         if self._polling is None:
-            self._polling = PollingObserver(timeout=POLL_S)
+            self._polling = PollingObserver(timeout=FS_POLL_S)
             self._polling.start()
         return self._polling
 
@@ -285,7 +285,7 @@ class _Scheduled(FileSystemEventHandler):
     """One watched folder: gives paths as they were asked for, whatever links lead there."""
 
     def __init__(
-        self, watch: Watch, observer: "BaseObserver", folder: Path, inode: int, *, recursive: bool
+        self, watch: FileWatcher, observer: "BaseObserver", folder: Path, inode: int, *, recursive: bool
     ) -> None:
         self._watch = watch
         self._recursive = recursive
@@ -316,7 +316,7 @@ class _Scheduled(FileSystemEventHandler):
 class _Overflow(logging.Handler):
     """watchdog says only in its own log that the kernel dropped events."""
 
-    def __init__(self, watch: Watch) -> None:
+    def __init__(self, watch: FileWatcher) -> None:
         super().__init__(logging.WARNING)
         self._watch = watch
 

@@ -18,9 +18,9 @@ from atvm_pipeline.core.facts import Fact
 from atvm_pipeline.shell.system import clock
 
 from .log_file import LogFile, find_renamed
-from .log_rotation import Succession
+from .log_rotation import RotationTracker
 
-BLOCK_BYTES = 512 * 1024
+FOLLOW_BLOCK_BYTES = 512 * 1024
 """Read at once; also what one event speaks of at most."""
 READ_BYTES_MAX = 64 * 1024 * 1024
 """Read in one call, so that other sources are asked too while a large log is caught up with."""
@@ -31,11 +31,11 @@ SWITCHES_MAX = 16
 FINAL_SWITCHES_MAX = 10_000
 """The same for the last read, which must come to the end."""
 
-Why = Literal["truncated", "replaced", "deleted"]
+StopReason = Literal["truncated", "replaced", "deleted"]
 End = Literal["drained", "behind", "cut"]
 
 
-class Tail:
+class LogFollower:
     """Follows one log from where the scanner's state is.  Never raises for what the file system does.
 
     The file may come late.  While the name leads to nothing, to an empty new file or to one that may not be read,
@@ -71,7 +71,7 @@ class Tail:
         self._told_at_s = -inf
         self._final = final
         self._behind = False
-        self._succession = Succession(path)
+        self._succession = RotationTracker(path)
         self._caught_up_at: datetime | None = None
 
     @property
@@ -150,7 +150,7 @@ class Tail:
                 self._behind = end == "behind"
                 return
             with self._closed_unless_followed(successor.file):
-                why: Why = "deleted" if file.unlinked() else "replaced"
+                why: StopReason = "deleted" if file.unlinked() else "replaced"
                 yield from self._replace(successor.file, why, unread_bytes=0 if successor.whole else None)
                 self._succession.leave(file.identity(), successor.file)
         self._behind = True
@@ -160,7 +160,7 @@ class Tail:
         # A writer that never pauses must not keep the last read from ending.
         stop = self._begin + file.size() if final else self._state.offset + budget
         while True:
-            data = file.read(self._state.offset - self._begin, BLOCK_BYTES)
+            data = file.read(self._state.offset - self._begin, FOLLOW_BLOCK_BYTES)
             if data is None:
                 return "cut"
             if not data:
@@ -180,7 +180,7 @@ class Tail:
             if file is not None and self._continues(file):
                 self._adopt(file)
             elif not self._adopt_renamed() and file is not None and (self._was_cut(file) or file.size() > 0):
-                why: Why = "truncated" if self._was_cut(file) else "replaced"
+                why: StopReason = "truncated" if self._was_cut(file) else "replaced"
                 yield from self._replace(file, why, unread_bytes=None)
                 self._succession.begin(file)
 
@@ -223,7 +223,7 @@ class Tail:
         self._searched = False
 
     def _replace(
-        self, file: LogFile | None, why: Why, *, unread_bytes: int | None
+        self, file: LogFile | None, why: StopReason, *, unread_bytes: int | None
     ) -> Iterator[LogRead | LogReplaced]:
         """Start a new generation with `file`; after a loss what the scanner holds is emitted and put aside first.
 

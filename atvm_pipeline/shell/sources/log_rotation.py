@@ -14,7 +14,7 @@ from typing import NamedTuple
 from atvm_pipeline.core.events import LogIdentity
 
 from .log_file import LogFile, closed_on_error
-from .rotated_files import SIBLINGS_MAX, Beside, is_file, rotated
+from .rotated_files import SIBLINGS_MAX, RotatedFile, is_file, list_rotated
 
 LEFT_MAX = 64
 """Files remembered that were read to their end and lie beside the log."""
@@ -22,7 +22,7 @@ LISTINGS_MAX = 5
 """Listings in one look: files may be renamed while they are listed."""
 
 
-class Successor(NamedTuple):
+class NextFile(NamedTuple):
     """The file to go on with."""
 
     file: LogFile | None
@@ -31,7 +31,7 @@ class Successor(NamedTuple):
     """Whether nothing can have been written between the old file and this one."""
 
 
-class Succession:
+class RotationTracker:
     """The files of one log, one after another.  A file that was deleted between two looks leaves no trace to find."""
 
     def __init__(self, path: Path) -> None:
@@ -80,7 +80,7 @@ class Succession:
             pass
         return bool(self._candidates(current))
 
-    def next(self, current: LogFile) -> Successor | None:
+    def next(self, current: LogFile) -> NextFile | None:
         """The file to go on with, `current` having been read to its end; None if there is none yet.  Raises OSError."""
         for _ in range(LISTINGS_MAX):
             log = self._open_log(current)
@@ -109,7 +109,7 @@ class Succession:
         log.close()
         return None
 
-    def _oldest(self, current: LogFile, log: LogFile | None) -> Successor | None:
+    def _oldest(self, current: LogFile, log: LogFile | None) -> NextFile | None:
         """The first of all files that follow; None if they were renamed under our hands."""
         readable = True
         for beside in self._candidates(current):
@@ -123,22 +123,22 @@ class Succession:
                 return None
             with closed_on_error(file):
                 if file.inode == beside.inode and not self._is_known(file, current):
-                    return Successor(file, readable and self._is_whole(current, beside.number))
+                    return NextFile(file, readable and self._is_whole(current, beside.number))
             file.close()
             if file.inode != beside.inode:
                 return None
             self._before.add(beside.version)
         if log is None:
-            return Successor(None, readable)
-        return Successor(log, readable and self._is_whole(current, 0))
+            return NextFile(None, readable)
+        return NextFile(log, readable and self._is_whole(current, 0))
 
-    def _candidates(self, current: LogFile) -> list[Beside]:
+    def _candidates(self, current: LogFile) -> list[RotatedFile]:
         """The rotated files that may follow on `current`, the oldest first: those that nobody has met."""
         listed = _listed(self._path.parent, self._path.name)
         own = _own(current, listed)
         modified_ns = current.modified_ns()
 
-        def is_later(file: Beside) -> bool:
+        def is_later(file: RotatedFile) -> bool:
             if own is None:
                 return file.mtime_ns > modified_ns
             # A copy that was made while it was followed bears a higher number.
@@ -196,14 +196,14 @@ def _is_at(file: LogFile, path: Path) -> bool:
         return False
 
 
-def _listed(folder: Path, name: str) -> list[Beside]:
+def _listed(folder: Path, name: str) -> list[RotatedFile]:
     try:
-        return rotated(folder, name)
+        return list_rotated(folder, name)
     except OSError:
         return []
 
 
-def _own(current: LogFile, listed: Iterable[Beside]) -> Beside | None:
+def _own(current: LogFile, listed: Iterable[RotatedFile]) -> RotatedFile | None:
     return next((file for file in listed if file.inode == current.inode), None)
 
 

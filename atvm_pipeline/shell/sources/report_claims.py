@@ -14,8 +14,8 @@ from atvm_pipeline.shell.state_dir.records import Paths, Request, read_record
 from atvm_pipeline.shell.system import clock
 from atvm_pipeline.shell.system.files import is_locked, read_small
 
-CACHED_S = 1.0
-BUILDS_MAX = 500
+CLAIMS_CACHED_S = 1.0
+CLAIMING_BUILDS_MAX = 500
 """Watched builds whose state is looked at."""
 STATE_BYTES_MAX = 32 * 1024 * 1024
 LATE = timedelta(minutes=10)
@@ -38,7 +38,7 @@ class _State(msgspec.Struct, frozen=True):
     subruns: tuple[_SubRun, ...] = ()
 
 
-def find_rivals(
+def find_claims(
     state_root: Path, build_name: str, artifacts_dir: Path
 ) -> Callable[[Report], tuple[str, ...]]:
     """Return a function from a report to the other builds that it fits: watched now, same folder, a spec that it names.
@@ -51,7 +51,7 @@ def find_rivals(
     def rivals(report: Report) -> tuple[str, ...]:
         nonlocal looked_at_s, others
         now_s = clock.monotonic()
-        if looked_at_s is None or now_s - looked_at_s >= CACHED_S:
+        if looked_at_s is None or now_s - looked_at_s >= CLAIMS_CACHED_S:
             looked_at_s = now_s
             others = _others(state_root, build_name, artifacts_dir)
         named = {name for reported in report.specs for name in (reported.spec, reported.within) if name}
@@ -71,7 +71,7 @@ def _others(state_root: Path, build_name: str, artifacts_dir: Path) -> dict[str,
     watched = 0
     for name in sorted(names):
         paths = Paths(state_root, name)
-        if name == build_name or watched >= BUILDS_MAX or not is_locked(paths.watcher_lock):
+        if name == build_name or watched >= CLAIMING_BUILDS_MAX or not is_locked(paths.watcher_lock):
             continue
         watched += 1
         specs = _specs(paths, artifacts_dir)

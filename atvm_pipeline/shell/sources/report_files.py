@@ -24,11 +24,11 @@ from atvm_pipeline.shell.system.log import log
 Version = tuple[int, int, int]
 """inode, size in bytes, mtime in nanoseconds: another version has another one of them."""
 
-FILES_MAX = 100_000
+REPORT_FILES_MAX = 100_000
 """Files of the artifact folder that are looked at."""
 ENTRIES_MAX = 200_000
 """Names of any kind that are looked at in one scan."""
-DEPTH_MAX = 16
+ARTIFACTS_DEPTH_MAX = 16
 """Folders within folders that are looked into."""
 STALE_MAX = 1000
 """Stale files that are told; more of the same says nothing new."""
@@ -69,7 +69,7 @@ def version_of(artifact: ArtifactWritten) -> Version:
     return (artifact.inode, artifact.size, (artifact.mtime - _EPOCH) // timedelta(microseconds=1) * 1000)
 
 
-class Artifacts:
+class ReportScanner:
     """The report files of one run, each version told once."""
 
     def __init__(
@@ -127,7 +127,7 @@ class Artifacts:
         if not self._cut_told:
             self._cut_told = True
             log(
-                f"{self._folder} holds more than {FILES_MAX} reports or {ENTRIES_MAX} names: the rest is not looked at"
+                f"{self._folder} holds more than {REPORT_FILES_MAX} reports or {ENTRIES_MAX} names: the rest is not looked at"
             )
 
     def _forget_all_but(self, found: Collection[str]) -> None:
@@ -220,12 +220,12 @@ def _listing(
         return found
     waiting = [below]
     for _ in range(ENTRIES_MAX):
-        if not waiting or len(found) >= FILES_MAX:
+        if not waiting or len(found) >= REPORT_FILES_MAX:
             break
         relative = waiting.pop()
         path = f"{base}/{relative}" if relative else base
         status = _status(path, follow=not relative)
-        if status is not None and stat.S_ISDIR(status.st_mode) and relative.count("/") < DEPTH_MAX:
+        if status is not None and stat.S_ISDIR(status.st_mode) and relative.count("/") < ARTIFACTS_DEPTH_MAX:
             waiting.extend(f"{relative}/{name}" if relative else name for name in _names(path))
         if not files.fullmatch(basename(path)):
             continue

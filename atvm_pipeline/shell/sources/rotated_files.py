@@ -21,7 +21,7 @@ EXTENSION = re.compile(r"\.[A-Za-z]\w*\Z")
 """How a log's name must end for that: beside a log `e2e-redhat9`, `e2e-redhat9.6` is another build's."""
 
 
-class Beside(NamedTuple):
+class RotatedFile(NamedTuple):
     """One rotated file, as it was listed."""
 
     path: Path
@@ -43,14 +43,14 @@ class Beside(NamedTuple):
         """Sorts the oldest first."""
         return (self.mtime_ns, -(self.number or 0), self.path.name)
 
-    def is_after(self, other: "Beside") -> bool:
+    def is_after(self, other: "RotatedFile") -> bool:
         """Whether this one was begun after `other` was left: by their numbers, else by time and name."""
         if self.number is not None and other.number is not None:
             return self.number < other.number
         return self.order > other.order
 
 
-def rotated(folder: Path, log: str) -> list[Beside]:
+def list_rotated(folder: Path, log: str) -> list[RotatedFile]:
     """The rotated files of a log called `log` in `folder`, the oldest first; none of a log without an extension.
 
     Raises OSError if the folder cannot be listed.
@@ -79,14 +79,14 @@ def is_file(path: Path) -> int | None:
     return status.st_ino if stat.S_ISREG(status.st_mode) else None
 
 
-def _beside(path: Path, found: re.Match[str]) -> Beside | None:
+def _beside(path: Path, found: re.Match[str]) -> RotatedFile | None:
     try:
         status = path.lstat()
     except OSError:
         return None
     if not stat.S_ISREG(status.st_mode):
         return None
-    return Beside(
+    return RotatedFile(
         path=path,
         device=status.st_dev,
         inode=status.st_ino,

@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from atvm_pipeline.shell.delivery.webhook_check import check_webhook
-from atvm_pipeline.shell.exit_codes import DATA, IN_USE, USAGE, Refused
+from atvm_pipeline.shell.exit_codes import DATA, IN_USE, USAGE, CommandError
 from atvm_pipeline.shell.processes.discovery import find_runner
 from atvm_pipeline.shell.state_dir.records import Request, read_record, write_record
 from atvm_pipeline.shell.supervisor import release
@@ -29,13 +29,13 @@ def attach(options: StartOptions) -> StartResult | None:
     if request is None:
         if not paths.request.exists() and find_runner(paths.build_name, options.workdir) is not None:
             return None
-        raise Refused(
+        raise CommandError(
             DATA, f"build {paths.build_name} is not known in {paths.state_root}: start it without --attach"
         )
     if is_locked(paths.watcher_lock):
-        raise Refused(IN_USE, f"build {paths.build_name} is being watched already")
+        raise CommandError(IN_USE, f"build {paths.build_name} is being watched already")
     if options.hosts and folded_names(options.hosts) != folded_names(request.hosts):
-        raise Refused(
+        raise CommandError(
             USAGE,
             f"build {paths.build_name} was started with {hosts_option(request.hosts)}, which a watcher that joins it cannot change: "
             "leave --hosts out",

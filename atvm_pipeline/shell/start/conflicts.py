@@ -11,7 +11,7 @@ from pathlib import Path
 
 from atvm_pipeline.core.events import Process
 from atvm_pipeline.core.phases import TERMINAL_PHASES
-from atvm_pipeline.shell.exit_codes import CANNOT_WRITE, IN_USE, Refused
+from atvm_pipeline.shell.exit_codes import CANNOT_WRITE, IN_USE, CommandError
 from atvm_pipeline.shell.processes.discovery import find_runner
 from atvm_pipeline.shell.state_dir.reader import phase_of
 from atvm_pipeline.shell.state_dir.records import ExitRecord, Paths, Request, read_record
@@ -27,7 +27,7 @@ def attach_lock(options: StartOptions) -> Iterator[None]:
         with locked(options.paths.start_lock):
             yield
     except Busy:
-        raise Refused(
+        raise CommandError(
             IN_USE,
             f"build {options.paths.build_name} is being started or cancelled by another command; try again when it has returned",
         ) from None
@@ -42,7 +42,7 @@ def start_locks(options: StartOptions) -> Iterator[None]:
         try:
             stack.enter_context(locked(paths.start_lock))
         except Busy:
-            raise Refused(
+            raise CommandError(
                 IN_USE,
                 f"build {paths.build_name} is being started or cancelled by another command; try again when it has returned",
             ) from None
@@ -52,7 +52,7 @@ def start_locks(options: StartOptions) -> Iterator[None]:
             try:
                 stack.enter_context(locked(paths.start_lock.with_name(f"{name}.config")))
             except Busy:
-                raise Refused(
+                raise CommandError(
                     IN_USE,
                     f"config file {config} is in use by another start; try again when it has returned",
                 ) from None
@@ -69,7 +69,7 @@ def _check_writable(paths: Paths) -> None:
     except OSError as error:
         usable, why = False, error.strerror or "input/output error"
     if not usable:
-        raise Refused(
+        raise CommandError(
             CANNOT_WRITE,
             f"cannot write the state root {paths.state_root} ({why}): set ATVM_WATCHER_STATE_ROOT to a folder of yours",
         )
@@ -90,7 +90,7 @@ def check_log(path: Path) -> None:
         elif not os.access(above, os.W_OK | os.X_OK):
             why = f"permission denied in {above}"
     if why is not None:
-        raise Refused(
+        raise CommandError(
             CANNOT_WRITE, f"cannot write the log {path} ({why}): set ATVM_RUNNER_LOG to another file"
         )
 
@@ -102,19 +102,19 @@ def check_living(options: StartOptions, *, may_follow: bool = False) -> Process 
     """
     paths = options.paths
     if is_locked(paths.runner_lock):
-        raise Refused(
+        raise CommandError(
             IN_USE,
             f"a runner of build {paths.build_name} is alive; cancel it first with: cancel-atvm-runner.sh --build-name {paths.build_name}",
         )
     foreign = find_runner(paths.build_name, options.workdir)
     if foreign is not None and not may_follow:
-        raise Refused(
+        raise CommandError(
             IN_USE,
             f"process {foreign.pid} ({foreign.name}) runs build {paths.build_name}; wait for it, or watch it with: "
             f"start-atvm-run-watcher.sh --build-name {paths.build_name}",
         )
     if foreign is not None and is_locked(paths.watcher_lock) and phase_of(paths) not in TERMINAL_PHASES:
-        raise Refused(IN_USE, f"build {paths.build_name} is being watched already")
+        raise CommandError(IN_USE, f"build {paths.build_name} is being watched already")
     for other in living_requests(paths):
         _check_other(options, other)
     return foreign
@@ -123,7 +123,7 @@ def check_living(options: StartOptions, *, may_follow: bool = False) -> Process 
 def _check_other(options: StartOptions, other: Request) -> None:
     log, config = options.log_path, options.config_path
     if os.path.realpath(log) == os.path.realpath(other.log_path):
-        raise Refused(
+        raise CommandError(
             IN_USE,
             f"log {log} is in use by the living run {other.build_name}; set ATVM_RUNNER_LOG to another file",
         )
@@ -131,7 +131,7 @@ def _check_other(options: StartOptions, other: Request) -> None:
     if config is None or theirs is None or options.share_config:
         return
     if os.path.realpath(config) == os.path.realpath(Path(other.workdir) / theirs):
-        raise Refused(
+        raise CommandError(
             IN_USE,
             f"config file {config} is in use by the living run {other.build_name}, whose later groups would read "
             "the rewritten file; wait for it, or go on with --share-config",
@@ -141,7 +141,7 @@ def _check_other(options: StartOptions, other: Request) -> None:
 def check_not_starting(paths: Paths) -> None:
     """Refuse to stop a runner that a start under way has not started yet: it would run a moment later.  Raises Refused."""
     if is_locked(paths.start_lock) and not is_locked(paths.runner_lock):
-        raise Refused(
+        raise CommandError(
             IN_USE,
             f"build {paths.build_name} is being started or cancelled, and no runner runs yet: try again when that has returned",
         )

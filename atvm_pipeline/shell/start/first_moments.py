@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from atvm_pipeline.core.console.scanner import Scanner
-from atvm_pipeline.core.console.scanner_state import Attempt, FailureBlock, ScannerState
+from atvm_pipeline.core.console.scanner_state import FailureBlock, RetriedTest, ScannerState
 from atvm_pipeline.core.dialect import Dialect
 from atvm_pipeline.core.facts import ChildLaunched, ErrorReported, Fact, RunnerProgressed
 from atvm_pipeline.core.verdict.exit_meaning import exit_code_text, signal_text
@@ -22,8 +22,8 @@ from atvm_pipeline.shell.system.tail_lines import last_lines
 
 FIRST_LINE_WAIT_S = 2.0
 """A runner that has run for so long is started."""
-LOOK_S = 0.05
-BLOCK_BYTES = 256 * 1024
+FIRST_LINE_POLL_S = 0.05
+FIRST_LINE_BLOCK_BYTES = 256 * 1024
 SCANNED_BYTES_MAX = 64 * 1024 * 1024
 """A log that grew by more than this within two seconds is not a command that failed to start."""
 NOT_EXECUTED = frozenset({126, 127})
@@ -58,7 +58,7 @@ def watch_first_moments(request: Request, paths: Paths, dialect: Dialect) -> Fir
         return FirstMoments() if log.has_structure else None
 
     with contextlib.closing(log):
-        return clock.wait_until(moments, FIRST_LINE_WAIT_S, LOOK_S) or FirstMoments()
+        return clock.wait_until(moments, FIRST_LINE_WAIT_S, FIRST_LINE_POLL_S) or FirstMoments()
 
 
 class _End(NamedTuple):
@@ -133,7 +133,7 @@ class _Log:
             return
         assert self._descriptor is not None
         while not self.is_unread:
-            data = os.pread(self._descriptor, BLOCK_BYTES, self._begin + self._state.offset)
+            data = os.pread(self._descriptor, FIRST_LINE_BLOCK_BYTES, self._begin + self._state.offset)
             if not data:
                 return
             yield data
@@ -155,4 +155,4 @@ class _Log:
             elif not isinstance(fact, ChildLaunched | RunnerProgressed):
                 self.has_structure = True
         held = self._state.pending
-        self.has_structure |= held is not None and not isinstance(held, FailureBlock | Attempt)
+        self.has_structure |= held is not None and not isinstance(held, FailureBlock | RetriedTest)

@@ -9,13 +9,13 @@ from msgspec.structs import replace
 
 from atvm_pipeline.core.events import Process
 from atvm_pipeline.core.phases import TERMINAL_PHASES
-from atvm_pipeline.core.text import names as listed
+from atvm_pipeline.core.text import join_names as listed
 from atvm_pipeline.shell.config import settings as env
 from atvm_pipeline.shell.config.environment import left_out, runner_environment
-from atvm_pipeline.shell.exit_codes import TEMPLATE_FAILED, UNAVAILABLE, Refused
+from atvm_pipeline.shell.exit_codes import TEMPLATE_FAILED, UNAVAILABLE, CommandError
 from atvm_pipeline.shell.processes.process_table import output_of
 from atvm_pipeline.shell.sources.report_files import list_artifacts
-from atvm_pipeline.shell.state_dir.archive import archive, await_verdict
+from atvm_pipeline.shell.state_dir.archive import archive_run, await_verdict
 from atvm_pipeline.shell.state_dir.reader import phase_of
 from atvm_pipeline.shell.state_dir.records import (
     BaselineRecord,
@@ -52,7 +52,7 @@ def run_template_step(options: StartOptions) -> None:
     )
     if result.exit_code != 0:
         how = f"signal {result.signal}" if result.signal else f"exit code {result.exit_code}"
-        raise Refused(
+        raise CommandError(
             TEMPLATE_FAILED,
             f"the template command failed ({how}); nothing was started; its output is in {result.log_path}",
             result.tail,
@@ -68,11 +68,11 @@ def prepare(
     if is_locked(paths.watcher_lock):
         options.supervisor.stop_watcher(paths, STOP_WATCHER_WAIT_S)
     if is_locked(paths.watcher_lock):
-        raise Refused(
+        raise CommandError(
             UNAVAILABLE,
             f"the stale watcher of build {paths.build_name} does not stop; see {paths.watcher_log}",
         )
-    notice = archive(paths, keep)
+    notice = archive_run(paths, keep)
     make_folder(paths.folder)
     write_record(
         paths.baseline,
@@ -118,7 +118,7 @@ def start_watcher(request: Request, options: StartOptions) -> None:
     supervisor.start_watcher(paths, options.environ)
     reason = supervisor.wait_until_watching(paths, request.run_id, WATCHER_WAIT_S)
     if reason is not None:
-        raise Refused(
+        raise CommandError(
             UNAVAILABLE,
             f"the watcher of build {paths.build_name} did not start: {reason}; see {paths.watcher_log}",
         )
@@ -136,7 +136,7 @@ def start_runner(request: Request, options: StartOptions) -> None:
             build_name=request.build_name, run_id=request.run_id, error=reason, finished_at=clock.now()
         )
         write_record(paths.runner_exit, record)
-    raise Refused(UNAVAILABLE, f"the runner of build {paths.build_name} did not start: {reason}")
+    raise CommandError(UNAVAILABLE, f"the runner of build {paths.build_name} did not start: {reason}")
 
 
 def await_first_moments(request: Request, options: StartOptions, *, watched: bool) -> None:
@@ -148,7 +148,7 @@ def await_first_moments(request: Request, options: StartOptions, *, watched: boo
             f"the watcher reports it, see atvm-pipeline explain {build}" if watched else "it is not watched"
         )
         lines = "its last lines follow" if moments.last_lines else "it is empty"
-        raise Refused(
+        raise CommandError(
             UNAVAILABLE,
             f"the runner of build {build} ended at once {moments.ended}, before Cypress printed anything; {report}; "
             f"log {log_path}: {lines}",

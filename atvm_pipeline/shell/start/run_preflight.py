@@ -9,8 +9,8 @@ from typing import NamedTuple
 from atvm_pipeline.core.hosts.requested_hosts import RequestedHosts, hosts_note, requested_hosts
 from atvm_pipeline.core.preflight.checks import (
     CONFIG_FILE_OPTIONS,
-    Finding,
-    check,
+    PreflightFinding,
+    find_mismatches,
     option_values,
 )
 from atvm_pipeline.core.preflight.runner_command import (
@@ -22,7 +22,7 @@ from atvm_pipeline.core.preflight.spec_pattern import read_spec_pattern
 from atvm_pipeline.core.state import SPECS_MAX
 from atvm_pipeline.shell.config.environment import is_text
 from atvm_pipeline.shell.config.inventory_file import load_inventory
-from atvm_pipeline.shell.exit_codes import PREFLIGHT_MISMATCH, Refused
+from atvm_pipeline.shell.exit_codes import PREFLIGHT_MISMATCH, CommandError
 from atvm_pipeline.shell.system.files import read_small
 from atvm_pipeline.shell.system.log import log
 
@@ -36,7 +36,7 @@ UNREADABLE = "cannot be read (permission denied)"
 CONFIG_MAX_BYTES = 4 * 1024 * 1024
 PLANNED_CHARS_MAX = 1024 * 1024
 """All paths of planned specs together; more is not kept."""
-FREE_BYTES_MIN = 16 * 1024 * 1024
+START_FREE_BYTES_MIN = 16 * 1024 * 1024
 """A run of a day needs about a tenth of this for its state."""
 
 
@@ -65,7 +65,7 @@ def run_preflight(options: StartOptions, *, go_on: bool = False) -> Preflight:
     matched = _matched_specs(options)
     certain = _mismatches(options, requested, inventory, matched)
     if certain and not (options.no_preflight or go_on):
-        raise Refused(PREFLIGHT_MISMATCH, f"preflight: {certain[0]}; nothing was started")
+        raise CommandError(PREFLIGHT_MISMATCH, f"preflight: {certain[0]}; nothing was started")
     for text in certain:
         log(f"warning: preflight: {text}")
     hosts = hosts_note(requested)
@@ -85,7 +85,7 @@ def _mismatches(
     `matched`: the spec files of each directory that may be Cypress's project.
     """
     may_change = _may_change(options)
-    findings = check(
+    findings = find_mismatches(
         build_name=options.paths.build_name,
         requested=requested,
         template_command=options.template_command,
@@ -115,11 +115,13 @@ def _may_change(options: StartOptions) -> frozenset[str]:
     return OF_TEMPLATE if options.check else frozenset()
 
 
-def _not_yet(finding: Finding) -> Finding:
-    return Finding(code=finding.code, certain=False, text=f"before the template has run, {finding.text}")
+def _not_yet(finding: PreflightFinding) -> PreflightFinding:
+    return PreflightFinding(
+        code=finding.code, certain=False, text=f"before the template has run, {finding.text}"
+    )
 
 
-def _config_file(options: StartOptions) -> tuple[Finding, ...]:
+def _config_file(options: StartOptions) -> tuple[PreflightFinding, ...]:
     """Return what is wrong with the file of --config-file: it is missing, a directory, or cannot be read.
 
     The path is relative to the working directory.  A command that may run elsewhere may mean another file.
@@ -132,12 +134,12 @@ def _config_file(options: StartOptions) -> tuple[Finding, ...]:
         return ()
     if runs_elsewhere(runner):
         text = f"the config file {config} (--config-file) {why}; the runner command may run elsewhere, so nothing is refused"
-        return (Finding(code=CONFIG_UNUSABLE, text=text, certain=False),)
+        return (PreflightFinding(code=CONFIG_UNUSABLE, text=text, certain=False),)
     text = (
         f"the config file {config} (--config-file) {why}: correct --config-file or --workdir, or write the file with "
         "--template-command; --no-preflight to go on"
     )
-    return (Finding(code=CONFIG_UNUSABLE, text=text, certain=True),)
+    return (PreflightFinding(code=CONFIG_UNUSABLE, text=text, certain=True),)
 
 
 def _unusable(config: Path) -> str | None:
@@ -196,20 +198,20 @@ def _project_roots(config: Path, workdir: Path) -> list[Path]:
     return roots if workdir in roots else [*roots, workdir]
 
 
-def _places(options: StartOptions) -> tuple[Finding, ...]:
+def _places(options: StartOptions) -> tuple[PreflightFinding, ...]:
     found = []
     free = os.statvfs(options.paths.state_root)
     free_bytes = free.f_bavail * free.f_frsize
-    if free_bytes < FREE_BYTES_MIN:
+    if free_bytes < START_FREE_BYTES_MIN:
         text = f"only {free_bytes // 1024} KiB are free in the state root {options.paths.state_root}: free at least 16 MiB"
-        found.append(Finding(code="disk", text=text, certain=True))
+        found.append(PreflightFinding(code="disk", text=text, certain=True))
     folder = options.artifacts_dir
     if folder.exists() and not folder.is_dir():
         text = f"the artifact folder {folder} is a file: move it away or set ATVM_WATCHER_ARTIFACTS"
-        found.append(Finding(code="artifacts", text=text, certain=True))
+        found.append(PreflightFinding(code="artifacts", text=text, certain=True))
     elif folder.exists() and not os.access(folder, os.R_OK | os.X_OK):
         text = (
             f"the artifact folder {folder} cannot be read: mend its permissions or set ATVM_WATCHER_ARTIFACTS"
         )
-        found.append(Finding(code="artifacts", text=text, certain=True))
+        found.append(PreflightFinding(code="artifacts", text=text, certain=True))
     return tuple(found)

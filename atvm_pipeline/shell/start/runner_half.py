@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from atvm_pipeline.core.phases import TERMINAL_PHASES
 from atvm_pipeline.shell.config import settings as env
-from atvm_pipeline.shell.exit_codes import USAGE, Refused
+from atvm_pipeline.shell.exit_codes import USAGE, CommandError
 from atvm_pipeline.shell.state_dir.reader import phase_of
 from atvm_pipeline.shell.state_dir.records import Paths, Request, RunnerRecord, read_record, write_record
 from atvm_pipeline.shell.system.files import is_locked
@@ -27,7 +27,7 @@ def start_runner_only(options: StartOptions) -> StartResult:
     """
     paths = options.paths
     if options.runner_command is None:
-        raise Refused(USAGE, "--runner-command is missing: give the command that runs Cypress")
+        raise CommandError(USAGE, "--runner-command is missing: give the command that runs Cypress")
     if options.template_command is not None:
         log("notice: the template command is not run by this half: run it before the watcher is started")
     check_living(options)
@@ -78,14 +78,14 @@ def _check_alike(known: Request, new: Request) -> None:
     """Refuse a half that asks for another run than the waiting watcher follows.  Raises Refused."""
     wanted = (known.categorized or new.categorized, new.workdir, new.log_path)
     if (known.categorized, known.workdir, known.log_path) != wanted:
-        raise Refused(
+        raise CommandError(
             USAGE,
             "the waiting watcher was started with another --categorize, --workdir or ATVM_RUNNER_LOG: "
             "start both halves alike",
         )
     if new.hosts and folded_names(new.hosts) != folded_names(known.hosts):
         theirs = hosts_option(known.hosts)
-        raise Refused(USAGE, f"the waiting watcher was started with {theirs}: start both halves alike")
+        raise CommandError(USAGE, f"the waiting watcher was started with {theirs}: start both halves alike")
 
 
 def hosts_option(hosts: tuple[str, ...]) -> str:

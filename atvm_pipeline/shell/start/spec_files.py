@@ -6,7 +6,7 @@ from pathlib import Path
 
 from atvm_pipeline.core.preflight.globs import match_specs
 
-FILES_MAX = 200_000
+SPEC_FILES_MAX = 200_000
 """Files and directories looked at; a tree with more says nothing certain."""
 SKIPPED = frozenset({"node_modules", ".git", ".venv"})
 
@@ -16,7 +16,7 @@ def find_specs(folder: Path, patterns: Sequence[str]) -> tuple[str, ...] | None:
     files: list[str] = []
     try:
         for count, path in enumerate(_files(folder)):
-            if count >= FILES_MAX:
+            if count >= SPEC_FILES_MAX:
                 return None
             if path is not None:
                 files.append(path)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from atvm_pipeline.shell.config.settings import LAUNCH_LOG_DIR
-from atvm_pipeline.shell.exit_codes import CANNOT_WRITE, Refused
+from atvm_pipeline.shell.exit_codes import CANNOT_WRITE, CommandError
 from atvm_pipeline.shell.system.files import FILE_MODE, OpenFile, user_name
 from atvm_pipeline.shell.system.subprocesses import run_foreground, shell_argv, signal_name
 from atvm_pipeline.shell.system.tail_lines import last_lines
@@ -100,8 +100,8 @@ def _obstacle(path: Path) -> tuple[str, str] | None:
     return None
 
 
-def _refused(path: Path, why: str, remedy: str) -> Refused:
-    return Refused(
+def _refused(path: Path, why: str, remedy: str) -> CommandError:
+    return CommandError(
         CANNOT_WRITE,
         f"cannot write the launch log {path}: {why}; {remedy}set ATVM_WATCHER_LAUNCH_LOG_DIR to a directory of your own; "
         "nothing was started",

@@ -15,10 +15,10 @@ from .store import load
 
 VERDICT_MARGIN_S = 5.0
 """Beyond the time for late reports: for the last look, and for a message on its way."""
-LOOK_S = 0.1
+VERDICT_POLL_S = 0.1
 
 
-def archive(paths: Paths, keep: int) -> str | None:
+def archive_run(paths: Paths, keep: int) -> str | None:
     """Move what is there to `.archive/<build>/<started_at>/`, keep the newest `keep` and what has messages to resend.
 
     Gives one line if a message of that run was not settled. The caller holds the start lock and has stopped the
@@ -43,7 +43,7 @@ def await_verdict(paths: Paths) -> None:
     if request is None or read_record(paths.runner_exit, ExitRecord, request.run_id) is None:
         return
     limit_s = request.settings.settle_s + VERDICT_MARGIN_S
-    clock.wait_until(lambda: not is_locked(paths.watcher_lock), limit_s, LOOK_S)
+    clock.wait_until(lambda: not is_locked(paths.watcher_lock), limit_s, VERDICT_POLL_S)
 
 
 def _unsettled(paths: Paths, request: Request) -> str | None:
@@ -70,11 +70,11 @@ def _prune(folder: Path, keep: int) -> None:
         key=lambda e: e.stat().st_mtime_ns,
     )
     for entry in kept[: max(0, len(kept) - keep)]:
-        if not waits(Path(entry.path)):
+        if not needs_verdict(Path(entry.path)):
             shutil.rmtree(entry.path, ignore_errors=True)
 
 
-def waits(folder: Path) -> bool:
+def needs_verdict(folder: Path) -> bool:
     """Whether a message of an archived run is not settled, and not so old that it would have expired."""
     try:
         state = read_state(Paths(folder.parents[2], folder.parent.name, folder))

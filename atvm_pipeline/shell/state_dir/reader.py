@@ -11,7 +11,7 @@ from atvm_pipeline.shell.system.files import Unreadable, is_locked, read_small
 
 from .paths import Paths
 
-STATE_MAX_BYTES = 256 * 1024 * 1024
+STATE_FILE_BYTES_MAX = 256 * 1024 * 1024
 """A snapshot of thousands of specs has megabytes; a larger file is not ours."""
 
 
@@ -57,17 +57,19 @@ def read_state(paths: Paths) -> dict[str, Any] | None:
 
     Whatever the file holds, the keys that a reader uses are there and of their types.
     """
-    data = read_small(paths.state, STATE_MAX_BYTES)
+    data = read_small(paths.state, STATE_FILE_BYTES_MAX)
     if data is None:
-        if paths.state.is_file() and paths.state.stat().st_size > STATE_MAX_BYTES:
-            raise DataError(f"{paths.state} is larger than {STATE_MAX_BYTES} bytes: it is no state of ours")
+        if paths.state.is_file() and paths.state.stat().st_size > STATE_FILE_BYTES_MAX:
+            raise DataError(
+                f"{paths.state} is larger than {STATE_FILE_BYTES_MAX} bytes: it is no state of ours"
+            )
         return None
     see = f"see the run with: atvm-pipeline replay {paths.journal}"
     try:
         state = json.loads(data.decode(), parse_constant=_no_constant)
         if b"\\ud" in data.lower():
             json.dumps(state, ensure_ascii=False).encode()  # Half a character cannot be shown.
-        why = misfit(state, STATE)
+        why = shape_error(state, STATE)
     except (ValueError, RecursionError) as error:
         why = "nested too deeply" if isinstance(error, RecursionError) else str(error)
     if why:
@@ -82,7 +84,7 @@ def log_begin(paths: Paths) -> int:
     Raises Unreadable.
     """
     with contextlib.suppress(ValueError, RecursionError, LookupError, TypeError):
-        begin = json.loads(read_small(paths.state, STATE_MAX_BYTES) or b"")["facts"]["log"]["begin"]
+        begin = json.loads(read_small(paths.state, STATE_FILE_BYTES_MAX) or b"")["facts"]["log"]["begin"]
         return begin if type(begin) is int else 0
     return 0
 
@@ -91,15 +93,15 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-def misfit(value: object, shape: Shape, where: str = "$") -> str:
+def shape_error(value: object, shape: Shape, where: str = "$") -> str:
     """The first place at which a JSON value is not of that shape, in words; "" if it is."""
     if isinstance(shape, tuple):
-        found = [misfit(value, one, where) for one in shape]
+        found = [shape_error(value, one, where) for one in shape]
         return "" if "" in found else found[0]
     if isinstance(shape, list):
         if not isinstance(value, list):
             return f"{where} is no list"
-        found = [misfit(one, shape[0], f"{where}[{at}]") for at, one in enumerate(value)]
+        found = [shape_error(one, shape[0], f"{where}[{at}]") for at, one in enumerate(value)]
         return next(filter(None, found), "")
     if isinstance(shape, dict):
         if not isinstance(value, dict):
@@ -113,7 +115,7 @@ def misfit(value: object, shape: Shape, where: str = "$") -> str:
 def _misfit_key(value: dict[str, object], key: str, shape: Shape, where: str) -> str:
     name = key.removesuffix("?")
     if name in value:
-        return misfit(value[name], shape, f"{where}.{name}")
+        return shape_error(value[name], shape, f"{where}.{name}")
     return "" if key.endswith("?") else f"{where} lacks {name}"
 
 
@@ -125,7 +127,7 @@ def phase_of(paths: Paths) -> str | None:
     return None
 
 
-def live(paths: Paths) -> dict[str, bool]:
+def liveness(paths: Paths) -> dict[str, bool]:
     """Who lives: proven by the locks that they hold, not by what a file says."""
     return {"watcher": is_locked(paths.watcher_lock), "runner": is_locked(paths.runner_lock)}
 
@@ -161,7 +163,7 @@ def undelivered(state: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     return [(owner, post) for owner, post in posts_of(state) if post["outcome"] in LOST]
 
 
-def counted(lost: list[tuple[str, dict[str, Any]]]) -> str:
+def count_words(lost: list[tuple[str, dict[str, Any]]]) -> str:
     """Say how many messages ended how: `3 messages were rejected`."""
     parts = []
     for outcome, words in LOST.items():

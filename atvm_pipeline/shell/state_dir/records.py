@@ -10,7 +10,7 @@ import msgspec
 
 from atvm_pipeline.core.events import Metadata, Process, Settings
 from atvm_pipeline.core.facts import Instant
-from atvm_pipeline.core.text import escaped
+from atvm_pipeline.core.text import escape_json
 from atvm_pipeline.shell.system.files import read_small, write_whole
 
 from .paths import Paths
@@ -129,7 +129,7 @@ R = TypeVar("R", bound=Record)
 
 def write_record(path: Path, record: Record) -> None:
     """Write one record whole.  Raises OSError."""
-    write_whole(path, msgspec.json.format(escaped(msgspec.json.encode(record)), indent=1) + b"\n")
+    write_whole(path, msgspec.json.format(escape_json(msgspec.json.encode(record)), indent=1) + b"\n")
 
 
 def read_record(path: Path, kind: type[R], run_id: str | None = None) -> R | None:

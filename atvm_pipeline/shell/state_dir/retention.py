@@ -17,7 +17,7 @@ from atvm_pipeline.core.hosts.host_names import valid_build_name
 from atvm_pipeline.core.phases import TERMINAL_PHASES
 from atvm_pipeline.shell.system.files import Busy, free_name, locked, make_folder, sync_folder
 
-from .archive import waits
+from .archive import needs_verdict
 from .reader import posts_pending, read_state
 from .records import Paths
 
@@ -27,7 +27,7 @@ SIZED_MAX = 200_000
 """Names in the state root whose sizes are added up."""
 
 
-class Kept(NamedTuple):
+class DiskUsage(NamedTuple):
     """How much lies in a state root."""
 
     builds: int
@@ -37,7 +37,7 @@ class Kept(NamedTuple):
     """Whether everything was looked at."""
 
 
-def kept(state_root: Path) -> Kept:
+def disk_usage(state_root: Path) -> DiskUsage:
     """What is kept of all runs.  Never raises: what cannot be read counts nothing."""
     size = 0
     waiting = [state_root]
@@ -51,7 +51,7 @@ def kept(state_root: Path) -> Kept:
                     size += entry.stat(follow_symlinks=False).st_blocks * 512
                     if entry.is_dir(follow_symlinks=False):
                         waiting.append(Path(entry.path))
-    return Kept(len(_names(state_root)), size, looked < SIZED_MAX)
+    return DiskUsage(len(_names(state_root)), size, looked < SIZED_MAX)
 
 
 def prune_builds(state_root: Path, keep: int, spare: str) -> list[str]:
@@ -120,7 +120,7 @@ def _move_away(folder: Path, state_root: Path) -> None:
 def _is_over(paths: Paths) -> bool:
     """Whether nothing is left to do for a build, and nothing to look at."""
     with contextlib.suppress(OSError):
-        if any(waits(folder) for folder in paths.archive.iterdir()):
+        if any(needs_verdict(folder) for folder in paths.archive.iterdir()):
             return False
     if not paths.folder.exists():
         return True

@@ -23,10 +23,10 @@ from atvm_pipeline.core.codec import (
 )
 from atvm_pipeline.core.errors import DataError, NewerFormatError
 from atvm_pipeline.core.events import Event, RunRequested
-from atvm_pipeline.core.reducer import begin, reduce
+from atvm_pipeline.core.reducer import begin_run, reduce
 from atvm_pipeline.core.snapshot import StateFile, state_file, subrun_files
 from atvm_pipeline.core.state import Post, Run
-from atvm_pipeline.core.text import escaped
+from atvm_pipeline.core.text import escape_json
 from atvm_pipeline.shell.system.files import (
     FILE_MODE,
     OpenFile,
@@ -40,7 +40,7 @@ from atvm_pipeline.shell.system.files import (
 )
 from atvm_pipeline.shell.system.log import log
 
-from .reader import STATE_MAX_BYTES
+from .reader import STATE_FILE_BYTES_MAX
 from .records import Paths
 
 REWRITTEN_MAX_BYTES = LINE_MAX_BYTES
@@ -169,7 +169,7 @@ def post_file_name(run: Run, post: Post) -> str:
 def _encode_post(run: Run, post: Post) -> bytes:
     fields = {name: getattr(post, name) for name in Post.__struct_fields__}
     file = PostFile(build_name=run.request.build_name, run_id=run.request.run_id, **fields)
-    return msgspec.json.format(escaped(msgspec.json.encode(file)), indent=1) + b"\n"
+    return msgspec.json.format(escape_json(msgspec.json.encode(file)), indent=1) + b"\n"
 
 
 def _remove_leftovers(paths: Paths) -> None:
@@ -245,7 +245,7 @@ def load(paths: Paths, run_id: str) -> Loaded:
                 f"{paths.journal} does not begin with this run's request, and {paths.state} cannot be read"
             )
         return Loaded(saved, 0)
-    run = saved if saved is not None else begin(first).run
+    run = saved if saved is not None else begin_run(first).run
     rest = [event for event in events if event.seq > run.seq]
     for number, event in enumerate(rest, run.seq + 1):
         if event.seq != number:
@@ -266,7 +266,7 @@ def _check_regular(path: Path) -> None:
 
 def _snapshot(paths: Paths, run_id: str) -> Run | None:
     """The saved run; None if it is not there, torn or of another run.  Raises NewerFormatError, OSError."""
-    data = read_small(paths.state, STATE_MAX_BYTES)
+    data = read_small(paths.state, STATE_FILE_BYTES_MAX)
     if data is None:
         return None
     try:

@@ -1,6 +1,6 @@
 """Who keeps the processes of a run: systemd's units, or this program by itself."""
 
-from atvm_pipeline.shell.exit_codes import UNAVAILABLE, Refused
+from atvm_pipeline.shell.exit_codes import UNAVAILABLE, CommandError
 
 from .base import Supervisor
 from .local import Local
@@ -16,7 +16,7 @@ def choose(name: str = "auto") -> Supervisor:
     if usable():
         return Systemd()
     if name == "systemd":
-        raise Refused(
+        raise CommandError(
             UNAVAILABLE,
             "systemd cannot be used: it must be PID 1, have the units atvm-run-watcher@ and atvm-runner@ "
             "(install-atvm-watcher-service.sh), and we must be root; or use --supervisor local",

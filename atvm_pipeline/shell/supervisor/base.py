@@ -24,8 +24,8 @@ from atvm_pipeline.shell.system.subprocesses import systemctl
 
 WATCHER_UNIT = "atvm-run-watcher@{}.service"
 RUNNER_UNIT = "atvm-runner@{}.service"
-LOOK_S = 0.05
-KILL_WAIT_S = 5.0
+SUPERVISOR_POLL_S = 0.05
+SERVICE_KILL_WAIT_S = 5.0
 
 
 class Supervisor(Protocol):
@@ -108,7 +108,7 @@ def _wait(
             return (None,)
         return None if why is None else (why,)
 
-    known = clock.wait_until(outcome, timeout_s, LOOK_S)
+    known = clock.wait_until(outcome, timeout_s, SUPERVISOR_POLL_S)
     return late if known is None else known[0]
 
 
@@ -131,7 +131,7 @@ def signal_watcher(paths: Paths, timeout_s: float) -> None:
     _send(record, signal.SIGTERM)
     if not _wait_gone(paths, record, timeout_s):
         _send(record, signal.SIGKILL)
-        _wait_gone(paths, record, KILL_WAIT_S)
+        _wait_gone(paths, record, SERVICE_KILL_WAIT_S)
 
 
 def _send(record: WatcherRecord, number: signal.Signals) -> None:
@@ -147,4 +147,4 @@ def _wait_gone(paths: Paths, record: WatcherRecord | None, timeout_s: float) -> 
         lives = record is not None and is_alive(record.pid, record.create_time)
         return not lives and not is_locked(paths.watcher_lock)
 
-    return clock.wait_until(gone, timeout_s, LOOK_S)
+    return clock.wait_until(gone, timeout_s, SUPERVISOR_POLL_S)

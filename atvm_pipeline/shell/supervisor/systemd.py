@@ -50,7 +50,7 @@ class Systemd:
             saved = read_env_file(settings.ENV_FILE)
         except OSError as error:
             raise ConfigError(f"cannot read {settings.ENV_FILE}: {error.strerror}") from None
-        root = settings.state_root({"ATVM_WATCHER_STATE_ROOT": saved.get("ATVM_WATCHER_STATE_ROOT", "")})
+        root = settings.state_root_of({"ATVM_WATCHER_STATE_ROOT": saved.get("ATVM_WATCHER_STATE_ROOT", "")})
         if root.resolve() != paths.state_root.resolve():
             raise ConfigError(
                 f"the services keep their state in {root}, this call in {paths.state_root}: "

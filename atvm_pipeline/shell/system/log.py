@@ -5,12 +5,12 @@ import sys
 
 from atvm_pipeline.core.text import one_line
 
-LINE_CHARS_MAX = 4000
+LOG_LINE_CHARS_MAX = 4000
 """A path alone may have 4096 bytes."""
 
 
 def log(text: str, *, indent: str = "") -> None:
     """Write one harmless line.  Never raises: no watcher stops, and no answer is lost, because it cannot be written."""
     with contextlib.suppress(OSError, ValueError):
-        sys.stderr.write(f"{indent}{one_line(text, LINE_CHARS_MAX)}\n")
+        sys.stderr.write(f"{indent}{one_line(text, LOG_LINE_CHARS_MAX)}\n")
         sys.stderr.flush()

@@ -17,7 +17,7 @@ from .files import FILE_MODE, make_folder
 BASH = "/bin/bash"
 INTERRUPT_WAIT_S = 5.0
 """How long a foreground command may take to end after we were told to end."""
-LINE_BYTES_MAX = 64 * 1024
+SHOWN_LINE_BYTES_MAX = 64 * 1024
 """A longer line of a shown program is shown in pieces."""
 ANSWER_BYTES_MAX = 64 * 1024
 
@@ -174,12 +174,12 @@ def run_shown(
         stderr=subprocess.STDOUT,
     ) as process:
         assert process.stdout is not None
-        while line := process.stdout.readline(LINE_BYTES_MAX):
+        while line := process.stdout.readline(SHOWN_LINE_BYTES_MAX):
             show(line.decode("utf-8", "replace").rstrip("\n"))
     return process.returncode
 
 
-class Answer(NamedTuple):
+class ProgramAnswer(NamedTuple):
     """What a short program said."""
 
     code: int
@@ -187,18 +187,18 @@ class Answer(NamedTuple):
     """Standard output; where that is empty, standard error."""
 
 
-def systemctl(*words: str, timeout_s: float = 30.0) -> Answer:
+def systemctl(*words: str, timeout_s: float = 30.0) -> ProgramAnswer:
     """Ask systemd for something.  Never raises: what cannot be asked is an answer with code -1."""
-    return ask("systemctl", "--no-ask-password", "--no-pager", *words, timeout_s=timeout_s)
+    return run_program("systemctl", "--no-ask-password", "--no-pager", *words, timeout_s=timeout_s)
 
 
-def ask(*argv: str, timeout_s: float = 30.0) -> Answer:
+def run_program(*argv: str, timeout_s: float = 30.0) -> ProgramAnswer:
     """What a short program says.  Never raises: what cannot be asked is an answer with code -1."""
     try:
         done = subprocess.run(
             argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        return Answer(-1, f"{argv[0]}: {type(error).__name__}")
+        return ProgramAnswer(-1, f"{argv[0]}: {type(error).__name__}")
     said = done.stdout.strip() or done.stderr.strip()
-    return Answer(done.returncode, said[:ANSWER_BYTES_MAX].decode("utf-8", "replace"))
+    return ProgramAnswer(done.returncode, said[:ANSWER_BYTES_MAX].decode("utf-8", "replace"))

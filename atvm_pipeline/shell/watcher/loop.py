@@ -25,11 +25,11 @@ from atvm_pipeline.shell.delivery.sender import Deliver, deadline_of, enforce, i
 from atvm_pipeline.shell.state_dir.store import Store
 from atvm_pipeline.shell.system import clock
 
-from .retry import insist
+from .retry import retry_io
 
 QUEUE_MAX = 1000
 """Hints and outcomes waiting; a hint that finds it full becomes "look everywhere"."""
-POLL_S = 3.0
+LOOP_POLL_S = 3.0
 """How often the process table is looked at, and everything else once, when nothing hints."""
 DEGRADED_POLL_S = 1.0
 """The same where the file system cannot be watched."""
@@ -215,7 +215,7 @@ class Loop:
 
     def insist(self, write: Callable[[], None], what: str) -> None:
         """Write, however long the disk refuses, until a stop is asked for."""
-        insist(
+        retry_io(
             write,
             what,
             on_round=self._on_round,
@@ -252,7 +252,7 @@ class Loop:
         return [outcome for outcome in late if outcome is not None]
 
     def _timeout_s(self) -> float:
-        longest = DEGRADED_POLL_S if self.degraded else POLL_S
+        longest = DEGRADED_POLL_S if self.degraded else LOOP_POLL_S
         if self._dirty_since is not None:
             longest = min(longest, LAZY_SAVE_S)
         longest = min([longest, *(limit.left_s() for _, limit in self._attempts if not limit.is_decided)])

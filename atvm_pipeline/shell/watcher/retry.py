@@ -15,17 +15,17 @@ PASSING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOMEM, errno.
 """What ends by itself or by somebody who makes room.  Permissions, a read-only place, a link or a file in the place of a
 folder stay as they are until somebody changes this watcher's place: for one that starts, that is a wrong call."""
 
-Result = TypeVar("Result")
+IoResult = TypeVar("IoResult")
 
 
-def insist(
-    attempt: Callable[[], Result],
+def retry_io(
+    attempt: Callable[[], IoResult],
     what: str,
     *,
     on_round: Callable[[], None],
     on_refused: Callable[[str], None],
     gives_up: Callable[[OSError], bool],
-) -> Result:
+) -> IoResult:
     """Do `attempt` until it succeeds, every RETRY_S seconds; `what` says in the imperative what it does.
 
     `on_round` is called at each try that failed, `on_refused` once, with one line, after REFUSED_S seconds.  Raises the
@@ -51,6 +51,6 @@ def insist(
         clock.sleep(RETRY_S)
 
 
-def does_not_pass(error: OSError) -> bool:
+def is_permanent(error: OSError) -> bool:
     """Whether waiting does not mend it."""
     return error.errno not in PASSING

@@ -9,29 +9,29 @@ from types import FrameType
 from msgspec.structs import replace
 
 from atvm_pipeline.core.events import DeliverySettled, RunRequested, WatcherStarted
-from atvm_pipeline.core.messages.undelivered import LOST
+from atvm_pipeline.core.messages.undelivered import LOST_OUTCOMES
 from atvm_pipeline.core.phases import TERMINAL_PHASES
-from atvm_pipeline.core.reducer import begin
+from atvm_pipeline.core.reducer import begin_run
 from atvm_pipeline.core.snapshot import PostView, Snapshot
 from atvm_pipeline.core.state import Run
-from atvm_pipeline.shell.delivery.alerts import tell_apart
-from atvm_pipeline.shell.delivery.sender import deliverer, warm_up
+from atvm_pipeline.shell.delivery.alerts import send_alert_in_background
+from atvm_pipeline.shell.delivery.sender import make_sender, warm_up
 from atvm_pipeline.shell.processes.process_table import self_identity
 from atvm_pipeline.shell.sources.collector import Sources
-from atvm_pipeline.shell.sources.fs_events import Watch
+from atvm_pipeline.shell.sources.fs_events import FileWatcher
 from atvm_pipeline.shell.state_dir.records import Paths, Request, WatcherRecord, write_record
 from atvm_pipeline.shell.state_dir.store import Store, load
 from atvm_pipeline.shell.system import clock, sd_notify
 from atvm_pipeline.shell.system.log import log
 
 from .loop import Loop
-from .retry import Result, does_not_pass, insist
+from .retry import IoResult, is_permanent, retry_io
 
 SWITCH_S = 0.0005
 """How long a thread may compute while another one waits for its turn."""
 
 
-def watch_run(
+def run_watcher(
     paths: Paths,
     request: Request,
     environ: Mapping[str, str],
@@ -44,22 +44,22 @@ def watch_run(
     """
     # The threads that hint run for microseconds at a time; what decides must not wait five milliseconds behind them.
     sys.setswitchinterval(SWITCH_S)
-    deliver = deliverer(request, environ)
+    deliver = make_sender(request, environ)
     loaded = load(paths, request.run_id)
 
     def on_refused(text: str) -> None:
         _refused(paths, request, environ, text)
 
-    def begin_with(attempt: Callable[[], Result], what: str) -> Result:
+    def begin_with(attempt: Callable[[], IoResult], what: str) -> IoResult:
         # A signal needs no heed: until the loop wants to know of it, it ends the process at once.
-        return insist(
-            attempt, what, on_round=sd_notify.watchdog, on_refused=on_refused, gives_up=does_not_pass
+        return retry_io(
+            attempt, what, on_round=sd_notify.watchdog, on_refused=on_refused, gives_up=is_permanent
         )
 
     with begin_with(lambda: Store(paths, loaded.journal_bytes), "open the journal") as store:
         fresh = loaded.run is None
         # What the verdict depends on was read at the first start: its files may be gone by now.
-        known = begin(first_event(request)).run if loaded.run is None else loaded.run
+        known = begin_run(first_event(request)).run if loaded.run is None else loaded.run
         loop = Loop(
             known,
             store,
@@ -90,7 +90,7 @@ def watch_run(
 
 def _follow(loop: Loop, paths: Paths, request: Request, record: WatcherRecord) -> None:
     """Watch files and processes to the end, and leave none of them open."""
-    watch = Watch(paths.folder, Path(request.log_path), Path(request.artifacts_dir), loop.hint)
+    watch = FileWatcher(paths.folder, Path(request.log_path), Path(request.artifacts_dir), loop.hint)
     watch.start()
     try:
         loop.degraded = watch.degraded is not None
@@ -136,7 +136,7 @@ def _ready(loop: Loop, paths: Paths, record: WatcherRecord) -> None:
 def _refused(paths: Paths, request: Request, environ: Mapping[str, str], text: str) -> None:
     """What cannot be recorded cannot be in the outbox either: it is told at once, and a repeat would do no harm."""
     sd_notify.status(text)
-    tell_apart(paths.build_name, request, environ, text, key=f"{request.run_id}/alert/refused")
+    send_alert_in_background(paths.build_name, request, environ, text, key=f"{request.run_id}/alert/refused")
 
 
 class _Saved:
@@ -159,7 +159,7 @@ class _Saved:
     def _log_lost(self, snapshot: Snapshot) -> None:
         """Log each message that ended without being sent; one of an earlier watcher too, which may have died before."""
         for owner, post in _posts(snapshot):
-            if post.outcome in LOST and post.key not in self._logged:
+            if post.outcome in LOST_OUTCOMES and post.key not in self._logged:
                 self._logged.add(post.key)
                 why = f": {post.detail}" if post.detail else ""
                 log(f"message of {owner}: {post.outcome} (delivery {post.delivery_id}){why}")

@@ -9,7 +9,7 @@ from atvm_pipeline.core.console.error_blocks import error_in, is_held
 from atvm_pipeline.core.console.error_catalog import ERROR_TABLE
 from atvm_pipeline.core.reasons import REASONS
 from atvm_pipeline.core.snapshot import Snapshot, snapshot
-from atvm_pipeline.shell.sources.finished_run import Finished, inspect_log
+from atvm_pipeline.shell.sources.finished_run import FinishedRun, inspect_log
 from tests.conftest import PROJECT
 
 TEXT = (PROJECT / "docs" / "cypress-errors.md").read_text(encoding="utf-8")
@@ -25,7 +25,7 @@ def inspected(
 ) -> Snapshot:
     log = tmp_path / "runner.log"
     log.write_text("\n".join([*lines, ""]))
-    finished = Finished(log=log, build_name=build_name, exit_code=exit_code)
+    finished = FinishedRun(log=log, build_name=build_name, exit_code=exit_code)
     return snapshot(inspect_log(finished, on_bytes=lambda _: None))
 
 

@@ -8,9 +8,9 @@ from hypothesis import given, settings, strategies as st
 
 from atvm_pipeline.core.console.last_lines import (
     CAUSES_MAX,
-    LINE_CHARS_MAX,
-    LINES_MAX,
-    NOISE_MAX,
+    LAST_LINE_CHARS_MAX,
+    LAST_LINES_MAX,
+    LAST_LINES_NOISE_MAX,
     WINDOW_BYTES,
 )
 from atvm_pipeline.core.console.lines import LINE_BYTES_MAX
@@ -59,9 +59,9 @@ def test_the_last_lines_are_bounded_sanitised_and_the_same_in_any_blocks(
     assert last_of(data, cuts) == lines
     assert [line.offset for line in lines] == sorted({line.offset for line in lines})
     assert all(
-        len(line.text) <= LINE_CHARS_MAX and line.text == printable(line.text).strip() for line in lines
+        len(line.text) <= LAST_LINE_CHARS_MAX and line.text == printable(line.text).strip() for line in lines
     )
-    for kind, most in (("cause", CAUSES_MAX), ("line", LINES_MAX), ("noise", NOISE_MAX)):
+    for kind, most in (("cause", CAUSES_MAX), ("line", LAST_LINES_MAX), ("noise", LAST_LINES_NOISE_MAX)):
         assert sum(line.kind == kind for line in lines) <= most
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 import pytest
 
-from atvm_pipeline.cli.fact_lines import describe
+from atvm_pipeline.cli.fact_lines import describe_fact
 from atvm_pipeline.core import facts as f
 from atvm_pipeline.core.console.scanner import Scanner, ScannerState
 from atvm_pipeline.core.dialect import Dialect
@@ -439,6 +439,6 @@ def test_every_fact_has_a_line_for_a_person() -> None:
 
     assert {type(fact) for fact in facts} == set(f.Fact.__args__)
     for fact in facts:
-        line = describe(fact)
+        line = describe_fact(fact)
         assert line
         assert line.isprintable()

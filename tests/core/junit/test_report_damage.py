@@ -324,7 +324,7 @@ def test_documents_and_what_stands_between_them_are_bounded(monkeypatch: pytest.
 
 
 def test_more_than_the_limits_allow_is_cut_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(elements, "SPECS_MAX", 2)
+    monkeypatch.setattr(elements, "REPORT_SPECS_MAX", 2)
     found = read(f"<testsuites>{(ROOT + suite()) * 3}</testsuites>".encode())
 
     assert [spec.counts.failing for spec in found.specs] == [1, 1]

@@ -44,7 +44,7 @@ def test_only_one_attempt_is_in_flight_at_a_time() -> None:
 
 
 def test_nothing_is_due_while_an_attempt_is_under_way() -> None:
-    assert outbox.deadlines(told().run) == []
+    assert outbox.post_deadlines(told().run) == []
 
 
 def test_a_post_that_did_not_arrive_is_tried_again_later_and_unmarked() -> None:

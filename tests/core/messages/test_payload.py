@@ -10,8 +10,8 @@ from hypothesis import given, settings, strategies as st
 from atvm_pipeline.core import facts as f
 from atvm_pipeline.core.events import WatcherStarted
 from atvm_pipeline.core.messages.payload import alert_payload, code_free, delivery_id, marked, outcome_words
-from atvm_pipeline.core.sentences import duration
-from atvm_pipeline.core.text import code, names, one_line
+from atvm_pipeline.core.sentences import format_duration
+from atvm_pipeline.core.text import code_span, join_names, one_line
 from tests.support.run_builder import Story, counts
 
 GREEN = counts(4)
@@ -98,7 +98,7 @@ def test_foreign_text_can_do_nothing(hostile: str) -> None:
 @settings(max_examples=200, deadline=None)
 def test_one_line_is_one_line_and_a_code_span_cannot_be_left(text: str, width: int) -> None:
     line = one_line(text, width)
-    span = code(text, width)
+    span = code_span(text, width)
 
     assert len(line) <= width
     assert "\n" not in line
@@ -199,11 +199,11 @@ def test_results_are_said_as_a_person_reads_them() -> None:
     [(0, "0 s"), (59.4, "59 s"), (60, "1 min"), (3600, "1 h 00 min"), (90061, "25 h 01 min")],
 )
 def test_a_duration_is_said_in_its_two_largest_units(seconds: float, said: str) -> None:
-    assert duration(seconds) == said
+    assert format_duration(seconds) == said
 
 
 def test_a_long_list_is_cut_and_counted() -> None:
-    assert names(list("abcdefg")) == "a, b, c, d, e and 2 more"
+    assert join_names(list("abcdefg")) == "a, b, c, d, e and 2 more"
 
 
 def test_times_are_the_controllers_own_with_their_offset() -> None:

@@ -5,7 +5,7 @@ from hypothesis import given, settings, strategies as st
 
 from atvm_pipeline.core.dialect import Dialect
 from atvm_pipeline.core.hosts.requested_hosts import HostSource, RequestedHosts
-from atvm_pipeline.core.preflight.checks import Finding, check, has_option, option_values
+from atvm_pipeline.core.preflight.checks import PreflightFinding, find_mismatches, has_option, option_values
 
 BUILD = "e2e-redhat9.6-w2k25-fc"
 CONFIG = "cypress.atvm-config-gold.ts"
@@ -20,7 +20,7 @@ def asked_for(*hosts: str, by_form: tuple[str, ...] = ()) -> RequestedHosts:
     return RequestedHosts(certain | dict.fromkeys(by_form, "looks-like"))
 
 
-def findings(**changes: Any) -> tuple[Finding, ...]:
+def findings(**changes: Any) -> tuple[PreflightFinding, ...]:
     fitting: dict[str, Any] = {
         "build_name": BUILD,
         "requested": asked_for("redhat9.6", "w2k25"),
@@ -32,7 +32,7 @@ def findings(**changes: Any) -> tuple[Finding, ...]:
         "known": ("redhat9.6", "w2k25", "centos7.9"),
         "dialect": Dialect(),
     }
-    found = check(**(fitting | changes))
+    found = find_mismatches(**(fitting | changes))
     assert all("\n" not in one.text and one.text.isprintable() for one in found)
     return found
 

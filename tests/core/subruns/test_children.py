@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from atvm_pipeline.core import facts as f
 from atvm_pipeline.core.spec_names import same_spec
-from atvm_pipeline.core.state import UNPLACED_MAX, Stage
+from atvm_pipeline.core.state import RUN_UNPLACED_MAX, Stage
 from atvm_pipeline.core.subruns import children, final_tables, log_facts
 from tests.support.run_builder import BEGIN, CYPRESS, RUNNER, Story, counts
 
@@ -464,5 +464,5 @@ def test_of_many_lines_that_fit_nowhere_the_failing_ones_are_kept() -> None:
     story.log(*(replace(line, failing=number % 2 == 0) for number in range(300)))
     kept = story.run.subruns[0].children[0].unplaced
 
-    assert len(kept) == UNPLACED_MAX
+    assert len(kept) == RUN_UNPLACED_MAX
     assert all(one.failing for one in kept)

@@ -13,7 +13,7 @@ import pytest
 from atvm_pipeline.core.results import SubRunResult
 from atvm_pipeline.core.snapshot import Snapshot, snapshot
 from atvm_pipeline.core.transitions import EARLY_ENDS
-from atvm_pipeline.shell.sources.finished_run import Finished, inspect_log
+from atvm_pipeline.shell.sources.finished_run import FinishedRun, inspect_log
 from tests.support.reference_corpus import CONSOLE
 
 FILES = sorted(CONSOLE.glob("*.txt"))
@@ -103,7 +103,7 @@ def numbers(cells: str) -> Row:
 @cache
 def judged(path: Path, *, categorized: bool) -> Snapshot:
     """As `atvm-pipeline inspect` sees the file, nobody having seen the end."""
-    return snapshot(inspect_log(Finished(log=path, categorized=categorized), on_bytes=lambda _: None))
+    return snapshot(inspect_log(FinishedRun(log=path, categorized=categorized), on_bytes=lambda _: None))
 
 
 def seen_in(subrun: SubRunResult) -> tuple[Row, ...]:

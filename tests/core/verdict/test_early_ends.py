@@ -8,7 +8,7 @@ import pytest
 from atvm_pipeline.core.reasons import REASONS
 from atvm_pipeline.core.snapshot import Snapshot, snapshot
 from atvm_pipeline.core.transitions import EARLY_ENDS
-from atvm_pipeline.shell.sources.finished_run import Finished, inspect_log
+from atvm_pipeline.shell.sources.finished_run import FinishedRun, inspect_log
 from tests.support import cypress_output as prints
 
 FIRST, SECOND = "redhat9.6.cy.ts", "ubuntu24.04.cy.ts"
@@ -271,7 +271,7 @@ def inspected(lines: list[str], tmp_path: Path, *, categorized: bool = False) ->
     log = tmp_path / "runner.log"
     log.write_bytes(prints.encoded([prints.coloured(line) for line in lines]))
     return snapshot(
-        inspect_log(Finished(log=log, categorized=categorized, exit_code=1), on_bytes=lambda _: None)
+        inspect_log(FinishedRun(log=log, categorized=categorized, exit_code=1), on_bytes=lambda _: None)
     )
 
 

@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from atvm_pipeline.core.snapshot import Snapshot, snapshot
-from atvm_pipeline.shell.sources.finished_run import Finished, inspect_log
+from atvm_pipeline.shell.sources.finished_run import FinishedRun, inspect_log
 from tests.conftest import PROJECT
 from tests.support.cypress_output import encoded, whole_run
 
@@ -183,7 +183,7 @@ def options_of(folder: Path) -> Options:
 def inspected(folder: Path, options: Options) -> Snapshot:
     """What `atvm-pipeline inspect` makes of the folder."""
     artifacts = folder / "cmcReporter"
-    finished = Finished(
+    finished = FinishedRun(
         log=folder / "runner.log",
         artifacts=artifacts if artifacts.is_dir() else None,
         build_name=options.build_name,

@@ -12,7 +12,7 @@ from atvm_pipeline.core.snapshot import Snapshot, snapshot
 from atvm_pipeline.core.state import LogPosition, Reason, Run, SubRun
 from atvm_pipeline.core.verdict.exit_meaning import CRASHES, FROM_OUTSIDE, code_text, has_words, signal_advice
 from atvm_pipeline.core.verdict.log_quotes import QUOTE_CHARS_MAX, QUOTED_MAX, and_last_lines, and_subrun_end
-from atvm_pipeline.shell.sources.finished_run import Finished, inspect_log
+from atvm_pipeline.shell.sources.finished_run import FinishedRun, inspect_log
 from tests.support import cypress_output as prints
 from tests.support.run_builder import Story
 
@@ -28,7 +28,7 @@ def inspected(
 ) -> Snapshot:
     log = tmp_path / "runner.log"
     log.write_bytes(prints.encoded(lines))
-    finished = Finished(
+    finished = FinishedRun(
         log=log, build_name=build_name, categorized=build_name is not None, exit_code=exit_code
     )
     return snapshot(inspect_log(finished, on_bytes=lambda _: None))

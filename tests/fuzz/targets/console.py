@@ -9,14 +9,14 @@ from itertools import pairwise
 
 import msgspec
 
-from atvm_pipeline.cli.fact_lines import describe
+from atvm_pipeline.cli.fact_lines import describe_fact
 from atvm_pipeline.core import facts as f
 from atvm_pipeline.core.console.lines import LINE_BYTES_MAX
 from atvm_pipeline.core.console.scanner import Scanner, ScannerState
 from atvm_pipeline.core.dialect import Dialect
 from atvm_pipeline.core.events import ClockTicked, LogRead, RunnerExited, RunRequested, WatcherStarted
 from atvm_pipeline.core.phases import Phase
-from atvm_pipeline.core.reducer import begin, phase_of, reduce
+from atvm_pipeline.core.reducer import begin_run, phase_of, reduce
 from atvm_pipeline.core.state import Run
 from tests.fuzz import checks, seeding
 
@@ -121,7 +121,7 @@ def target(data: bytes) -> None:
     assert all(0 <= fact.offset < len(log) for fact in facts)
     places_differ(facts)
     for fact in facts:
-        checks.harmless(describe(fact), 5000)
+        checks.harmless(describe_fact(fact), 5000)
     fold(facts, pieces, len(log), choices)
 
 
@@ -161,7 +161,7 @@ def scan(
 
 def fold(facts: list[f.Fact], blocks: list[tuple[f.Fact, ...]], size: int, choices: int) -> None:
     """The run that these facts make, with a runner that ended well, or not, as chosen."""
-    run: Run = begin(msgspec.structs.replace(REQUEST, categorized=bool(choices & 16))).run
+    run: Run = begin_run(msgspec.structs.replace(REQUEST, categorized=bool(choices & 16))).run
     events = [WatcherStarted(at=AT, pid=1)]
     for number, block in enumerate(blocks, 1):
         end = size * number // len(blocks)

@@ -7,7 +7,7 @@ from atvm_pipeline.core.codec import decode_event, decode_state, encode_event, e
 from atvm_pipeline.core.errors import DataError, NewerFormatError
 from atvm_pipeline.core.events import Event, RunRequested
 from atvm_pipeline.core.phases import TERMINAL_PHASES
-from atvm_pipeline.core.reducer import begin, phase_of, reduce, replay
+from atvm_pipeline.core.reducer import begin_run, phase_of, reduce, replay
 from atvm_pipeline.core.snapshot import state_file
 from atvm_pipeline.shell.state_dir.store import load, read_journal
 from tests.fuzz import checks, scratch, seeding
@@ -83,7 +83,7 @@ def fold(events: list[Event]) -> None:
     """Saved and loaded in the middle, or every event twice: the same run; a phase that has ended stays."""
     first, *rest = events
     assert isinstance(first, RunRequested)
-    run, ended = begin(first).run, None
+    run, ended = begin_run(first).run, None
     for at, event in enumerate(rest):
         if at == len(rest) // 2:
             run = decode_state(encode_state(state_file(run)))

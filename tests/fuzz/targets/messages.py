@@ -12,7 +12,7 @@ from atvm_pipeline.core import facts as f
 from atvm_pipeline.core.events import Metadata, Process
 from atvm_pipeline.core.facts import Counts
 from atvm_pipeline.core.messages.payload import code_free
-from atvm_pipeline.core.text import code, one_line, printable
+from atvm_pipeline.core.text import code_span, one_line, printable
 from atvm_pipeline.shell.delivery.sender import with_channel
 from tests.fuzz import checks, seeding
 from tests.support.run_builder import BEGIN, Story
@@ -76,7 +76,7 @@ def single(text: str) -> None:
     checks.harmless(printable(text), len(text))
     checks.harmless(one_line(text, 60), 60)
     assert one_line(one_line(text, 60), 60) == one_line(text, 60)
-    checks._message_line(code(text))
+    checks._message_line(code_span(text))
     checks._message_line(code_free(text))
 
 

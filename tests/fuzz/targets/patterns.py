@@ -9,7 +9,7 @@ from functools import cache
 
 from atvm_pipeline.core.dialect import Dialect
 from atvm_pipeline.core.hosts.requested_hosts import RequestedHosts
-from atvm_pipeline.core.preflight.checks import check
+from atvm_pipeline.core.preflight.checks import find_mismatches
 from atvm_pipeline.core.preflight.globs import GLOBSTARS_MAX, match_specs
 from atvm_pipeline.core.preflight.spec_pattern import read_spec_pattern
 from tests.fuzz import checks, seeding
@@ -72,7 +72,7 @@ def target(data: bytes) -> None:
         assert set(found) <= set(paths)
         for pattern in patterns[:8]:
             found_alone(pattern, paths)
-    findings = check(
+    findings = find_mismatches(
         build_name="e2e-redhat9.6-fc",
         requested=RequestedHosts({"redhat9.6": "pattern", "esxi8.0": "looks-like"}),
         template_command=command,

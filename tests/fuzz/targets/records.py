@@ -16,7 +16,7 @@ from atvm_pipeline.core.codec import decode_event, decode_state, encode_state
 from atvm_pipeline.core.console.scanner import ScannerState
 from atvm_pipeline.core.errors import DataError
 from atvm_pipeline.core.events import ClockTicked, LogRead, RunnerExited
-from atvm_pipeline.core.reducer import begin, reduce
+from atvm_pipeline.core.reducer import begin_run, reduce
 from atvm_pipeline.core.snapshot import state_file
 from atvm_pipeline.core.transitions import RUN_VERDICTS, SUBRUN_VERDICTS
 from atvm_pipeline.shell.state_dir.reader import phase_of, posts_pending, read_state
@@ -160,7 +160,7 @@ def seeds() -> Iterator[bytes]:
     for journal in seeding.journals():
         lines = journal.splitlines()
         for count in (len(lines), len(lines) * 2 // 3):
-            run = begin(decode_event(lines[0])).run
+            run = begin_run(decode_event(lines[0])).run
             for line in lines[1:count]:
                 run = reduce(run, decode_event(line)).run
             state = msgspec.json.encode(state_file(run))

@@ -6,7 +6,7 @@ import msgspec
 
 from atvm_pipeline.core.codec import decode_event, encode_event
 from atvm_pipeline.core.events import ArtifactWritten, ClockTicked, RunnerExited
-from atvm_pipeline.core.junit.elements import SPECS_MAX
+from atvm_pipeline.core.junit.elements import REPORT_SPECS_MAX
 from atvm_pipeline.core.junit.report import Refusal, Report, parse_report
 from atvm_pipeline.core.phases import Phase
 from atvm_pipeline.core.reducer import phase_of
@@ -80,7 +80,7 @@ def target(data: bytes) -> None:
 def bounded(report: Report, data: bytes) -> None:
     """What is kept is in proportion, and no count is below zero; a document type is never read."""
     assert b"<!DOCTYPE" not in outside_of_texts(data) or (report.incomplete and report.problem)
-    assert len(report.specs) <= SPECS_MAX
+    assert len(report.specs) <= REPORT_SPECS_MAX
     assert len(msgspec.json.encode(report)) <= REPORT_BYTES_MAX
     for spec in report.specs:
         numbers = msgspec.structs.astuple(spec.counts)

@@ -14,7 +14,7 @@ from atvm_pipeline.core.hosts.host_names import valid_build_name
 from atvm_pipeline.shell.config import settings
 from atvm_pipeline.shell.config.environment import read_env_file
 from atvm_pipeline.shell.delivery.webhook import Webhook
-from atvm_pipeline.shell.exit_codes import Refused
+from atvm_pipeline.shell.exit_codes import CommandError
 from tests.fuzz import checks, scratch
 
 MAX_LEN = 4096
@@ -115,7 +115,7 @@ def value(text: str) -> None:
     for read in (_time, _signal):
         try:
             read(text)
-        except Refused as error:
+        except CommandError as error:
             checks.harmless(str(error), 300)
 
 
@@ -140,7 +140,7 @@ def build_name(text: str) -> None:
     assert valid_build_name(text) == expected
     try:
         assert checked_build_name(text) == text
-    except Refused as error:
+    except CommandError as error:
         assert not expected
         checks.harmless(str(error), 300)
 

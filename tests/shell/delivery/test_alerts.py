@@ -110,7 +110,7 @@ def told_of(request, environ, server, monkeypatch):
     waits = []
     monkeypatch.setattr(alerting.clock, "sleep", waits.append)
     environ = {"MATTERMOST_ATVM_WEBHOOK": server.url, **environ}
-    outcome = alerting.tell(BUILD, request, environ, "text", key=f"{RUN_ID}/alert/x")
+    outcome = alerting.send_alert(BUILD, request, environ, "text", key=f"{RUN_ID}/alert/x")
     return outcome, waits
 
 
@@ -177,7 +177,7 @@ def test_an_alert_gives_up_after_its_time(tmp_path, monkeypatch):
     request = read_record(make_request(tmp_path, "true", alert_channel="a").request, Request)
     environ = {"MATTERMOST_ATVM_WEBHOOK": "http://127.0.0.1:9/hooks/abc"}
     began = time.monotonic()
-    outcome = alerting.tell(BUILD, request, environ, "text", key="k", patience_s=0.3)
+    outcome = alerting.send_alert(BUILD, request, environ, "text", key="k", patience_s=0.3)
 
     assert outcome == "expired"
     assert time.monotonic() - began < SOON_S

@@ -10,7 +10,7 @@ from atvm_pipeline.core.effects import PingServer
 from atvm_pipeline.core.events import ServerPinged
 from atvm_pipeline.shell.delivery import http, mattermost, sender
 from atvm_pipeline.shell.delivery.deadline import CONNECT_TIMEOUT, Deadline
-from atvm_pipeline.shell.delivery.sender import NO_PING, NO_THREAD, deliverer, performer, send_once
+from atvm_pipeline.shell.delivery.sender import NO_PING, NO_THREAD, make_sender, performer, send_once
 from atvm_pipeline.shell.delivery.webhook import Webhook
 from tests.shell.delivery.test_sender import request
 from tests.support.http_peers import PING, attempt_ping, listening, pinged_as, proxy_to
@@ -141,7 +141,7 @@ def test_a_ping_takes_the_certificate_and_the_proxy_of_a_post(
 def test_a_certificate_that_is_not_trusted_is_said_with_its_reason(certificate: tuple[Path, Path]) -> None:
     with MattermostModel(certificate=certificate) as server:
         effect = PingServer(key="r1/001", ping=1)
-        found = send_once(effect, deliverer(request(), {"MATTERMOST_ATVM_WEBHOOK": server.url}))
+        found = send_once(effect, make_sender(request(), {"MATTERMOST_ATVM_WEBHOOK": server.url}))
 
     assert (found.up, found.certificate, found.detail) == (False, True, http.BAD_CERTIFICATE)
 
@@ -161,7 +161,7 @@ def test_a_ping_through_a_plain_proxy_names_the_whole_address(
 def test_an_effect_comes_back_as_the_answer_to_its_ping(server: MattermostModel) -> None:
     server.script_pings(away(503, "7"))
     effect = PingServer(key="r1/001", ping=3)
-    found = send_once(effect, deliverer(request(), {"MATTERMOST_ATVM_WEBHOOK": server.url}))
+    found = send_once(effect, make_sender(request(), {"MATTERMOST_ATVM_WEBHOOK": server.url}))
 
     assert (found.key, found.ping, found.up, found.status, found.retry_after_s) == (
         "r1/001",

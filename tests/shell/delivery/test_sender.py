@@ -17,7 +17,7 @@ from atvm_pipeline.core.events import DeliverySettled, Settings
 from atvm_pipeline.shell.delivery import sender
 from atvm_pipeline.shell.delivery.deadline import CONNECT_TIMEOUT, NO_ANSWER, Deadline, DeadlinePassedError
 from atvm_pipeline.shell.delivery.mattermost import NOT_LOADED
-from atvm_pipeline.shell.delivery.sender import deliverer, performer, send_once, with_channel
+from atvm_pipeline.shell.delivery.sender import make_sender, performer, send_once, with_channel
 from atvm_pipeline.shell.delivery.webhook import Webhook
 from atvm_pipeline.shell.state_dir.records import Request
 from tests.support.controller import BUILD, Controller
@@ -42,7 +42,7 @@ def request(**fields: object) -> Request:
 
 def test_an_effect_comes_back_as_the_outcome_of_its_attempt(server: MattermostModel) -> None:
     environ = {"MATTERMOST_ATVM_WEBHOOK": server.url, "MATTERMOST_ATVM_CHANNEL": "atvm"}
-    settled = send_once(EFFECT, deliverer(request(), environ))
+    settled = send_once(EFFECT, make_sender(request(), environ))
 
     assert (settled.key, settled.attempt, settled.outcome, settled.status) == ("r1/001", 2, "sent", 200)
     assert server.posts[0].payload == {"channel": "atvm", "text": "told"}
@@ -51,7 +51,7 @@ def test_an_effect_comes_back_as_the_outcome_of_its_attempt(server: MattermostMo
 def test_an_alert_goes_to_its_own_channel(server: MattermostModel) -> None:
     environ = {"MATTERMOST_ATVM_WEBHOOK": server.url, "MATTERMOST_ATVM_CHANNEL": "atvm"}
     alert = PostMessage(key="r1/alert/x", attempt=1, kind="alert", payload='{"text": "told"}')
-    send_once(alert, deliverer(request(alert_channel="ops"), environ))
+    send_once(alert, make_sender(request(alert_channel="ops"), environ))
 
     assert server.posts[0].payload["channel"] == "ops"
 
@@ -65,9 +65,9 @@ def test_without_a_channel_the_hooks_own_is_meant(channel: str | None) -> None:
 def test_a_missing_webhook_is_refused_where_one_is_needed(text: str | None) -> None:
     environ = {} if text is None else {"MATTERMOST_ATVM_WEBHOOK": text}
     with pytest.raises(ConfigError, match="MATTERMOST_ATVM_WEBHOOK"):
-        deliverer(request(), environ)
+        make_sender(request(), environ)
 
-    settled = send_once(EFFECT, deliverer(request(settings=Settings(post_phases=())), environ))
+    settled = send_once(EFFECT, make_sender(request(settings=Settings(post_phases=())), environ))
     assert (settled.outcome, settled.detail) == ("rejected", "no webhook is set")
 
 
@@ -158,7 +158,7 @@ def test_a_bug_within_an_attempt_is_an_outcome_and_says_nothing_of_the_secret(
 
     monkeypatch.setattr(sender, "deliver", broken)
     environ = {"MATTERMOST_ATVM_WEBHOOK": "http://127.0.0.1:9/hooks/s3cr3t"}
-    settled = send_once(EFFECT, deliverer(request(), environ))
+    settled = send_once(EFFECT, make_sender(request(), environ))
 
     assert (settled.outcome, settled.detail) == ("uncertain", sender.CRASHED)
     assert "s3cr3t" not in "".join(capfd.readouterr()) + repr(settled)

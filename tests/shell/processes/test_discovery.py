@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from atvm_pipeline.shell.processes.discovery import find_cypress
+from atvm_pipeline.shell.processes.discovery import find_unwatched_cypress
 from tests.support.waiting import wait_for
 
 
@@ -29,7 +29,7 @@ def test_a_process_that_ends_while_it_is_looked_at_is_no_error(monkeypatch: pyte
         try:
             line = Path(f"/proc/{process.pid}/cmdline")
             wait_for(lambda: line.read_bytes().startswith(b"cypress"), "its name")
-            found = find_cypress()
+            found = find_unwatched_cypress()
         finally:
             os.killpg(process.pid, signal.SIGKILL)
 
@@ -43,7 +43,7 @@ def test_the_build_is_the_one_that_a_command_line_names(words: str) -> None:
         try:
             line = Path(f"/proc/{process.pid}/cmdline")
             wait_for(lambda: line.read_bytes().startswith(b"cypress"), "its name")
-            found = {stray.pid: stray.build_name for stray in find_cypress()}
+            found = {stray.pid: stray.build_name for stray in find_unwatched_cypress()}
         finally:
             os.killpg(process.pid, signal.SIGKILL)
 

@@ -16,10 +16,10 @@ from atvm_pipeline.core.dialect import Dialect
 from atvm_pipeline.core.events import Process, ProcessesSeen
 from atvm_pipeline.shell.processes import process_table
 from atvm_pipeline.shell.processes.discovery import find_runner
-from atvm_pipeline.shell.processes.exit_watch import ExitWatch
+from atvm_pipeline.shell.processes.exit_watch import ExitWatcher
 from atvm_pipeline.shell.processes.process_table import identity, is_alive, self_identity
-from atvm_pipeline.shell.processes.roles import Roles, is_ours
-from atvm_pipeline.shell.processes.tree import STUCK_LOOKS, Tree
+from atvm_pipeline.shell.processes.roles import ProcessClassifier, is_own_program
+from atvm_pipeline.shell.processes.tree import STUCK_LOOKS, ProcessTree
 from atvm_pipeline.shell.runner.stop import stop_tree
 from tests.support.waiting import DEADLINE_S, wait_for
 
@@ -74,7 +74,7 @@ def runner(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
         yield process
 
 
-def roles(tree: Tree) -> dict[str, int]:
+def roles(tree: ProcessTree) -> dict[str, int]:
     """Role -> how many, as the tree stands."""
     return {
         role: sum(member.role == role for member in tree._known.values())
@@ -82,12 +82,12 @@ def roles(tree: Tree) -> dict[str, int]:
     }
 
 
-def pid_of(tree: Tree, role: str) -> int:
+def pid_of(tree: ProcessTree, role: str) -> int:
     return max(member.pid for member in tree._known.values() if member.role == role)
 
 
-def tree_of(process: subprocess.Popen[bytes]) -> Tree:
-    tree = Tree(Dialect(), apart_s=0.0)
+def tree_of(process: subprocess.Popen[bytes]) -> ProcessTree:
+    tree = ProcessTree(Dialect(), apart_s=0.0)
     root = known(process.pid)
     tree.root(root.pid, root.create_time)
 
@@ -182,7 +182,7 @@ def test_a_restarted_watcher_knows_orphans_from_its_state(runner: subprocess.Pop
     runner.wait()
     wait_for(lambda: sum(is_alive(m.pid, m.create_time) for m in members) == 2, "two living members")
 
-    seen = Tree(Dialect(), members).look()
+    seen = ProcessTree(Dialect(), members).look()
 
     assert seen is not None
     assert [process.role for process in seen.processes] == ["cypress", "browser"]
@@ -248,7 +248,7 @@ def test_a_fast_look_still_sees_who_has_ended(runner: subprocess.Popen[bytes]) -
 
 
 def test_no_event_holds_an_argument(runner: subprocess.Popen[bytes]) -> None:
-    tree = Tree(Dialect())
+    tree = ProcessTree(Dialect())
     root = known(runner.pid)
     tree.root(root.pid, root.create_time)
     seen = tree.look()
@@ -259,7 +259,7 @@ def test_no_event_holds_an_argument(runner: subprocess.Popen[bytes]) -> None:
 
 
 def test_a_tree_without_a_root_has_nothing_to_tell() -> None:
-    assert Tree(Dialect()).look() is None
+    assert ProcessTree(Dialect()).look() is None
 
 
 def test_a_runner_that_somebody_else_started_is_found_by_its_build_name(
@@ -286,7 +286,7 @@ def test_a_runner_that_somebody_else_started_is_found_by_its_build_name(
     ],
 )
 def test_our_own_programs_are_known_wherever_they_stand(command: list[str], ours: bool) -> None:
-    assert is_ours(command) is ours
+    assert is_own_program(command) is ours
 
 
 ELECTRON = ["/root/.cache/Cypress/12.17.4/Cypress/Cypress", "--no-sandbox", "--", "--run-project", "/x"]
@@ -312,7 +312,7 @@ ELECTRON = ["/root/.cache/Cypress/12.17.4/Cypress/Cypress", "--no-sandbox", "--"
     ],
 )
 def test_a_role_is_told_by_the_program_before_its_arguments(name: str, command: list[str], role: str) -> None:
-    assert Roles(Dialect()).of(name, command) == role
+    assert ProcessClassifier(Dialect()).of(name, command) == role
 
 
 def test_stopping_a_tree_leaves_nobody(runner: subprocess.Popen[bytes]) -> None:
@@ -384,7 +384,7 @@ def test_the_end_of_a_process_that_is_no_child_hints(pidfd: bool, monkeypatch: p
 
     with (
         running("sleep", "60") as process,
-        closing(ExitWatch(process.pid, known(process.pid).create_time, hint)),
+        closing(ExitWatcher(process.pid, known(process.pid).create_time, hint)),
     ):
         assert not ended.wait(0.2)
 
@@ -398,5 +398,5 @@ def test_the_end_of_a_process_that_is_no_child_hints(pidfd: bool, monkeypatch: p
 def test_the_end_of_a_process_that_has_ended_before_hints_at_once() -> None:
     ended = threading.Event()
     pid, create_time = self_identity()
-    with closing(ExitWatch(pid, create_time - 5, lambda _path: ended.set())):
+    with closing(ExitWatcher(pid, create_time - 5, lambda _path: ended.set())):
         assert ended.wait(DEADLINE_S)

@@ -13,7 +13,7 @@ import pytest
 from atvm_pipeline.core.dialect import Dialect
 from atvm_pipeline.shell.processes import process_table, tree
 from atvm_pipeline.shell.processes.process_table import identity
-from atvm_pipeline.shell.processes.tree import Newcomers, Tree
+from atvm_pipeline.shell.processes.tree import NewProcessScan, ProcessTree
 from tests.support.waiting import wait_for
 
 
@@ -39,15 +39,15 @@ def one_more(sleeper: subprocess.Popen[bytes]) -> int:
     return int(sleeper.stdout.readline())
 
 
-def tree_of(process: subprocess.Popen[bytes], *, apart_s: float = 0.0) -> Tree:
+def tree_of(process: subprocess.Popen[bytes], *, apart_s: float = 0.0) -> ProcessTree:
     root = identity(process.pid)
     assert root is not None
-    seen = Tree(Dialect(), apart_s=apart_s)
+    seen = ProcessTree(Dialect(), apart_s=apart_s)
     seen.root(root.pid, root.create_time)
     return seen
 
 
-def pids(seen: Tree) -> set[int]:
+def pids(seen: ProcessTree) -> set[int]:
     seen.look()
     return set(seen._known)
 
@@ -71,7 +71,7 @@ def test_where_nobody_says_so_no_id_was_the_last(monkeypatch: pytest.MonkeyPatch
 
 
 def test_only_who_has_begun_since_is_new(sleeper: subprocess.Popen[bytes]) -> None:
-    newcomers = Newcomers()
+    newcomers = NewProcessScan()
 
     for _ in range(2):
         assert os.getpid() in {row.pid for row in newcomers.look()}
@@ -91,8 +91,8 @@ def test_nobody_is_asked_for_while_the_last_id_stays_the_same(monkeypatch: pytes
     listed = []
     monkeypatch.setattr(process_table, "newest_pid", lambda: 7)
     monkeypatch.setattr(process_table, "pids", lambda: listed.append(1) or [])
-    newcomers = Newcomers()
-    for _ in range(1 + tree.NO_NEWS_MAX):
+    newcomers = NewProcessScan()
+    for _ in range(1 + tree.SCANS_WITHOUT_CHANGE_MAX):
         newcomers.look()
 
     assert len(listed) == 1
@@ -106,7 +106,7 @@ def test_without_a_last_id_everybody_is_listed_with_every_look(monkeypatch: pyte
     listed = []
     monkeypatch.setattr(process_table, "newest_pid", lambda: None)
     monkeypatch.setattr(process_table, "pids", lambda: listed.append(1) or [])
-    newcomers = Newcomers()
+    newcomers = NewProcessScan()
     for _ in range(3):
         newcomers.look()
 
@@ -114,7 +114,7 @@ def test_without_a_last_id_everybody_is_listed_with_every_look(monkeypatch: pyte
 
 
 def test_everybody_is_read_again_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    newcomers = Newcomers()
+    newcomers = NewProcessScan()
     newcomers.look()
     monkeypatch.setattr(process_table, "newest_pid", lambda: None)
     monkeypatch.setattr(tree, "WHOLE_EVERY_S", 0.0)
@@ -146,7 +146,7 @@ def test_who_is_adopted_while_the_table_is_read_is_a_member_with_the_next_look(
     pid = one_more(sleeper)
     real = process_table.read_row
 
-    def orphaned(one: int) -> process_table.Row | None:
+    def orphaned(one: int) -> process_table.ProcessRow | None:
         row = real(one)
         return row._replace(parent=2**30) if row is not None and one == pid else row
 
@@ -166,7 +166,7 @@ def test_who_was_there_before_the_root_was_known_is_a_member(sleeper: subprocess
     seen.look()
     root = identity(sleeper.pid)
     assert root is not None
-    again = Tree(Dialect(), [root], apart_s=0.0)
+    again = ProcessTree(Dialect(), [root], apart_s=0.0)
     again._known.clear()
     again._newcomers.look()
     again.root(root.pid, root.create_time)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from atvm_pipeline.core.errors import DataError
-from atvm_pipeline.shell.exit_codes import Refused
+from atvm_pipeline.shell.exit_codes import CommandError
 from atvm_pipeline.shell.processes.process_table import identity, is_alive
 from atvm_pipeline.shell.runner.exit_status import note_service_result
 from atvm_pipeline.shell.runner.stop import stop_runner
@@ -377,7 +377,7 @@ def test_a_refused_service_says_nothing_about_the_run(tmp_path):
 def test_a_refusal_is_raised_with_its_exit_code(tmp_path):
     paths = make_request(tmp_path, "true")
 
-    with locked(paths.runner_lock), pytest.raises(Refused) as refused:
+    with locked(paths.runner_lock), pytest.raises(CommandError) as refused:
         run_runner(paths)
 
     assert refused.value.code == 75

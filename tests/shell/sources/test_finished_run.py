@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from atvm_pipeline.shell.sources.finished_run import Finished, inspect_log, since_from
+from atvm_pipeline.shell.sources.finished_run import FinishedRun, inspect_log, since_from
 from tests.support import cypress_output as prints
 
 AGES_S = [-99_999_999_999, -1, 0, 253_402_300_799, 253_402_300_800, 2**40]
@@ -16,7 +16,7 @@ def test_a_log_of_any_year_is_judged(tmp_path: Path, modified_s: int) -> None:
     log = tmp_path / "runner.log"
     log.write_bytes(prints.encoded(prints.whole_run("redhat9.6.cy.ts")))
     os.utime(log, (0, modified_s))
-    finished = Finished(log=log, artifacts=tmp_path)
+    finished = FinishedRun(log=log, artifacts=tmp_path)
 
     run = inspect_log(finished, on_bytes=lambda _: None)
 
@@ -32,7 +32,7 @@ def test_durations_of_thousands_of_years_are_no_time_to_go_back(tmp_path: Path) 
         for line in whole.splitlines()
     ]
     log.write_text("\n".join(lines) + "\n")
-    finished = Finished(log=log, artifacts=tmp_path)
+    finished = FinishedRun(log=log, artifacts=tmp_path)
 
     run = inspect_log(finished, on_bytes=lambda _: None)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from atvm_pipeline.shell.sources.fs_events import Watch
+from atvm_pipeline.shell.sources.fs_events import FileWatcher
 from tests.support.hint_recorder import Place, has_been_told
 
 
@@ -96,7 +96,7 @@ def test_where_the_kernel_refuses_polling_takes_over_and_says_so(place: Place) -
     # No descriptor is left for inotify while the watch starts; a limit of watches or instances refuses in the same way.
     free = os.open("/dev/null", os.O_RDONLY)
     os.close(free)
-    watch = Watch(place.state, place.log, place.artifacts, place.hints)
+    watch = FileWatcher(place.state, place.log, place.artifacts, place.hints)
     resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
     try:
         watch.start()
@@ -131,7 +131,7 @@ def test_a_hint_that_raises_does_not_end_the_watching(tmp_path: Path) -> None:
         told.append(path)
         raise RuntimeError
 
-    watch = Watch(place.state, place.log, place.artifacts, hint)
+    watch = FileWatcher(place.state, place.log, place.artifacts, hint)
     watch.start()
     try:
         for name in ("a.xml", "b.xml"):
@@ -149,7 +149,7 @@ def test_a_thread_of_watchdog_that_dies_is_said_and_polling_takes_over(
     with place.watched() as watch:
         assert watch.degraded is None
         with monkeypatch.context() as broken:
-            broken.setattr(Watch, "changed", 1)
+            broken.setattr(FileWatcher, "changed", 1)
             (place.artifacts / "a.xml").write_bytes(b"x")
             place.hints.wait_until(lambda: watch.degraded is not None)
         place.hints.wait_until(lambda: has_been_told(place, place.artifacts / "late.xml"))

@@ -13,7 +13,7 @@ import pytest
 
 from atvm_pipeline.core.dialect import Dialect
 from atvm_pipeline.shell.sources import fs_events as watching, report_files as artifacts_source
-from atvm_pipeline.shell.sources.report_files import Artifacts
+from atvm_pipeline.shell.sources.report_files import ReportScanner
 from tests.support.controller import PROJECT
 from tests.support.hint_recorder import Place, has_been_told
 from tests.support.privileges import needs
@@ -208,7 +208,7 @@ def test_folders_that_are_made_and_filled_at_once_are_found_by_their_hints(
     monkeypatch.setattr(artifacts_source, "FULL_EVERY_S", 1e9)
     place.logs.mkdir()
     place.artifacts.mkdir()
-    found = Artifacts(place.artifacts, place.workdir, Dialect(), baseline={})
+    found = ReportScanner(place.artifacts, place.workdir, Dialect(), baseline={})
     assert list(found.scan()) == []
     told: set[str] = set()
     with place.watched():

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from atvm_pipeline.core.events import LogRead
-from atvm_pipeline.shell.sources.log_follower import BLOCK_BYTES
+from atvm_pipeline.shell.sources.log_follower import FOLLOW_BLOCK_BYTES
 from tests.support.controller import PROJECT
 from tests.support.log_actions import Follow, append, labels, line, no_access, replaced, rotate
 
@@ -121,13 +121,13 @@ def test_a_large_log_is_caught_up_with_in_portions(log: Path, follow: Follow) ->
     log.write_bytes((b"." * 99 + b"\n") * 20_000 + line("end"))
     tail = follow(log)
 
-    events = list(tail.read(max_bytes=BLOCK_BYTES))
+    events = list(tail.read(max_bytes=FOLLOW_BLOCK_BYTES))
 
     assert tail.behind
     assert labels(events) == []
 
     while tail.behind:
-        events += list(tail.read(max_bytes=BLOCK_BYTES))
+        events += list(tail.read(max_bytes=FOLLOW_BLOCK_BYTES))
 
     assert labels(events) == ["end"]
 

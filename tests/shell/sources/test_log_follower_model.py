@@ -12,8 +12,8 @@ from msgspec.structs import replace
 
 from atvm_pipeline.core.console.scanner import ScannerState
 from atvm_pipeline.shell.sources.log_file import LogFile
-from atvm_pipeline.shell.sources.log_follower import Tail
-from atvm_pipeline.shell.sources.log_rotation import Succession, Successor
+from atvm_pipeline.shell.sources.log_follower import LogFollower
+from atvm_pipeline.shell.sources.log_rotation import NextFile, RotationTracker
 from tests.support import descriptors
 from tests.support.log_follower.model import ACTIONS, LOSSLESS, main, play, sequence
 
@@ -72,23 +72,25 @@ def holds_always(*_args: object) -> bool:
 
 
 def forget_half_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    begin = Tail.__init__
+    begin = LogFollower.__init__
 
-    def without_tail(self: Tail, *args: object, state: ScannerState, **more: object) -> None:
+    def without_tail(self: LogFollower, *args: object, state: ScannerState, **more: object) -> None:
         begin(self, *args, state=replace(state, tail=b""), **more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Tail, "__init__", without_tail)
+    monkeypatch.setattr(LogFollower, "__init__", without_tail)
 
 
 def read_the_new_file_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    drain = Tail._drain
+    drain = LogFollower._drain
 
-    def not_where_renewed(self: Tail, file: LogFile, budget: float, *, final: bool) -> Iterator[object]:
+    def not_where_renewed(
+        self: LogFollower, file: LogFile, budget: float, *, final: bool
+    ) -> Iterator[object]:
         if self._succession.waits(file):
             return "drained"
         return (yield from drain(self, file, budget, final=final))
 
-    monkeypatch.setattr(Tail, "_drain", not_where_renewed)
+    monkeypatch.setattr(LogFollower, "_drain", not_where_renewed)
 
 
 def compare_size_only(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,33 +104,33 @@ def know_by_inode_only(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def call_everything_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    following = Succession.next
+    following = RotationTracker.next
 
-    def whole(self: Succession, current: LogFile) -> Successor | None:
+    def whole(self: RotationTracker, current: LogFile) -> NextFile | None:
         found = following(self, current)
         return found and found._replace(whole=True)
 
-    monkeypatch.setattr(Succession, "next", whole)
+    monkeypatch.setattr(RotationTracker, "next", whole)
 
 
 def begin_anew_at_a_rotation(monkeypatch: pytest.MonkeyPatch) -> None:
-    replacing = Tail._replace
+    replacing = LogFollower._replace
 
-    def fresh(self: Tail, *args: object, unread_bytes: int | None) -> Iterator[object]:
+    def fresh(self: LogFollower, *args: object, unread_bytes: int | None) -> Iterator[object]:
         yield from replacing(self, *args, unread_bytes=unread_bytes)  # type: ignore[arg-type]
         self._state = ScannerState(offset=self._state.offset)
 
-    monkeypatch.setattr(Tail, "_replace", fresh)
+    monkeypatch.setattr(LogFollower, "_replace", fresh)
 
 
 MUTANTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
-    "ignores another inode": lambda patch: patch.setattr(Succession, "waits", is_never_renewed),
+    "ignores another inode": lambda patch: patch.setattr(RotationTracker, "waits", is_never_renewed),
     "compares the size only": compare_size_only,
     "knows a file by its inode only": know_by_inode_only,
     "drops the half line at a restart": forget_half_line,
     "reads the new file before the old one is drained": read_the_new_file_first,
     "passes over the files between": lambda patch: patch.setattr(
-        Succession, "_candidates", lambda *_args: []
+        RotationTracker, "_candidates", lambda *_args: []
     ),
     "calls every succession whole": call_everything_whole,
     "begins anew at a rotation": begin_anew_at_a_rotation,

@@ -15,10 +15,10 @@ from msgspec.structs import replace
 from atvm_pipeline.cli.commands import explain
 from atvm_pipeline.core.console.scanner import Scanner
 from atvm_pipeline.core.events import LogRead, LogReplaced, RunRequested
-from atvm_pipeline.core.reducer import begin, reduce
+from atvm_pipeline.core.reducer import begin_run, reduce
 from atvm_pipeline.core.snapshot import snapshot
 from atvm_pipeline.core.state import Run
-from atvm_pipeline.shell.sources.log_follower import Tail
+from atvm_pipeline.shell.sources.log_follower import LogFollower
 from atvm_pipeline.shell.state_dir.paths import Paths
 from atvm_pipeline.shell.state_dir.reader import log_begin
 from tests.conftest import REPLAY
@@ -29,9 +29,9 @@ ROTATIONS = 12
 
 
 @contextmanager
-def followed(run: Run, log: Path) -> Iterator[Tail]:
+def followed(run: Run, log: Path) -> Iterator[LogFollower]:
     """A follower as a new process makes it."""
-    follower = Tail(
+    follower = LogFollower(
         log,
         Scanner(run.request.dialect),
         generation=run.log.generation,
@@ -74,7 +74,7 @@ def test_a_run_whose_log_is_rotated_at_any_byte_is_judged_as_if_it_had_not_been(
     assert isinstance(first, RunRequested)
     data = (REPLAY / name / "runner.log").read_bytes()
     (tmp_path / "whole.log").write_bytes(data)
-    started = begin(first).run
+    started = begin_run(first).run
     with followed(started, tmp_path / "whole.log") as tail:
         whole = fold(started, list(tail.read(final=True)))
     dice = random.Random(f"{name}/{looks}")  # noqa: S311 - to be repeated

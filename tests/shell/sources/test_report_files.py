@@ -11,8 +11,8 @@ from atvm_pipeline.core.dialect import Dialect
 from atvm_pipeline.core.events import ArtifactWritten
 from atvm_pipeline.core.junit.report import REPORT_BYTES_MAX, Report
 from atvm_pipeline.shell.sources import report_files as source
-from atvm_pipeline.shell.sources.report_claims import find_rivals
-from atvm_pipeline.shell.sources.report_files import Artifacts, list_artifacts, version_of
+from atvm_pipeline.shell.sources.report_claims import find_claims
+from atvm_pipeline.shell.sources.report_files import ReportScanner, list_artifacts, version_of
 from atvm_pipeline.shell.state_dir.records import BaselineRecord, Paths, Request, read_record, write_record
 from atvm_pipeline.shell.system.files import locked
 
@@ -37,8 +37,8 @@ def folder(tmp_path: Path) -> Path:
     return path
 
 
-def following(folder: Path, **more: object) -> Artifacts:
-    return Artifacts(folder, folder.parent, DIALECT, **{"baseline": {}, **more})  # type: ignore[arg-type]
+def following(folder: Path, **more: object) -> ReportScanner:
+    return ReportScanner(folder, folder.parent, DIALECT, **{"baseline": {}, **more})  # type: ignore[arg-type]
 
 
 def specs(events: list[ArtifactWritten]) -> list[list[str]]:
@@ -139,7 +139,7 @@ def test_after_a_restart_nothing_is_told_twice(folder: Path) -> None:
 
 def test_a_report_outside_the_working_directory_has_its_whole_path(folder: Path, tmp_path: Path) -> None:
     (folder / "a.xml").write_bytes(xml())
-    artifacts = Artifacts(folder, tmp_path / "elsewhere", DIALECT, baseline={})
+    artifacts = ReportScanner(folder, tmp_path / "elsewhere", DIALECT, baseline={})
 
     assert [event.path for event in artifacts.scan()] == [f"{folder}/a.xml"]
 
@@ -261,13 +261,13 @@ def test_a_report_that_fits_another_living_run_names_it(folder: Path, tmp_path: 
     other = other_run(tmp_path / "root", "other", folder, ran("e2e/redhat9.6.cy.ts"))
     other_run(tmp_path / "root", "dead", folder, ran("redhat9.6.cy.ts"))
     with locked(other.watcher_lock):
-        assert find_rivals(tmp_path / "root", "mine", folder)(report) == ("other",)
-        assert find_rivals(tmp_path / "root", "other", folder)(report) == ()
-        [event] = following(folder, rivals=find_rivals(tmp_path / "root", "mine", folder)).scan()
+        assert find_claims(tmp_path / "root", "mine", folder)(report) == ("other",)
+        assert find_claims(tmp_path / "root", "other", folder)(report) == ()
+        [event] = following(folder, rivals=find_claims(tmp_path / "root", "mine", folder)).scan()
 
         assert event.rivals == ("other",)
 
-    assert find_rivals(tmp_path / "root", "mine", folder)(report) == ()
+    assert find_claims(tmp_path / "root", "mine", folder)(report) == ()
 
 
 @pytest.mark.parametrize(
@@ -293,11 +293,11 @@ def test_a_run_that_cannot_have_written_it_is_no_rival(
     report = report_of(folder, "cypress/e2e/redhat9.6.cy.ts")
     other = other_run(tmp_path / "root", "other", folder, state)
     with locked(other.watcher_lock):
-        assert find_rivals(tmp_path / "root", "mine", folder)(report) == ()
+        assert find_claims(tmp_path / "root", "mine", folder)(report) == ()
 
 
 def test_a_run_with_another_artifact_folder_is_no_rival(folder: Path, tmp_path: Path) -> None:
     report = report_of(folder, "redhat9.6.cy.ts")
     other = other_run(tmp_path / "root", "other", tmp_path, ran("redhat9.6.cy.ts"))
     with locked(other.watcher_lock):
-        assert find_rivals(tmp_path / "root", "mine", folder)(report) == ()
+        assert find_claims(tmp_path / "root", "mine", folder)(report) == ()

@@ -12,7 +12,7 @@ import pytest
 
 from atvm_pipeline.core.dialect import Dialect
 from atvm_pipeline.core.events import Metadata, Settings
-from atvm_pipeline.shell.exit_codes import IN_USE, Refused
+from atvm_pipeline.shell.exit_codes import IN_USE, CommandError
 from atvm_pipeline.shell.processes.discovery import find_runner
 from atvm_pipeline.shell.start.conflicts import attach_lock, living_requests
 from atvm_pipeline.shell.start.request import StartOptions
@@ -165,7 +165,7 @@ def test_who_joins_holds_the_builds_lock_alone(other: Paths) -> None:
 def test_who_joins_while_a_start_or_cancel_is_under_way_is_refused_in_one_line(other: Paths) -> None:
     with (
         locked(other.start_lock),
-        pytest.raises(Refused, match="being started or cancelled") as refusal,
+        pytest.raises(CommandError, match="being started or cancelled") as refusal,
         attach_lock(wanted(other)),
     ):
         pytest.fail("nobody may come in")

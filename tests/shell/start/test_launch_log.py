@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from atvm_pipeline.shell.config.settings import launch_log_dir
-from atvm_pipeline.shell.exit_codes import Refused
+from atvm_pipeline.shell.exit_codes import CommandError
 from atvm_pipeline.shell.start.template import check_launch_log, run_template
 from tests.support.privileges import needs
 from tests.support.processes import BUILD
@@ -46,7 +46,7 @@ def refusal(folder: Path) -> str:
         lambda: check_launch_log(BUILD, folder),
         lambda: run_template(f"touch {folder}/ran", Path("/"), {"PATH": os.environ["PATH"]}, BUILD, folder),
     ):
-        with pytest.raises(Refused) as refused:
+        with pytest.raises(CommandError) as refused:
             attempt()
         assert refused.value.code == 73
     assert not (folder / "ran").exists()
@@ -111,7 +111,7 @@ def test_a_file_of_another_user_is_seen_by_its_owner(shared: Path, monkeypatch: 
     """The same for a test that cannot become another user: seen from a user that does not exist."""
     (shared / LOG).touch()
     monkeypatch.setattr(os, "geteuid", lambda: NOBODY - 1)
-    with pytest.raises(Refused, match="it belongs to "):
+    with pytest.raises(CommandError, match="it belongs to "):
         check_launch_log(BUILD, shared)
 
 
@@ -150,5 +150,5 @@ def test_a_user_without_a_name_is_named_by_its_number(shared: Path, monkeypatch:
     (shared / LOG).touch()
     monkeypatch.setattr(os, "geteuid", lambda: NOBODY - 1)
     monkeypatch.setattr(pwd, "getpwuid", unknown)
-    with pytest.raises(Refused, match=f"it belongs to uid {os.getuid()};"):
+    with pytest.raises(CommandError, match=f"it belongs to uid {os.getuid()};"):
         check_launch_log(BUILD, shared)

@@ -44,7 +44,7 @@ def test_a_tree_that_cannot_be_listed_completely_says_nothing(
     assert find_specs(tmp_path / "nowhere", ["**"]) is None
 
     make(tmp_path, "a.cy.ts", "b/c.cy.ts")
-    monkeypatch.setattr(spec_files, "FILES_MAX", 4)
+    monkeypatch.setattr(spec_files, "SPEC_FILES_MAX", 4)
     assert find_specs(tmp_path, ["*.cy.ts"]) == ("a.cy.ts",)
-    monkeypatch.setattr(spec_files, "FILES_MAX", 3)
+    monkeypatch.setattr(spec_files, "SPEC_FILES_MAX", 3)
     assert find_specs(tmp_path, ["*.cy.ts"]) is None

@@ -11,7 +11,7 @@ from atvm_pipeline.core.codec import decode_event, encode_state
 from atvm_pipeline.core.messages.outbox import EXPIRES_S
 from atvm_pipeline.core.reducer import replay
 from atvm_pipeline.core.snapshot import state_file
-from atvm_pipeline.shell.state_dir.archive import archive
+from atvm_pipeline.shell.state_dir.archive import archive_run
 from atvm_pipeline.shell.state_dir.records import Paths, Request, write_record
 from atvm_pipeline.shell.system.files import make_folder
 
@@ -52,7 +52,7 @@ def archived(paths: Paths) -> list[str]:
 def test_only_the_newest_runs_are_kept(paths: Paths) -> None:
     for hour in range(5):
         lay(paths, hour)
-        assert archive(paths, 3) is None
+        assert archive_run(paths, 3) is None
 
     assert archived(paths) == ["02", "03", "04"]
     assert not paths.folder.exists()
@@ -60,10 +60,10 @@ def test_only_the_newest_runs_are_kept(paths: Paths) -> None:
 
 def test_a_run_with_a_message_that_can_be_resent_is_named_in_one_line_and_kept(paths: Paths) -> None:
     lay(paths, 0, WAITS)
-    notice = archive(paths, 2)
+    notice = archive_run(paths, 2)
     for hour in range(1, 5):
         lay(paths, hour)
-        archive(paths, 2)
+        archive_run(paths, 2)
     first = paths.archive / "2026-11-24T00:00:00Z"
 
     assert archived(paths) == ["00", "03", "04"]
@@ -75,11 +75,11 @@ def test_a_run_with_a_message_that_can_be_resent_is_named_in_one_line_and_kept(p
 
 def test_a_message_that_would_have_expired_keeps_no_run(paths: Paths) -> None:
     lay(paths, 0, WAITS)
-    archive(paths, 1)
+    archive_run(paths, 1)
     old = time.time() - EXPIRES_S - 60
     os.utime(paths.archive / "2026-11-24T00:00:00Z" / "state.json", (old, old))
     lay(paths, 1)
-    archive(paths, 1)
+    archive_run(paths, 1)
 
     assert archived(paths) == ["01"]
 
@@ -87,13 +87,13 @@ def test_a_message_that_would_have_expired_keeps_no_run(paths: Paths) -> None:
 @pytest.mark.parametrize("state", [b"", b"{", None])
 def test_an_archive_that_cannot_be_read_is_not_kept_for_ever(state: bytes | None, paths: Paths) -> None:
     lay(paths, 0, WAITS)
-    archive(paths, 1)
+    archive_run(paths, 1)
     place = paths.archive / "2026-11-24T00:00:00Z" / "state.json"
     place.unlink()
     if state is not None:
         place.write_bytes(state)
     lay(paths, 1)
-    archive(paths, 1)
+    archive_run(paths, 1)
 
     assert archived(paths) == ["01"]
 
@@ -101,7 +101,7 @@ def test_an_archive_that_cannot_be_read_is_not_kept_for_ever(state: bytes | None
 def test_two_runs_of_one_second_have_a_folder_each(paths: Paths) -> None:
     for _ in range(3):
         lay(paths, 0)
-        archive(paths, 5)
+        archive_run(paths, 5)
 
     assert sorted(folder.name for folder in paths.archive.iterdir()) == [
         "2026-11-24T00:00:00Z",
@@ -114,7 +114,7 @@ def test_a_history_that_cannot_be_read_is_said_and_moved_aside_whole(paths: Path
     lay(paths, 0)
     paths.state.unlink()
     paths.journal.write_bytes(b"".join([*LINES[:3], b"\0\n", *LINES[4:]]))
-    notice = archive(paths, 5)
+    notice = archive_run(paths, 5)
 
     assert notice is not None
     assert "cannot be read" in notice
@@ -125,6 +125,6 @@ def test_a_folder_without_a_request_is_moved_aside_too(paths: Paths) -> None:
     make_folder(paths.folder)
     (paths.folder / "note").write_text("x")
 
-    assert archive(paths, 5) is None
+    assert archive_run(paths, 5) is None
     assert (paths.archive / "unknown" / "note").is_file()
-    assert archive(paths, 5) is None
+    assert archive_run(paths, 5) is None

@@ -10,7 +10,7 @@ import pytest
 
 from atvm_pipeline.shell.state_dir import retention
 from atvm_pipeline.shell.state_dir.records import Paths
-from atvm_pipeline.shell.state_dir.retention import kept, prune_builds
+from atvm_pipeline.shell.state_dir.retention import disk_usage, prune_builds
 from atvm_pipeline.shell.system.files import locked
 
 STATE = {
@@ -151,12 +151,12 @@ def test_who_opened_a_lock_just_before_it_was_deleted_takes_the_new_one(
 
 def test_the_size_is_that_of_all_builds_and_archives_on_the_disk(tmp_path: Path) -> None:
     paths = build(tmp_path, "b", 1000)
-    before = kept(tmp_path)
+    before = disk_usage(tmp_path)
     (paths.archive / "earlier" / "runner.log").write_bytes(b"x" * 10 * 2**20)
     os.truncate(paths.folder / "state.json", 2**40)
     os.mkfifo(paths.folder / "fifo")
     (paths.folder / "loop").symlink_to(tmp_path)
-    after = kept(tmp_path)
+    after = disk_usage(tmp_path)
 
     assert (after.builds, after.whole) == (1, True)
     assert 10 * 2**20 <= after.size - before.size < 11 * 2**20
@@ -169,8 +169,8 @@ def test_a_state_root_with_too_many_names_is_measured_in_part_and_says_so(
     for number in range(9):
         build(tmp_path, f"b{number}", 1000)
 
-    assert not kept(tmp_path).whole
-    assert kept(tmp_path / "none") == (0, 0, True)
+    assert not disk_usage(tmp_path).whole
+    assert disk_usage(tmp_path / "none") == (0, 0, True)
 
 
 @pytest.mark.parametrize("survived", range(3))

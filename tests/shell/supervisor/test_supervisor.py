@@ -11,7 +11,7 @@ import pytest
 
 from atvm_pipeline.core.errors import ConfigError
 from atvm_pipeline.shell.config import settings
-from atvm_pipeline.shell.exit_codes import Refused
+from atvm_pipeline.shell.exit_codes import CommandError
 from atvm_pipeline.shell.processes.process_table import is_alive, read_row, self_identity
 from atvm_pipeline.shell.runner.stop import stop_runner
 from atvm_pipeline.shell.state_dir.records import RunnerRecord, WatcherRecord, read_record, write_record
@@ -298,7 +298,7 @@ def test_auto_is_local_where_systemd_is_not_pid_1(tmp_path, systemctl, monkeypat
 
     assert choose("auto").name == "local"
     assert choose("local").name == "local"
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(CommandError) as refused:
         choose("systemd")
     assert refused.value.code == 69
 

@@ -20,7 +20,7 @@ from atvm_pipeline.core.events import (
 )
 from atvm_pipeline.core.facts import Counts
 from atvm_pipeline.core.junit.report import Report, ReportedSpec
-from atvm_pipeline.core.reducer import begin
+from atvm_pipeline.core.reducer import begin_run
 from atvm_pipeline.core.state import Run
 from atvm_pipeline.shell.state_dir.paths import Paths
 from atvm_pipeline.shell.state_dir.store import Store
@@ -83,7 +83,7 @@ def loop(tmp_path: Path) -> Iterator[Loop]:
     )
     with Store(paths, 0) as store:
         store.append([request])
-        yield Loop(begin(request).run, store, sent, on_save=lambda _snapshot: None)
+        yield Loop(begin_run(request).run, store, sent, on_save=lambda _snapshot: None)
 
 
 def sent(effect: PostMessage, _deadline: object) -> DeliverySettled:

@@ -16,7 +16,7 @@ from atvm_pipeline.shell.state_dir.records import Paths
 from atvm_pipeline.shell.state_dir.store import Store
 from atvm_pipeline.shell.system import clock
 from atvm_pipeline.shell.watcher import retry
-from atvm_pipeline.shell.watcher.retry import PASSING, does_not_pass, insist
+from atvm_pipeline.shell.watcher.retry import PASSING, is_permanent, retry_io
 from tests.campaign import disk
 from tests.support.controller import PROJECT
 from tests.support.mattermost_server import MattermostModel
@@ -134,12 +134,12 @@ class Tries:
         return "done"
 
     def insist(self) -> str:
-        return insist(
+        return retry_io(
             self.attempt,
             "write it",
             on_round=self.count,
             on_refused=self.refused.append,
-            gives_up=does_not_pass,
+            gives_up=is_permanent,
         )
 
     def count(self) -> None:

@@ -17,7 +17,7 @@ from atvm_pipeline.core.events import (
     RunRequested,
     Settings,
 )
-from atvm_pipeline.core.reducer import begin
+from atvm_pipeline.core.reducer import begin_run
 from atvm_pipeline.core.snapshot import StateFile
 from atvm_pipeline.core.state import Run
 from atvm_pipeline.shell.delivery import sender
@@ -78,7 +78,7 @@ def started(
     )
     with Noted(paths, steps) as store:
         store.append([request])
-        loop = Loop(begin(request).run, store, deliver, on_save=lambda _snapshot: None, spawn=spawn)
+        loop = Loop(begin_run(request).run, store, deliver, on_save=lambda _snapshot: None, spawn=spawn)
         loop.feed([RunnerStarted(at=at, pid=1, create_time=1.0)])
         steps.clear()
         yield loop

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from atvm_pipeline.core.events import Event, RunnerStarted, RunnerVanished, RunRequested
-from atvm_pipeline.core.reducer import begin, reduce
+from atvm_pipeline.core.reducer import begin_run, reduce
 from atvm_pipeline.shell.sources.collector import VANISH_LOOKS, Sources
 from atvm_pipeline.shell.state_dir.records import MarkerRecord, Paths, Request, write_record
 from atvm_pipeline.shell.system.clock import boot_id
@@ -39,7 +39,7 @@ class World:
             artifacts_dir=str(folder / "cmcReporter"),
             boot_id=boot,
         )
-        run = begin(RunRequested(seq=1, at=NOW, log_path=request.log_path, **self.named)).run
+        run = begin_run(RunRequested(seq=1, at=NOW, log_path=request.log_path, **self.named)).run
         if started:
             run = reduce(run, RunnerStarted(seq=2, at=NOW, pid=GONE_PID, create_time=1.0, boot_id=boot)).run
         self.sources = Sources(self.paths, request, run, lambda _path: None)

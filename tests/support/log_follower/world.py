@@ -11,9 +11,9 @@ import msgspec
 from msgspec.structs import replace
 
 from atvm_pipeline.core.events import LogReplaced, RunRequested
-from atvm_pipeline.core.reducer import begin, reduce
+from atvm_pipeline.core.reducer import begin_run, reduce
 from atvm_pipeline.shell.sources import log_follower as product
-from atvm_pipeline.shell.sources.log_follower import Tail
+from atvm_pipeline.shell.sources.log_follower import LogFollower
 from tests.support.log_follower.files import NOBODY, SCANNER, VERBOSE, Files, Journal, Told
 from tests.support.log_follower.parts import Part, brief, joined, labels_of
 
@@ -25,7 +25,7 @@ class World(Files):
         super().__init__(folder)
         self.forbidden = False
         self.restart_always = restart_always
-        self.run = begin(
+        self.run = begin_run(
             RunRequested(seq=1, at=now(), build_name=None, run_id="r", log_path=str(self.log))
         ).run
         self.events: list[Told] = []
@@ -40,10 +40,10 @@ class World(Files):
 
     # --- the follower ---
 
-    def follower(self) -> Tail:
+    def follower(self) -> LogFollower:
         """A follower as a new process makes it: from the folded events, which went through their bytes."""
         log = self.run.log
-        return Tail(
+        return LogFollower(
             self.log,
             SCANNER,
             generation=log.generation,

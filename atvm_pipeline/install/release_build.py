@@ -10,7 +10,7 @@ from .layout import CANNOT_WRITE, UNAVAILABLE, Places, Problem, shown
 from .release_content import RECORD, Release, Source, read_release, releases_in
 from .run_program import run
 
-IMPORTS = "import msgspec, psutil, urllib3, watchdog; from atvm_pipeline.cli import main; from atvm_pipeline.cli.commands import watch; from atvm_pipeline.shell.delivery import http"
+IMPORTS = "import bracex, msgspec, psutil, urllib3, watchdog, wcmatch.glob; from atvm_pipeline.cli import main; from atvm_pipeline.cli.commands import watch; from atvm_pipeline.shell.delivery import http"
 WORKS_LIMIT_S = 60.0
 
 

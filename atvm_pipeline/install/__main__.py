@@ -6,6 +6,6 @@ from pathlib import Path
 # The folder itself was put there; the project takes its place, so that the package has its own name.
 sys.path[0] = str(Path(__file__).resolve().parents[2])
 
-from .cli import main  # noqa: E402 - only importable now
+from atvm_pipeline.install.cli import main  # noqa: E402 - only importable now
 
 sys.exit(main(sys.argv[1:]))

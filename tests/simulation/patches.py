@@ -69,7 +69,7 @@ def simulated(
     def send_once(effect: Any, perform: sender.Deliver) -> Any:
         return perform(effect, sender.deadline_of(effect))
 
-    def tell_apart(*args: Any, **more: Any) -> None:
+    def alert_later(*args: Any, **more: Any) -> None:
         world.after(0.5, lambda: alerts.send_alert(*args, **more, patience_s=0), watcher.owner)
 
     def listen(started: Loop) -> None:
@@ -79,7 +79,7 @@ def simulated(
         *((clock, name, getattr(world, name)) for name in ("now", "monotonic", "sleep", "boot_id")),
         (clock, "utc_offset_s", lambda: 0),
         (os, "urandom", lambda size: next(names).to_bytes(size, "big")),
-        (loop, "POLL_S", poll_s),
+        (loop, "LOOP_POLL_S", poll_s),
         *((module, "log", world.tell) for module in (retry, store, alerts, service)),
         (alerts, "send_once", send_once),
         (http, "send", send),
@@ -87,12 +87,12 @@ def simulated(
             (process_table, name, getattr(outside.table, name))
             for name in ("read_row", "pids", "newest_pid", "command_line")
         ),
-        (collector, "ExitWatch", outside.table.wait_for_exit),
+        (collector, "ExitWatcher", outside.table.wait_for_exit),
         (service, "Loop", partial(Loop, inbox=watcher.inbox, spawn=spawn)),
-        (service, "Watch", watcher.watch),
+        (service, "FileWatcher", watcher.watch),
         (service, "_stop_on_signals", listen),
         (service, "self_identity", lambda: (WATCHER + watcher.number, 1.0)),
-        (service, "tell_apart", tell_apart),
+        (service, "send_alert_in_background", alert_later),
     ]
     kept = [(place, name, getattr(place, name)) for place, name, _ in places]
     try:

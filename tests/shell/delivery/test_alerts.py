@@ -172,8 +172,8 @@ def test_hold_is_taken_from_the_setting_where_the_request_is_gone(server, monkey
 
 
 def test_an_alert_gives_up_after_its_time(tmp_path, monkeypatch):
-    monkeypatch.setattr(alerting, "FIRST_DELAY_S", 0.01)
-    monkeypatch.setattr(alerting, "LAST_DELAY_S", 0.05)
+    monkeypatch.setattr(alerting, "ALERT_FIRST_DELAY_S", 0.01)
+    monkeypatch.setattr(alerting, "ALERT_LAST_DELAY_S", 0.05)
     request = read_record(make_request(tmp_path, "true", alert_channel="a").request, Request)
     environ = {"MATTERMOST_ATVM_WEBHOOK": "http://127.0.0.1:9/hooks/abc"}
     began = time.monotonic()

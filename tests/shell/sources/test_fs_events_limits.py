@@ -31,14 +31,14 @@ import sys
 from pathlib import Path
 from atvm_pipeline.core.dialect import Dialect
 from atvm_pipeline.shell.sources import report_files as artifacts_source, fs_events as watching
-from atvm_pipeline.shell.sources.report_files import Artifacts
-from atvm_pipeline.shell.sources.fs_events import Watch
+from atvm_pipeline.shell.sources.report_files import ReportScanner
+from atvm_pipeline.shell.sources.fs_events import FileWatcher
 from tests.support.controller import PROJECT
 def say(text):
     # Hints come from several threads: a line is written at once, or two become one.
     os.write(1, f"{text}\\n".encode())
 root = Path(sys.argv[1])
-watch = Watch(root / "state" / "build", root / "logs" / "runner.log", root / "work" / "cmcReporter",
+watch = FileWatcher(root / "state" / "build", root / "logs" / "runner.log", root / "work" / "cmcReporter",
               lambda path: say(str(path)))
 watch.start()
 say(f"degraded: {watch.degraded}")

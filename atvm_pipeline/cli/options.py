@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
-from atvm_pipeline.shell.config.environment import is_text
+from atvm_pipeline.shell.config.runner_env import is_text
 from atvm_pipeline.shell.exit_codes import BAD_CONFIG, USAGE, CommandError
 from atvm_pipeline.shell.system.files import user_name
 from atvm_pipeline.shell.system.log import log

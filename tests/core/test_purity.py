@@ -30,7 +30,7 @@ CLOCK_OR_CHANCE = {"now", "utcnow", "today", "time", "monotonic", "random", "ura
 DOORS = {"open", "print", "input", "exec", "eval", "__import__"}
 HEAVY = {
     "watchdog": "shell/sources/fs_events.py",
-    "psutil": "shell/processes/discovery.py shell/runner/stop.py",
+    "psutil": "shell/processes/discovery.py shell/processes/stopping.py",
     "urllib3": "shell/delivery/http.py",
     "subprocess": "shell/system/subprocesses.py",
     "wcmatch": "core/preflight/globs.py",

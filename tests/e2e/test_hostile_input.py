@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from atvm_pipeline.core.errors import ConfigError
-from atvm_pipeline.shell.config.environment import read_env_file
+from atvm_pipeline.shell.config.env_file import read_env_file
 from atvm_pipeline.shell.system.files import Unreadable, read_small
 from tests.support import cypress_output as prints
 from tests.support.controller import Controller

@@ -5,13 +5,9 @@ gives a Reason if it holds; which phase follows is the table's word.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 from atvm_pipeline.core import timeouts
-from atvm_pipeline.core.events import RunnerExited
 from atvm_pipeline.core.hosts.host_names import hosts_in_label
-from atvm_pipeline.core.phases import Phase
-from atvm_pipeline.core.results import SubRunResult
 from atvm_pipeline.core.sentences import (
     and_form,
     and_text,
@@ -20,23 +16,22 @@ from atvm_pipeline.core.sentences import (
     log_evidence,
     make_reason,
 )
-from atvm_pipeline.core.state import Evidence, Reason, Run
+from atvm_pipeline.core.state import Reason, Run
 from atvm_pipeline.core.subruns.children import current_child
 from atvm_pipeline.core.text import join_names
 from atvm_pipeline.core.transitions import RUN_VERDICTS
 
-from .exit_meaning import CRASHES, SHELL_SIGNAL_BASE, SIGNAL_NAMES, code_text
+from .exit_meaning import code_text
 from .failed_subruns import reason_of_subruns
 from .log_quotes import and_last_lines, and_nothing_read
 from .quiet_log import log_kind, part_unread, proof_by_reports, quiet_failure, quiet_unproven
+from .run_context import RunContext, has_unfinished
+from .run_end import ended_externally, exit_evidence, run_exit
 from .subrun_context import (
-    SubRunContext,
     hosts_not_begun,
     hosts_without_spec,
     reason_of,
-    result_of,
     run_ledger,
-    subrun_context,
 )
 from .subrun_verdict import (
     Decision,
@@ -45,46 +40,12 @@ from .subrun_verdict import (
     subrun_failure,
     subrun_missing,
     subrun_unread,
-    unfinished,
 )
 
-OUTSIDE_RESULTS = frozenset({"signal", "core-dump", "watchdog", "timeout"})
-"""systemd service results that mean an end from outside (systemd.exec(5), $SERVICE_RESULT)."""
-
-STOP_MARKER: Evidence = {"kind": "marker", "path": "stop.json"}
 MISSING_CODES = next(row.codes for row in RUN_VERDICTS if row.condition == "missing")
 """A failed sub-run with another code meets the row "failure"."""
 RUN_EVIDENCE_MAX = 20
 """Places in the log that show that a run passed; each sub-run has its own besides."""
-
-
-class RunContext(NamedTuple):
-    """A run with its sub-runs: judged ones as they were judged, the others as they look now."""
-
-    run: Run
-    cases: tuple[SubRunContext | None, ...]
-    """None for a sub-run that was judged."""
-    results: tuple[SubRunResult, ...]
-
-
-def run_context(run: Run) -> RunContext:
-    """Derive everything about a run's sub-runs."""
-    cases = tuple(
-        None if subrun.result is not None else subrun_context(run, subrun) for subrun in run.subruns
-    )
-    results = tuple(
-        subrun.result or result_now(subrun_context(run, subrun) if case is None else case)
-        for subrun, case in zip(run.subruns, cases, strict=True)
-    )
-    return RunContext(run, cases, results)
-
-
-def result_now(case: SubRunContext) -> SubRunResult:
-    """A sub-run that was not judged yet, as a user reads it while it goes on."""
-    failing = subrun_failure(case)
-    phase = Phase.RUNNING if case.subrun.children else Phase.PENDING
-    going_on = make_reason("running" if phase is Phase.RUNNING else "pending")
-    return result_of(case, phase, failing or going_on, failing=failing is not None)
 
 
 def judge_run(case: RunContext) -> Decision:
@@ -116,71 +77,6 @@ def run_limit(case: RunContext) -> Reason | None:
     return timeouts.limit_passed(case.run)
 
 
-def ended_externally(case: RunContext) -> Reason | None:
-    """The runner was ended from outside, or is gone without a record while something is unfinished."""
-    run = case.run
-    if run.exit is not None:
-        return _outside_exit(case, run.exit)
-    if run.vanished is None:
-        return None
-    at: list[Evidence] = [{"kind": "process", "pid": run.runner.pid if run.runner is not None else None}]
-    at += log_evidence(run, run.log.end)
-    if run.vanished.stop_requested:
-        # As with an exit record: the request ended the runner, whatever it still had to do.
-        return make_reason("runner-stopped", [*at, STOP_MARKER])
-    if not (_unfinished(case) or hosts_not_begun(run, case.results)):
-        return None
-    if run.vanished.rebooted:
-        return make_reason("host-rebooted", at)
-    return and_last_lines(run, make_reason("runner-vanished", at))
-
-
-def _outside_exit(case: RunContext, exit_: RunnerExited) -> Reason | None:
-    record = exit_evidence(exit_)
-    if exit_.stop_requested:
-        return make_reason("runner-stopped", [*record, STOP_MARKER])
-    if exit_.service_result == "oom-kill":
-        return make_reason("out-of-memory", record)
-    if exit_.signal is not None:
-        return _signalled(record, exit_.signal, f"signal {exit_.signal}")
-    if exit_.service_result in OUTSIDE_RESULTS:
-        return make_reason("runner-signalled", record, detail=f"systemd ({exit_.service_result})")
-    code = exit_.exit_code
-    number = code - SHELL_SIGNAL_BASE if code is not None else 0
-    incomplete = _unfinished(case) or bool(hosts_not_begun(case.run, case.results))
-    if number in SIGNAL_NAMES and incomplete and _failing_tests(case) % 256 != code:
-        # The count of failing tests, cut to 8 bits, is an exit code too.
-        detail = (
-            f"{SIGNAL_NAMES[number]} (exit code {code}, as a shell reports it, before everything had run)"
-        )
-        return and_last_lines(case.run, make_reason("runner-signalled", record, detail=detail))
-    return None
-
-
-def _signalled(record: list[Evidence], signal: str, detail: str) -> Reason:
-    """Say that a signal ended the runner; one that a program brings on itself came from inside."""
-    if signal in CRASHES:
-        return Reason(
-            code="runner-signalled", text=f"The runner crashed with {detail}.", evidence=tuple(record)
-        )
-    return make_reason("runner-signalled", record, detail=detail)
-
-
-def exit_evidence(exit_: RunnerExited) -> list[Evidence]:
-    """Evidence: the exit record."""
-    return [
-        {"kind": "exit", "path": "runner-exit.json", "exit_code": exit_.exit_code, "signal": exit_.signal}
-    ]
-
-
-def _failing_tests(case: RunContext) -> int:
-    return sum(spec.failing for result in case.results for spec in result.specs)
-
-
-def _unfinished(case: RunContext) -> bool:
-    return any(found is not None and unfinished(found) is not None for found in case.cases)
-
-
 def run_failure(case: RunContext) -> Reason | None:
     """A failure is certain in a sub-run, or a line in front of all of them reports one."""
     # A code of a later release is in no table, and a failure must not get lost for that.
@@ -203,7 +99,7 @@ def log_truncated(case: RunContext) -> Reason | None:
     if exit_ is None or not exit_.assumed:
         return None
     began = any(subrun.children for subrun in case.run.subruns)
-    if began and not (_unfinished(case) or _cut_summary(case.run)):
+    if began and not (has_unfinished(case) or _cut_summary(case.run)):
         return None
     detail = "the log stops before the end of Cypress's summary, and how the runner ended is not known"
     return and_last_lines(
@@ -307,25 +203,6 @@ def _wrong_hosts(case: RunContext) -> Reason | None:
         "wrong-hosts", log_evidence(run, run.log.end), ran=hosts_named(list(others)), hosts=hosts_named(idle)
     )
     return and_form(found, run.request, idle)
-
-
-def run_exit(case: RunContext) -> Reason | None:
-    """The runner's exit code is not 0, or systemd says that it failed."""
-    exit_ = case.run.exit
-    if exit_ is None:
-        return None
-    code: object = exit_.exit_code
-    if code is None and exit_.service_result not in (None, "success"):
-        code = f"unknown ({exit_.service_result})"
-    if not code:
-        return None
-    passed = any(result.ledger.passed for result in case.results)
-    ran = "though everything that ran had passed" if passed else "before anything of Cypress had run"
-    if log_kind(case.run) is not None:
-        ran = "and the log does not show how its specs ended"
-    found = make_reason("runner-failed", exit_evidence(exit_), exit=code_text(code), ran=ran)
-    last = max((child.offset for subrun in case.run.subruns for child in subrun.children), default=0)
-    return and_last_lines(case.run, found, last)
 
 
 def run_unproven(case: RunContext) -> Reason | None:

@@ -13,7 +13,7 @@ from atvm_pipeline.core.errors import ConfigError
 from atvm_pipeline.core.phases import TERMINAL_PHASES
 
 from . import credentials
-from .environment import read_env_file
+from .env_file import read_env_file
 
 if TYPE_CHECKING:
     from atvm_pipeline.core.events import Metadata, Settings

@@ -14,7 +14,7 @@ from pathlib import Path
 from atvm_pipeline.core.dialect import Dialect
 from atvm_pipeline.core.errors import DataError
 from atvm_pipeline.core.events import Process
-from atvm_pipeline.shell.config.environment import without_secrets
+from atvm_pipeline.shell.config.runner_env import without_secrets
 from atvm_pipeline.shell.exit_codes import IN_USE, UNAVAILABLE, CommandError
 from atvm_pipeline.shell.processes.process_table import is_alive, self_identity
 from atvm_pipeline.shell.processes.tree import ProcessTree

@@ -33,6 +33,7 @@ from watchdog.observers.polling import PollingObserver
 
 from atvm_pipeline.shell.system import clock
 from atvm_pipeline.shell.system.log import log
+from atvm_pipeline.shell.system.mounts import file_system_of
 
 if TYPE_CHECKING:
     from watchdog.observers.api import BaseObserver, ObservedWatch
@@ -219,7 +220,7 @@ class FileWatcher:
 
     def _schedule(self, key: tuple[str, bool], inode: int) -> bool:
         folder, recursive = key
-        kind = _file_system(folder)
+        kind = file_system_of(folder)
         remote = kind.startswith(REMOTE)
         if remote:
             self.degraded = f"{folder} lies on {kind}, where not every change is told"
@@ -349,24 +350,3 @@ def _pair_nothing() -> None:
     for module, name in PAIRING:
         with contextlib.suppress(ImportError, AttributeError):
             getattr(importlib.import_module(f"watchdog.observers.{module}"), name).delay = 0.0
-
-
-def _file_system(folder: str) -> str:
-    """The kind of file system that `folder` lies on, "" if unknown."""
-    kind, longest = "", -1
-    real = f"{os.path.realpath(folder)}/"
-    try:
-        mounts = (
-            Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape").splitlines()
-        )
-    except OSError:
-        return ""
-    for line in mounts:
-        left, _, right = line.partition(" - ")
-        fields = left.split()
-        if len(fields) < 5 or not right:  # noqa: PLR2004 - the fifth field is the mount point, proc(5)
-            continue
-        place = fields[4].replace("\\040", " ").rstrip("/") + "/"
-        if real.startswith(place) and len(place) >= longest:
-            kind, longest = right.split(" ", 1)[0], len(place)
-    return kind

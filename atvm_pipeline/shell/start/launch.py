@@ -11,7 +11,7 @@ from atvm_pipeline.core.events import Process
 from atvm_pipeline.core.phases import TERMINAL_PHASES
 from atvm_pipeline.core.text import join_names as listed
 from atvm_pipeline.shell.config import settings as env
-from atvm_pipeline.shell.config.environment import left_out, runner_environment
+from atvm_pipeline.shell.config.runner_env import left_out, runner_environment
 from atvm_pipeline.shell.exit_codes import TEMPLATE_FAILED, UNAVAILABLE, CommandError
 from atvm_pipeline.shell.processes.process_table import output_of
 from atvm_pipeline.shell.sources.report_files import list_artifacts

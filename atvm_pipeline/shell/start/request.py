@@ -12,7 +12,7 @@ from atvm_pipeline.core.errors import ConfigError
 from atvm_pipeline.core.events import Metadata, Settings
 from atvm_pipeline.core.preflight.checks import CONFIG_FILE_OPTIONS, option_values
 from atvm_pipeline.shell.config import settings as env
-from atvm_pipeline.shell.config.environment import runner_environment
+from atvm_pipeline.shell.config.runner_env import runner_environment
 from atvm_pipeline.shell.state_dir.records import Paths, Request
 from atvm_pipeline.shell.supervisor import Supervisor, release
 from atvm_pipeline.shell.system import clock

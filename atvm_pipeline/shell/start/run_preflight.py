@@ -20,8 +20,8 @@ from atvm_pipeline.core.preflight.runner_command import (
 )
 from atvm_pipeline.core.preflight.spec_pattern import read_spec_pattern
 from atvm_pipeline.core.state import SPECS_MAX
-from atvm_pipeline.shell.config.environment import is_text
 from atvm_pipeline.shell.config.inventory_file import load_inventory
+from atvm_pipeline.shell.config.runner_env import is_text
 from atvm_pipeline.shell.exit_codes import PREFLIGHT_MISMATCH, CommandError
 from atvm_pipeline.shell.system.files import read_small
 from atvm_pipeline.shell.system.log import log

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from atvm_pipeline.shell.config.environment import without_secrets
+from atvm_pipeline.shell.config.runner_env import without_secrets
 from atvm_pipeline.shell.state_dir.records import Paths
 from atvm_pipeline.shell.system.files import is_locked
 from atvm_pipeline.shell.system.subprocesses import Started, start_detached

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from atvm_pipeline.core.errors import ConfigError
 from atvm_pipeline.shell.config import credentials, settings
-from atvm_pipeline.shell.config.environment import read_env_file
+from atvm_pipeline.shell.config.env_file import read_env_file
 from atvm_pipeline.shell.state_dir.records import Paths
 from atvm_pipeline.shell.system.subprocesses import systemctl
 

@@ -12,7 +12,7 @@ from atvm_pipeline.cli.options import checked_build_name
 from atvm_pipeline.core.errors import ConfigError
 from atvm_pipeline.core.hosts.host_names import valid_build_name
 from atvm_pipeline.shell.config import settings
-from atvm_pipeline.shell.config.environment import read_env_file
+from atvm_pipeline.shell.config.env_file import read_env_file
 from atvm_pipeline.shell.delivery.webhook import Webhook
 from atvm_pipeline.shell.exit_codes import CommandError
 from tests.fuzz import checks, scratch

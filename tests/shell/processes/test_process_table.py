@@ -19,8 +19,8 @@ from atvm_pipeline.shell.processes.discovery import find_runner
 from atvm_pipeline.shell.processes.exit_watch import ExitWatcher
 from atvm_pipeline.shell.processes.process_table import identity, is_alive, self_identity
 from atvm_pipeline.shell.processes.roles import ProcessClassifier, is_own_program
+from atvm_pipeline.shell.processes.stopping import stop_tree
 from atvm_pipeline.shell.processes.tree import STUCK_LOOKS, ProcessTree
-from atvm_pipeline.shell.runner.stop import stop_tree
 from tests.support.waiting import DEADLINE_S, wait_for
 
 SLEEP = "import time; time.sleep(60)"

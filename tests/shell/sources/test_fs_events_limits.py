@@ -14,6 +14,7 @@ import pytest
 from atvm_pipeline.core.dialect import Dialect
 from atvm_pipeline.shell.sources import fs_events as watching, report_files as artifacts_source
 from atvm_pipeline.shell.sources.report_files import ReportScanner
+from atvm_pipeline.shell.system.mounts import file_system_of
 from tests.support.controller import PROJECT
 from tests.support.hint_recorder import Place, has_been_told
 from tests.support.privileges import needs
@@ -189,7 +190,7 @@ def test_a_file_system_that_tells_nothing_is_polled(place: Place, monkeypatch: p
     """No such file system can be mounted here: this one is declared to be one, and inotify may not be asked at all."""
     place.logs.mkdir()
     place.artifacts.mkdir()
-    kind = watching._file_system(str(place.artifacts))
+    kind = file_system_of(str(place.artifacts))
     monkeypatch.setattr(watching, "REMOTE", (kind,))
     with place.watched() as watch:
         assert watch.degraded is not None

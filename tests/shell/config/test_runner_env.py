@@ -4,11 +4,10 @@ import pytest
 from hypothesis import given, strategies as st
 
 from atvm_pipeline.core.errors import ConfigError
-from atvm_pipeline.shell.config.environment import (
-    ENV_FILE_BYTES_MAX,
+from atvm_pipeline.shell.config.env_file import ENV_FILE_BYTES_MAX, read_env_file
+from atvm_pipeline.shell.config.runner_env import (
     check_settings,
     left_out,
-    read_env_file,
     runner_environment,
     secrets_from,
     without_secrets,

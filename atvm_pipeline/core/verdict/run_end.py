@@ -1,0 +1,102 @@
+"""How the end of the runner decides a run: its exit code or signal, systemd's result, or that it vanished."""
+
+from atvm_pipeline.core.events import RunnerExited
+from atvm_pipeline.core.sentences import (
+    log_evidence,
+    make_reason,
+)
+from atvm_pipeline.core.state import Evidence, Reason
+
+from .exit_meaning import CRASHES, SHELL_SIGNAL_BASE, SIGNAL_NAMES, code_text
+from .log_quotes import and_last_lines
+from .quiet_log import log_kind
+from .run_context import RunContext, has_unfinished
+from .subrun_context import (
+    hosts_not_begun,
+)
+
+OUTSIDE_RESULTS = frozenset({"signal", "core-dump", "watchdog", "timeout"})
+"""systemd service results that mean an end from outside (systemd.exec(5), $SERVICE_RESULT)."""
+
+
+STOP_MARKER: Evidence = {"kind": "marker", "path": "stop.json"}
+
+
+def ended_externally(case: RunContext) -> Reason | None:
+    """The runner was ended from outside, or is gone without a record while something is unfinished."""
+    run = case.run
+    if run.exit is not None:
+        return _outside_exit(case, run.exit)
+    if run.vanished is None:
+        return None
+    at: list[Evidence] = [{"kind": "process", "pid": run.runner.pid if run.runner is not None else None}]
+    at += log_evidence(run, run.log.end)
+    if run.vanished.stop_requested:
+        # As with an exit record: the request ended the runner, whatever it still had to do.
+        return make_reason("runner-stopped", [*at, STOP_MARKER])
+    if not (has_unfinished(case) or hosts_not_begun(run, case.results)):
+        return None
+    if run.vanished.rebooted:
+        return make_reason("host-rebooted", at)
+    return and_last_lines(run, make_reason("runner-vanished", at))
+
+
+def _outside_exit(case: RunContext, exit_: RunnerExited) -> Reason | None:
+    record = exit_evidence(exit_)
+    if exit_.stop_requested:
+        return make_reason("runner-stopped", [*record, STOP_MARKER])
+    if exit_.service_result == "oom-kill":
+        return make_reason("out-of-memory", record)
+    if exit_.signal is not None:
+        return _signalled(record, exit_.signal, f"signal {exit_.signal}")
+    if exit_.service_result in OUTSIDE_RESULTS:
+        return make_reason("runner-signalled", record, detail=f"systemd ({exit_.service_result})")
+    code = exit_.exit_code
+    number = code - SHELL_SIGNAL_BASE if code is not None else 0
+    incomplete = has_unfinished(case) or bool(hosts_not_begun(case.run, case.results))
+    if number in SIGNAL_NAMES and incomplete and _failing_tests(case) % 256 != code:
+        # The count of failing tests, cut to 8 bits, is an exit code too.
+        detail = (
+            f"{SIGNAL_NAMES[number]} (exit code {code}, as a shell reports it, before everything had run)"
+        )
+        return and_last_lines(case.run, make_reason("runner-signalled", record, detail=detail))
+    return None
+
+
+def _signalled(record: list[Evidence], signal: str, detail: str) -> Reason:
+    """Say that a signal ended the runner; one that a program brings on itself came from inside."""
+    if signal in CRASHES:
+        return Reason(
+            code="runner-signalled", text=f"The runner crashed with {detail}.", evidence=tuple(record)
+        )
+    return make_reason("runner-signalled", record, detail=detail)
+
+
+def exit_evidence(exit_: RunnerExited) -> list[Evidence]:
+    """Evidence: the exit record."""
+    return [
+        {"kind": "exit", "path": "runner-exit.json", "exit_code": exit_.exit_code, "signal": exit_.signal}
+    ]
+
+
+def _failing_tests(case: RunContext) -> int:
+    return sum(spec.failing for result in case.results for spec in result.specs)
+
+
+def run_exit(case: RunContext) -> Reason | None:
+    """The runner's exit code is not 0, or systemd says that it failed."""
+    exit_ = case.run.exit
+    if exit_ is None:
+        return None
+    code: object = exit_.exit_code
+    if code is None and exit_.service_result not in (None, "success"):
+        code = f"unknown ({exit_.service_result})"
+    if not code:
+        return None
+    passed = any(result.ledger.passed for result in case.results)
+    ran = "though everything that ran had passed" if passed else "before anything of Cypress had run"
+    if log_kind(case.run) is not None:
+        ran = "and the log does not show how its specs ended"
+    found = make_reason("runner-failed", exit_evidence(exit_), exit=code_text(code), ran=ran)
+    last = max((child.offset for subrun in case.run.subruns for child in subrun.children), default=0)
+    return and_last_lines(case.run, found, last)

@@ -1,8 +1,8 @@
 """The boxes that Cypress draws: their rows, the header box, the results box, the final table and its totals row.
 
-Each reader takes what was read so far and one cleaned line, and gives back what it is now.  Whether a box may stand
-where it stands is `handlers.py`'s business.  The border character is not looked at, only that a row ends with what it
-begins with: consoles replace it by all sorts of things.
+Each reader takes the element read so far and one cleaned line, and returns the updated element. `handlers.py` decides
+whether a box is allowed at its position. The readers do not check the border character, only that a row starts and ends
+with the same one: consoles replace it by many different characters.
 """
 
 import re
@@ -21,7 +21,7 @@ HEADER_KEYS = frozenset(("Cypress", "Browser", "Node Version", "Specs", "Searche
 KEYS_MAX = 16
 """Keys remembered of one header box; Cypress 12 to 15 have eight."""
 HEADER_COLUMNS = 78
-"""Specs, Searched and Run URL are cut after so many characters."""
+"""Specs, Searched and Run URL are cut after this many characters."""
 SPEC_RAN_COLUMNS = 80
 TABLE_COLUMNS = 35
 ROW_CHARS_MAX = 1024
@@ -33,14 +33,14 @@ _BORDER = re.compile(r"  \S{40,600}")
 
 
 class KeyRow(NamedTuple):
-    """`│ Key:   value   │`; key "" where the row goes on with the value of the row above."""
+    """`│ Key:   value   │`; key "" if the row continues the value of the row above."""
 
     key: str
     value: str
 
 
 def key_row(text: str) -> KeyRow | None:
-    """The row that the line is, None if it is none."""
+    """Return the row that a line contains, None if it is not a row."""
     if len(text) > ROW_CHARS_MAX:
         return None
     found = _KEYED.fullmatch(text)
@@ -52,14 +52,14 @@ def key_row(text: str) -> KeyRow | None:
             return None
         edge, key, value = found[1], "", found[3]
         if len(found[2]) % 2:
-            value = " " + value  # the key column is 12, 14 or 16 wide: the value was cut in front of a blank
+            value = " " + value  # the key column is 12, 14 or 16 wide: the value was cut before a blank
     if not value.endswith(edge):
         return None
     return KeyRow(key, value.removesuffix(edge).rstrip())
 
 
 def is_border(text: str) -> bool:
-    """Whether the line is a horizontal edge of a box."""
+    """Return whether the line is a horizontal edge of a box."""
     return _BORDER.fullmatch(text) is not None
 
 
@@ -67,7 +67,7 @@ def is_border(text: str) -> bool:
 
 
 def header_row(box: HeaderBox, row: KeyRow, offset: int) -> HeaderBox:
-    """The header box with one more row."""
+    """Return the header box with one more row."""
     if row.key == "":
         if not box.key or len(box.pieces) >= PIECES_MAX:
             return box
@@ -80,7 +80,7 @@ def header_row(box: HeaderBox, row: KeyRow, offset: int) -> HeaderBox:
 
 
 def header_value(box: HeaderBox) -> HeaderBox:
-    """The header box with its last row taken in."""
+    """Return the header box with the value of its last row applied."""
     value = unwrap(box.pieces, HEADER_COLUMNS)
     found = box.found or ChildDescribed(offset=box.offset if box.box_offset is None else box.box_offset)
     match box.key:
@@ -115,13 +115,13 @@ def _specs(value: str) -> tuple[int | None, tuple[str, ...]]:
 
 
 def listed_spec(row: KeyRow) -> str | None:
-    """The first spec that a `Specs` row lists, None for another row and for one without names."""
+    """Return the first spec that a `Specs` row lists, None for another row and for one without names."""
     found = _LISTED.search(row.value) if row.key == "Specs" else None
     return found[1] if found is not None else None
 
 
 def _group(value: str) -> str | None:
-    # Cut first, not searched for: a search from every `Group: ` takes quadratic time.
+    # Cut first instead of searching: a search from every `Group: ` takes quadratic time.
     found = _GROUP.match(value.partition("Group: ")[2])
     if found is None or found[1] == "false" or "…" in found[1]:
         return None
@@ -132,7 +132,7 @@ def _group(value: str) -> str | None:
 
 
 class Results(NamedTuple):
-    """What a results box says."""
+    """The values of a results box."""
 
     spec: str
     counts: Counts
@@ -157,7 +157,7 @@ _COUNTED = ("Tests", "Passing", "Failing", "Pending", "Skipped")
 
 
 def results_row(box: ResultsBox, row: KeyRow) -> ResultsBox | None:
-    """The results box with one more row, None if the row is not of this box."""
+    """Return the results box with one more row, None if the row is not of this box."""
     if row.key == "":
         if not box.pieces or len(box.pieces) >= PIECES_MAX:
             return None
@@ -169,14 +169,17 @@ def results_row(box: ResultsBox, row: KeyRow) -> ResultsBox | None:
     before = box.cells.get(row.key)
     if before is None or before == row.value:
         return replace(box, cells={**box.cells, row.key: row.value}, noise=0)
-    # Rows of two boxes are mixed: a failure is kept, whichever of the two it is of.
+    # Rows of two boxes are mixed: a failure is kept, whichever of the two boxes reports it.
     worse = row.key == "Failing" and (table_count(row.value) or 0) > (table_count(before) or 0)
     cells = {**box.cells, row.key: row.value} if worse else box.cells
     return replace(box, cells=cells, torn=True, noise=0)
 
 
 def results_end(box: ResultsBox) -> Results | None:
-    """What the box says; None if a row is missing, or rows of two boxes are mixed, and none counts a failure."""
+    """Return the values of a complete box.
+
+    A box with a missing row, or with rows of two boxes, returns None unless it counts a failure.
+    """
     found = counts([box.cells.get(key, "") for key in _COUNTED])
     if found is None or box.torn:
         if not failing_cell(box):
@@ -186,12 +189,12 @@ def results_end(box: ResultsBox) -> Results | None:
 
 
 def ran_spec(box: ResultsBox) -> str:
-    """The name of `Spec Ran`."""
+    """Return the name of `Spec Ran`."""
     return unwrap(box.pieces, SPEC_RAN_COLUMNS)[:LOG_NAME_CHARS_MAX]
 
 
 def failing_cell(box: ResultsBox) -> int:
-    """N of `Failing`, 0 where it was not read."""
+    """Return N of `Failing`, 0 if it was not read."""
     return table_count(box.cells.get("Failing", "")) or 0
 
 
@@ -204,7 +207,7 @@ _CELLS = 7
 
 
 def table_row(text: str, offset: int) -> SummaryRow | None:
-    """The first line of a row of the final table, None if the line is none."""
+    """Return the first line of a row of the final table, None if the line is not one."""
     found = _TABLE_ROW.fullmatch(text) if len(text) <= ROW_CHARS_MAX else None
     if found is None or not found[3].endswith(found[1]):
         return None
@@ -224,17 +227,17 @@ def _mark(mark: str, numbers: Counts) -> str:
         return "skipped"
     if mark in _PASSED:
         return "passed"
-    # A mark that a code page has eaten: the numbers say what it was.
+    # A code page replaced the mark: the numbers show which one it was.
     return "failed" if mark in _FAILED or numbers.failing else "passed"
 
 
 def row_goes_on(row: SummaryRow) -> bool:
-    """Whether more of the row's name may stand on the next line."""
+    """Return whether the row's name may continue on the next line."""
     return may_wrap(row.pieces[-1], TABLE_COLUMNS) and len(row.pieces) < PIECES_MAX
 
 
 def table_rest(row: SummaryRow, text: str) -> SummaryRow | None:
-    """The row with the next line's piece of its name, None if the line is no such piece."""
+    """Return the row with the next line's piece of its name, None if the line is not such a piece."""
     found = _TABLE_REST.fullmatch(text) if len(text) <= ROW_CHARS_MAX else None
     if found is None or not found[2].endswith(found[1]):
         return None
@@ -242,7 +245,7 @@ def table_rest(row: SummaryRow, text: str) -> SummaryRow | None:
 
 
 def summary_row(row: SummaryRow) -> SpecSummarised:
-    """The fact that a whole row is."""
+    """Return the fact for a complete row."""
     return SpecSummarised(
         offset=row.offset,
         spec=unwrap(row.pieces, TABLE_COLUMNS)[:LOG_NAME_CHARS_MAX],
@@ -260,7 +263,7 @@ _TOTALS = re.compile(
 
 
 def totals_row(text: str, offset: int) -> TotalsReported | None:
-    """The totals row under the final table, None if the line is none."""
+    """Return the totals row under the final table, None if the line is not one."""
     found = _TOTALS.fullmatch(text) if len(text) <= ROW_CHARS_MAX else None
     if found is None:
         return None
@@ -287,7 +290,10 @@ _WRAPPER_TOTALS = re.compile(
 
 
 def wrapper_totals(text: str, offset: int) -> WrapperTotals | None:
-    """The row of cypress-cloud's own table that holds its verdict, without a percentage (its `lib/results/table.ts`)."""
+    """Return the row of cypress-cloud's own table that contains its verdict.
+
+    It has no percentage (cypress-cloud's `lib/results/table.ts`).
+    """
     found = _WRAPPER_TOTALS.fullmatch(text) if len(text) <= ROW_CHARS_MAX else None
     if found is None:
         return None

@@ -1,7 +1,7 @@
-"""The error blocks of Cypress and its command line tool, known by their first line (Cypress's `errors.ts`, `errors.js`).
+"""The error blocks of Cypress and its command line tool, recognised by their first line.
 
-Says what was printed and how far it reaches; whether it counts where it stands is `handlers.py`'s business.
-Texts that start with `Warning:` are none: they say themselves that they do not change the exit code.
+The texts are from Cypress's `errors.ts` and `errors.js`. `handlers.py` decides whether an error counts at its position.
+Texts that start with `Warning:` are not errors: they state that they do not change the exit code.
 """
 
 import re
@@ -11,7 +11,7 @@ from .error_catalog import ERROR_TABLE, HEAP_EXHAUSTED, RUN, SIGNALLED, SPEC
 
 
 class ErrorMatch(NamedTuple):
-    """What the first line of an error block stands for."""
+    """The meaning of the first line of an error block."""
 
     code: str
     """A reason code of `core/reasons.py`."""
@@ -73,26 +73,26 @@ ERROR_STARTS = (
     "Port ",
     "FATAL ERROR: ",
 )
-"""How a line that may be an error begins."""
+"""The starts of lines that may be an error."""
 
 _BY_FIRST = {
     first: tuple(row for row in ERROR_TABLE if row[0][0] == first)
     for first in {start[0] for start in ERROR_STARTS}
 }
-"""The table by first letter: a line is compared with few of its rows."""
+"""The table by first letter, so that a line is compared with few of its rows."""
 
 GIVEN_UP = (
     "Because you passed the --",
     "The --group flag you passed was:",
     "The --ciBuildId flag you passed was:",
 )
-"""What stands below a held error that is final."""
+"""Lines below a held error that is final."""
 GOES_ON = ("We will retry ", "This error will not affect or change the exit code.")
-"""What stands below a held error that is none."""
+"""Lines below a held error that is not final."""
 
 
 def error_in(text: str) -> ErrorMatch | None:
-    """What the cleaned line says if it is the first line of an error block; Cypress prints those unindented."""
+    """Return the error whose first line this cleaned line is, else None. Cypress prints those lines unindented."""
     rows = _BY_FIRST.get(text[:1])
     if rows is None:
         return None
@@ -106,5 +106,5 @@ def error_in(text: str) -> ErrorMatch | None:
 
 
 def is_held(text: str) -> bool:
-    """Whether the lines below must tell if this error is final."""
+    """Return whether only the lines below show if this error is final."""
     return text.startswith(_HELD)

@@ -1,14 +1,14 @@
 """The first lines of the errors that end a run of Cypress, and the reason code of each.
 
-Made by going through both sources of Cypress 12.17.4: `packages/errors/src/errors.ts` and the command line tool's
-`lib/errors.js`; `docs/cypress-errors.md` lists them all.  Not here: texts that Cypress prints as a warning.
+Compiled from both sources of Cypress 12.17.4: `packages/errors/src/errors.ts` and the command line tool's
+`lib/errors.js`; `docs/cypress-errors.md` lists them all. Texts that Cypress prints as a warning are not included.
 """
 
 RUN, SPEC, WHERE = "run", "spec", "where"
-"""Whom an error ends: the run, the open spec, or the open spec if there is one and else the run."""
+"""The scope that an error ends: the run, the open spec, or the open spec if there is one and else the run."""
 
 SERVER_ERROR = "record-server-error"
-"""The one that may be followed by a retry, and then is none."""
+"""The one error that a retry may follow; then it is not an error."""
 SIGNALLED = "cypress-signalled"
 HEAP_EXHAUSTED = "heap-exhausted"
 AUTOMATION_LOST = "automation-lost"
@@ -71,7 +71,7 @@ ERROR_TABLE: tuple[tuple[str, str, str], ...] = (
     ("Set a `testingType` and also passed `--e2e` or `--component` flags.", "arguments-invalid", RUN),
     ("Cypress encountered an error while parsing the argument:", "arguments-invalid", RUN),
     ("Can't find a project at the path:", "arguments-invalid", RUN),
-    # rare ones, whose line is quoted
+    # rare errors, whose line is quoted
     ("Unknown Cypress CLI error", "cypress-error", RUN),
     ('The environment variable with the reserved name "CYPRESS_INTERNAL_ENV" is set.', "cypress-error", RUN),
     ("We have detected an unknown or unsupported CYPRESS_INTERNAL_ENV value:", "cypress-error", RUN),
@@ -108,22 +108,22 @@ ERROR_TABLE: tuple[tuple[str, str, str], ...] = (
     ("You passed the --ci-build-id flag", "record-flags-invalid", RUN),
     ("You passed the --ci-build-id, --group,", "record-flags-invalid", RUN),
     ("Recording this run failed.", SERVER_ERROR, RUN),
-    # "You've exceeded the limit ..." stands above it, and above the warning of a grace period too.
+    # "You've exceeded the limit ..." is printed above it, and above the warning of a grace period too.
     ("To continue recording tests this month you must upgrade your account.", "record-plan-exceeded", RUN),
     ("Grouping is not included under your current billing plan.", "record-plan-exceeded", RUN),
     ("Parallelization is not included under your current billing plan.", "record-plan-exceeded", RUN),
     ("Auto Cancellation is not included under your current billing plan.", "record-plan-exceeded", RUN),
-    # the recording server, at any time; held until the next lines tell whether it is tried again
+    # the recording server, at any time; held until the next lines show whether Cypress retries
     ("We encountered an unexpected error communicating with our servers.", SERVER_ERROR, RUN),
     ("We encountered an unexpected error talking to our servers.", SERVER_ERROR, RUN),
-    # one spec is lost, the run goes on
+    # one spec is lost, the run continues
     ("Oops...we found an error preparing this test file:", "spec-compile-error", SPEC),
     (
         "The browser never connected. Something is wrong. The tests cannot run. Aborting...",
         "browser-not-connected",
         SPEC,
     ),
-    # the run is aborted, unless it goes on
+    # the run is aborted, unless it continues
     ("There was an error reconnecting to the Chrome DevTools protocol.", AUTOMATION_LOST, RUN),
     ("The automation client disconnected. Cannot continue running tests.", AUTOMATION_LOST, RUN),
     ("<--- Last few GCs --->", HEAP_EXHAUSTED, RUN),

@@ -31,7 +31,7 @@ CYPRESS_WORDS = (
     *(word.encode() for word in _CYPRESS_WORDS),
     *(word.encode("utf-16-le") for word in _CYPRESS_WORDS),
 )
-"""Cypress's own words, also in a log that a PowerShell redirected: no other program prints them."""
+"""Cypress's own words, also in a log that a PowerShell redirection wrote: no other program prints them."""
 ERROR_CHARS_MIN = 20
 """A shorter start of an error is a common word."""
 BOX_WORDS = b"Spec Ran: "
@@ -41,28 +41,28 @@ LOST_WORDS = (
     *(b" failing", b" failed ", b"spec file"),
     *(start.encode() for start in _ERRORS),
 )
-"""What a line holds that may be lost evidence."""
+"""Text that every line with possible lost evidence contains."""
 _FAILING = re.compile(r"(?<![0-9.])[1-9][0-9]{0,8} failing$")
 _LOST = re.compile(
     r"\(Run Finished\)|Cloud Run Finished|Spec Ran: |[1-9][0-9]{0,8} failing$|[1-9][0-9]{0,8} of [0-9]{1,9} failed |"
     r"Discovered [0-9]{1,9} spec files?$|" + "|".join(map(re.escape, _ERRORS))
 )
 _BOX_OF_ANOTHER = re.compile(r"\s*[^\s│].*│ Spec Ran: ")
-"""The row of a results box behind a prefix."""
+"""The row of a results box after a prefix."""
 STRAY_WORDS = (b"(Results)", b"Run Finished")
-"""Text of a line, besides the words of a box, that may have strayed from a form that was learnt."""
+"""Text, besides the words of a box, of a line that may have strayed from a form that was learnt."""
 _STRAYED = re.compile(
     r"\s*[^\s│].*?(?:Spec Ran: |\((?:Results|Run Finished)\)|(?:Tests|Passing|Failing|Pending|Skipped|Duration): +[0-9])"
 )
-"""The title of a results box or of a summary, or a row of the box, behind a prefix."""
+"""The title of a results box or of a summary, or a row of the box, after a prefix."""
 AS_IT_IS = LineForm(prefix="")
-"""The form of lines that nothing was changed in."""
+"""The form of unchanged lines."""
 
 
 def learn(
     story: ScanContext, raw: bytes, offset: int, read: Callable[[ScanContext, bytes, int], bool]
 ) -> None:
-    """Take in a line that is none of Cypress's in a known form; `read` reads the header's lines once its form is known."""
+    """Process a line that is not Cypress's in a known form. `read` reads the header's lines once its form is known."""
     if TITLE_WORDS in raw and _may_learn(story.state, raw):
         learner = begin_learning(raw, offset)
         if learner is not None:
@@ -86,7 +86,7 @@ def learn(
 
 
 def keep_strange(story: ScanContext, raw: bytes, offset: int) -> None:
-    """Keep the first line with Cypress's words that could not be read, as long as no line could."""
+    """Keep the first line with Cypress's words that could not be read, as long as no line of Cypress was read."""
     if story.state.strange is None and is_unread(story.state) and any(word in raw for word in CYPRESS_WORDS):
         story.state = replace(story.state, strange=RawLine(offset=offset, raw=raw[:STRANGE_BYTES_MAX]))
 
@@ -94,8 +94,8 @@ def keep_strange(story: ScanContext, raw: bytes, offset: int) -> None:
 def _keep_lost(story: ScanContext, raw: bytes, offset: int) -> None:
     """Keep the first line that may be evidence of a run whose form was not known when it was read.
 
-    What is in front of the first header that was learnt is not read again.  A form that was never learnt, such as that
-    of a run whose title is lost, shows itself by a results box.  With such a line no run is green.
+    The lines before the first header that was learnt are not read again. A form that was never learnt, such as that of
+    a run whose title is lost, is visible in a results box. With such a line no run passes.
     """
     state = story.state
     text = clean(raw).rstrip()
@@ -113,7 +113,7 @@ def _keep_lost(story: ScanContext, raw: bytes, offset: int) -> None:
 
 
 def _keep_strayed(story: ScanContext, raw: bytes, offset: int) -> None:
-    """Keep the first line that may be the end of an open child under a prefix that has changed, or was never learnt."""
+    """Keep the first line that may be the end of an open child, under a prefix that has changed or was never learnt."""
     state = story.state
     if state.strayed is None and _has_open_child(state) and _STRAYED.match(clean(raw)):
         story.state = replace(state, strayed=RawLine(offset=offset, raw=raw[:STRANGE_BYTES_MAX]))
@@ -124,12 +124,12 @@ def _has_open_child(state: ScannerState) -> bool:
 
 
 def is_unread(state: ScannerState) -> bool:
-    """Whether no line of a Cypress run was read so far."""
+    """Return whether no line of a Cypress run was read so far."""
     return state.child == "none" and not state.forms
 
 
 def report_unread(story: ScanContext) -> None:
-    """At the log's end: report the line with Cypress's words that was not read, and how much it puts in doubt."""
+    """Report, at the end of the log, the line with Cypress's words that was not read, and how much it puts in doubt."""
     state = story.state
     strange = state.strange if is_unread(state) else None
     lost = state.lost
@@ -143,7 +143,7 @@ def report_unread(story: ScanContext) -> None:
 
 
 def _may_learn(state: ScannerState, raw: bytes) -> bool:
-    """Whether a title in this line can be a run's own: what a spec prints has the form that all its lines have."""
+    """Return whether a title in this line can be a run's own: text that a spec prints has the same form as all its lines."""
     if len(state.forms) >= FORMS_MAX or any(
         form.prefix and original_line(form, raw) is not None for form in state.forms
     ):
@@ -172,7 +172,7 @@ def _know(
 
 
 def _keep_torn_header(story: ScanContext, learner: Learner) -> None:
-    """Keep the title of a header if one of its rows has lost the prefix, and so began a child that is never finished."""
+    """Keep the title of a header one of whose rows lost the prefix and so started a child that never finishes."""
     state = story.state
     if isinstance(state.pending, HeaderBox) and state.pending.offset > learner.title.offset:
         story.state = replace(state, strayed=learner.title)

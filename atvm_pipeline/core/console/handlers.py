@@ -1,9 +1,12 @@
-"""The order in which Cypress prints, as a machine over lines: which anchor counts where, and which fact it is.
+"""The order in which Cypress prints, as a state machine over lines: which line counts where, and which fact it becomes.
 
-A test, a plugin or a failure's text can print anything, also something that looks like Cypress's own lines.  So:
-a spec that began is over only by its own box, or by an error block that says that none may come; a box has to name
-the spec that is open and must not pass where the epilogue counted failures; a summary counts only between specs, and
-its first row has to name the first spec; a `(Run Starting)` within a spec counts when its header box follows.
+A test, a plugin or a failure's text can print anything, including text in the form of Cypress's own lines. Therefore:
+
+- A spec ends only with its own box, or with an error block that states that no box may follow.
+- A box must name the open spec, and must not pass if the epilogue counted failures.
+- A summary between specs counts if its first row names one of the first specs; within an open spec, it must also agree
+  with that spec (`run_summary.py`).
+- A `(Run Starting)` within a spec counts if its header box follows.
 """
 
 from msgspec.structs import replace
@@ -35,7 +38,7 @@ URL_CHARS_MAX = 2000
 
 
 def read_line(story: ScanContext, text: str, offset: int) -> bool:
-    """Read one cleaned line that begins at `offset`; True if it was one of Cypress's or its wrapper's."""
+    """Read one cleaned line that starts at `offset`. Return True if Cypress or its wrapper printed it."""
     if continue_pending(story, text, offset):
         return True
     anchor = line_kind(text)
@@ -50,14 +53,14 @@ def read_line(story: ScanContext, text: str, offset: int) -> bool:
 
 
 def launched(story: ScanContext, fact: ChildLaunched) -> None:
-    """The runner starts another Cypress process: what the one before it printed is over."""
+    """Emit the start of another Cypress process by the runner. The output of the previous one is complete."""
     finish_pending(story, NextKind.CHILD)
     story.state = replace(story.state, wrapper_table=False)
     story.facts.append(fact)
 
 
 def progressed(story: ScanContext, fact: RunnerProgressed) -> None:
-    """The runner says how far it is; not told while a fact is held that begins above."""
+    """Emit the runner's progress, unless a fact is pending whose offset is smaller."""
     pending = story.state.pending
     waiting = isinstance(pending, Table) and pending.trusted and pending.row is None
     if pending is None or waiting or isinstance(pending, RetriedTest):
@@ -92,7 +95,10 @@ def _results(story: ScanContext, text: str, offset: int) -> None:  # noqa: ARG00
 
 
 def _boxed(story: ScanContext, text: str, offset: int) -> None:
-    """A row that no box or table has taken: its title was lost, or it is of another process or of a wrapper's table."""
+    """Read a row outside of any open box or table.
+
+    Its title was lost, or it is of another process or of a wrapper's table.
+    """
     if story.state.wrapper_table:
         _wrapper_totals(story, text, offset)
         return
@@ -150,7 +156,7 @@ def _canceled(story: ScanContext, text: str, offset: int) -> None:
 
 
 def _passing(story: ScanContext, text: str, offset: int) -> None:
-    """An epilogue begins: what an earlier one counted was a test's own output, or another process's."""
+    """Start an epilogue. A test, or another process, printed the counts of an earlier one."""
     spec = story.state.spec
     if spec is None:
         story.epilogue_read(EpilogueRead(offset=offset, passing=counted_in(text)))
@@ -202,7 +208,7 @@ def _attempt(story: ScanContext, text: str, offset: int) -> None:  # noqa: ARG00
 
 def _error(story: ScanContext, text: str, offset: int) -> None:
     error = error_in(text)
-    assert error is not None  # that is what made the line this anchor
+    assert error is not None  # line_kind() returned ERROR for it
     if is_held(text):
         story.hold(ServerError(offset=offset, text=one_line(text, TEST_TEXT_CHARS_MAX)))
     else:
@@ -210,7 +216,7 @@ def _error(story: ScanContext, text: str, offset: int) -> None:
 
 
 def _discovered(story: ScanContext, text: str, offset: int) -> None:  # noqa: ARG001 - every handler is called alike
-    """A wrapper's first line, which any runner might print: only with the next one it is a wrapper's."""
+    """Remember a wrapper's first line. Any runner may print it, so it counts only together with the next one."""
     if story.state.spec is None:
         story.state = replace(story.state, discovered=int(text.split()[1]))
 
@@ -238,7 +244,7 @@ def _totals(story: ScanContext, text: str, offset: int) -> None:
 
 
 def _wrapper_totals(story: ScanContext, text: str, offset: int) -> None:
-    """A line of the wrapper's own table; only the one with its verdict counts."""
+    """Read a line of the wrapper's own table; only the one with its verdict counts."""
     totals = boxes.wrapper_totals(text, offset)
     if totals is not None:
         story.facts.append(totals)

@@ -1,7 +1,8 @@
-"""The last lines of a log, kept for a reason that has no better cause to name.
+"""The last lines of a log, quoted by a reason that has no better cause to name.
 
-Of the lines that end within the last WINDOW_BYTES: the last ones that say something, and the last ones that name a cause
-(`ENOSPC`, `command not found`).  How the bytes are cut into blocks changes nothing; only a block's end is looked at.
+Of the lines that end within the last WINDOW_BYTES, it keeps the last meaningful lines and the last lines that name a
+cause (`ENOSPC`, `command not found`). The result does not depend on how the bytes are cut into blocks; only a block's
+end is read.
 """
 
 import re
@@ -13,13 +14,13 @@ from atvm_pipeline.core.text import one_line
 from .lines import LINE_BYTES_MAX, clean
 
 WINDOW_BYTES = 8 * 1024
-"""Lines that end before the last so many bytes of the log are forgotten."""
+"""Lines that end before this many last bytes of the log are dropped."""
 LAST_LINES_MAX = 3
 CAUSES_MAX = 2
 LAST_LINES_NOISE_MAX = 1
 LAST_LINE_CHARS_MAX = 200
 _READ_BYTES = 1024
-"""Read of one line: colour codes take most of what is longer."""
+"""Bytes read of one line; in a longer line, colour codes take most of the space."""
 
 _CAUSES = (
     b"not found",
@@ -66,17 +67,17 @@ _CAUSES = (
     b"unexpected error",
     b"unexpected internal error",
 )
-"""What a line holds that names a cause."""
+"""Text that a line naming a cause contains."""
 _CHATTER = re.compile(
     r"\[\d+:\d[\d/.]*:(?:ERROR|WARNING|INFO|FATAL|VERBOSE\d*):.*"
     r"|(?:tput: |Fontconfig |DevTools listening |Xlib: |libudev|make(?:\[\d+\])?: |make aborted|\+ |> |\$ ).*"
 )
-"""Lines that seldom say why a run ended: quoted where they name a cause, or where there is nothing better."""
-_HARMLESS = re.compile(
+"""Lines that seldom explain the end of a run: quoted if they name a cause, or if no better line exists."""
+_NOT_A_CAUSE = re.compile(
     r"the bus:|dbus|gpu|GPU|vaapi|viz_main|X connection error|cert_verify|DevTools listening|^Fontconfig|^Xlib:"
     r"|^[+>$] |^\s*[✓√] "
 )
-"""Holds the words of a cause, and is none."""
+"""Lines that contain the words of a cause but do not name one."""
 _NOISE = re.compile(
     r"[\W_]*"  # a divider, the edge of a box
     r"|│.*|Running: .*|\((?:Run Starting|Run Finished|Results)\)"
@@ -87,7 +88,7 @@ _NOISE = re.compile(
     r"|Node\.js v\S+|requireStack: .*|Platform: .*|Cypress Version: .*|\[FAILED\]|https?://\S+"
     r"|(?:Please search Cypress documentation|Check if there is a GitHub issue|Consider opening a new issue).*"
 )
-"""Lines that say nothing about an end, whatever they hold."""
+"""Lines that never explain the end of a run, whatever they contain."""
 _SECRET = re.compile(
     r"(?i)((?:--key|--token|--password|(?:record.?key|token|password|secret)\s?[=:])[ =]?\s?)[^\s\"']+"
 )
@@ -97,7 +98,7 @@ _LOGIN = re.compile(r"(?<=://)[^\s/@]+@")
 def remember(
     last: tuple[LastLine, ...], block: bytes, begin: int, end: int, base: int, *, read: int
 ) -> tuple[LastLine, ...]:
-    """Return the last lines after the whole ones of `block` between `begin` and `end`, of a log read up to `read`.
+    """Return the last lines after the complete lines of `block` between `begin` and `end`, of a log read up to `read`.
 
     `base` is the offset of the block.
     """
@@ -120,12 +121,12 @@ def remember(
 
 
 def aged(last: tuple[LastLine, ...], offset: int) -> tuple[LastLine, ...]:
-    """Return the lines that are still among the last ones of a log of `offset` bytes."""
+    """Return those lines that are still among the last ones of a log of `offset` bytes."""
     return tuple(line for line in last if line.end >= offset - WINDOW_BYTES)
 
 
 def _bounded(newest_first: list[LastLine]) -> tuple[LastLine, ...]:
-    """Keep so many of each kind; noise only where fewer lines that say something follow it."""
+    """Limit the number of lines of each kind; keep noise only if too few meaningful lines follow it."""
     left = {"cause": CAUSES_MAX, "line": LAST_LINES_MAX, "noise": LAST_LINES_NOISE_MAX}
     kept = []
     for line in newest_first:
@@ -146,7 +147,7 @@ def _line(raw: bytes, offset: int, end: int) -> LastLine | None:
 def _kind(raw: bytes, text: str) -> Literal["cause", "line", "noise"]:
     if _NOISE.fullmatch(text) is not None:
         return "noise"
-    if _names_cause(raw) and _HARMLESS.search(text) is None:
+    if _names_cause(raw) and _NOT_A_CAUSE.search(text) is None:
         return "cause"
     return "line" if _CHATTER.fullmatch(text) is None else "noise"
 

@@ -1,9 +1,10 @@
-"""The form of a log whose lines are changed in one way: a prefix before each, blanks stripped, or Python's repr of bytes.
+"""The form of a log whose lines are all changed in one way: a prefix, stripped blanks, or Python's repr of bytes.
 
 A runner that relays its child's output writes such a log, and so do Jenkins, GitHub Actions, docker compose, pnpm,
-TeamCity and Python's logging.  The form is learnt from a run header: its title and three rows of its box under one
-prefix, never from a single line.  A prefix is fixed (a label), or has a clock or a counter in it, which is known by its
-shape.  From then on a line without the prefix is not Cypress's, and what follows the prefix is read as Cypress wrote it.
+TeamCity and Python's logging. The form is learnt from a run header: its title and three rows of its box under one
+prefix, never from a single line. A prefix is either fixed (a label), or contains a clock or a counter, which is
+recognised by its shape. After that, a line without the prefix is not Cypress's, and the text after the prefix is read
+as Cypress wrote it.
 """
 
 import re
@@ -22,13 +23,13 @@ FORMS_MAX = 16
 """Forms of one log: one for each label under which a header was read."""
 LEARNERS_MAX = 4
 LEARNING_LINES_MAX = 120
-"""Lines within which the rows of a header box follow its title, also where several processes write."""
+"""Lines within which the rows of a header box must follow its title, even if several processes write."""
 ROWS_MIN = 3
 PREFIX_CHARS_MAX = 160
 RAW_BYTES_MAX = 1024
-"""A row of a header box with all its colour codes is shorter."""
+"""A row of a header box is shorter, including all its colour codes."""
 TITLE_WORDS = b"Run Starting"
-"""What a line holds that may be the title of a header, whatever stands around it."""
+"""Text that every possible title of a header contains, whatever surrounds it."""
 
 _TITLE = re.compile(
     rb"\((?:" + ANSI + rb"|\\x1b\[[0-9;]*m)*Run Starting(?:" + ANSI + rb"|\\x1b\[[0-9;]*m)*\)"
@@ -45,7 +46,7 @@ _CLOCK = re.compile(
     r"[+-][0-9]{2}:?[0-9]{2}\b|\b[AP]M\b"
 )
 _COUNTER = re.compile(r"(?<![A-Za-z0-9._/-])[0-9]{1,12}(?:\.[0-9]{1,9})?s?(?![A-Za-z0-9._/-])")
-"""A number that grows from line to line: of the line, or the seconds since the start."""
+"""A number that grows from line to line: the line's number, or the seconds since the start."""
 _ANY_ANSI = b"(?:" + ANSI + b")*+"
 _STRIPPED_TITLES = frozenset(("(Run Starting)", "(Results)", "(Run Finished)", "Cloud Run Finished"))
 _STRIPPED_STARTS = (
@@ -61,7 +62,10 @@ _STRIPPED_TOTALS = re.compile(
 
 
 def begin_learning(raw: bytes, offset: int) -> Learner | None:
-    """Return what a title in an unknown form teaches; None if the line is not one, or what precedes it is too long."""
+    """Start learning from a title in an unknown form.
+
+    Return None if the line is not a title, or the text before it is too long.
+    """
     raw = raw[:RAW_BYTES_MAX]
     found = _TITLE.search(raw)
     if found is None:
@@ -87,7 +91,10 @@ def begin_learning(raw: bytes, offset: int) -> Learner | None:
 
 
 def continue_learning(learner: Learner, raw: bytes, offset: int) -> Learner | None:
-    """Return what the next line makes of it; None where too many lines came between.  `is_learnt` says if it is enough."""
+    """Return the learner after one more line; None if too many lines came between.
+
+    Once the form is known, `learnt` returns it.
+    """
     if learner.lines >= LEARNING_LINES_MAX:
         return None
     learner = replace(learner, lines=learner.lines + 1)
@@ -102,7 +109,7 @@ def continue_learning(learner: Learner, raw: bytes, offset: int) -> Learner | No
 
 
 def learnt(learner: Learner) -> LineForm | None:
-    """Return the form of a header of which enough was read, None before."""
+    """Return the form of a header if enough of it was read, else None."""
     if len(learner.rows) >= ROWS_MIN:
         return learner.form
     if len(learner.counted_rows) >= ROWS_MIN:
@@ -111,13 +118,13 @@ def learnt(learner: Learner) -> LineForm | None:
 
 
 def header_lines(learner: Learner) -> tuple[RawLine, ...]:
-    """Return the lines that taught the form, in order: they are read once it is known."""
+    """Return the lines that taught the form, in order. They are read once the form is known."""
     rows = learner.rows if len(learner.rows) >= ROWS_MIN else learner.counted_rows
     return (learner.title, *rows)
 
 
 def original_line(form: LineForm, raw: bytes) -> bytes | None:
-    """Return the line as Cypress wrote it; None if it has not this form."""
+    """Return the line as Cypress wrote it; None if it does not have this form."""
     found = _compiled(form.prefix).match(raw)
     if found is None:
         return None
@@ -126,7 +133,7 @@ def original_line(form: LineForm, raw: bytes) -> bytes | None:
 
 
 def without_prefix(prefix: re.Pattern[str], raw: bytes) -> bytes | None:
-    """Return what follows a dialect's `line_prefix`, colour codes aside; None if the line has not this prefix."""
+    """Return a line without a dialect's `line_prefix`, keeping its colour codes; None if it has no such prefix."""
     lead = _LEADING_ANSI.match(raw)
     begin = lead.end() if lead is not None else 0
     found = prefix.match(raw[begin : begin + PATTERN_INPUT_MAX].decode("utf-8", "surrogateescape"))
@@ -136,7 +143,7 @@ def without_prefix(prefix: re.Pattern[str], raw: bytes) -> bytes | None:
 
 
 def restore_indent(text: str, pending: Pending | None) -> str:
-    """Return a line of a log that lost its indentation with the one that Cypress gave it, where that says what it is."""
+    """Restore the indentation that Cypress printed, for a line of a log that lost it, as far as the line shows its kind."""
     if not text:
         return text
     if isinstance(pending, HeldName) and not text.startswith(_STRIPPED_STARTS):
@@ -153,7 +160,7 @@ def restore_indent(text: str, pending: Pending | None) -> str:
 def candidate_patterns(
     forms: tuple[LineForm, ...], body: bytes, quoted_body: bytes
 ) -> tuple[re.Pattern[bytes], re.Pattern[bytes]]:
-    """Return the patterns that find a line worth reading: at the start of a line, and the line feed in front of one."""
+    """Return two patterns for lines worth reading: one matches at a line's start, one finds the line feed before it."""
     return _candidates(tuple((form.prefix, form.quoted) for form in forms), body, quoted_body)
 
 
@@ -194,7 +201,7 @@ def _is_row(form: LineForm, raw: bytes) -> bool:
 
 
 def _counts_up(learner: Learner, raw: bytes) -> bool:
-    """Whether the counters of a line are those of the line before, one of them higher: labels do not grow."""
+    """Return whether the counters of a line are those of the previous line with at least one higher. Labels do not grow."""
     before = learner.counted_rows[-1].raw if learner.counted_rows else learner.title.raw
     one, other = (_numbers(line, learner.counted) for line in (before, raw))
     return all(a <= b for a, b in zip(one, other, strict=True)) and one != other
@@ -217,7 +224,7 @@ def _unquoted(rest: bytes) -> bytes:
 
 
 def _pattern(lead: bytes, chars: int, *, counted: bool) -> str:
-    """A regular expression, one character per byte, for the first `chars` characters of a lead, wherever colours stand in it."""
+    """Return a regular expression, one character per byte, for the first `chars` characters of a lead, with any colours."""
     pieces: list[bytes] = []
     left = chars
     for part in _parts(lead):
@@ -227,7 +234,7 @@ def _pattern(lead: bytes, chars: int, *, counted: bool) -> str:
 
 
 def _parts(lead: bytes) -> Iterator[str | None]:
-    """The texts between the colour codes of a lead, None for a code."""
+    """Yield the texts between the colour codes of a lead, and None for a code."""
     at = 0
     for code in _ANSI.finditer(lead):
         yield lead[at : code.start()].decode("utf-8", "surrogateescape")
@@ -253,7 +260,7 @@ def _piece(text: str, *, counted: bool) -> bytes:
     if not counted:
         return re.escape(text.encode("utf-8", "surrogateescape"))
     *before, last = re.split(_COUNTER, text)
-    # The blanks in front of a counter make its column as wide as its last number.
+    # The blanks before a counter pad its column to the width of its last number.
     parts = [*(part.rstrip(" ") for part in before), last]
     return rb" *+[0-9]+(?:\.[0-9]+)?s?".join(
         re.escape(part.encode("utf-8", "surrogateescape")) for part in parts

@@ -1,7 +1,7 @@
-"""The lines that give Cypress's output its structure: which line is one, and what the short ones say.
+"""The lines that structure Cypress's output: the kind of a line, and the values of the short lines.
 
-`CANDIDATE` looks through whole blocks of bytes and may find too much; `anchor_of` decides on the text of one line.
-What an anchor means where it stands is `handlers.py`'s business.
+`CANDIDATE` searches blocks of bytes and may find too many lines; `line_kind` decides on the text of one line.
+`handlers.py` decides what a line means at its position.
 """
 
 import re
@@ -48,7 +48,7 @@ _WHOLE = {
     CANCELED: LineKind.CANCELED,
     "  Cloud Run Finished": LineKind.WRAPPER_END,
 }
-"""Cypress indents its titles by exactly two; text of a test that looks like one is mostly indented further."""
+"""Cypress indents its titles by exactly two; a test's text that looks like one is mostly indented further."""
 
 _SHAPES = (
     (re.compile(r"  Running:  \S.*\)"), LineKind.RUNNING),
@@ -65,7 +65,7 @@ _SHAPES = (
     (re.compile(r"[ \t]*+[✖×✓√✔]?\(Attempt \d{1,9} of \d{1,9}\) .+"), LineKind.ATTEMPT),
     (re.compile(r"Discovered \d{1,9} spec files?"), LineKind.DISCOVERED),
     (
-        # Looked ahead for, not stepped over: two `.*` in a row take quadratic time.
+        # A lookahead, because two consecutive `.*` take quadratic time.
         re.compile(r"Tags: (?=.*; Group: ).*; Parallel: (?:true|false); Batch Size: \d+"),
         LineKind.WRAPPER_PARAMS,
     ),
@@ -73,7 +73,7 @@ _SHAPES = (
 
 
 def _literals(texts: tuple[str, ...]) -> bytes:
-    """An alternation over literal starts, grouped by first letter: a line is compared with few of them."""
+    """Return an alternation of literal starts, grouped by first letter, so that a line is compared with few of them."""
     groups: dict[str, list[str]] = {}
     for text in texts:
         groups.setdefault(text[0], []).append(text[1:])
@@ -96,7 +96,10 @@ _STARTS = (
 
 
 def _body(ansi: bytes, high: bytes, border: bytes) -> bytes:
-    """What a line that may be an anchor begins with; `high` matches up to four characters that are not ASCII."""
+    """Return a pattern for the start of a line that may be an anchor.
+
+    `high` matches up to four characters that are not ASCII.
+    """
     colours = b"(?:" + ansi + b")*+"
     lead = rb"[ \t]*+(?:" + ansi + rb"[ \t]*+)*+"
     totals = b"(?:All specs passed!|[0-9]++ of [0-9]++ failed|The run was canceled)"
@@ -121,11 +124,11 @@ QUOTED_BODY = _body(
 CANDIDATE_FIRST = re.compile(BODY)
 """Matches at the start of a line that may be an anchor."""
 CANDIDATE = re.compile(rb"\n" + BODY)
-"""Finds the line feed in front of such a line.  Anchored on it, the search runs at the speed of memchr."""
+"""Finds the line feed before such a line. Anchored on it, the search runs at the speed of memchr."""
 
 
 def line_kind(text: str) -> LineKind | None:
-    """Which anchor the cleaned line is, None if none."""
+    """Return the kind of a cleaned line, None if it is not an anchor."""
     whole = _WHOLE.get(text)
     if whole is not None:
         return whole
@@ -136,7 +139,7 @@ def line_kind(text: str) -> LineKind | None:
 
 
 class RunningLine(NamedTuple):
-    """What a `Running:` line says; the name may be the first piece only."""
+    """The values of a `Running:` line; the name may be the first piece only."""
 
     piece: str
     position: int
@@ -147,7 +150,7 @@ _POSITION = re.compile(r"\((\d{1,9}) of (\d{1,9})\)")
 
 
 def running_in(text: str) -> RunningLine | None:
-    """The parts of `  Running:  <name>   (<i> of <n>)`."""
+    """Return the parts of `  Running:  <name>   (<i> of <n>)`."""
     body, bracket, position = text.removeprefix("  Running:  ").rpartition("(")
     found = _POSITION.fullmatch(bracket + position)
     piece = body.rstrip()
@@ -155,16 +158,16 @@ def running_in(text: str) -> RunningLine | None:
 
 
 def counted_in(text: str) -> int:
-    """N of `  N passing`, `  N pending`, `  N failing`."""
+    """Return N of `  N passing`, `  N pending`, `  N failing`."""
     return table_count(text.split(maxsplit=1)[0]) or 0
 
 
 def failure_in(text: str) -> tuple[int, str]:
-    """Number and first title of `  N) title`."""
+    """Return number and first title of `  N) title`."""
     number, _, title = text.strip().partition(") ")
     return table_count(number) or 0, title.strip()
 
 
 def attempt_in(text: str) -> str:
-    """The title of `(Attempt i of n) title`."""
+    """Return the title of `(Attempt i of n) title`."""
     return text.partition(") ")[2].strip()

@@ -1,6 +1,6 @@
 """From the bytes of one log line to the text that Cypress meant: colours, carriage returns, lost encodings, wrapping.
 
-Nothing here knows what a line says.
+Nothing in this module depends on the meaning of a line.
 """
 
 import re
@@ -8,10 +8,10 @@ from functools import lru_cache
 from itertools import pairwise
 
 LINE_BYTES_MAX = 64 * 1024
-"""A longer line is read up to here and skipped from there on: no line of Cypress's own is longer than 8 KiB."""
+"""A longer line is read up to this length and skipped after it: no line of Cypress is longer than 8 KiB."""
 LINES_CACHED_MAX = 128
 KEPT_BYTES_MAX = 2 * 1024
-"""An edge of a box with all its colour codes has 1.2 KiB."""
+"""Longest line that is cached; the edge of a box with all its colour codes has 1.2 KiB."""
 
 ANSI = rb"\x1b(?:\[[0-9;:?]*+[A-Za-z]|\([0-9A-Z]|\][^\x07\x1b\n]*+(?:\x07|\x1b\\))"
 """One control sequence: colours and cursor (CSI), a character set (`ESC ( B`, which `tput sgr0` prints), a title or link (OSC).
@@ -20,17 +20,17 @@ Possessive: a greedy one takes quadratic time over a line of nothing but colour 
 
 _ANSI_TEXT = re.compile(ANSI.decode("latin-1"))
 _BETWEEN_BOXED = "\x1b[39m\x1b[90m"
-"""What stands between two characters of a box, each of which Cypress colours by itself: a hundred times in an edge."""
+"""The text between two characters of a box edge: Cypress colours each character separately, a hundred times in an edge."""
 
 _CODE_PAGES = ("cp437", "cp850", "cp1252")
-"""What a Windows console takes UTF-8 for before it writes UTF-8 itself."""
+"""The code pages in which a Windows console may read UTF-8 before it writes UTF-8 itself."""
 
 _BOX_LEAD = "\N{BOX DRAWINGS LIGHT HORIZONTAL}".encode()[:2]
 _MARK_LEADS = tuple(mark.encode()[:2] for mark in "✓√")
 
 
 def _back_to_bytes(code_page: str) -> dict[int, str]:
-    """Character -> the byte (as a Latin-1 character) that the code page shows as it."""
+    """Return, for each character, the byte (as a Latin-1 character) that the code page displays as it."""
     table: dict[int, str] = {}
     for byte in range(0x80, 0x100):
         shown = bytes([byte]).decode(code_page, errors="ignore") or chr(byte)
@@ -45,14 +45,14 @@ _SIGNS = {
     )
     for code_page in _CODE_PAGES
 }
-"""Code page -> how the beginnings of Cypress's own characters look after it."""
+"""Code page -> how the first bytes of Cypress's own characters appear in it."""
 _ANY_SIGN = re.compile("|".join(re.escape(sign) for signs in _SIGNS.values() for sign in signs))
 
 
 def clean(raw: bytes, code_page: str | None = None) -> str:
-    """The text of one line: without colours, line end and trailing blanks; never raises.
+    """Return the text of one line without colours, line end and trailing blanks; never raise.
 
-    `code_page`: what the log went through, where that is known; a line that shows it itself needs none.
+    `code_page`: the code page that the log went through, if it is known. A line that shows it itself does not need it.
     """
     return (_kept if len(raw) <= KEPT_BYTES_MAX else _clean)(raw, code_page)
 
@@ -66,11 +66,11 @@ def _clean(raw: bytes, code_page: str | None) -> str:
 
 
 _kept = lru_cache(maxsize=LINES_CACHED_MAX)(_clean)
-"""A box has the same edges every time, and most of its rows too: they are read once."""
+"""Cached `_clean`: boxes have the same edges every time and mostly the same rows, so each is cleaned once."""
 
 
 def code_page_in(raw: bytes) -> str | None:
-    """The code page that a line with parts of a box shows it went through, None if none."""
+    """Return the code page that a line with parts of a box went through, else None."""
     if raw.isascii():
         return None
     text = _plain(raw)
@@ -92,7 +92,7 @@ def _signs_in(text: str) -> tuple[str, ...]:
 
 
 def _undo(text: str, code_page: str) -> str | None:
-    """Read `ΓöÇ` as `─` again, None where the line never was in that code page."""
+    """Read `ΓöÇ` as `─` again; return None if the line never was in that code page."""
     try:
         return text.translate(_TABLES[code_page]).encode("latin-1").decode("utf-8")
     except UnicodeError:
@@ -100,20 +100,21 @@ def _undo(text: str, code_page: str) -> str | None:
 
 
 def width(text: str) -> int:
-    """Length as JavaScript counts it, in UTF-16 units: Cypress wraps by that."""
+    """Return the length as JavaScript counts it, in UTF-16 units: Cypress wraps by that."""
     return len(text) if text.isascii() else len(text.encode("utf-16-le", errors="surrogatepass")) // 2
 
 
 def may_wrap(piece: str, columns: int) -> bool:
-    """Whether more of this text may stand on the next line.
+    """Return whether the text may continue on the next line.
 
-    Cypress cuts hard at `columns`.  A blank at the cut cannot be seen, so a text with blanks counts from one less.
+    Cypress cuts exactly at `columns`. A blank at the cut is invisible, so for a text with blanks one column less is
+    enough.
     """
     found = width(piece)
     return found >= columns or (found == columns - 1 and " " in piece)
 
 
 def unwrap(pieces: tuple[str, ...], columns: int) -> str:
-    """Put the pieces of a hard-wrapped text together; a blank that was lost at a cut comes back."""
+    """Join the pieces of a hard-wrapped text and restore a blank that was lost at a cut."""
     filled = [piece + " " * (columns - width(piece)) for piece, _ in pairwise(pieces)]
     return "".join((*filled, *pieces[-1:]))

@@ -1,6 +1,6 @@
-"""What the spec reporter says about single tests: failure blocks of the epilogue, retries that helped.
+"""Per-test output of Mocha's spec reporter: failure blocks of the epilogue, and tests that passed on retry.
 
-Names only, for people: the results box decides about results.
+It provides names for display only; the results box decides about results.
 """
 
 import re
@@ -15,9 +15,9 @@ from .scanner_state import FailureBlock, RetriedTest
 
 TEST_TEXT_CHARS_MAX = 300
 LOGGED_FAILURES_MAX = 50
-"""Failing tests told per spec."""
+"""Failing tests reported per spec."""
 FLAKY_MAX = 50
-"""Flaky tests told per spec."""
+"""Flaky tests reported per spec."""
 TITLES_MAX = 32
 """Suites above one test."""
 BLANKS_MAX = 4
@@ -33,17 +33,17 @@ class FailureStep(NamedTuple):
     """A failure block after one more line."""
 
     block: FailureBlock | None
-    """None: it is over."""
+    """None: the block has ended."""
     fact: TestFailed | None
     consumed: bool
-    """Whether the line belonged to it."""
+    """Whether the line belonged to the block."""
 
 
 def failure_line(block: FailureBlock, text: str) -> FailureStep:
     """Read the line below a failure block's last title.
 
-    Each title stands two columns further in than the one above, the first below the number at seven.  What does not
-    is the first line of the error, behind an empty line where Mocha shows a difference.
+    Each title is indented two columns more than the one above; the first one below the number is at column seven. A
+    line with another indentation is the first line of the error, after an empty line if Mocha prints a difference.
     """
     if not text:
         if block.blank >= BLANKS_MAX:
@@ -60,7 +60,7 @@ def failure_line(block: FailureBlock, text: str) -> FailureStep:
 
 
 def failed(block: FailureBlock, error: str = "") -> TestFailed:
-    """The fact that a failure block is."""
+    """Return the fact for a failure block."""
     titles = (*block.titles[:-1], block.titles[-1].removesuffix(":"))
     return TestFailed(
         offset=block.offset,
@@ -70,7 +70,7 @@ def failed(block: FailureBlock, error: str = "") -> TestFailed:
 
 
 def attempt_line(attempt: RetriedTest, text: str) -> tuple[RetriedTest | None, bool]:
-    """Read a line below an attempt: what is left of it, and whether the line says that the test passed at last."""
+    """Read a line below an attempt. Return the attempt, None if it has ended, and whether the test passed in the end."""
     passed = _PASSED.fullmatch(text)
     if passed is not None and not passed[1].startswith("(Attempt "):
         return None, passed[1] == attempt.title

@@ -1,4 +1,4 @@
-"""What takes several lines: how each goes on with the next line, and what is left of it when something else begins."""
+"""Multi-line console elements: how each consumes its next line, and what is emitted when it is cut short."""
 
 from enum import Enum, auto
 from typing import assert_never
@@ -27,27 +27,27 @@ from .scanner_state import (
 )
 
 RUNNING_COLUMNS = 68
-"""The name on a `Running:` line is cut after so many characters."""
+"""The name on a `Running:` line is cut after this many characters."""
 RUNNING_INDENT = 12
 BLOCK_NOISE_MAX = 20
 """Lines of other origin within a box."""
 SERVER_LINES_MAX = 40
-"""Lines of a server's answer between the error and what tells whether it is final."""
+"""Lines of a server's answer between the error and the line that shows whether it is final."""
 
 
 class NextKind(Enum):
-    """What begins while something is being put together."""
+    """The event that interrupts an element that is being assembled."""
 
     ANCHOR = auto()
     """Another line of the same child."""
     CHILD = auto()
     """Another child."""
     END = auto()
-    """Nothing: the log ends."""
+    """The log ends."""
 
 
 def continue_pending(story: ScanContext, text: str, offset: int) -> bool:
-    """Give the next line to what is being put together; True if the line was part of it."""
+    """Pass the next line to the element that is being assembled. Return True if the line was part of it."""
     pending = story.state.pending
     match pending:
         case None:
@@ -80,7 +80,7 @@ def continue_pending(story: ScanContext, text: str, offset: int) -> bool:
 
 
 def finish_pending(story: ScanContext, following: NextKind) -> None:
-    """Make of what is being put together what can be made of it."""
+    """Close the element that is being assembled, and emit what is known of it."""
     pending = story.state.pending
     story.hold(None)
     match pending:
@@ -105,7 +105,7 @@ def finish_pending(story: ScanContext, following: NextKind) -> None:
 
 def _name(story: ScanContext, name: HeldName, text: str) -> bool:
     indent = len(text) - len(text.lstrip())
-    # One more: the name was cut in front of a blank.
+    # One more: the name was cut before a blank.
     if indent not in (RUNNING_INDENT, RUNNING_INDENT + 1) or not text or len(name.pieces) >= PIECES_MAX:
         finish_pending(story, NextKind.ANCHOR)
         return False
@@ -162,7 +162,7 @@ def _results(story: ScanContext, results: ResultsBox, text: str) -> bool:
 
 
 def _box_over(story: ScanContext, results: ResultsBox) -> None:
-    """A results box that is over: a whole one is a result, a damaged one only where it counts a failure."""
+    """Close a results box. A complete box is a result, a damaged one only if it counts a failure."""
     if not results.pieces:
         story.drop_box(results)
         return
@@ -174,7 +174,7 @@ def _box_over(story: ScanContext, results: ResultsBox) -> None:
 
 
 def _noise(story: ScanContext, pending: HeaderBox | ResultsBox, text: str) -> bool:
-    """A line of other origin within a box; False lets it be looked at for itself."""
+    """Skip a line of other origin within a box. Return False, so that the line is read by itself; True if it is empty."""
     if not text:
         return True
     anchor = line_kind(text)
@@ -187,7 +187,7 @@ def _noise(story: ScanContext, pending: HeaderBox | ResultsBox, text: str) -> bo
 
 def _flaky(story: ScanContext, attempt: RetriedTest, offset: int) -> None:
     spec = story.state.spec
-    assert spec is not None  # an attempt is put together only within a spec, and is over with it
+    assert spec is not None  # an attempt is assembled only within a spec, and ends with it
     story.facts.append(TestFlaky(offset=offset, title=attempt.title))
     story.state = replace(story.state, spec=replace(spec, flaky=spec.flaky + 1, passed=spec.passed + 1))
 

@@ -1,9 +1,9 @@
-"""The end of a child as the log shows it: `(Run Finished)`, the final table, its totals row.
+"""The end of a child in the log: `(Run Finished)`, the final table, its totals row.
 
-A test can print all of that too, and another process can tear or swallow any of these lines.  So no single line is
-trusted.  Between two specs a title, a row or a totals row counts when it fits the child.  Within a spec whose box has
-not come, the table counts when its rows add up to its totals row and its row of that spec agrees with what the
-reporter printed for it; until then its rows are reported as read within that spec, and the core decides.
+A test can print all of them too, and another process can tear or swallow any of these lines. Therefore no single line
+is trusted. Between two specs, a title, a row or a totals row counts if it fits the child. Within a spec whose box has
+not been read, the table counts if its rows add up to its totals row and its row of that spec agrees with the reporter's
+own lines for it. Until then its rows are reported as read within that spec, and the core decides.
 """
 
 from msgspec.structs import replace
@@ -18,29 +18,29 @@ from .scan_context import ScanContext, counted_of
 from .scanner_state import LOG_NAME_CHARS_MAX, ResultsBox, SummaryRow, Table
 
 TABLES_MAX = 5
-"""Summaries within one spec that are looked at; a test that prints more of them is only counted."""
+"""Summaries that are read within one spec; further ones that a test prints are only counted."""
 
 _OWN = (LineKind.RECORDED, LineKind.CANCELED, LineKind.ERROR, LineKind.WRAPPER_END, LineKind.START)
-"""Lines that follow a summary: they show that the title above was one, also where the table is missing."""
+"""Lines that follow a summary: they show that the title above was one, even if the table is missing."""
 _ROWS = (LineKind.BOXED, LineKind.TOTALS)
 
 
 def read_title(story: ScanContext, text: str, offset: int) -> None:
-    """`(Run Finished)`: the child's own summary follows, or something that looks like it."""
+    """Read `(Run Finished)`: the child's own summary follows, or text that looks like it."""
     state = story.state
     if state.child in ("summarised", "ended"):
         story.unplaced("finish", text, offset)
     elif state.spec is not None and not state.spec.errors:
         _begin_within(story, text, offset, titled=True)
     elif not state.early:
-        # No spec has begun: no table will show that this is a summary (a ci-build-id that was used before).
+        # No spec has started, so no table will show that this is a summary (a ci-build-id that was used before).
         _finish(story, Table(offset=offset, trusted=False))
     else:
         story.hold(Table(offset=offset, trusted=False))
 
 
 def read_loose_row(story: ScanContext, text: str, offset: int) -> bool:
-    """A row of a final table whose title or whose rows above were lost; False if the line is no such row."""
+    """Read a row of a final table whose title or previous rows were lost. Return False if the line is not such a row."""
     row = boxes.table_row(text, offset)
     if row is None:
         return False
@@ -66,7 +66,10 @@ def read_loose_row(story: ScanContext, text: str, offset: int) -> bool:
 
 
 def read_loose_totals(story: ScanContext, text: str, offset: int) -> None:
-    """A totals row without a table above it: a table of which other lines have been taken for its end, else it fits nowhere."""
+    """Read a totals row without a table above it.
+
+    It completes a table whose end was seen too early, because of lines of other origin; otherwise it is unplaced.
+    """
     totals = boxes.totals_row(text, offset)
     if totals is None:
         return
@@ -77,7 +80,7 @@ def read_loose_totals(story: ScanContext, text: str, offset: int) -> None:
 
 
 def read_table_line(story: ScanContext, table: Table, text: str, offset: int) -> bool:
-    """The next line below a summary's title or row; True if it was part of the table."""
+    """Read the next line below a summary's title or row. Return True if it was part of the table."""
     if not text:
         if table.row is not None:
             _row_over(story, table, table.row)
@@ -90,7 +93,7 @@ def read_table_line(story: ScanContext, table: Table, text: str, offset: int) ->
             _read_row(story, table, more)
             return True
         if row is None and totals is None and not boxes.is_border(text) and line_kind(text) in (None, *_ROWS):
-            return False  # a line of other origin: the name may go on below it
+            return False  # a line of other origin: the name may continue below it
         next_table = _row_over(story, table, table.row)
         if next_table is None:
             return False
@@ -108,7 +111,7 @@ def read_table_line(story: ScanContext, table: Table, text: str, offset: int) ->
 
 
 def end_table(story: ScanContext, table: Table, *, followed: bool) -> None:
-    """The table is over without a totals row; `followed`: by what stands behind a summary, or by the log's end."""
+    """Close a table without a totals row. `followed`: a line that follows a summary was read, or the log ended."""
     story.hold(None)
     if table.row is not None:
         next_table = _row_over(story, table, table.row)
@@ -134,12 +137,12 @@ def unplaced_row(story: ScanContext, row: SummaryRow) -> None:
 
 
 def is_failing(totals: TotalsReported) -> bool:
-    """Whether a totals row reports a failure or a cancel."""
+    """Return whether a totals row reports a failure or a cancel."""
     return totals.verdict != "passed" or totals.counts.failing > 0
 
 
 def _begin_within(story: ScanContext, text: str, offset: int, *, titled: bool) -> Table | None:
-    """A summary while a spec is open; None for one of too many."""
+    """Start a summary while a spec is open; return None if the spec already has too many."""
     spec = story.state.spec
     assert spec is not None
     if spec.tables >= TABLES_MAX:
@@ -152,7 +155,7 @@ def _begin_within(story: ScanContext, text: str, offset: int, *, titled: bool) -
 
 
 def _finish(story: ScanContext, table: Table) -> None:
-    """Believe the summary: the child's specs are over."""
+    """Accept the summary: the child's specs have ended."""
     story.leave_spec()
     if table.titled:
         story.facts.append(RunFinished(offset=table.offset))
@@ -168,7 +171,7 @@ def _read_row(story: ScanContext, table: Table, row: SummaryRow) -> None:
 
 
 def _row_over(story: ScanContext, table: Table, row: SummaryRow) -> Table | None:
-    """Report a row that has all its lines; None if it showed that this is no summary of this child."""
+    """Report a row whose lines are complete; return None if it showed that this is not a summary of this child."""
     fact = boxes.summary_row(row)
     table = replace(table, row=None)
     if table.within:
@@ -190,13 +193,13 @@ def _row_over(story: ScanContext, table: Table, row: SummaryRow) -> Table | None
 
 
 def _is_early(story: ScanContext, row: SummaryRow) -> bool:
-    """Whether the row names one of the child's first specs, as one of a table's first rows does."""
+    """Return whether the row names one of the child's first specs, as one of a table's first rows does."""
     name = boxes.summary_row(row).spec[:LOG_NAME_CHARS_MAX]
     return story.state.joined or any(same_but_blanks(early, name) for early in story.state.early)
 
 
 def _read_totals(story: ScanContext, table: Table, totals: TotalsReported) -> None:
-    """The totals row: the child's own output ends with it."""
+    """Read the totals row, which ends the child's own output."""
     if table.within and not _agrees(story, table, totals):
         story.facts.append(replace(totals, within=table.within))
         if table.titled:
@@ -209,12 +212,15 @@ def _read_totals(story: ScanContext, table: Table, totals: TotalsReported) -> No
     story.facts.append(totals)
     story.state = replace(story.state, child="ended", spec=None, pending=None)
     if within:
-        # A box that comes after all is held against the row that stood for it.
+        # A box that is read later is compared with the row that replaced it.
         story.state = replace(story.state, boxed=within, boxed_counts=table.own)
 
 
 def _agrees(story: ScanContext, table: Table, totals: TotalsReported) -> bool:
-    """Whether a summary within a spec is the child's own: it adds up, and the spec's own lines say the same as its row."""
+    """Return whether a summary within a spec is the child's own.
+
+    It is, if it adds up and its row agrees with the spec's own lines.
+    """
     story.take_marks()
     spec = story.state.spec
     counted = counted_of(spec) if spec is not None and spec.position == spec.total else None

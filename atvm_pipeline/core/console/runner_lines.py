@@ -1,6 +1,7 @@
-"""Lines of a private runner that the dialect names: a child's command line, progress.
+"""Lines of a private runner that the dialect names: a child's command line, and progress.
 
-A dialect's pattern is never given a whole log: a literal that every match must hold finds the lines worth trying.
+A dialect's pattern is never applied to a complete log: a literal that every match must contain finds the lines worth
+trying.
 """
 
 import re
@@ -16,11 +17,11 @@ LITERAL_CHARS_MIN = 4
 
 _LITERAL = re.compile(r"[A-Za-z0-9_ -]+")
 _PLAIN_GROUP = re.compile(r"\(\?(?:P<|:|<?[=!])")
-"""How a group begins that changes nothing about what stands outside of it."""
+"""The start of a group that does not affect the pattern outside of it."""
 
 
 class RunnerLineMatcher:
-    """The compiled patterns of one dialect, which has seen to it that they compile."""
+    """The compiled patterns of one dialect, which has checked that they compile."""
 
     __slots__ = ("_label", "_progress", "literals")
 
@@ -30,14 +31,14 @@ class RunnerLineMatcher:
         patterns = [pattern for pattern in (dialect.label, dialect.progress) if pattern]
         found = [literal_of(pattern) for pattern in patterns]
         self.literals = None if "" in found else tuple(dict.fromkeys(literal.encode() for literal in found))
-        """What a line worth trying holds one of; None: every line is."""
+        """Literals, one of which every line worth trying contains; None: try every line."""
 
     def fact_in(self, text: str, offset: int) -> ChildLaunched | RunnerProgressed | None:
-        """What the cleaned line says, None if nothing."""
+        """Return the fact that a cleaned line states, else None."""
         text = text[:PATTERN_INPUT_MAX]
         found = self._label.search(text)
         if found is not None:
-            # Only the named groups: others of the pattern say nothing.
+            # Only the named groups: other groups of the pattern have no meaning.
             label = next((group for group in found.groupdict().values() if group), "")
             label = one_line(label, LABEL_CHARS_MAX)
             if label:
@@ -48,19 +49,20 @@ class RunnerLineMatcher:
 
 
 def literal_of(pattern: str) -> str:
-    """The longest text that every match of `pattern` must hold, "" where that cannot be told.
+    """Return the longest text that every match of `pattern` must contain, "" if it cannot be determined.
 
-    Only plain characters outside of groups, sets and alternatives count; less than the truth is harmless.
+    Only plain characters outside of groups, sets and alternatives count. A shorter text than the longest is correct
+    too.
     """
     if "(?" in _PLAIN_GROUP.sub("", pattern) or "|" in _outermost(pattern):
-        return ""  # flags, conditions, comments: not worth understanding
+        return ""  # flags, conditions, comments: too rare to parse
     runs = _LITERAL.findall(_outermost(pattern))
     longest = max(runs, key=len, default="").strip()
     return longest if len(longest) >= LITERAL_CHARS_MIN else ""
 
 
 def _outermost(pattern: str) -> str:
-    r"""The pattern with all that may match more than itself replaced by a bare `\n`."""
+    r"""Return the pattern with every part that may match other texts replaced by a bare `\n`."""
     kept: list[str] = []
     depth, at = 0, 0
     while at < len(pattern):
@@ -81,7 +83,7 @@ def _outermost(pattern: str) -> str:
             depth -= 1
         elif depth == 0:
             if char in "?*{" and kept:
-                kept[-1] = "\n"  # the character in front of it may be missing
+                kept[-1] = "\n"  # the character before it may be missing
             if char == "{":
                 at = pattern.find("}", at) if "}" in pattern[at:] else len(pattern)
                 char = "\n"
@@ -93,7 +95,7 @@ def _outermost(pattern: str) -> str:
 
 
 def _set_end(pattern: str, at: int) -> int:
-    """Where a set `[...]` that begins at `at` is over."""
+    """Return the end of a set `[...]` that starts at `at`."""
     at += 2 if pattern[at + 1 : at + 2] == "^" else 1
     at += pattern[at : at + 1] == "]"
     while at < len(pattern) and pattern[at] != "]":

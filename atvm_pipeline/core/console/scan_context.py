@@ -1,6 +1,6 @@
-"""What the log has told so far, and the facts that come of it: children, specs, boxes, errors.
+"""Parser context: what has been read so far, and the facts emitted from it: children, specs, boxes, errors.
 
-Knows what may follow what; does not know how a line looks.  The final table is `run_summary.py`'s.
+It knows the order of the elements, not the form of a line. `run_summary.py` handles the final table.
 """
 
 from typing import Literal
@@ -43,13 +43,13 @@ CHILD_UNPLACED_MAX = 50
 EPILOGUES_MAX = 1000
 """Epilogues reported of a log in which no line of a Cypress run was read."""
 HEADER_BYTES_MAX = 64 * 1024
-"""A row of the header box follows its `(Run Starting)` within so many bytes, also where another process writes between them."""
+"""A row of the header box must follow its `(Run Starting)` within this distance, even if another process writes too."""
 PASSED_MARKS = ("✓".encode(), "√".encode())
 PENDING_MARK = b"  - "
 
 
 class ScanContext:
-    """The scanner's memory while it works on one block, and the facts found in it."""
+    """The scanner's state while it reads one block, and the facts found in it."""
 
     __slots__ = ("_marked_at", "_passed", "_pending", "_stamped", "cut_off", "facts", "state")
 
@@ -57,7 +57,7 @@ class ScanContext:
         self.state = state
         self.facts: list[Fact] = []
         self.cut_off = False
-        """A child began while the one before it had no summary: its last lines are to be kept."""
+        """A child started while the previous one had no summary: the last lines of that one must be kept."""
         self._passed = 0
         self._pending = 0
         self._marked_at: int | None = None
@@ -66,7 +66,7 @@ class ScanContext:
     # --- streams ---
 
     def switch(self, stream: int) -> None:
-        """Continue with the lines of another form: what is known of this one's waits."""
+        """Continue with the lines of another form; the state of the current one is parked."""
         state = self.state
         if stream == state.stream:
             return
@@ -88,7 +88,7 @@ class ScanContext:
         )
 
     def stamp(self) -> None:
-        """Name the stream in the facts that were found since the last switch."""
+        """Set the stream of the facts that were found since the last switch."""
         self.take_marks()
         stream = self.state.stream
         if stream:
@@ -98,14 +98,14 @@ class ScanContext:
 
     @property
     def is_busy(self) -> bool:
-        """Whether something is being put together, so that every line has to be read."""
+        """Whether a multi-line element is open or a form is being learnt, so that every line must be read."""
         state = self.state
         if state.pending is not None or state.learners:
             return True
         return any(parked.pending is not None for parked in state.parked.values())
 
     def hold(self, pending: Pending | None) -> None:
-        """Put `pending` in the place of what was being put together."""
+        """Replace the element that is being assembled by `pending`."""
         self.state = replace(self.state, pending=pending)
 
     def learn(self, code_page: str | None) -> None:
@@ -122,7 +122,7 @@ class ScanContext:
         spec: str | None = None,
         failing: bool = False,
     ) -> None:
-        """Report a line that fits nowhere; beyond UNPLACED_MAX per child only the bounded count of them is known."""
+        """Report a line that does not fit its position; more than CHILD_UNPLACED_MAX per child are dropped."""
         state = self.state
         reported = state.unplaced_failing if failing else state.unplaced
         if reported >= CHILD_UNPLACED_MAX:
@@ -145,14 +145,14 @@ class ScanContext:
     # --- children ---
 
     def begin_child(self, offset: int) -> None:
-        """`(Run Starting)`: whatever came before is over."""
+        """Start a child at `(Run Starting)`: everything before it has ended."""
         self.end_child()
         self.cut_off = self.state.child == "open"
         self.facts.append(ChildStarted(offset=offset))
         self.state = fresh(self.state)
 
     def tell_last(self, last: tuple[LastLine, ...]) -> None:
-        """Add the last lines of the child that was cut off to the fact that the next one began."""
+        """Add the last lines of the child that was cut off to the `ChildStarted` fact of the next one."""
         self.cut_off = False
         at = next(at for at in range(len(self.facts) - 1, -1, -1) if isinstance(self.facts[at], ChildStarted))
         began = self.facts[at]
@@ -167,11 +167,11 @@ class ScanContext:
         self.leave_spec()
 
     def await_header(self, offset: int) -> None:
-        """`(Run Starting)` within an open child: a row of its header box has to show that Cypress printed it."""
+        """Remember a `(Run Starting)` within an open child: a row of its header box must show that Cypress printed it."""
         self.state = replace(self.state, title_at=offset)
 
     def begin_awaited_child(self, offset: int) -> bool:
-        """Begin the child whose `(Run Starting)` was read not far above the line at `offset`; False if there is none."""
+        """Start the child whose `(Run Starting)` was read shortly before the line at `offset`; return False without one."""
         title_at = self.state.title_at
         if title_at is None or offset - title_at > HEADER_BYTES_MAX:
             return False
@@ -182,9 +182,9 @@ class ScanContext:
     # --- specs ---
 
     def may_begin(self, name: HeldName) -> bool:
-        """Whether a `Running:` line can be Cypress's own here.
+        """Return whether a `Running:` line can be Cypress's own here.
 
-        Within an open spec only one further on in the same run can: the box between them was lost.
+        Within an open spec, only a later spec of the same run can start: the box between them was lost.
         """
         spec = self.state.spec
         return (
@@ -192,11 +192,11 @@ class ScanContext:
         )
 
     def begin_spec(self, spec: str, held: HeldName) -> None:
-        """`Running:`, its name whole."""
+        """Start a spec: the name of its `Running:` line is complete."""
         spec = spec[:LOG_NAME_CHARS_MAX]
         self.leave_spec()
         if self.state.child != "open":
-            # `(Run Starting)` was not seen: the child shows itself here.
+            # `(Run Starting)` was not seen: the child starts here.
             self.state = replace(fresh(self.state), joined=True)
         elif held.position <= self.state.position and self.state.title_at is not None:
             # Its header box was lost: within one run positions only grow.
@@ -216,7 +216,7 @@ class ScanContext:
         )
 
     def leave_spec(self) -> None:
-        """The open spec is over, and its box was not read: report what else is known of it."""
+        """Close the open spec, whose box was not read, and report what else is known of it."""
         self.take_marks()
         spec = self.state.spec
         if spec is None:
@@ -228,13 +228,13 @@ class ScanContext:
         self.state = replace(self.state, spec=None, left=left)
 
     def skip_spec(self) -> None:
-        """The open spec is over without a box: the run was canceled."""
+        """Close the open spec without a box: the run was canceled."""
         self.state = replace(self.state, spec=None)
 
     def count_marks(self, data: bytes, begin: int, end: int, base: int) -> None:
         """Count the marks of passed and pending tests in bytes whose lines are not read one by one.
 
-        What a test prints may be counted too: then the number agrees with nothing, and proves nothing.
+        Marks that a test prints may be counted too. Then the number agrees with no other source, and proves nothing.
         """
         if self.state.spec is None:
             return
@@ -249,7 +249,7 @@ class ScanContext:
         self._pending += data.count(PENDING_MARK, begin, end)
 
     def take_marks(self) -> None:
-        """Move the marks counted in this block into the open spec."""
+        """Add the marks counted in this block to the open spec."""
         spec = self.state.spec
         if spec is not None and (self._passed or self._pending):
             marked_at = spec.marked_at if spec.marked_at is not None else self._marked_at
@@ -259,7 +259,7 @@ class ScanContext:
         self._passed, self._pending, self._marked_at = 0, 0, None
 
     def epilogue_read(self, fact: EpilogueRead) -> None:
-        """Report an epilogue in front of the first child; with `--quiet` there is nothing else."""
+        """Report an epilogue before the first child; with `--quiet`, Cypress prints nothing else."""
         if self.state.child == "none" and self.state.epilogues < EPILOGUES_MAX:
             self.facts.append(fact)
             self.state = replace(self.state, epilogues=self.state.epilogues + 1)
@@ -267,7 +267,7 @@ class ScanContext:
     # --- boxes ---
 
     def box_read(self, results: Results, offset: int) -> None:
-        """A results box with all its rows: the open spec's, else it fits nowhere."""
+        """Report a results box with all its rows: as the open spec's, else as unplaced."""
         name = self._boxed_name(results)
         failing = results.counts.failing > 0
         if name is None:
@@ -278,7 +278,7 @@ class ScanContext:
             SpecReported(offset=offset, spec=name, counts=results.counts, duration_s=results.duration_s)
         )
         if self.state.child == "none":
-            # The log is read from the middle on: the child shows itself here.
+            # The log is read from the middle on: the child starts here.
             self.state = replace(fresh(self.state), joined=True)
         own = self.state.spec is not None and self.state.spec.name == name
         early = self.state.early
@@ -295,7 +295,7 @@ class ScanContext:
         )
 
     def box_damaged(self, box: ResultsBox, name: str) -> None:
-        """A results box that lacks rows, or holds rows of two: it shows no result, only that the spec is over."""
+        """Process a results box that lacks rows, or has rows of two: it shows no result, only that the spec has ended."""
         spec = self.state.spec
         if spec is not None and same_but_blanks(spec.name, name):
             self.leave_spec()
@@ -303,24 +303,24 @@ class ScanContext:
             self.unplaced("results", name, box.offset, spec=name)
 
     def drop_box(self, box: ResultsBox) -> None:
-        """A results box whose end does not come: what it says of failures fits nowhere."""
+        """Drop a results box whose end is missing; its failures are reported as unplaced."""
         self.hold(None)
         failing = failing_cell(box) > 0
         text = f"(Results) with {failing_cell(box)} failing" if failing else "(Results)"
         self.unplaced("box" if failing else "results", text, box.offset, failing=failing)
 
     def _boxed_name(self, results: Results) -> str | None:
-        """The spec that the box speaks of; None if the box cannot be Cypress's own here."""
+        """Return the spec that the box belongs to; None if the box cannot be Cypress's own here."""
         state = self.state
         if state.spec is not None:
             if same_but_blanks(state.spec.name, results.spec):
                 contradicts = state.spec.failing > 0 and results.counts.failing == 0
                 return None if contradicts else state.spec.name
-            # A `Running:` line that was none may have come in between; Cypress runs one spec after another.
+            # A `Running:` line of other origin may have come in between; Cypress runs one spec after another.
             return next((name for name in reversed(state.left) if same_but_blanks(name, results.spec)), None)
         if state.boxed is not None and same_but_blanks(state.boxed, results.spec):
-            # A second box of one spec: one of them was printed by the spec itself.  The worse is believed.
-            # So too behind a summary: then a test had printed that one, with a green box of its own spec.
+            # A second box of one spec: the spec itself printed one of them, so the worse one counts.
+            # The same after a summary: then a test had printed that summary, with a passing box of its own spec.
             believed = state.boxed_counts is None or is_worse(results.counts, state.boxed_counts)
             return state.boxed if believed else None
         return results.spec if state.child in ("none", "open") else None  # its `Running:` line was lost
@@ -328,16 +328,16 @@ class ScanContext:
     # --- errors ---
 
     def error(self, code: str, scope: str, text: str, offset: int) -> None:
-        """An error block; each code once per spec."""
+        """Report an error block; each code once per spec."""
         spec = self.state.spec
         if spec is not None:
             if code in spec.errors:
                 return
             if spec.failing and code != SIGNALLED:
-                return  # the epilogue's failure texts can hold anything
+                return  # the epilogue's failure texts can contain anything
             self.state = replace(self.state, spec=replace(spec, errors=(*spec.errors, code)))
         if scope == WHERE:
-            # The config file's own code: while it is loaded there is no run yet.
+            # The config file's own code: while it is loaded, no run has started.
             code, scope = (code, SPEC) if spec is not None else ("config-invalid", RUN)
         self.facts.append(
             ErrorReported(offset=offset, code=code, scope=scope, text=one_line(text, TEST_TEXT_CHARS_MAX))
@@ -345,7 +345,7 @@ class ScanContext:
 
 
 def fresh(state: ScannerState) -> ScannerState:
-    """The memory at the beginning of a child."""
+    """Return the state at the start of a child."""
     return ScannerState(
         offset=state.offset,
         tail=state.tail,
@@ -363,7 +363,7 @@ def fresh(state: ScannerState) -> ScannerState:
 
 
 def bare(state: ScannerState) -> ScannerState:
-    """The part of the memory that is of one stream."""
+    """Return the part of the state that belongs to one stream."""
     return replace(
         state,
         offset=0,
@@ -380,7 +380,7 @@ def bare(state: ScannerState) -> ScannerState:
 
 
 def counted_of(spec: OpenSpec) -> TestsCounted | None:
-    """What the reporter's own lines say of a spec; None if none was read."""
+    """Return the counts of the reporter's own lines about a spec; None if no such line was read."""
     offset = spec.epilogue_at if spec.epilogue_at is not None else spec.marked_at
     if offset is None:
         return None

@@ -1,7 +1,7 @@
-"""The console scanner: bytes of a runner's log in, facts with their offsets out, whatever size the blocks have.
+"""The console scanner: bytes of a runner's log in, facts with their offsets out, for blocks of any size.
 
-Pure, linear in time, bounded in memory, never an exception from what it reads.  Only lines that may matter are
-decoded; how a line is understood is `handlers.py`'s business.  What the facts mean for a run is nobody's here.
+It is pure, runs in linear time and bounded memory, and raises no exception for any input. It decodes only lines that
+may matter; `handlers.py` reads them. Other modules decide what the facts mean for a run.
 """
 
 import re
@@ -28,14 +28,14 @@ __all__ = ["Scan", "Scanner", "ScannerState"]
 
 
 class Scan(NamedTuple):
-    """What one block gave."""
+    """The state after one block, and the facts found in it."""
 
     state: ScannerState
     facts: tuple[Fact, ...]
 
 
 class Scanner:
-    """Finds facts in a log, for one dialect.  Holds no state of a log: one instance serves many."""
+    """Finds facts in a log, for one dialect. An instance holds no state of a log, so it can read several logs."""
 
     __slots__ = ("_phrases", "_prefix")
 
@@ -44,7 +44,7 @@ class Scanner:
         self._prefix = re.compile(dialect.line_prefix) if dialect.line_prefix else None
 
     def scan(self, state: ScannerState, data: bytes) -> Scan:
-        """Read `data`, which follows directly on byte `state.offset` of the log."""
+        """Read `data`, which directly follows byte `state.offset` of the log."""
         block = state.tail + data
         base = state.offset - len(state.tail)
         begin = 0
@@ -66,7 +66,7 @@ class Scanner:
         return Scan(replace(story.state, tail=tail, skipping=skipping, last=last), tuple(story.facts))
 
     def finish(self, state: ScannerState) -> Scan:
-        """The log ends here: read a last line without line feed, and tell what was held back."""
+        """Read a last line without line feed and emit the pending facts: the log ends here."""
         story = ScanContext(replace(state, tail=b"", skipping=False))
         if state.tail and not _cut_in_a_number(state.tail):
             self._line(story, state.tail, state.offset - len(state.tail))
@@ -82,8 +82,8 @@ class Scanner:
         return Scan(replace(story.state, learners=(), last=last), tuple(story.facts))
 
     def _lines(self, story: ScanContext, block: bytes, begin: int, end: int, base: int) -> None:
-        """Read the whole lines of `block` between `begin` and `end` that may matter."""
-        # Where a line of Cypress begins cannot be searched for behind a prefix that only the dialect knows.
+        """Read those complete lines of `block` between `begin` and `end` that may matter."""
+        # The start of a Cypress line cannot be searched for after a prefix that only the dialect defines.
         literals = self._phrases.literals if self._prefix is None else None
         marked = Marks(
             block,
@@ -103,7 +103,7 @@ class Scanner:
                     if forms:
                         first, following = candidate_patterns(forms, BODY, QUOTED_BODY)
                         marked = Marks(block, at, end, (*literals, TITLE_WORDS, BOX_WORDS, *STRAY_WORDS))
-                # Searched again only behind the last hit: many marked lines must not cost many searches.
+                # Search again only after the last match, so that many marked lines do not cause many searches.
                 if candidate < at:
                     candidate = _next_candidate(first, following, block, at, end)
                 unread = words.next(at) if is_unread(story.state) else end
@@ -143,7 +143,7 @@ class Scanner:
         return _form_of(state, raw)
 
     def _read(self, story: ScanContext, raw: bytes, offset: int) -> bool:
-        """Read a line as Cypress wrote it; True if it was one of Cypress's or its wrapper's."""
+        """Read a line as Cypress wrote it. Return True if Cypress or its wrapper printed it."""
         text = clean(raw, story.state.code_page)
         if isinstance(story.state.pending, HeaderBox):
             story.learn(code_page_in(raw))
@@ -157,7 +157,7 @@ class Scanner:
 
 
 class Marks:
-    """Where the lines of a block begin that hold one of some literals, from front to back."""
+    """The starts of those lines of a block that contain one of several literals, from front to back."""
 
     __slots__ = ("_at", "_end", "_starts")
 
@@ -174,14 +174,17 @@ class Marks:
         self._end = end
 
     def next(self, at: int) -> int:
-        """Return the first of them from `at` on, the block's end without one; `at` never goes back."""
+        """Return the first line start at or after `at`, or the block's end. `at` must not decrease between calls."""
         while self._at < len(self._starts) and self._starts[self._at] < at:
             self._at += 1
         return self._starts[self._at] if self._at < len(self._starts) else self._end
 
 
 def _form_of(state: ScannerState, raw: bytes) -> tuple[int | None, bytes | None]:
-    """The form of a line, and the line as Cypress wrote it; a form without a prefix fits every line, so it comes last."""
+    """Return the index of a line's form, and the line as Cypress wrote it.
+
+    A form without a prefix matches every line, so it is tried last.
+    """
     forms = state.forms
     if not forms:
         return None, raw
@@ -193,14 +196,14 @@ def _form_of(state: ScannerState, raw: bytes) -> tuple[int | None, bytes | None]
 
 
 def _cut_in_a_number(tail: bytes) -> bool:
-    """Whether a last line without line feed is a totals row that ends in a count: more digits may be missing."""
+    """Return whether a last line without line feed is a totals row that ends in a count: digits may be missing."""
     return tail[-1:].isdigit() and totals_row(clean(tail[:LINE_BYTES_MAX]), 0) is not None
 
 
 def _next_candidate(
     first: re.Pattern[bytes], following: re.Pattern[bytes], block: bytes, at: int, end: int
 ) -> int:
-    """Where the next line begins, from the line at `at` on, that may be an anchor; `end` if there is none."""
+    """Return the start of the next line, from the line at `at`, that may be an anchor; `end` without one."""
     if first.match(block, at, end):
         return at
     found = following.search(block, at, end)

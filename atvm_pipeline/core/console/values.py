@@ -1,4 +1,7 @@
-"""The small values that Cypress prints: durations and counts.  What cannot be read is None, never an exception."""
+"""The small values that Cypress prints: durations and counts.
+
+An unreadable value yields None, never an exception.
+"""
 
 import re
 
@@ -12,13 +15,13 @@ _COUNT = re.compile(r"\d{1,9}")
 
 
 def box_duration_s(text: str) -> float | None:
-    """Seconds of `[M minute(s), ]S second(s)`.  Minutes do not roll into hours; whole days are lost in Cypress."""
+    """Return the seconds of `[M minute(s), ]S second(s)`. Cypress does not roll minutes into hours, and drops full days."""
     found = _SECONDS.fullmatch(text)
     return None if found is None else 60.0 * int(found[1] or 0) + int(found[2])
 
 
 def table_duration_s(text: str) -> float | None:
-    """Seconds of `04:55`, `1:02:03` or `62ms`; None for `SKIPPED` and the `XX:XX` of Cypress's own snapshots."""
+    """Return the seconds of `04:55`, `1:02:03` or `62ms`; None for `SKIPPED` and the `XX:XX` of Cypress's own snapshots."""
     found = _MILLISECONDS.fullmatch(text)
     if found is not None:
         return int(found[1]) / 1000
@@ -27,19 +30,19 @@ def table_duration_s(text: str) -> float | None:
 
 
 def is_duration(text: str) -> bool:
-    """Whether this is what the duration column of the final table can hold."""
+    """Return whether the duration column of the final table can contain this text."""
     return _COLUMN_DURATION.fullmatch(text) is not None
 
 
 def table_count(text: str) -> int | None:
-    """A count; a zero is printed as `-` in the final table."""
+    """Return a count; the final table prints a zero as `-`."""
     if text == "-":
         return 0
     return int(text) if _COUNT.fullmatch(text) else None
 
 
 def counts(cells: list[str]) -> Counts | None:
-    """Tests, passing, failing, pending, skipped from five cells; None if one of them is no count."""
+    """Return tests, passing, failing, pending, skipped from five cells; None if one of them is not a count."""
     numbers = [number for number in map(table_count, cells) if number is not None]
     if len(numbers) != 5 or len(cells) != 5:  # noqa: PLR2004 - the five columns
         return None

@@ -1,7 +1,7 @@
-"""Names: of builds, hosts and groups (contract §3, §4).
+"""Host names in build names, group labels and spec files, and the names of groups.
 
-A host is found by its whole name or not at all: `redhat9.6` is not `redhat9.60`, `w2k2` is not `w2k25`.  Where both
-could speak, a name that is known for sure (requested, or in the inventory) outranks the dialect's host pattern.
+Only complete names count: `redhat9.6` is not `redhat9.60`, `w2k2` is not `w2k25`. If both a certain name (requested, or
+in the inventory) and the dialect's host pattern match, the certain name wins.
 """
 
 import re
@@ -13,13 +13,13 @@ from atvm_pipeline.core.dialect import Dialect
 from atvm_pipeline.core.spec_names import base_name
 
 HOST_TEXT_CHARS_MAX = 512
-"""How much of a label or a file name is looked at; a file system's longest name has 255."""
+"""Characters of a label or a file name that are searched; the longest name in a file system has 255."""
 HOSTS_IN_NAME_MAX = 32
-"""Hosts that a group's name spells out."""
+"""Hosts that a group's name lists."""
 HOST_WORDS_MAX = 24
-"""Words, between dashes or dots, of one host's name: without a bound a name of many words takes quadratic time."""
+"""Words, between dashes or dots, of one host's name. Without a limit, a name of many words takes quadratic time."""
 NAMES_CACHED_MAX = 8192
-"""More than one child's specs: their names are asked after again with every state that is saved."""
+"""More than the specs of one child, whose names are looked up again for every state that is saved."""
 INVENTORIES_CACHED_MAX = 16
 PATTERNS_CACHED_MAX = 64
 
@@ -28,9 +28,10 @@ _SPEC_MARK = re.compile(r"\.(?:cy|spec|test)$", re.IGNORECASE)
 
 
 def host_of_spec(spec_path: str, known: Collection[str], dialect: Dialect) -> str | None:
-    """The host that a spec file stands for, None for one that stands for none (`check-xml-files.ts`).
+    """Return the host that a spec file is for; None for a spec without a host (`check-xml-files.ts`).
 
-    A known name or the pattern's longest match in the file's name, else the name without `.cy` and extension.
+    The host is a known name or the pattern's longest match in the file's name, else the name without `.cy` and
+    extension.
     """
     base = base_name(spec_path)[:HOST_TEXT_CHARS_MAX]
     stem = _EXTENSION.sub("", base)
@@ -38,12 +39,12 @@ def host_of_spec(spec_path: str, known: Collection[str], dialect: Dialect) -> st
     if not plain or fits_pattern(plain, dialect.not_hosts):
         return None
     found = _find_hosts(_SPEC_MARK.sub("", stem), known, dialect)
-    # The longest name is the most particular one; of equals the first.
+    # The longest name is the most specific one; of equally long names, the first.
     return max(found, key=len) if found else plain
 
 
 def hosts_in_label(label: str, known: Collection[str], dialect: Dialect) -> tuple[str, ...]:
-    """The hosts that a label names, in order and without repeats; known ones in the spelling of `known`."""
+    """Return the hosts that a label names, in order and without repeats; known ones in the spelling of `known`."""
     hosts: dict[str, str] = {}
     for host in _find_hosts(label[:HOST_TEXT_CHARS_MAX], known, dialect):
         hosts.setdefault(host.casefold(), host)
@@ -51,7 +52,7 @@ def hosts_in_label(label: str, known: Collection[str], dialect: Dialect) -> tupl
 
 
 def group_name(build_name: str, requested: tuple[str, ...], ran: tuple[str, ...]) -> str:
-    """A name for a group in the build name's own shape, from the hosts that ran: `e2e-redhat9.6-fc`."""
+    """Return a name for a group in the form of the build name, from the hosts that ran: `e2e-redhat9.6-fc`."""
     if not ran:
         return build_name
     more = len(ran) - HOSTS_IN_NAME_MAX
@@ -74,7 +75,10 @@ def spans_in_parts(parts: Sequence[str], requested: tuple[str, ...]) -> list[tup
 
 
 def _find_hosts(text: str, known: Collection[str], dialect: Dialect) -> tuple[str, ...]:
-    """Whole host names in `text` in order, overlapping none: known names first, the longest first, then the pattern."""
+    """Return the host names in `text`, in order and without overlaps.
+
+    Known names are found first, the longest ones before others, then matches of the pattern.
+    """
     return _hosts_found(text, tuple(known), dialect.host)
 
 
@@ -94,7 +98,7 @@ def _hosts_found(text: str, known: tuple[str, ...], pattern: str) -> tuple[str, 
             found.append((start, host))
     for start, end in spans:
         host = text[start:end]
-        # As in a build name, the pattern never reaches across a dash: a greedy one would swallow everything.
+        # As in a build name, the pattern never crosses a dash: a greedy pattern would match everything.
         if "-" not in host and 1 not in taken[start:end] and fits_pattern(host, pattern):
             taken[start:end] = b"\1" * (end - start)
             found.append((start, host))
@@ -102,7 +106,7 @@ def _hosts_found(text: str, known: tuple[str, ...], pattern: str) -> tuple[str, 
 
 
 def _whole_spans(text: str) -> Iterator[tuple[int, int]]:
-    """Every place where a whole name can stand: not bounded by letters, digits, or a dot with a digit behind it."""
+    """Yield every place of a possible complete name: not next to letters, digits, or a dot with a digit after it."""
     starts = [at for at in range(len(text)) if text[at].isalnum() and _may_start(text, at)]
     ends = [at for at in range(1, len(text) + 1) if text[at - 1].isalnum() and _may_end(text, at)]
     first = 0
@@ -127,7 +131,7 @@ def _may_end(text: str, at: int) -> bool:
 
 @lru_cache(maxsize=INVENTORIES_CACHED_MAX)
 def index_names(names: tuple[str, ...]) -> dict[str, str]:
-    """Folded name -> the name as it is spelled; of two spellings the first."""
+    """Return folded name -> the name as it is spelled; of two spellings the first."""
     index: dict[str, str] = {}
     for name in names:
         if name:

@@ -1,7 +1,7 @@
-"""The inventory of virtual machines, a Markdown file kept by people: which host has which kernel.
+"""The inventory of virtual machines, a Markdown file that people maintain: which host has which kernel.
 
-A table counts if its headings name a host (`host`, `name` or `vm`) and a kernel.  Reads what is there, never raises:
-a run must not fail because somebody edited a table.
+A table counts if its headings name a host (`host`, `name` or `vm`) and a kernel. No content raises an exception: a run
+must not fail because a table was edited.
 """
 
 import re
@@ -20,11 +20,11 @@ _NO_VALUE = frozenset({"", "-", "--", "–", "—", "?", "n/a", "na", "none", "u
 _NOT_A_VM = frozenset(
     {"esx", "esxi", "hypervisor", "physical", "parent", "os", "datastore", "template", "file"}
 )
-"""Words in a heading such as `ESXi host` or `OS name`: that column does not say which machine the row is about."""
+"""Words in a heading such as `ESXi host` or `OS name`: that column does not name the machine of the row."""
 
 
 def read_inventory(text: str) -> dict[str, str | None]:
-    """Host to kernel in the file's order, None where no kernel is given; of two rows for a host the first one with a kernel."""
+    """Return host -> kernel in the file's order, None without a kernel; of two rows for a host, the first with a kernel."""
     inventory: dict[str, str | None] = {}
     spelled: dict[str, str] = {}
     for host, kernel in _rows(text):
@@ -36,7 +36,7 @@ def read_inventory(text: str) -> dict[str, str | None]:
 
 
 def kernel_of(inventory: Mapping[str, str | None], host: str) -> str | None:
-    """The kernel of `host`, without regard to case; None if the host or its kernel is not known."""
+    """Return the kernel of `host`, without regard to case; None if the host or its kernel is not known."""
     if host in inventory:
         return inventory[host]
     folded = host.casefold()
@@ -44,7 +44,7 @@ def kernel_of(inventory: Mapping[str, str | None], host: str) -> str | None:
 
 
 def _rows(text: str) -> Iterator[tuple[str, str | None]]:
-    """Host and kernel of every row of every table that has both columns."""
+    """Yield host and kernel of every row of every table that has both columns."""
     columns: tuple[int, int] | None = None
     above: list[str] = []
     for line in _lines(text):
@@ -62,7 +62,7 @@ def _rows(text: str) -> Iterator[tuple[str, str | None]]:
 
 
 def _lines(text: str) -> Iterator[str]:
-    """The lines outside of fenced code; a line that is too long is left out."""
+    """Yield the lines outside of fenced code, without lines that are too long."""
     fence = ""
     for raw in _split(text):
         line = raw.strip() if len(raw) <= INVENTORY_LINE_CHARS_MAX else ""
@@ -78,7 +78,7 @@ def _lines(text: str) -> Iterator[str]:
 
 
 def _split(text: str) -> Iterator[str]:
-    """The first lines of a text, one at a time: no list of all of them is made."""
+    """Yield the first lines of a text one at a time, so that no list of all lines is built."""
     start = 0
     for _ in range(INVENTORY_LINES_MAX):
         end = text.find("\n", start)
@@ -90,7 +90,7 @@ def _split(text: str) -> Iterator[str]:
 
 
 def _cells(line: str) -> list[str]:
-    """A table row's cells without Markdown's decoration, [] for a line that is no table row."""
+    """Return a table row's cells without Markdown's decoration, [] for a line that is not a table row."""
     if "|" not in line:
         return []
     cells = _CELL_BORDER.split(line)
@@ -107,7 +107,7 @@ def _plain(cell: str) -> str:
 
 
 def _columns(headings: list[str]) -> tuple[int, int] | None:
-    """Where a table says the host and the kernel; None if it does not say both."""
+    """Return the columns of host and kernel; None if the table does not have both."""
     kernel = next((at for at, heading in enumerate(headings) if "kernel" in heading.casefold()), None)
     ranked = sorted((_rank(heading), at) for at, heading in enumerate(headings) if at != kernel)
     if kernel is None or not ranked or ranked[0][0] > 2:  # noqa: PLR2004 - the ranks of _rank
@@ -116,7 +116,7 @@ def _columns(headings: list[str]) -> tuple[int, int] | None:
 
 
 def _rank(heading: str) -> int:
-    """How well a heading names the machine that a row is about: 0 best, 3 not at all."""
+    """Return how well a heading names the machine of a row: 0 is best, 3 is not at all."""
     folded = heading.casefold()
     if not any(word in folded for word in ("host", "name", "vm")):
         return 3

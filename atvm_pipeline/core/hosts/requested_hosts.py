@@ -1,7 +1,7 @@
-"""The hosts that a request asks for: which parts of a build name are hosts, how each was found, and what is not checked.
+"""The requested hosts: which parts of a build name are hosts, how each was found, and which parts are not checked.
 
-A build name is a template's name, the hosts under test and the transport, for example `e2e-redhat9.6-w2k25-fc`.  A host
-that is missed here is never looked for in the results, so a part that may be a misspelt or unknown host counts as one.
+A build name is a template's name, the hosts under test and the transport, for example `e2e-redhat9.6-w2k25-fc`. A host
+that is missed here is never expected in the results, so a part that may be a misspelt or unknown host counts as one.
 """
 
 import re
@@ -19,17 +19,17 @@ HostSource = Literal["inventory", "pattern", "looks-like", "option"]
 """How a requested host was found; `option` is --hosts."""
 
 LIKE_NAME_CHARS_MIN = 5
-"""Shorter inventory names have too many neighbours that are something else."""
+"""Shorter inventory names are too similar to other words."""
 TWO_EDITS_CHARS_MIN = 8
 """A part of this length or more may differ by two edits, a shorter one by one."""
 NAMES_IN_NOTE_MAX = 32
-"""Names that a note lists of each kind; the rest is counted."""
+"""Names that a note lists of each kind; further ones are counted."""
 
 SYSTEMS = (
     *("redhat", "centos", "rocky", "oracle", "ubuntu", "debian", "fedora", "amazon", "photon", "windows"),
     *("solaris", "opensuse", "almalinux"),
 )
-"""Operating systems whose misspelt names are recognised in front of a number."""
+"""Operating systems whose misspelt names are recognised before a number."""
 
 _TRANSPORT = (
     r"(?:\d+g_?)?(?:fc|fcoe|fcp|iscsi|iser|nvme|nvmeof|nvmf|rdma|roce|infiniband|sas|sata|p?v?scsi|virtio|vsan|vvols?|vmfs|"
@@ -38,7 +38,7 @@ _TRANSPORT = (
 )
 """A transport with its version or speed: `fc`, `fc32`, `32gfc`, `iscsi10`, `nvme2`, `nvme_tcp`, `vsan8`, `25gbe`."""
 _VERSIONED = re.compile(r"(?:[^A-Za-z]*[A-Za-z]){3}.*?[0-9]\.[0-9]")
-"""Three or more letters, and behind them a version with a dot."""
+"""Three or more letters, and after them a version with a dot."""
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)*")
 _DIGIT = re.compile(r"[0-9]")
 
@@ -53,7 +53,7 @@ class Span(NamedTuple):
 
 
 class RequestedHosts(NamedTuple):
-    """The hosts that a run is checked for."""
+    """The hosts whose results a run must have."""
 
     sources: dict[str, HostSource]
     """Host to how it was found, in the order of the request."""
@@ -67,7 +67,7 @@ class RequestedHosts(NamedTuple):
 
     @property
     def by_form(self) -> tuple[str, ...]:
-        """The hosts that only look like one."""
+        """The hosts that were only found by their form."""
         return tuple(host for host, source in self.sources.items() if source == "looks-like")
 
 
@@ -81,7 +81,7 @@ def requested_hosts(
 ) -> RequestedHosts:
     """Return the hosts of a request, without repeats and in the inventory's spelling.
 
-    `template`: the template's name, where one is given. `named`: the names of --hosts, which alone count then.
+    `template`: the template's name, if there is one. `named`: the names of --hosts; if there are any, only they count.
     """
     parts = build_name[:HOST_TEXT_CHARS_MAX].split("-")
     known = index_names(tuple(inventory))
@@ -99,7 +99,7 @@ def requested_hosts(
 
 
 def hosts_note(found: RequestedHosts) -> str:
-    """Return the line that says which hosts are checked and which parts of the build name are not."""
+    """Return the line that lists the checked hosts and the parts of the build name that are not checked."""
     note = (
         f"hosts checked: {join_names(found.hosts, NAMES_IN_NOTE_MAX)}"
         if found.sources
@@ -149,7 +149,7 @@ def _edits_allowed(folded: str) -> int:
 
 
 class _Reading:
-    """One build name, part by part."""
+    """The parts of one build name."""
 
     def __init__(
         self, parts: Sequence[str], known: dict[str, str], dialect: Dialect, template: str | None
@@ -159,7 +159,7 @@ class _Reading:
         self._dialect = dialect
         self._template_name = _place_of_name(parts, template)
         self._template = self._template_name or _template_parts(parts, template)
-        # The name of a template that is not known is the first part.
+        # If the template's name is not known, it is the first part.
         self._first_free = 0 if template else 1
         self._begin = next(at for at in range(len(parts) + 1) if at not in self._template_name)
         self._transport = self._find_transport()
@@ -177,7 +177,7 @@ class _Reading:
         return tuple(sorted((*spans, *single, *self._joined(taken))))
 
     def not_covered(self, spans: Iterable[tuple[int, int]], hosts: Collection[str]) -> tuple[str, ...]:
-        """Return the parts with a digit that belong to no host, to no template, and are not the first one."""
+        """Return the parts with a digit that belong to no host and no template, without the first part."""
         taken = {at for start, end in spans for at in range(start, end)} | self._template
         return tuple(
             dict.fromkeys(
@@ -188,7 +188,7 @@ class _Reading:
         )
 
     def _certain(self) -> Iterable[Span]:
-        """Yield the names of the inventory, which may hold dashes (the longest wins), and matches of the host pattern."""
+        """Yield names of the inventory, which may contain dashes (the longest wins), and matches of the host pattern."""
         longest = _most_parts(tuple(self._known))
         at = self._begin
         while at < len(self._parts):
@@ -205,7 +205,7 @@ class _Reading:
                 at += 1
 
     def _may_be_known(self, at: int, end: int) -> bool:
-        """Return whether nothing says that these parts are no host though the inventory has their name."""
+        """Return whether these parts, whose name is in the inventory, may be a host: nothing excludes it."""
         if self._template_name.issuperset(range(at, end)) or (at, end) == self._last_transport():
             return False
         return not self._is_silenced("-".join(self._parts[at:end]))
@@ -217,7 +217,7 @@ class _Reading:
         return not self._is_not_requested(part)
 
     def _joined(self, taken: set[int]) -> Iterable[Span]:
-        """Yield neighbours that together are like an inventory name: a dash may be part of a name, or mistyped."""
+        """Yield adjacent parts that together resemble an inventory name: a dash may be part of a name, or a typing error."""
         longest = _most_parts(tuple(self._known)) + 1
         at = 0
         while at < len(self._parts):
@@ -248,18 +248,18 @@ class _Reading:
         return self._is_place_free(at) and not self._is_not_requested(self._parts[at])
 
     def _is_place_free(self, at: int) -> bool:
-        """Return whether a part that only looks like a host may be one."""
+        """Return whether the place allows a host that is only recognised by its form."""
         return at >= self._first_free and at not in self._template and not _is_transport(self._parts[at])
 
     def _is_not_requested(self, text: str) -> bool:
         return fits_pattern(text, NOT_REQUESTED) or self._is_silenced(text)
 
     def _is_silenced(self, text: str) -> bool:
-        """Return whether the operator says that this is not a host; only that outranks the inventory."""
+        """Return whether the operator excluded this text as a host; only that outranks the inventory."""
         return fits_pattern(text, self._dialect.not_requested or "")
 
     def _find_transport(self) -> range:
-        """Return the places of the transport: the last parts in front of counters and dates."""
+        """Return the places of the transport: the last parts before counters and dates."""
         end = len(self._parts)
         while (
             end > self._begin
@@ -282,7 +282,7 @@ def _is_transport(part: str) -> bool:
 
 
 def _place_of_name(parts: Sequence[str], template: str | None) -> frozenset[int]:
-    """Return where the template's name stands as a whole: in one piece, else with other parts in between."""
+    """Return the places of the template's complete name: contiguous, else with other parts in between."""
     folded = [part.casefold() for part in parts]
     words = template.casefold().split("-") if template else []
     for start in range(len(folded) - len(words) + 1):
@@ -296,7 +296,7 @@ def _place_of_name(parts: Sequence[str], template: str | None) -> frozenset[int]
 
 
 def _template_parts(parts: Sequence[str], template: str | None) -> frozenset[int]:
-    """Return the places of the template's name: each of its parts where the build name first has it."""
+    """Return the places of the template's name: for each of its parts, the first one in the build name."""
     places: set[int] = set()
     folded = [part.casefold() for part in parts]
     for part in (template or "").casefold().split("-"):

@@ -1,4 +1,4 @@
-"""The elements of one JUnit document as the XML parser reports them, added up per spec."""
+"""The elements of one JUnit document as the XML parser reports them, and their sums per spec."""
 
 from typing import NamedTuple
 
@@ -35,14 +35,14 @@ class Budget:
     """The remaining limits of one file, shared by all its documents."""
 
     def __init__(self) -> None:
-        """Start with the limits."""
+        """Start with the full limits."""
         self.elements = ELEMENTS_MAX
         self.specs = REPORT_SPECS_MAX
         self.failed = FAILED_TOTAL_MAX
 
 
 class Declared(NamedTuple):
-    """The attributes of `<testsuites>`; None where it has none."""
+    """The attributes of `<testsuites>`; None for a missing one."""
 
     tests: int | None = None
     failures: int | None = None
@@ -69,7 +69,7 @@ class Document:
 
     @property
     def is_complete(self) -> bool:
-        """Whether its root element started and ended."""
+        """Whether the root element started and ended."""
         return self._root is not None and not self._path
 
     @property
@@ -79,7 +79,7 @@ class Document:
         return Declared(report_count(root.get("tests")), report_count(root.get("failures")))
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
-        """Process a start tag.  Raises RefusedError, SecondDocumentError."""
+        """Process a start tag; raise RefusedError or SecondDocumentError."""
         if name == "testsuites" and self._path:
             raise SecondDocumentError
         self._budget.elements -= 1
@@ -119,7 +119,10 @@ class Document:
         self._suites.append(SuiteTotals(group, attributes))
 
     def _begins_group(self, name: str, spec: str, current: SpecTotals) -> bool:
-        """In Cypress only root suites name a file; in plain Mocha all but the root suite do."""
+        """Return whether a suite starts a new spec.
+
+        In Cypress only root suites name a file; in plain Mocha all suites except the root suite do.
+        """
         root_name, root_has_file = self._root_suite or ("", False)
         if root_has_file:
             return bool(spec) and (name == root_name or spec != current.spec)
@@ -192,7 +195,7 @@ class Document:
             group.pending_cases += 1
 
     def cut(self) -> None:
-        """Close everything that is open because the text ends here.  An open case counts if it failed."""
+        """Close all open elements because the text ends here. An open case counts if it failed."""
         if self._case is not None and self._case.failed:
             self._case_ended(self._case)
         self._case = None
@@ -203,12 +206,12 @@ class Document:
         self._path = []
 
     def specs(self, *, incomplete: bool) -> list[ReportedSpec]:
-        """Return its result for each spec; `incomplete` if only a part of it could be read."""
+        """Return the result of each spec; `incomplete` if only a part of the document could be read."""
         groups = [group for group in self._groups if group.says_something]
         if len(groups) == 1:
-            # Where the document contradicts itself, the worse is what it states.
+            # If the document contradicts itself, the larger number of failures counts.
             groups[0].failures = max(groups[0].failures, self.declared.failures or 0)
-        # `<testsuites skipped>` counts pending tests; if it names all that have no testcase, that is what they are.
+        # `<testsuites skipped>` counts pending tests. If it accounts for all tests without a testcase, all of them are pending.
         told = sum(group.pending for group in groups)
         rest = sum(group.without_case for group in groups)
         declared = report_count((self._root or {}).get("skipped")) or 0
@@ -223,7 +226,7 @@ class Document:
 
 
 def spec_path(text: str) -> str:
-    """Return a spec file with `/` and on one line; of one that is too long, the end."""
+    """Return the path of a spec file with `/` and on one line; if it is too long, only its end."""
     path = text.replace("\\", "/")
     return one_line(path[-SPEC_PATH_CHARS_MAX:], SPEC_PATH_CHARS_MAX)
 

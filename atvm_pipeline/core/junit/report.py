@@ -1,8 +1,8 @@
-"""JUnit XML as mocha-junit-reporter and its relatives write it: bytes in, one entry per spec out.
+"""Parsing of JUnit XML as mocha-junit-reporter and similar reporters write it: bytes in, one entry per spec out.
 
-Never trusts its input: no DTD, no entities, no choice of a codec, every size bounded, never an exception.  A report that
-is not well-formed is read as far as that is safe, with the problem as part of the result.
-Returns the content of a report; `core/verdict/report_owners.py` assigns it to a spec.
+The input is never trusted: no DTD, no entities, no choice of a codec, every size bounded, no exception. A report that
+is not well-formed is read as far as that is safe, and the problem is part of the result.
+`core/verdict/report_owners.py` assigns a report to a spec.
 """
 
 import re
@@ -45,7 +45,7 @@ _NOT_YET = frozenset(
         )
     }
 )
-"""How a report looks while only its beginning is written: the reporter writes in place, not atomically."""
+"""The errors of a report of which only the start is written: the reporter writes in place, not atomically."""
 _BEGIN = re.compile(rb"<\?xml\s|<!DOCTYPE|<!--|<testsuites?[\s/>]")
 """The start of a document after a complete one."""
 _BEGIN_WITHIN = re.compile(rb"<\?xml\s|<testsuites[\s/>]")
@@ -56,34 +56,34 @@ _COMMENT_END = re.compile(rb"-->")
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A report that can be read, at least in part."""
+    """A report of which at least a part can be read."""
 
     specs: tuple[ReportedSpec, ...] = ()
     declared_tests: int | None = None
-    """As `<testsuites>` states it; None where it does not."""
+    """The count in `<testsuites>`; None if it has none."""
     declared_failures: int | None = None
     problem: str = ""
-    """Line and reason if it is not well-formed XML; "" for a sound report."""
+    """Line and reason if it is not well-formed XML; "" for a well-formed report."""
     incomplete: bool = False
-    """A part of it could not be read: it can show failures, and proves nothing to have passed."""
+    """A part of it could not be read: it can show failures, and proves no pass."""
     unfinished: bool = False
-    """It looks half-written."""
+    """It is probably half-written."""
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Why bytes are no report."""
+    """The reason why bytes are not a report."""
 
     reason: str
     retry: bool = False
-    """True for what an unfinished write looks like: "not yet"."""
+    """True if the file may still be in the process of being written."""
 
 
 class _End(NamedTuple):
-    """The way in which one document ended."""
+    """How the reading of a document ended."""
 
     problem: str = ""
     unfinished: bool = False
-    """The text ended within it."""
+    """The text ended within the document."""
     give_up: bool = False
     """The rest of the file is not read either."""
 
@@ -99,7 +99,7 @@ def parse_report(data: bytes, *, final: bool = False) -> Report | Refusal:
         return Refusal(reason="empty", retry=True)
     encoding = encoding_of(data)
     document = Document(Budget())
-    # Nearly every report is sound: only one that is not is cleaned, and read again.
+    # Nearly every report is well-formed. Only a damaged one is cleaned, and read again.
     end = _read_document(document, ReportText(text_blocks(data, encoding)))
     if not end.problem:
         return _sound_report(document)
@@ -118,7 +118,10 @@ def parse_report(data: bytes, *, final: bool = False) -> Report | Refusal:
 
 
 def _sound_report(document: Document) -> Report:
-    """Return a well-formed report.  If it declares more failures than its suites, any of its specs may have failed."""
+    """Return a well-formed report.
+
+    If it declares more failures than its suites, any of its specs may have failed.
+    """
     declared = document.declared
     specs = document.specs(incomplete=False)
     shown = sum(spec.counts.failing for spec in specs)
@@ -137,7 +140,7 @@ def _sound_report(document: Document) -> Report:
 
 def _read_document(document: Document, text: ReportText) -> _End:
     """Read one document up to its end, or as far as possible."""
-    # With a fixed encoding no document can load another codec.
+    # With a fixed encoding, no document can load another codec.
     parser = expat.ParserCreate("utf-8")
     parser.buffer_text = True
     parser.ordered_attributes = False
@@ -164,7 +167,7 @@ def _read_document(document: Document, text: ReportText) -> _End:
             f"line {line + error.lineno}: not well-formed XML ({why})", unfinished=error.code in _NOT_YET
         )
     except SecondDocumentError:
-        # The parser is after the tag.  A tag that starts in the previous block is left out.
+        # The parser is after the tag. A tag that starts in the previous block is skipped.
         begin = block.rfind(b"<testsuites", 0, len(block) - fed + parser.CurrentByteIndex)
         text.move_back(len(block) - max(begin, 0))
         return _End(
@@ -180,7 +183,7 @@ def _refuse_doctype(name: str, system_id: str | None, public_id: str | None, has
 
 
 class _DamagedFile:
-    """A file that is not one well-formed document: reads all documents in it, each as far as possible."""
+    """A file that is not one well-formed document. All documents in it are read, each as far as possible."""
 
     def __init__(self, text: ReportText, sound: _End) -> None:
         """Start with the cleaned text and the problem of the unchanged file."""
@@ -205,7 +208,7 @@ class _DamagedFile:
         )
 
     def read(self) -> None:
-        """Read document after document."""
+        """Read one document after the other."""
         begin = _BEGIN
         for _ in range(DOCUMENTS_MAX):
             if not self._move_to_document(begin):
@@ -225,7 +228,7 @@ class _DamagedFile:
         self._lost = True
 
     def note_hole(self, data: bytes) -> None:
-        """Record a part that was never written: it reads as zero bytes, and anything may be missing there."""
+        """Record a part that was never written: it reads as zero bytes, and any content may be missing there."""
         hole = data.find(b"\0" * HOLE_BYTES)
         if hole >= 0:
             line = data.count(b"\n", 0, hole) + 1
@@ -233,7 +236,7 @@ class _DamagedFile:
             self._lost = self.unfinished = True
 
     def _move_to_document(self, begin: re.Pattern[bytes]) -> bool:
-        """Move to the next root element, past declarations, comments and a document type; False if there is none."""
+        """Move to the next root element, past declarations, comments and a document type; return False without one."""
         while self._skips:
             match, junk = self._text.find(begin, _BEGIN_BYTES_MAX)
             if junk and begin is _BEGIN:

@@ -1,6 +1,7 @@
 """Running totals while a JUnit report is parsed: per spec, per open suite, per open test case.
 
-Knows what the reporter leaves out (a pending test has no testcase, a failed hook is not a test), and no XML.
+This module contains the rules for numbers that the reporter omits (a pending test has no testcase, a failed hook is not
+a test). It does not handle XML.
 """
 
 import math
@@ -16,7 +17,7 @@ FAILED_MAX = 10
 """Failed cases kept per spec; a message shows ten."""
 REPORT_TEXT_CHARS_MAX = 300
 NUMBER_MAX = 10**9
-"""A count or a duration above this is no count."""
+"""A larger count or duration is invalid."""
 YEARS = range(1990, 2900)
 """A suite's own time outside these years is ignored."""
 
@@ -34,27 +35,27 @@ class FailedCase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class ReportedSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What a report says about one spec."""
+    """The results of one spec in a report."""
 
     spec: str = ""
-    """The spec file as a suite or its test cases name it, with `/`; "" where nothing names a file."""
+    """The spec file as a suite or its test cases name it, with `/`; "" if no file is named."""
     within: str = ""
     """The spec file of the surrounding suite, if test cases name a file of their own."""
     suites: tuple[str, ...] = ()
-    """Names of the first suites, for finding a host where there is no spec file; then of the first classes."""
+    """Names of the first suites, then of the first classes: they identify a host if no spec file is named."""
     counts: Counts = Counts()
-    """`tests` is what the suites declare. Failures may exceed it: a failed hook is no test."""
+    """`tests` is the number that the suites declare. Failures may exceed it: a failed hook is not a test."""
     duration_s: float | None = None
     """Sum over the suites; in Cypress a failed test adds nothing to it."""
     failed: tuple[FailedCase, ...] = ()
     started_at: Instant | None = None
-    """When its first suite started, by its `timestamp`, cut to the second."""
+    """Start of its first suite, from its `timestamp`, cut to the second."""
     incomplete: bool = False
     """Only a part could be read: failures count, and it proves no pass."""
 
 
 class SpecTotals:
-    """One spec while it is read: a root suite and the suites that follow it, or test cases of one file."""
+    """One spec while it is read: a root suite and the suites that follow it, or the test cases of one file."""
 
     def __init__(self, spec: str, within: str = "") -> None:
         """Start with no numbers; `within` is the spec file of the surrounding suite."""
@@ -74,27 +75,27 @@ class SpecTotals:
 
     @property
     def passing(self) -> int:
-        """Testcases that neither failed nor are pending."""
+        """The number of testcases that neither failed nor are pending."""
         return self.cases - self.failed_cases - self.pending_cases
 
     @property
     def failing(self) -> int:
-        """Failed tests and hooks: what the suites declare, or the cases, whichever is more."""
+        """Failed tests and hooks: the number that the suites declare, or the number of cases, whichever is larger."""
         return max(self.failures, self.failed_cases)
 
     @property
     def pending(self) -> int:
-        """Tests marked as skipped by their author."""
+        """Tests that their author marked as skipped."""
         return max(self.pending_cases, self.skipped)
 
     @property
     def without_case(self) -> int:
-        """Tests that the suites declare and that have no testcase: pending ones, or skipped after a failed hook."""
+        """Declared tests that have no testcase: pending tests, or tests skipped after a failed hook."""
         return max(0, self.tests - self.passing - self.failing - self.pending)
 
     @property
     def says_something(self) -> bool:
-        """Whether it names a spec, or counts anything."""
+        """Whether the suite names a spec or counts anything."""
         return bool(self.spec or self.tests or self.cases or self.failing)
 
     def add_suite(self, name: str, attributes: dict[str, str], *, outermost: bool) -> None:
@@ -109,12 +110,12 @@ class SpecTotals:
             self.started_at = began if self.started_at is None else min(self.started_at, began)
 
     def add_class(self, name: str) -> None:
-        """Add the class of a test case: without any file it may name the host."""
+        """Add the class of a test case: if no file is named, it may name the host."""
         if name and len(self.classes) < SUITES_MAX:
             self.classes[name] = None
 
     def reported(self, *, rest_pending: int, incomplete: bool) -> ReportedSpec:
-        """What is kept of it; `rest_pending` of the tests without a testcase are pending, the others were skipped."""
+        """Return the result; `rest_pending` of the tests without a testcase are pending, the others were skipped."""
         counts = Counts(
             tests=self.tests,
             passing=self.passing,
@@ -135,7 +136,7 @@ class SpecTotals:
 
 
 class SuiteTotals:
-    """An open `<testsuite>`; its numbers are the declared ones or those of what it holds, whichever is more."""
+    """An open `<testsuite>`; its numbers are the declared ones or the sums of its content, whichever are larger."""
 
     def __init__(self, group: SpecTotals, attributes: dict[str, str]) -> None:
         """Start with the spec that it belongs to and the numbers that it declares."""
@@ -148,10 +149,10 @@ class SuiteTotals:
         self.inner = (0, 0, 0)
         """Tests, failures, skipped tests of the suites within it."""
         self.elsewhere = (0, 0, 0)
-        """Those of the declared ones that belong to another spec."""
+        """Those of the declared numbers that belong to another spec."""
 
     def believe_cases_only(self) -> None:
-        """Drop the declared numbers: the report is cut, so they were not seen."""
+        """Drop the declared numbers: the report is cut, so not all declared cases were read."""
         self.tests, self.failures, self.skipped = None, 0, 0
 
     def count_elsewhere(self, case: "CaseTotals") -> None:
@@ -194,14 +195,14 @@ class CaseTotals:
 
 
 def report_count(text: str | None) -> int | None:
-    """A count as an attribute states it, None for anything that is none."""
+    """Return a count from an attribute, None if it is invalid."""
     if text is None or not text.isascii() or not text.isdigit() or len(text) > len(str(NUMBER_MAX)):
         return None
     return min(int(text), NUMBER_MAX)
 
 
 def seconds(text: str | None) -> float | None:
-    """A duration as an attribute states it, None for anything that is none (`NaN`, `1,234.5`)."""
+    """Return a duration from an attribute, None if it is invalid (`NaN`, `1,234.5`)."""
     if text is None or len(text) > REPORT_TEXT_CHARS_MAX:
         return None
     try:

@@ -1,7 +1,7 @@
 """The bytes of a report as blocks of XML that expat can read: one encoding, no forbidden character, no unknown entity.
 
-Nothing is resolved and nothing is looked up: the encodings are a closed list, an entity that XML does not predefine
-becomes its own name, and a document type declaration is skipped, never read.
+Nothing is resolved or looked up: the encodings are a closed list, an entity that XML does not predefine becomes its own
+name, and a document type declaration is skipped without being read.
 """
 
 import re
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 FEED_BYTES = 256 * 1024
-"""Bytes that are cleaned in one step, so that a large report is not copied as a whole."""
+"""Bytes that are cleaned in one step, so that a large report is not copied at once."""
 REFERENCE_CHARS_MAX = 32
 """Digits of the longest character reference; a longer one is text."""
 DECLARATION_BYTES_MAX = 512
@@ -24,7 +24,7 @@ _SINGLE_BYTE = {
     "cp1252": ("cp1252", "windows1252", "xcp1252", "1252", "ansi"),
 }
 ENCODINGS = {alias: codec for codec, aliases in _SINGLE_BYTE.items() for alias in aliases}
-"""Declared name without punctuation -> codec.  Closed, so that no document can load another codec."""
+"""Declared name without punctuation -> codec. Closed, so that no document can load another codec."""
 
 DECLARATION = re.compile(rb"<\?xml\s[^>]{0,480}?\?>")
 _DECLARED = re.compile(rb"<\?xml\s[^>]{0,400}?\sencoding\s*=\s*[\"']([A-Za-z0-9._:-]{1,40})[\"']")
@@ -45,9 +45,9 @@ class Found(NamedTuple):
     """The result of a search."""
 
     match: bytes
-    """b"" if there was none before the end."""
+    """b"" if there was no match before the end."""
     junk: bytes
-    """The first bytes that were skipped, b"" if they were white space."""
+    """The first bytes that were skipped, b"" for white space."""
 
 
 class ReportText:
@@ -80,7 +80,7 @@ class ReportText:
         while True:
             more = self.left() >= longest or self._more()
             match = pattern.search(self._held, self._at)
-            # Without a match, its beginning may be among the last bytes.
+            # Without a match, its start may be among the last bytes.
             skipped = match.start() - self._at if match else self.left() - (longest - 1 if more else 0)
             junk = junk or self._held[self._at : self._at + max(skipped, 0)].strip()[:longest]
             self.advance(max(skipped, 0))
@@ -89,7 +89,7 @@ class ReportText:
             self._more()
 
     def skip(self, pattern: re.Pattern[bytes], longest: int) -> bool:
-        """Move past a match at the position, of at most `longest` bytes; False if there is none."""
+        """Move past a match at the position, of at most `longest` bytes; return False without one."""
         while self.left() < longest and self._more():
             pass
         match = pattern.match(self._held, self._at, self._at + longest)
@@ -120,7 +120,7 @@ def encoding_of(data: bytes) -> str:
         return "utf-16-le" if data[:1] == b"\xff" else "utf-16-be"
     if data[:4] in (b"<\0?\0", b"\0<\0?"):
         return "utf-16-le" if data[:1] == b"<" else "utf-16-be"
-    # With the mark of UTF-8 in front, the declaration does not match: the mark counts.
+    # If UTF-8's byte order mark comes first, the declaration does not match: the mark counts.
     declared = _DECLARED.match(data[:DECLARATION_BYTES_MAX].lstrip())
     name = re.sub(r"[^a-z0-9]", "", declared[1].decode().lower()) if declared else ""
     return ENCODINGS.get(name, "utf-8")

@@ -1,7 +1,7 @@
-"""Request, config file and commands held against each other before anything starts: ten seconds instead of ten hours.
+"""Comparison of request, config file and commands before anything starts: it takes ten seconds instead of ten hours.
 
-A certain mismatch refuses the start; what cannot be known from the outside is passed in silence.  Reads no file:
-the shell lists and reads, what it found comes in as text.
+A certain mismatch refuses the start; a value that cannot be known from outside is ignored. This module reads no file:
+the shell lists and reads them, and passes their text.
 """
 
 import posixpath
@@ -26,24 +26,24 @@ CATEGORIZE_OPTION = "--categorize"
 
 _OPERATOR = re.compile(r"[();<>|&]+")
 _EXPANDED_LATER = re.compile(r"[$`*?~]")
-"""A shell changes such a word before the program sees it: its value cannot be known here."""
+"""A shell changes such a word before the program sees it, so its value is not known here."""
 
 
 class PreflightFinding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One thing that does not fit."""
+    """One mismatch."""
 
     code: str
     """`build-name`, `config-file`, `spec-pattern`, `unknown-host`, `categorize` or `extra-hosts`."""
     text: str
-    """One line that says what to do."""
+    """One line that states the problem and how to fix it."""
     certain: bool
-    """True: refuse the start. False: tell it and go on."""
+    """True: refuse the start. False: warn and continue."""
 
 
 def option_values(command: str, names: tuple[str, ...]) -> tuple[str, ...]:
-    """The values that a shell command gives to an option, as `--x v` or `--x=v`; () if the command cannot be read.
+    """Return the values of an option in a shell command, `--x v` or `--x=v`; () if the command cannot be parsed.
 
-    Shell operators end a word.  An option without a value is left out.
+    Shell operators end a word. An option without a value is ignored.
     """
     words = _words(command)
     values = []
@@ -63,7 +63,7 @@ def option_values(command: str, names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def has_option(command: str, name: str) -> bool:
-    """Whether a shell command holds an option, with or without a value."""
+    """Return whether a shell command has an option, with or without a value."""
     return any(word.partition("=")[0] == name for word in _words(command))
 
 
@@ -92,10 +92,10 @@ def find_mismatches(
     known: Collection[str],
     dialect: Dialect,
 ) -> tuple[PreflightFinding, ...]:
-    """Everything that does not fit, certain mismatches first.
+    """Return all mismatches, certain ones first.
 
     `config_file`: the value of --config-file. `categorize`: whether --categorize was given. `matched_specs`: the spec
-    files that the config's specPattern matches, None where that is not known. `known`: host names of the inventory.
+    files that the config's specPattern matches, None if that is not known. `known`: host names of the inventory.
     """
     template, runner = template_command or "", runner_command or ""
     findings = [
@@ -113,7 +113,7 @@ def _check_build_name(build_name: str, runner: str) -> Iterable[PreflightFinding
         return
     text = (
         f"the runner command has --build_name {_show(values[-1])}, but this run is {_show(build_name)}: "
-        "correct one of the two, or --no-preflight to go on"
+        "correct one of the two, or start with --no-preflight"
     )
     yield PreflightFinding(code="build-name", text=text, certain=True)
 
@@ -122,7 +122,7 @@ def _check_config_file(template: str, runner: str, config_file: str | None) -> I
     said: list[tuple[str, str]] = []
     for who, command in (("the template command", template), ("the runner command", runner)):
         values = option_values(command, CONFIG_FILE_OPTIONS)
-        # Two values in one command: nobody here knows which counts.
+        # With two different values in one command, it is not known which one counts.
         if len(set(values)) == 1 and not _EXPANDED_LATER.search(values[0]):
             said.append((f"{who} has", values[0]))
     if config_file:
@@ -133,16 +133,16 @@ def _check_config_file(template: str, runner: str, config_file: str | None) -> I
             if _differ(path, other, moves=moves):
                 text = (
                     f"{other_who} {_show(other)}, but {who} {_show(path)}: the runner would not read the config that "
-                    "the template wrote; name the same file everywhere, or --no-preflight to go on"
+                    "the template wrote; name the same file everywhere, or start with --no-preflight"
                 )
                 yield PreflightFinding(code="config-file", text=text, certain=True)
                 return
 
 
 def _differ(one: str, other: str, *, moves: bool) -> bool:
-    """Whether two spellings certainly name two files.
+    """Return whether two spellings certainly name two files.
 
-    Without the working directory an absolute path and a relative one can only be told apart by the file's name.
+    Without the working directory, an absolute path and a relative one can only be distinguished by the file's name.
     """
     one, other = posixpath.normpath(one), posixpath.normpath(other)
     if posixpath.basename(one) != posixpath.basename(other):
@@ -158,7 +158,7 @@ def _check_specs(
 ) -> Iterable[PreflightFinding]:
     if matched is None:
         return
-    again = "run the template command for this build (--template-command), or --no-preflight to go on"
+    again = "run the template command for this build (--template-command), or start with --no-preflight"
     if not matched:
         text = f"the config's specPattern matches no spec file: {again}"
         yield PreflightFinding(code="spec-pattern", text=text, certain=True)
@@ -176,17 +176,17 @@ def _check_specs(
         yield PreflightFinding(code="spec-pattern", text=text, certain=True)
     unknown = [host for host in missing if host in requested.by_form]
     if unknown:
-        # The hosts of the specs too: an inventory need not be complete.
+        # Include the hosts of the specs, because an inventory need not be complete.
         nearest_of = [name for name in (*known, *planned.values()) if name not in requested.by_form]
         yield PreflightFinding(code="unknown-host", text=_unknown_text(unknown, nearest_of), certain=True)
     extra = _extra_hosts(requested.hosts, by_host.values(), hosts, dialect)
     if requested.hosts and extra and not missing:
-        text = f"the config's specPattern also matches specs of {join_names(extra, show=_show)}, which are not requested: they will run too"
+        text = f"the config's specPattern also matches specs of {join_names(extra, show=_show)}, which were not requested: they will run too"
         yield PreflightFinding(code="extra-hosts", text=text, certain=False)
 
 
 def _unknown_text(unknown: list[str], known: Collection[str]) -> str:
-    """Return the sentence about hosts that only look like one: they may be misspelt, or be something else."""
+    """Return the sentence about hosts that were only found by their form: they may be misspelt, or not be hosts."""
     first, *rest = ((_show(host), nearest_name(host, known)) for host in unknown[:NAMES_JOINED_MAX])
     more = [f"{host} (nearest known: {_show(near or 'none')})" for host, near in rest]
     more += [f"{len(unknown) - NAMES_JOINED_MAX} more"] if len(unknown) > NAMES_JOINED_MAX else []
@@ -200,7 +200,7 @@ def _unknown_text(unknown: list[str], known: Collection[str]) -> str:
 def _extra_hosts(
     requested: tuple[str, ...], planned: Iterable[str | None], names: tuple[str, ...], dialect: Dialect
 ) -> list[str]:
-    """Return the hosts that are not requested and are hosts for sure."""
+    """Return the hosts that are not requested and are certainly hosts."""
     wanted = {host.casefold() for host in requested}
     return list(
         dict.fromkeys(
@@ -217,11 +217,11 @@ def _check_categorize(runner: str, *, categorize: bool) -> Iterable[PreflightFin
     if not _words(runner) or has_option(runner, CATEGORIZE_OPTION) == categorize:
         return
     if categorize:
-        text = "--categorize was given, but the runner command does not hold it: the run is watched as categorized; add it there if groups are meant"
+        text = "--categorize was given, but the runner command does not have it: the run is watched as categorized; add it to the runner command if groups are intended"
     else:
-        text = "the runner command holds --categorize, but it was not given: the run is watched as categorized; add it to this command to say so"
+        text = "the runner command has --categorize, but it was not given here: the run is watched as categorized; add it to this command too"
     yield PreflightFinding(code="categorize", text=text, certain=False)
 
 
 def _show(value: str) -> str:
-    return one_line(value, VALUE_CHARS_MAX) or "(nothing)"
+    return one_line(value, VALUE_CHARS_MAX) or "(empty)"

@@ -1,8 +1,8 @@
 """The globs of `specPattern`, as Cypress reads them: `**`, `*`, `?`, `[a-z]`, `{a,b}`, `@(a|b)`.
 
-wcmatch does the matching, bracex the braces.  The guard before them answers None ("not known", which refuses nothing)
-for a pattern that Cypress's library may read in another way, and for one that could be expensive: the regular
-expressions of wcmatch backtrack.  Where the rules are subtle, the reading is liberal: a file too many is silence, a
+wcmatch does the matching, bracex expands the braces. A check before them returns None ("not known", which refuses
+nothing) for a pattern that Cypress's library may read differently, and for one that could be expensive: the regular
+expressions of wcmatch backtrack. Where the rules are subtle, the reading is liberal: a file too many causes silence, a
 file too few a false alarm.
 """
 
@@ -17,34 +17,34 @@ PATTERN_CHARS_MAX = 1024
 EXPANSIONS_MAX = 1_000
 """Patterns that one pattern's braces may expand to."""
 BRACES_MAX = 50
-"""Opening braces of one pattern: bracex calls itself for each that is not closed."""
+"""Opening braces of one pattern: bracex recurses for each unclosed one."""
 GLOBSTARS_MAX = 3
-"""Segments `**` of one pattern: matching takes the depth of a path to this power."""
+"""Segments `**` of one pattern: the time to match is the depth of a path to this power."""
 DEPTH_MAX = 100
-"""Directories of a path; a deeper tree is not judged."""
+"""Directories of a path; a deeper tree is not evaluated."""
 
 _EXTGLOB = re.compile(r"([@?*+!])\(([\w.|*-]*)\)")
 _CLASS = re.compile(r"\[(?=[^\]]*[!^.-])[!^]?(?:\w-\w|[\w.])+\]")
-"""A range or a negation: the brackets of others may also be names."""
+"""A range or a negation. Other brackets may also be part of a name."""
 _RANGE = re.compile(r"(\w)-(\w)")
 _NUMBERS = re.compile(r"\{(?:0|-?[1-9]\d{0,5})\.\.(?:0|-?[1-9]\d{0,5})\}")
 _STRANGE = re.compile(r'[\[\]()|\\"]|\.\.')
 _REPEATED = re.compile(r"[\])}]\+(?!\()")
-"""A plus that may repeat what is before it."""
+"""A plus that may repeat the text before it."""
 _OUTSIDE = re.compile(r"/|[A-Za-z]:")
-"""An absolute path; one that climbs is strange already."""
+"""An absolute path. A path with `..` is already excluded."""
 _SPECIAL = re.compile(r"[*?\[\]{}()!+@\\]")
 
 _FLAGS = glob.GLOBSTAR | glob.DOTGLOB | glob.FORCEUNIX
-"""Not BRACE and EXTGLOB: braces are expanded before, so that the guard sees each alternative, and extended globs are
-turned into braces or `*`, because a group that repeats can take exponential time, even a single one."""
+"""Without BRACE and EXTGLOB: braces are expanded before, so that each alternative is checked, and extended globs are
+turned into braces or `*`, because a single repeating group can take exponential time."""
 
 
 def match_specs(patterns: Iterable[str], paths: Iterable[str]) -> tuple[str, ...] | None:
-    """Return the paths (relative to the working directory, with /) that the patterns name, in the order of `paths`.
+    """Return the paths (relative to the working directory, with /) that the patterns match, in the order of `paths`.
 
-    A pattern that is the path of a folder names what is below it, as in the library that Cypress uses.  Nothing below
-    node_modules is a spec.  None if a pattern is not certain, or a path is too deep.
+    A pattern that is the path of a directory matches everything below it, as in the library that Cypress uses. A file
+    below node_modules is never a spec. None if a pattern is not certain, or a path is too deep.
     """
     wanted: list[re.Pattern[str]] = []
     plain: set[str] = set()
@@ -69,11 +69,11 @@ def match_specs(patterns: Iterable[str], paths: Iterable[str]) -> tuple[str, ...
 
 
 def is_certain(pattern: str) -> bool:
-    """Whether what a pattern names is read here as Cypress reads it, or more liberally.
+    """Return whether this module reads a pattern as Cypress does, or more liberally.
 
-    Not one that takes away, is absolute, climbs, is too much to expand or to match, or has what is not read here:
-    `(a|b)`, brackets in brackets, `[z-a]`, `{01..03}`, `{1..9..2}`, `{a..c}`, `[[:digit:]]`, a backslash, an empty
-    segment or `.`.
+    It does not for a pattern that excludes files, is absolute, climbs, is too expensive to expand or to match, or has a
+    construct that is not supported here: `(a|b)`, brackets in brackets, `[z-a]`, `{01..03}`, `{1..9..2}`, `{a..c}`,
+    `[[:digit:]]`, a backslash, an empty segment or `.`.
     """
     return _read(pattern) is not None
 
@@ -95,19 +95,19 @@ def _read(pattern: str) -> list[str] | None:
 
 
 def _is_strange(pattern: str) -> bool:
-    """Whether a pattern has signs that Cypress's library may read in another way."""
-    # The comma keeps brackets around an extended glob from being a class.
+    """Return whether a pattern has characters that Cypress's library may read differently."""
+    # The comma prevents brackets around an extended glob from being a class.
     plain = _NUMBERS.sub("", _CLASS.sub(_without_class, _EXTGLOB.sub(",", pattern)))
     return _STRANGE.search(plain) is not None or _REPEATED.search(pattern) is not None
 
 
 def _without_class(match: re.Match[str]) -> str:
-    """Return nothing for a class whose ranges go upwards; a broken one stays, and its brackets are strange."""
+    """Return nothing for a class whose ranges ascend; a broken one is kept, and its brackets make the pattern uncertain."""
     return "" if all(first <= last for first, last in _RANGE.findall(match[0])) else match[0]
 
 
 def _is_elsewhere(expanded: str) -> bool:
-    """Whether a pattern without alternatives leaves the folder, has a brace left, or has a segment that is not read."""
+    """Return whether an expanded pattern leaves the directory, has a brace left, or has an unsupported segment."""
     segments = expanded.split("/")
     return (
         _OUTSIDE.match(expanded) is not None
@@ -119,7 +119,7 @@ def _is_elsewhere(expanded: str) -> bool:
 
 
 def _without_group(match: re.Match[str]) -> str:
-    """Return an extended glob as braces; `*(…)`, `+(…)` and `!(…)` fit any part of a name."""
+    """Return an extended glob as braces; `*(…)`, `+(…)` and `!(…)` become `*`, which matches any part of a name."""
     kind, inner = match[1], match[2]
     if kind in "*+!":
         return "*"

@@ -1,6 +1,6 @@
-"""Object literals of a config file: their entries, and the objects that an expression certainly is.
+"""Object literals of a config file: their entries, and the object that an expression certainly evaluates to.
 
-Everything with more than one possible outcome (a condition, a call, an operator, a name that may change) is None.
+An expression with more than one possible result (a condition, a call, an operator, a name that may change) yields None.
 """
 
 from typing import NamedTuple
@@ -8,9 +8,9 @@ from typing import NamedTuple
 from .js_tokens import Script
 
 NESTED_MAX = 12
-"""Calls and constants that the exported object may be behind."""
+"""Nested calls and constants that may surround the exported object."""
 USES_MAX = 50
-"""Other uses of `defineConfig` that are looked at; a file with more says nothing certain."""
+"""Other uses of `defineConfig` that are checked; a file with more is uncertain."""
 
 _MODIFIERS = frozenset({"async", "get", "set", "*", "static"})
 _TYPE_WORDS = frozenset({"as", "satisfies"})
@@ -71,7 +71,7 @@ def _entry(script: Script, span: TokenSpan) -> Entry | None:
     token = script.tokens[at]
     key = token.text if token.kind in ("name", "number") else token.value
     if key is None:
-        # A string whose value is not known may be any key; any other sign is no key at all.
+        # A string with an unknown value may be any key; any other token is not a key.
         return Entry("unknown", "", at, span) if token.kind == "string" else None
     follows = script.text(at + 1)
     if follows == ":" and not modified:
@@ -82,7 +82,7 @@ def _entry(script: Script, span: TokenSpan) -> Entry | None:
 
 
 def unwrapped(script: Script, span: TokenSpan) -> TokenSpan:
-    """Return an expression without the brackets around it, and without the type behind them."""
+    """Return an expression without the brackets around it, and without the type after them."""
     while script.text(span.start) == "(" and _is_type(
         script, TokenSpan(script.partner[span.start] + 1, span.end)
     ):
@@ -91,14 +91,14 @@ def unwrapped(script: Script, span: TokenSpan) -> TokenSpan:
 
 
 def without_type(script: Script, span: TokenSpan) -> TokenSpan | None:
-    """Return the literal, or the bracketed text, that an expression is; None if anything but its type follows it."""
+    """Return the literal, or the bracketed text, of an expression; None if anything but its type follows."""
     start, end = unwrapped(script, span)
     after = script.partner.get(start, start) + 1
     return TokenSpan(start, after) if start < end and _is_type(script, TokenSpan(after, end)) else None
 
 
 def _is_type(script: Script, span: TokenSpan) -> bool:
-    """Whether tokens are nothing, or `as` or `satisfies` and the name of a type: `as const`, `as Cypress.Config[]`."""
+    """Return whether tokens are empty, or `as` or `satisfies` and a type name: `as const`, `as Cypress.Config[]`."""
     if span.start < span.end and script.text(span.start) not in _TYPE_WORDS:
         return False
     for at in range(span.start, span.end):
@@ -111,16 +111,17 @@ def _is_type(script: Script, span: TokenSpan) -> bool:
 
 
 class Objects:
-    """The object that an expression certainly is, as the entries that decide about its keys."""
+    """The object that an expression certainly evaluates to, as the entries that determine its keys."""
 
     def __init__(self, script: Script) -> None:
         """Read expressions of `script`."""
         self._script = script
 
     def entries(self, span: TokenSpan, *, depth: int = NESTED_MAX) -> list[Entry] | None:
-        """Return the entries of the object that an expression is, in order: a later one wins.  None if not certain.
+        """Return the entries of an expression's object in order, a later one wins; None if not certain.
 
-        An object literal, `defineConfig({...})`, `Object.assign(...)`, or the name of such a constant.
+        The expression may be an object literal, `defineConfig({...})`, `Object.assign(...)`, or the name of such a
+        constant.
         """
         script = self._script
         inner = without_type(script, span)
@@ -152,7 +153,7 @@ class Objects:
         entries: list[Entry] = []
         for argument in arguments:
             known = self.entries(argument, depth=depth - 1)
-            # Any other object may have any key, as a spread has.
+            # Any other object may have any key, as with a spread.
             entries += [Entry("unknown", "", argument.start, argument)] if known is None else known
         return entries
 
@@ -166,12 +167,15 @@ class Objects:
         return arguments
 
     def _is_cypress(self, used: int) -> bool:
-        """Whether every other `defineConfig` of the file is an import of Cypress's."""
+        """Return whether every other `defineConfig` of the file is an import of Cypress's."""
         others = [at for at in self.uses("defineConfig") if at != used]
         return len(others) <= USES_MAX and all(self._imported(at) for at in others)
 
     def _imported(self, at: int) -> bool:
-        """Whether a name stands between the braces of `import {...} from 'cypress'`, or of `{...} = require('cypress')`."""
+        """Return whether a name is imported from Cypress.
+
+        That is, within the braces of `import {...} from 'cypress'` or `{...} = require('cypress')`.
+        """
         script = self._script
         close = at
         while close < len(script.tokens) and script.text(close) != "}":
@@ -183,7 +187,7 @@ class Objects:
         return known and inside and value < len(script.tokens) and script.tokens[value].value == "cypress"
 
     def uses(self, name: str) -> list[int]:
-        """Return where a name is used: not as a key, and not as a property of something else."""
+        """Return the positions where a name is used, except as a key or as a property of another object."""
         script = self._script
         return [
             at
@@ -195,7 +199,7 @@ class Objects:
         ]
 
     def _constant(self, used: int) -> TokenSpan | None:
-        """Return the value of a constant that is used here and nowhere else, so that nothing can change it."""
+        """Return the value of a constant that is used only once, so that no code can change it."""
         script = self._script
         name = script.text(used)
         hidden = any(
@@ -216,7 +220,7 @@ class Objects:
         return TokenSpan(equals + 1, self.end_of_statement(equals + 1))
 
     def at_top(self, at: int) -> bool:
-        """Whether a token is outside of all brackets."""
+        """Return whether a token is outside of all brackets."""
         script = self._script
         here = 0
         while here < at:
@@ -224,9 +228,9 @@ class Objects:
         return here == at
 
     def end_of_statement(self, at: int) -> int:
-        """Return where an expression that starts here ends: at `;`, or at a word that starts a new statement.
+        """Return the end of an expression that starts here: `;`, or a word that starts a new statement.
 
-        A line break ends a statement only where the next token could not continue it, so a sign always continues.
+        A line break ends a statement only if the next token could not continue it, so an operator always continues it.
         """
         script = self._script
         start = at

@@ -1,7 +1,7 @@
-"""Tokens of a JavaScript or TypeScript file, with the brackets matched; refuses text that has two readings.
+"""Tokens of a JavaScript or TypeScript file, with matching brackets; ambiguous text is refused.
 
-Cypress config files are programs.  They are read here, never run, so a token that depends on more context than is
-looked at (a slash behind a bracket, a template inside a template) makes the complete text unknown.
+Cypress config files are programs. They are read here, never executed. A token whose meaning depends on more context
+than is read here (a slash after a bracket, a template inside a template) makes the complete text unknown.
 """
 
 import re
@@ -21,9 +21,9 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-"""A quote that is not closed, and a backslash outside of a string, are no token."""
+"""An unclosed quote, and a backslash outside of a string, are not tokens."""
 _REGEX_LITERAL = re.compile(r"/(?:[^/\\\[\n]|\\[^\n]|\[(?:[^\]\\\n]|\\[^\n]){0,200}+\]){1,500}+/[a-z]*")
-"""Bounded and possessive: a slash that starts none costs little."""
+"""Bounded and possessive: a slash that does not start a regular expression costs little."""
 _CODE_STRING = re.compile(r"\"(?:[^\"\\\n\r]|\\.)*\"|'(?:[^'\\\n\r]|\\.)*'", re.DOTALL)
 _PLAIN_TEMPLATE = re.compile(r"[^`\\$]+|\\.|\$(?!\{)", re.DOTALL)
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
@@ -32,27 +32,30 @@ _PLAIN_ESCAPES = frozenset("\\/'\"`$*?[]{}()!+@,.-")
 _BEFORE_REGEX = frozenset(
     ("return", "typeof", "case", "of", "in", "delete", "void", "throw", "new", "else", "do", "await", "yield")
 )
-"""Keywords behind which a slash starts a regular expression; behind any other word it divides."""
+"""Keywords after which a slash starts a regular expression; after any other word it is a division."""
 _CLOSED_BY = {"{": "}", "[": "]", "(": ")"}
 
 
 class Token(NamedTuple):
-    """One token.  Kinds: `string`, `template`, `name`, `number`, `spread`, `regex`, `other`."""
+    """One token. Kinds: `string`, `template`, `name`, `number`, `spread`, `regex`, `other`."""
 
     kind: str
     text: str
     value: str | None = None
-    """A string's value; None where it cannot be known, and for all other kinds."""
+    """A string's value; None if it cannot be known, and for all other kinds."""
 
 
 class Script(NamedTuple):
-    """A text that was understood: its tokens, and for each bracket the position of its counterpart."""
+    """A text that could be read: its tokens, and for each bracket the position of its counterpart."""
 
     tokens: Sequence[Token]
     partner: dict[int, int]
 
     def text(self, at: int) -> str:
-        """Return a token's text, "" outside of the script; a string is never taken for a sign or a word."""
+        """Return a token's text, "" outside of the script.
+
+        The text of a string is `''`, so that it is never taken for an operator or a word.
+        """
         if not 0 <= at < len(self.tokens):
             return ""
         token = self.tokens[at]
@@ -60,7 +63,7 @@ class Script(NamedTuple):
 
 
 def read_script(text: str) -> Script | None:
-    """Return the tokens of a program; None if it is not closed, nested too deep, or has two readings."""
+    """Return the tokens of a program; None if it is unclosed, nested too deep, or ambiguous."""
     tokens = _tokens(text)
     if tokens is None:
         return None
@@ -119,7 +122,7 @@ def _slash(text: str, at: int, before: Sequence[Token]) -> Token | None:
 
 
 def _has_two_readings(before: Sequence[Token]) -> bool:
-    """Whether a regular expression here may be a division too: behind a closing bracket, `++` or `--`."""
+    """Return whether a regular expression here may also be a division: after a closing bracket, `++` or `--`."""
     last = [token.text for token in before[-2:]]
     return last[-1:] in ([")"], ["}"]) or last in (["+", "+"], ["-", "-"])
 

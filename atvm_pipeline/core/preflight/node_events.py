@@ -1,7 +1,7 @@
-"""`setupNodeEvents` of a Cypress config: whether it certainly leaves the config as it is.
+"""`setupNodeEvents` of a Cypress config: whether it certainly leaves the config unchanged.
 
-Cypress passes the resolved config to it and takes back what it changes or returns.  Certain is only a function that is
-written in place, uses its second parameter for nothing but reading its properties, and returns that or nothing.
+Cypress passes the resolved config to it, and applies its changes and its return value. Only one form is certain: a
+function that is written in place, only reads properties of its second parameter, and returns that parameter or nothing.
 """
 
 from .js_objects import Entry
@@ -12,7 +12,7 @@ _NOTHING = frozenset({";", "}", "null", "undefined"})
 
 
 def leaves_config(script: Script, entry: Entry) -> bool:
-    """Whether the function of this entry neither changes the config nor returns another one."""
+    """Return whether the function of this entry neither changes the config nor returns another one."""
     at = entry.value.start
     words = ("async", "function")
     while entry.kind == "value" and script.text(at) in words:
@@ -27,11 +27,11 @@ def leaves_config(script: Script, entry: Entry) -> bool:
     if script.text(body) != "{" or script.partner[body] + 1 != entry.value.end:
         return False
     names = _parameters(script, at)
-    return names is not None and _Body(script, body, names[1] if len(names) > 1 else "").is_harmless()
+    return names is not None and _Body(script, body, names[1] if len(names) > 1 else "").leaves_config()
 
 
 def _parameters(script: Script, opened: int) -> list[str] | None:
-    """Return the names of the parameters, which may have a type; None for defaults, patterns and rests."""
+    """Return the names of the parameters, which may have a type; None for defaults, patterns and rest parameters."""
     names = []
     at, end = opened + 1, script.partner[opened]
     while at < end:
@@ -48,15 +48,15 @@ def _parameters(script: Script, opened: int) -> list[str] | None:
 
 
 class _Body:
-    """The body of the function, with the name of its parameter for the config ("": it has none)."""
+    """The body of the function, with the name of its parameter for the config ("" without one)."""
 
     def __init__(self, script: Script, opened: int, config: str) -> None:
         self._script = script
         self._opened = opened
         self._config = config
 
-    def is_harmless(self) -> bool:
-        """Whether nothing in it may change or replace the config."""
+    def leaves_config(self) -> bool:
+        """Return whether nothing in the body may change or replace the config."""
         script = self._script
         inner: list[int] = []
         for at in range(self._opened + 1, script.partner[self._opened]):
@@ -83,7 +83,7 @@ class _Body:
         return True
 
     def _is_function(self, opened: int) -> bool:
-        """Whether a brace opens the body of a function inside this one: what that returns is not for Cypress."""
+        """Return whether a brace opens the body of a nested function, whose return value Cypress does not receive."""
         script = self._script
         if script.text(opened - 1) == ">" and script.text(opened - 2) == "=":
             return True
@@ -98,7 +98,10 @@ class _Body:
         return script.text(at + 1) in _NOTHING
 
     def _only_reads(self, at: int) -> bool:
-        """Whether the config is returned here, or a property of it read; a property of another object is not it."""
+        """Return whether the config is only returned here, or one of its properties is read.
+
+        A property of another object that has the same name is unrelated.
+        """
         script = self._script
         if script.text(at - 1) == ".":
             return True

@@ -1,7 +1,7 @@
-"""What the text of a runner command makes uncertain: where it runs, as whom, and which specs it takes.
+"""Uncertainty in a runner command: where it runs, as which user, and which specs it uses.
 
-The text is searched, not parsed: `bash -c '...'` and wrappers hide words from a parser, and a word too many only means
-that nothing is refused.
+The text is searched, not parsed: `bash -c '...'` and wrappers hide words from a parser. A false match only means that
+nothing is refused.
 """
 
 import re
@@ -21,16 +21,16 @@ _OTHER_SPECS = re.compile(
 
 
 def runs_elsewhere(command: str) -> bool:
-    """Whether a command may change its directory, or run in a container or on another host."""
+    """Return whether a command may change its directory, or run in a container or on another host."""
     return _ELSEWHERE.search(command) is not None
 
 
 def runs_as_another_user(command: str) -> bool:
-    """Whether a command may run as a user that reads other files than we do."""
+    """Return whether a command may run as another user, who may read other files than this process."""
     return _AS_ANOTHER_USER.search(command) is not None
 
 
 def takes_other_specs(command: str, environment_names: Iterable[str] = ()) -> bool:
-    """Whether the config's `specPattern` may not count: Cypress's --spec, -s or --config, or a CYPRESS_ variable."""
+    """Return whether the config's `specPattern` may not apply: Cypress's --spec, -s or --config, or a CYPRESS_ variable."""
     named = any(name.replace("_", "").upper() == "CYPRESSSPECPATTERN" for name in environment_names)
     return named or _OTHER_SPECS.search(command) is not None

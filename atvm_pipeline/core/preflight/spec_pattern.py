@@ -1,8 +1,8 @@
-"""Reading `specPattern` out of a Cypress config, which is a program in JavaScript or TypeScript.
+"""Reading `specPattern` from a Cypress config, which is a program in JavaScript or TypeScript.
 
-Only a value that no run of the program could change is known; everything else is None, and None refuses nothing.
-The exported config has to be an object literal, or a constant that nothing else uses.  `specPattern` has to be written
-in its `e2e` as a string or an array of strings, with nothing behind it that may override it.
+Only a value that no run of the program could change is known; any other value is unknown (None), and refuses nothing.
+The exported config must be an object literal, or a constant that nothing else uses. `specPattern` must be written in
+its `e2e` as a string or an array of strings, without anything after it that may override it.
 """
 
 from collections.abc import Iterable
@@ -24,7 +24,8 @@ Patterns = tuple[str, ...]
 def read_spec_pattern(config_text: str) -> tuple[str, ...] | None:
     """Return the value of `specPattern` in a Cypress config (.ts, .js, .json); None if it is not certain.
 
-    The one inside `e2e:` wins over one beside it.  Those inside `component:` or `env:` are not for these runs.
+    One inside `e2e:` takes precedence over one next to it. Those inside `component:` or `env:` do not apply to these
+    runs.
     """
     if len(config_text) > CONFIG_CHARS_MAX or _KEY not in config_text:
         return None
@@ -33,14 +34,14 @@ def read_spec_pattern(config_text: str) -> tuple[str, ...] | None:
 
 
 class _Reader:
-    """One config file that was understood as a sequence of tokens."""
+    """One config file that could be split into tokens."""
 
     def __init__(self, script: Script) -> None:
         self._script = script
         self._objects = Objects(script)
 
     def read(self) -> Patterns | None:
-        """Return the value that certainly counts."""
+        """Return the value that certainly applies."""
         exported = self._exported()
         config = self._objects.entries(exported) if exported is not None else None
         if config is None:
@@ -50,7 +51,7 @@ class _Reader:
             return None
         entry = _last(suite, _KEY)
         if not any(entry.key == _KEY for entry in suite):
-            # A spread may hold `e2e` or its `specPattern`, which would win over the one beside it.
+            # A spread may contain `e2e` or its `specPattern`, which would override the one next to it.
             spread = any(entry.kind == "unknown" for entry in (*config, *suite))
             entry = None if spread else _last(config, _KEY)
         pattern = self._patterns(entry.value) if entry is not None and entry.kind == "value" else None
@@ -77,7 +78,7 @@ class _Reader:
         return TokenSpan(start, self._objects.end_of_statement(start))
 
     def _is_statement(self, common: list[int]) -> bool:
-        """Whether these tokens are one `module.exports = ...` that is executed for certain."""
+        """Return whether these tokens are one `module.exports = ...` that is certainly executed."""
         script = self._script
         if len(common) != 2 or not self._objects.at_top(common[0]):  # noqa: PLR2004 - both words, once
             return False
@@ -100,7 +101,7 @@ class _Reader:
         return self._objects.entries(found.value)
 
     def _patterns(self, span: TokenSpan) -> Patterns | None:
-        """Return a string, or an array of strings, with nothing behind it but its type."""
+        """Return a string, or an array of strings, with nothing but its type after it."""
         script = self._script
         text = self._string(span)
         if text is not None:
@@ -133,7 +134,10 @@ class _Reader:
         return "".join(known) if len(known) == len(values) else None
 
     def _all_accounted_for(self, pattern: Patterns, config: list[Entry], suite: list[Entry]) -> bool:
-        """Whether no other mention of `specPattern` may set another value: an assignment, a getter, a second config."""
+        """Return whether no other mention of `specPattern` may set another value.
+
+        Such a mention is an assignment, a getter or a second config.
+        """
         script = self._script
         passed = [entry.value for entry in (*config, *suite) if entry.key in _NOT_THESE_RUNS]
         # An earlier `e2e` or `specPattern` of the same object is overridden by the last one.
@@ -161,7 +165,7 @@ class _Reader:
 
 
 def _last(entries: Iterable[Entry], key: str) -> Entry | None:
-    """Return the entry that decides about a key; None if an entry behind it may override it, or there is none."""
+    """Return the entry that determines a key; None without one, or if a later entry may override it."""
     found: Entry | None = None
     for entry in entries:
         if entry.key == key or entry.kind == "unknown":

@@ -1,1 +1,1 @@
-"""The pure core: facts in, state and effects out.  No clock, no I/O, no randomness."""
+"""The pure core: facts in, state and effects out. It has no clock, no I/O and no randomness."""

@@ -1,7 +1,7 @@
 """Bytes of the journal and of the snapshots: encoders, decoders, schema versions.
 
-The same value gives the same bytes, and they hold nothing that a terminal obeys: people look at these files.
-What cannot be read raises DataError with one line that says why.
+Equal values have equal bytes. The bytes contain no terminal control characters, because people read these files.
+Unreadable data raises DataError with one line that states the reason.
 """
 
 import msgspec
@@ -13,7 +13,7 @@ from .state import Run
 from .text import escape_json
 
 LINE_MAX_BYTES = 16 * 1024 * 1024
-"""One event: a report of 1000 specs, or a block of facts, stays far below."""
+"""Limit for one event; a report of 1000 specs, or a block of facts, is far smaller."""
 
 _EVENT_ENCODER = msgspec.json.Encoder(order="deterministic")
 _EVENT_DECODER: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
@@ -21,13 +21,13 @@ _STATE_DECODER = msgspec.json.Decoder(StateFile)
 
 
 class _Head(msgspec.Struct):
-    """The part of a file that says whether the rest can be understood."""
+    """The part of a file that shows whether the rest can be understood."""
 
     schema: int = 1
 
 
 class _EventHead(msgspec.Struct):
-    """What every event has, in whatever release: a line that holds it was neither torn nor overwritten."""
+    """The fields of every event of any release: a line that has them was neither torn nor overwritten."""
 
     type: str
     at: str
@@ -35,14 +35,17 @@ class _EventHead(msgspec.Struct):
 
 
 def encode_event(event: Event) -> bytes:
-    """One journal line, its newline included."""
+    """Return one journal line, including its newline."""
     return escape_json(_EVENT_ENCODER.encode(event)) + b"\n"
 
 
 def decode_event(line: bytes) -> Event:
-    """One journal line.  Raises DataError; NewerFormatError for a whole event of a form that this program does not know."""
+    """Return the event of one journal line; raise DataError.
+
+    A complete event in a form that this program does not know raises NewerFormatError.
+    """
     if len(line) > LINE_MAX_BYTES:
-        raise DataError(f"a journal line has {len(line)} bytes; the most is {LINE_MAX_BYTES}")
+        raise DataError(f"a journal line has {len(line)} bytes; the limit is {LINE_MAX_BYTES}")
     try:
         event = _EVENT_DECODER.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -53,7 +56,7 @@ def decode_event(line: bytes) -> Event:
 
 
 def _no_event(line: bytes, error: Exception) -> DataError:
-    """Why a line is no event: damaged, or of a later release, whose journal must not be taken for a damaged one."""
+    """Return why a line is not an event: damaged, or of a later release, whose journal must not be taken for damaged."""
     try:
         head = msgspec.json.decode(line, type=_EventHead)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -70,17 +73,17 @@ def _newer(what: str, schema: int) -> NewerFormatError:
 
 
 def encode_state(state: Snapshot) -> bytes:
-    """`state.json`: indented, for people, the same bytes for the same state."""
+    """Return the bytes of `state.json`: indented, for people, and the same for the same state."""
     return msgspec.json.format(escape_json(_EVENT_ENCODER.encode(state)), indent=1) + b"\n"
 
 
 def encode_subrun(subrun: SubRunFile) -> bytes:
-    """`subruns/<NNN>.json`."""
+    """Return the bytes of `subruns/<NNN>.json`."""
     return msgspec.json.format(escape_json(_EVENT_ENCODER.encode(subrun)), indent=1) + b"\n"
 
 
 def decode_state(data: bytes) -> Run:
-    """The facts in a `state.json`.  Raises DataError; NewerFormatError for a file of a newer schema."""
+    """Return the facts in a `state.json`; raise DataError, or NewerFormatError for a file of a newer schema."""
     try:
         head = msgspec.json.decode(data, type=_Head)
         if head.schema > SCHEMA:
@@ -91,7 +94,10 @@ def decode_state(data: bytes) -> Run:
 
 
 def _in_order(run: Run) -> Run:
-    """The run, if its sub-runs and their results are numbered by their places, as the fold counts on.  Raises DataError."""
+    """Return the run; raise DataError if its sub-runs and their results are not numbered by position.
+
+    The reducer relies on these numbers.
+    """
     if any(
         subrun.index != at or (subrun.result is not None and subrun.result.index != at)
         for at, subrun in enumerate(run.subruns, 1)

@@ -1,10 +1,10 @@
-"""What is particular to a private runner, as data with good defaults.
+"""Patterns and names of a private runner, as data with good defaults.
 
-An operator overrides any of it with a TOML file (`ATVM_WATCHER_DIALECT`); see docs/watcher-service.md.
-All patterns are Python regular expressions; where a pattern has groups, their names are fixed.
+An operator overrides any of it with a TOML file (`ATVM_WATCHER_DIALECT`); see docs/dialect.md. All patterns are Python
+regular expressions. If a pattern has groups, their names are fixed.
 
-A pattern of an operator may backtrack for long. Nothing can prevent that but a bound on what it is applied to: who
-applies one never gives it more than `PATTERN_INPUT_MAX` characters.  The defaults are linear.
+An operator's pattern may backtrack for a long time. Only a limit on its input can prevent that: no caller may apply one
+to more than `PATTERN_INPUT_MAX` characters. The defaults are linear.
 """
 
 import difflib
@@ -41,39 +41,39 @@ NOT_REQUESTED = (
     r"(?:nfs|smb|cifs|tls|dtls|ssl|ssh|https?|s?ftps?|ldaps?|snmp|ntlm|kmip|g?rpc|rest|api|ip|tcp|udp|usb|pcie)"
     r"v?\d+(?:\.\d+)*"
 )
-"""Parts of a build name that are never a requested host, whatever `not_requested` adds.  The words are few: the list must
+"""Parts of a build name that are never a requested host, regardless of `not_requested`. The list is short, because it must
 not hide a machine."""
 
 
 class Dialect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How this runner shows labels, hosts and artifacts.
+    """How this runner names labels, hosts and artifacts.
 
-    Raises ValueError for a setting that cannot be used, and so does decoding one from a journal.
+    Raise ValueError for an unusable setting, also when it is decoded from a journal.
     """
 
     label: str = (
         r"""(?<![Tt]he )--ci-build-id["']?(?:,\s*|[=\s]+)(?:"(?P<quoted>[^"-][^"]*)"|'(?P<single>[^'-][^']*)'|"""
         r"""(?P<label>(?!(?:flags?|options?|arguments?|parameters?|values?|is|was)(?:[\s.:;]|$))\w[^\s'",\]]*))"""
     )
-    """A line that holds a child's command line, as a shell would have it or as a list of arguments; the group that
-    matches is the raw label.  A sentence about the flag is none: Cypress's own errors hold several."""
+    """A line that contains a child's command line, as in a shell or as a list of arguments; the group that
+    matches is the raw label. A sentence about the flag is not one: Cypress's own errors contain several."""
     host: str = (
         r"(?:redhat|rhel|centos|rocky|alma(?:linux)?|oracle(?:linux)?|ol|ubuntu|debian|sles|suse|opensuse|fedora|amazon|al|"
         r"photon|windows|win|w2k|w)\d[0-9A-Za-z]*(?:\.[0-9A-Za-z]+)*"
     )
-    """A whole host name, where it is not in the inventory; matched without regard to case.  Empty: none."""
+    """A complete host name, if it is not in the inventory; matched without regard to case. Empty: no pattern."""
     not_hosts: str = r"check-xml-files"
-    """Spec base names (without .cy and extension) that stand for no host; matched whole.  Empty: none."""
+    """Spec base names (without .cy and extension) that belong to no host; must match in full. Empty: none."""
     not_requested: str | msgspec.UnsetType = msgspec.UNSET
-    """Parts of a build name that are not a host, in addition to `NOT_REQUESTED`; matched whole and without regard to case.
-    Unset and empty: none.  An unset value is not written, so that a journal without it is encoded as it was."""
+    """Parts of a build name that are not a host, in addition to `NOT_REQUESTED`; must match in full, without regard to case.
+    Unset and empty: no parts. An unset value is not written, so that a journal without it is encoded as before."""
     line_prefix: str | msgspec.UnsetType = msgspec.UNSET
-    """What stands in front of each line that Cypress wrote, matched at the line's start; a line without it is not Cypress's.
+    """The text before each line that Cypress wrote, matched at the line's start; a line without it is not Cypress's.
     Unset and empty: it is learnt from the log (`line_forms.py`)."""
     artifacts: str = "cmcReporter"
-    """Folder of the XML reports, relative to the working directory."""
+    """Directory of the XML reports, relative to the working directory."""
     artifact_files: str = r".*\.xml"
-    """Which files in it are reports; matched whole against the file's name."""
+    """Names of the files in it that are reports; must match in full."""
     progress: str = ""
     """Progress lines of the runner; empty: none."""
     cypress_process: str = r"(?i)cypress"
@@ -82,7 +82,7 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Found in the name or command line of a browser process."""
 
     def __post_init__(self) -> None:
-        """Check every setting, also of a dialect that comes from a journal."""
+        """Check every setting, also of a dialect from a journal."""
         for name in self.__struct_fields__:
             value = getattr(self, name)
             problem = None if value is msgspec.UNSET else _problem(name, value)
@@ -93,20 +93,20 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 _PATHS = frozenset({"artifacts"})
 _MAY_BE_EMPTY = frozenset({"host", "not_hosts", "not_requested", "line_prefix", "progress"})
 _SEARCHED = frozenset({"label", "line_prefix", "cypress_process", "browser_process"})
-"""Patterns that are looked for: one that matches nothing at all would match everywhere."""
+"""Patterns that are searched: one that matches the empty text would match everywhere."""
 
 
 def read_dialect(text: str, name: str) -> Dialect:
-    """The dialect that a TOML file describes; what it does not name keeps its default.
+    """Return the dialect that a TOML file describes, with defaults for the settings that it omits.
 
-    `name`: what to call the file in an error.  Raises DialectError, one line with the line number of the mistake.
+    `name`: the file's name in an error. Raise DialectError, one line with the line number of the mistake.
     """
     if len(text) > DIALECT_CHARS_MAX:
         raise DialectError(
             f"{name}:1: the file is larger than {DIALECT_CHARS_MAX} characters; is it the dialect file?"
         )
     if any(line.partition("=")[0].count(".") > KEY_DOTS_MAX for line in text.split("\n")):
-        # The reader of TOML takes quadratic time over a key of many parts.
+        # The TOML parser takes quadratic time for a key of many parts.
         raise DialectError(_NESTED.format(name))
     try:
         table = tomllib.loads(text)
@@ -122,7 +122,7 @@ def read_dialect(text: str, name: str) -> Dialect:
 
 
 def _toml_error(error: tomllib.TOMLDecodeError, text: str, name: str) -> DialectError:
-    """The reader's own words, with its position in front instead of behind."""
+    """Return the parser's own error text, with its position moved to the front."""
     words = str(error)
     place = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", words)
     line = int(place[1]) if place and place[1] else text.count("\n") + 1
@@ -149,7 +149,7 @@ def _mistake(key: str, value: object) -> str | None:
 
 
 def _problem(name: str, value: str) -> str | None:
-    """Why `value` cannot be used for the setting `name`, with what to do; None if it can."""
+    """Return why `value` cannot be used for the setting `name`, and how to fix it; None if it can."""
     if name in _PATHS:
         return _path_problem(value)
     if len(value) > DIALECT_PATTERN_CHARS_MAX:
@@ -170,14 +170,14 @@ def _problem(name: str, value: str) -> str | None:
 def _path_problem(value: str) -> str | None:
     parts = value.split("/")
     if not value or value.startswith("/") or ".." in parts or not value.isprintable():
-        return "must be a folder below the working directory, for example 'cmcReporter'; others go into ATVM_WATCHER_ARTIFACTS"
+        return "must be a directory below the working directory, for example 'cmcReporter'; set any other one with ATVM_WATCHER_ARTIFACTS"
     return None
 
 
 def _line_of(text: str, key: str) -> int:
-    """The line (from 1) where `key` first appears: the reader of TOML does not say.
+    """Return the line (from 1) where `key` first appears, because the TOML parser does not report it.
 
-    A line that looks like it may lie inside a string of many lines; then what is above it is no TOML.
+    A matching line may be inside a multi-line string; then the text above it is not valid TOML.
     """
     lines = text.split("\n")
     begins = re.compile(rf"""\s*\[*\s*["']?{re.escape(key)}["']?\s*[.=\]]""")

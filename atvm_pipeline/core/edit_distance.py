@@ -1,13 +1,13 @@
-"""Edits between short names: whether one name may be a misspelling of another, and which known name is nearest.
+"""Edits between short names: whether a name may be a misspelling of another, and which known name is nearest.
 
-An edit inserts, deletes or replaces one character, or swaps two neighbours (Damerau-Levenshtein distance).
+An edit inserts, deletes or replaces one character, or swaps two adjacent ones (Damerau-Levenshtein distance).
 """
 
 import difflib
 from collections.abc import Collection
 
 EDITS_MAX = 2
-"""Edits that `nearest_name` counts exactly; beyond them only the share of equal characters counts."""
+"""Edits that `nearest_name` counts exactly; beyond them, only the share of equal characters counts."""
 NAMES_COMPARED_MAX = 1000
 """Names that `nearest_name` compares by their share of equal characters, which takes longer than counting edits."""
 LIKENESS_MIN = 0.6
@@ -36,7 +36,7 @@ def within_edits(one: str, other: str, edits: int) -> bool:
 
 
 def _within_swap(one: str, other: str, edits: int) -> bool:
-    """Return whether the names start with swapped neighbours and `edits` more edits are enough for the rest."""
+    """Return whether the names start with two swapped characters and `edits` more edits are enough for the rest."""
     if one[:2] == other[1::-1]:
         return within_edits(one[2:], other[2:], edits)
     # An edit between the swapped characters: `ab` becomes `ba`, then `bxa`.
@@ -47,7 +47,7 @@ def _within_swap(one: str, other: str, edits: int) -> bool:
 
 
 def nearest_name(name: str, known: Collection[str]) -> str | None:
-    """Return the known name that `name` most likely means, the first of equally near ones; None if none is similar."""
+    """Return the known name that `name` most likely means, the first of equally near ones; None if no name is similar."""
     folded = name.casefold()
     for edits in range(EDITS_MAX + 1):
         for candidate in known:

@@ -1,7 +1,7 @@
-"""The closed union of what the shell must do.
+"""The closed union of effects: the actions that the core requests from the shell.
 
-Effects are data, asked for by the change between two states, each with a key derived from the state: the same
-history asks for the same keys.
+Effects are data, derived from the change between two states. Each has a key derived from the state, so the same history
+produces the same keys.
 """
 
 from typing import Literal
@@ -16,30 +16,30 @@ class EffectBase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class PostMessage(EffectBase, frozen=True, kw_only=True, tag="post-message"):
-    """Make one attempt to deliver a post.  Its outcome comes back as `DeliverySettled` with the same key and attempt.
+    """Make one attempt to deliver a post. Its outcome returns as `DeliverySettled` with the same key and attempt.
 
-    Not idempotent: whoever begins it and dies leaves an uncertain delivery.
+    Not idempotent: a watcher that starts it and dies leaves an uncertain delivery.
     """
 
     attempt: int
     kind: Literal["main", "alert"]
-    """Which channel: the run's or the alert channel."""
+    """The channel: the run's or the alert channel."""
     payload: str
     """The webhook body as JSON text, without the channel."""
 
 
 class PingServer(EffectBase, frozen=True, kw_only=True, tag="ping-server"):
-    """Ask the server, without the secret, whether it is back.  The answer returns as `ServerPinged`.
+    """Ping the server, without the secret, to find out whether it is back. The answer returns as `ServerPinged`.
 
-    Idempotent: a ping that a crash cut off is repeated.
+    Idempotent: a ping that a crash interrupted is repeated.
     """
 
     ping: int
 
 
 class EndWatching(EffectBase, frozen=True, kw_only=True, tag="end-watching"):
-    """The run is over and every post is settled: the watcher's work is done."""
+    """Stop watching: the run has ended and every post is settled."""
 
 
 Effect = PostMessage | PingServer | EndWatching
-"""Everything that can be asked for."""
+"""Every effect that the core can request."""

@@ -1,7 +1,7 @@
-"""The closed union of facts that the core reduces: this is also the journal's format.
+"""The closed union of events that the core reduces. It is also the journal's format.
 
-Names are past tense, fields are what was seen, never what it means.  Every event carries `at` (wall clock, for
-people and records), `watched_s` (the one time axis that limits and deadlines use) and `seq` (its identity).
+Names are in the past tense, fields contain observations, never interpretations. Every event has `at` (wall clock, for
+people and records), `watched_s` (the only time axis for limits and deadlines) and `seq` (its identity).
 """
 
 from typing import Literal
@@ -26,16 +26,16 @@ class EventBase(
     """Fields that every event has."""
 
     seq: int = 0
-    """Position in the journal, from 1, given by the loop: an event that was applied is known by it."""
+    """Position in the journal, from 1, assigned by the loop. It identifies an event that was already applied."""
     at: Instant
-    """When the shell observed the fact.  The core has no other clock."""
+    """The time at which the shell observed the event. The core has no other clock."""
     watched_s: float = 0.0
-    """Monotonic seconds in which any watcher of this run has watched, up to this event.  It stands still
-    while no watcher lives or the host sleeps, and no wall clock jump moves it."""
+    """Monotonic seconds during which any watcher of this run has watched, up to this event. It does not advance
+    while no watcher runs or the host sleeps, and wall clock jumps do not change it."""
 
 
 class Metadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What the requester said about the run, for the message only."""
+    """Descriptions of the run by its requester, used for the message only."""
 
     template: str | None = None
     config_family: str | None = None
@@ -46,12 +46,12 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The settings in force when the run was requested (contract §3, §6); seconds, and None for no limit."""
+    """The settings in force when the run was requested (docs/watcher-service.md); in seconds, None for no limit."""
 
     post_phases: tuple[str, ...] = ("COMPLETED", "FAILED")
     post_uncertain: Literal["repeat-marked", "hold"] = "repeat-marked"
     alerts: bool = False
-    """Whether an alert channel is set; its name is the shell's."""
+    """Whether an alert channel is set; only the shell knows its name."""
     settle_s: float = 10.0
     quiet_limit_s: float = 3600.0
     stall_limit_s: float = 43200.0
@@ -60,19 +60,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Process(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One process of the runner's tree.  Its identity is pid and start time, never the pid alone."""
+    """One process of the runner's tree. Pid and start time identify it, never the pid alone."""
 
     pid: int
     create_time: float
-    """Seconds after the boot, as the process table says: no clock jump moves it."""
+    """Seconds after the boot, from the process table: clock jumps do not change it."""
     name: str = ""
     role: Literal["runner", "cypress", "browser", "other"] = "other"
     state: str = ""
-    """One letter of the process table (R, S, D, T, Z ...)."""
+    """The process table's state letter (R, S, D, T, Z ...)."""
 
 
 class LogIdentity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What a later watcher needs to know the same log file again: neither name nor inode alone will do."""
+    """The data by which a later watcher recognises the log file; name or inode alone are not enough."""
 
     device: int
     inode: int
@@ -81,14 +81,14 @@ class LogIdentity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Hash of the first `head_bytes` bytes of the file."""
     last_bytes: int = 0
     last_sha256: str = ""
-    """Hash of the `last_bytes` bytes that were read last: two logs that begin alike differ there."""
+    """Hash of the last `last_bytes` bytes that were read: two logs with the same start differ there."""
 
 
 class RunRequested(EventBase, frozen=True, kw_only=True, tag="run-requested"):
-    """A run was asked for; always the first event, and the only one that names the run."""
+    """A run was requested. This is always the first event, and the only one that names the run."""
 
     schema: int = 1
-    """Of the whole journal; raised together with `snapshot.SCHEMA`."""
+    """Schema of the complete journal; raised together with `snapshot.SCHEMA`."""
     build_name: str | None
     """None only for `inspect` without a build name."""
     run_id: str
@@ -100,23 +100,23 @@ class RunRequested(EventBase, frozen=True, kw_only=True, tag="run-requested"):
     host_sources: dict[str, HostSource] = {}
     """Requested host to how it was found; empty in journals of the first release."""
     not_checked: tuple[str, ...] = ()
-    """Other parts of the build name that have a digit: no result is looked for."""
+    """Other parts of the build name that have a digit: no result is expected for them."""
     inventory: dict[str, str | None] = {}
-    """Host to kernel, as the inventory said at the start."""
+    """Host to kernel, from the inventory at the start."""
     planned_specs: tuple[str, ...] | None = None
-    """The spec files that the config's specPattern certainly matches after the template; None where that is not known."""
+    """The spec files that the config's specPattern certainly matches after the template; None if that is not known."""
     log_path: str
     log_start: int = 0
-    """Length of the log when the run was requested: what is before it is of an earlier run."""
+    """Length of the log when the run was requested: the bytes before it belong to an earlier run."""
     artifacts_dir: str | None = None
     offline: bool = False
-    """True for `inspect`: times of events say nothing about when things happened."""
+    """True for `inspect`: the times of events do not show when something happened."""
     notes: tuple[str, ...] = ()
-    """Things to tell that are no failure, for example a difference about --categorize."""
+    """Notes that are not failures, for example a difference about --categorize."""
 
 
 class WatcherStarted(EventBase, frozen=True, kw_only=True, tag="watcher-started"):
-    """A watcher began or resumed to watch this run."""
+    """A watcher started or resumed watching this run."""
 
     pid: int
     boot_id: str = ""
@@ -126,13 +126,13 @@ class WatcherStarted(EventBase, frozen=True, kw_only=True, tag="watcher-started"
 
 
 class WatcherStopped(EventBase, frozen=True, kw_only=True, tag="watcher-stopped"):
-    """The watcher was asked to stop before the run ended."""
+    """The watcher was stopped before the run ended."""
 
     why: str
 
 
 class RunnerStarted(EventBase, frozen=True, kw_only=True, tag="runner-started"):
-    """The runner's wrapper said that it has started the runner command."""
+    """The runner's wrapper reported that it has started the runner command."""
 
     pid: int
     create_time: float
@@ -140,12 +140,12 @@ class RunnerStarted(EventBase, frozen=True, kw_only=True, tag="runner-started"):
 
 
 class ProcessesSeen(EventBase, frozen=True, kw_only=True, tag="processes-seen"):
-    """The runner's process tree changed: who lives, and whether the Cypress part of it is stuck.  Sent on change only."""
+    """The runner's process tree, or the stuck state of its Cypress part, changed. Sent on change only."""
 
     processes: tuple[Process, ...] = ()
-    """All living processes of the tree, the runner included; () when none lives.  At most 200."""
+    """All living processes of the tree, including the runner; () if all have ended. At most 200."""
     stuck: bool = False
-    """Every process of the Cypress child's tree was in state D, T or Z in several looks on end."""
+    """Every process of the Cypress child's tree was in state D, T or Z in several consecutive scans."""
 
 
 class RunnerExited(EventBase, frozen=True, kw_only=True, tag="runner-exited"):
@@ -155,57 +155,57 @@ class RunnerExited(EventBase, frozen=True, kw_only=True, tag="runner-exited"):
     signal: str | None = None
     """Name of the signal that ended the command, for example SIGKILL."""
     service_result: str | None = None
-    """systemd's word (`success`, `signal`, `oom-kill`, `timeout` ...), None elsewhere."""
+    """The `Result=` of systemd (`success`, `signal`, `oom-kill`, `timeout` ...), None without systemd."""
     stop_requested: bool = False
     """A stop of the runner was requested (`stop.json`)."""
     error: str | None = None
-    """Why the command could not be started at all."""
+    """The reason why the command could not be started."""
     survivors: tuple[Process, ...] = ()
     """Descendants that were alive when the wrapper stopped waiting for them."""
     assumed: bool = False
-    """True where nobody saw the end (`inspect` without exit information)."""
+    """True if the end was not observed (`inspect` without exit information)."""
 
 
 class RunnerVanished(EventBase, frozen=True, kw_only=True, tag="runner-vanished"):
-    """No process of the runner lives and there is no exit record."""
+    """No process of the runner is alive and there is no exit record."""
 
     rebooted: bool = False
-    """The host booted since the runner was started."""
+    """The host booted after the runner was started."""
     stop_requested: bool = False
-    """A stop of the runner was requested (`stop.json`): a runner that the wrapper did not start leaves no other record."""
+    """A stop of the runner was requested (`stop.json`). A runner that the wrapper did not start leaves no other record."""
 
 
 class LogRead(EventBase, frozen=True, kw_only=True, tag="log-read"):
-    """The log was read up to `end`; these facts were found since the last such event."""
+    """The log was read up to `end`; `facts` are those found since the last such event."""
 
     generation: int = 0
-    """Counts replacements of the log file."""
+    """Number of times the log file was replaced."""
     start: int = 0
     end: int
-    """Byte offset up to which the scanner has consumed the log; `LogReplaced.begin` says where its file begins."""
+    """Byte offset up to which the scanner has consumed the log; `LogReplaced.begin` is the offset where its file starts."""
     facts: tuple[Fact, ...] = ()
     scanner: ScannerState
-    """The scanner's state at `end`: a restarted watcher goes on from here."""
+    """The scanner's state at `end`; a restarted watcher continues from here."""
     identity: LogIdentity | None = None
     """The file that was read."""
     since: Instant | None = None
-    """When this watcher had last read all there was: what is new was written then or later.  None while it catches up."""
+    """When this watcher had last read the complete log: new lines were written then or later. None while it catches up."""
     final: bool = False
     """True if the log will not grow any more and the scanner was flushed."""
 
 
 class LogReplaced(EventBase, frozen=True, kw_only=True, tag="log-replaced"):
-    """The log's file is not the one that was followed, or shrank below what was read."""
+    """The log's file is not the one that was followed, or became shorter than the part already read."""
 
     generation: int
     why: Literal["truncated", "replaced", "deleted"]
     unread_bytes: int | None = None
-    """How much could not be read any more; None if unknown, 0 if nothing was lost: the same stream goes on."""
+    """Number of bytes that could not be read any more; None if unknown, 0 if nothing was lost and the stream continues."""
     begin: int = 0
-    """The offset at which the new file begins: bytes are counted on over all files of the log, so that an offset names
-    one place.  0 in journals of the first release, which began anew with each file."""
+    """The offset at which the new file starts: offsets continue over all files of the log, so that an offset names one
+    place. 0 in journals of the first release, which started at 0 in each file."""
     identity: LogIdentity | None = None
-    """The new file; None if there is none yet."""
+    """The new file; None if it does not exist yet."""
 
 
 class ArtifactWritten(EventBase, frozen=True, kw_only=True, tag="artifact-written"):
@@ -220,11 +220,11 @@ class ArtifactWritten(EventBase, frozen=True, kw_only=True, tag="artifact-writte
     """Unchanged (inode, size, mtime) since a listing taken before the template."""
     report: Report | None = None
     refusal: str | None = None
-    """Why it could not be read, if it could not."""
+    """The reason why it could not be read."""
     unfinished: bool = False
-    """It looks half-written, and did not change for the settle time or until the end of the run."""
+    """It is probably half-written, and did not change for the settle time or until the end of the run."""
     rivals: tuple[str, ...] = ()
-    """Other living runs of this controller whose log ran a spec that this report fits as well."""
+    """Other running runs of this controller whose log contains a spec that this report also fits."""
 
 
 class CancelRequested(EventBase, frozen=True, kw_only=True, tag="cancel-requested"):
@@ -236,11 +236,11 @@ class CancelRequested(EventBase, frozen=True, kw_only=True, tag="cancel-requeste
 
 
 class ClockTicked(EventBase, frozen=True, kw_only=True, tag="clock-ticked"):
-    """Time passed up to a deadline that the core had named."""
+    """Time passed up to a deadline that the core had set."""
 
 
 class DeliverySettled(EventBase, frozen=True, kw_only=True, tag="delivery-settled"):
-    """One attempt to deliver a post ended, one way or another."""
+    """One attempt to deliver a post ended, with any outcome."""
 
     key: str
     attempt: int
@@ -251,14 +251,14 @@ class DeliverySettled(EventBase, frozen=True, kw_only=True, tag="delivery-settle
     certificate: bool = False
     request_id: str | None = None
     crashed: bool = False
-    """The watcher that began the attempt ended before it knew the outcome."""
+    """The watcher that started the attempt ended before it knew the outcome."""
 
 
 class ServerPinged(EventBase, frozen=True, kw_only=True, tag="server-pinged"):
-    """The server was asked whether it is back, before a message that it probably does not have is repeated."""
+    """The server was pinged before a message that it probably does not have is repeated."""
 
     key: str
-    """Key of the post that waits for it."""
+    """Key of the waiting post."""
     ping: int
     up: bool
     """Whether the answer permits a repeat."""
@@ -266,11 +266,11 @@ class ServerPinged(EventBase, frozen=True, kw_only=True, tag="server-pinged"):
     detail: str = ""
     retry_after_s: float | None = None
     certificate: bool = False
-    """The certificate is the trouble.  False in journals of the first release, which did not say it of a ping."""
+    """The certificate is the problem. False in journals of the first release, which did not record it for a ping."""
 
 
 class ResendRequested(EventBase, frozen=True, kw_only=True, tag="resend-requested"):
-    """A person asked to deliver a post once more; it is always marked."""
+    """A user requested that a post be delivered again; it is always marked as repeated."""
 
     key: str
     """Key of the post to repeat."""
@@ -293,4 +293,4 @@ Event = (
     | ServerPinged
     | ResendRequested
 )
-"""Everything that can be observed."""
+"""Every event that can be observed."""

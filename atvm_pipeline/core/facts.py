@@ -1,8 +1,8 @@
-"""What the console scanner finds in a runner's log, as plain data.
+"""The facts that the console scanner finds in a runner's log, as plain data.
 
-Facts say what was printed, never what it means for the run.  Each carries `offset`, the byte offset in the
-log of the line where it begins.  No two facts share one, except with FormLearnt and WordsUnread, which speak of
-the log and point to a line as an example.  They reach the core inside `events.LogRead`.
+A fact states what was printed, never its meaning for the run. Each has `offset`, the byte offset in the log of the line
+where it starts. No two facts share one, except with FormLearnt and WordsUnread, which describe the log and point to a
+line as an example. They reach the core inside `events.LogRead`.
 """
 
 from datetime import datetime
@@ -25,13 +25,13 @@ class FactBase(
     """Fields that every fact has."""
 
     offset: int
-    """Byte offset in the log of the line where the fact begins."""
+    """Byte offset in the log of the line where the fact starts."""
     stream: int = 0
-    """Which of several outputs in one log the line is of, where each has a prefix of its own."""
+    """The output that the line belongs to, if several outputs in one log have a prefix each."""
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """The test counts of one spec as one source states them."""
+    """The test counts of one spec from one source."""
 
     tests: int = 0
     passing: int = 0
@@ -58,10 +58,10 @@ class ChildLaunched(FactBase, frozen=True, kw_only=True, tag="child-launched"):
 
 
 class ChildStarted(FactBase, frozen=True, kw_only=True, tag="child-started"):
-    """`(Run Starting)`: one Cypress process begins its run."""
+    """`(Run Starting)`: one Cypress process starts its run."""
 
     before: tuple[LastLine, ...] = ()
-    """The last lines above it, where the child before it had not printed its summary."""
+    """The last lines above it, if the previous child had not printed its summary."""
 
 
 class ChildDescribed(FactBase, frozen=True, kw_only=True, tag="child-described"):
@@ -70,9 +70,9 @@ class ChildDescribed(FactBase, frozen=True, kw_only=True, tag="child-described")
     cypress: str | None = None
     browser: str | None = None
     specs_found: int | None = None
-    """N of `Specs: N found`: what was discovered, not what will run."""
+    """N of `Specs: N found`: the number that was discovered, not the number that will run."""
     spec_names: tuple[str, ...] = ()
-    """The names in the brackets, () if they were cut with `...` and so cannot be trusted."""
+    """The names in the brackets; () if they were cut with `...` and so cannot be trusted."""
     group: str | None = None
     """`Group:` of the Params row; None for `false`, absent, or cut with an ellipsis."""
     parallel: bool = False
@@ -80,7 +80,7 @@ class ChildDescribed(FactBase, frozen=True, kw_only=True, tag="child-described")
 
 
 class SpecStarted(FactBase, frozen=True, kw_only=True, tag="spec-started"):
-    """`Running:  <spec>  (i of n)`, the wrapped name put together again."""
+    """`Running:  <spec>  (i of n)`, with the pieces of a wrapped name joined."""
 
     spec: str
     position: int
@@ -88,12 +88,12 @@ class SpecStarted(FactBase, frozen=True, kw_only=True, tag="spec-started"):
 
 
 class TestFailed(FactBase, frozen=True, kw_only=True, tag="test-failed"):
-    """A numbered failure block of the spec reporter's epilogue.  Names only: the box decides about results."""
+    """A numbered failure block of the spec reporter's epilogue. It only names the test: the box decides about results."""
 
     title: str
     """The suite titles and the test's title joined with ` > `, at most 300 characters."""
     error: str
-    """First line of the error, at most 300 characters, may be empty."""
+    """First line of the error, at most 300 characters; may be empty."""
 
 
 class TestFlaky(FactBase, frozen=True, kw_only=True, tag="test-flaky"):
@@ -103,7 +103,7 @@ class TestFlaky(FactBase, frozen=True, kw_only=True, tag="test-flaky"):
 
 
 class TestsCounted(FactBase, frozen=True, kw_only=True, tag="tests-counted"):
-    """The reporter's own lines about a spec whose `(Results)` box was not read: weaker than a box, and better than nothing.
+    """The reporter's own lines about a spec whose `(Results)` box was not read: weaker evidence than a box.
 
     `offset` is that of the epilogue, else of the first test's mark.
     """
@@ -114,7 +114,7 @@ class TestsCounted(FactBase, frozen=True, kw_only=True, tag="tests-counted"):
     pending: int = 0
     """Lines with the mark of a pending test."""
     epilogue: Counts | None = None
-    """`N passing`, `N pending`, `N failing` as the epilogue states them; None where it was not read."""
+    """`N passing`, `N pending`, `N failing` of the epilogue; None if it was not read."""
 
 
 class SpecReported(FactBase, frozen=True, kw_only=True, tag="spec-reported"):
@@ -123,7 +123,7 @@ class SpecReported(FactBase, frozen=True, kw_only=True, tag="spec-reported"):
     spec: str
     counts: Counts
     duration_s: float | None = None
-    """Whole days are dropped by Cypress itself: for people, never for arithmetic across specs of days."""
+    """For display only: Cypress drops full days, so durations must not be added up across specs that take days."""
 
 
 class RunFinished(FactBase, frozen=True, kw_only=True, tag="run-finished"):
@@ -131,7 +131,7 @@ class RunFinished(FactBase, frozen=True, kw_only=True, tag="run-finished"):
 
 
 class SpecSummarised(FactBase, frozen=True, kw_only=True, tag="spec-summarised"):
-    """One row of the final table, the wrapped name put together again."""
+    """One row of the final table, with the pieces of a wrapped name joined."""
 
     spec: str
     mark: str
@@ -139,9 +139,9 @@ class SpecSummarised(FactBase, frozen=True, kw_only=True, tag="spec-summarised")
     counts: Counts
     duration_s: float | None = None
     skipped: bool = False
-    """True if the duration column says SKIPPED."""
+    """True if the duration column is `SKIPPED`."""
     within: str = ""
-    """The spec that was open: a test may have printed this row, unless nothing else of the spec follows."""
+    """The open spec: a test may have printed this row, unless nothing else of the spec follows."""
 
 
 class TotalsReported(FactBase, frozen=True, kw_only=True, tag="totals-reported"):
@@ -159,9 +159,9 @@ class TotalsReported(FactBase, frozen=True, kw_only=True, tag="totals-reported")
 
 
 class LineUnplaced(FactBase, frozen=True, kw_only=True, tag="line-unplaced"):
-    """A line of Cypress's own form that fits neither the open spec nor the open child: it is evidence all the same.
+    """A line in Cypress's own form that fits neither the open spec nor the open child. It is still evidence.
 
-    Either a test or a plugin printed it, or a second Cypress process writes into the same log.
+    Either a test or a plugin printed it, or a second Cypress process writes to the same log.
     """
 
     kind: Literal["header", "running", "epilogue", "results", "box", "row", "finish", "totals"]
@@ -170,9 +170,9 @@ class LineUnplaced(FactBase, frozen=True, kw_only=True, tag="line-unplaced"):
     spec: str | None = None
     """The spec that the line names."""
     failing: bool = False
-    """Whether it reports a failure."""
+    """Whether the line reports a failure."""
     within: str = ""
-    """The spec that was open, whose test may have printed the line."""
+    """The open spec, whose test may have printed the line."""
 
 
 class RunRecorded(FactBase, frozen=True, kw_only=True, tag="run-recorded"):
@@ -187,13 +187,13 @@ class ErrorReported(FactBase, frozen=True, kw_only=True, tag="error-reported"):
     code: str
     """A reason code of `core/reasons.py`."""
     scope: str
-    """`run`: Cypress ends early, nothing more of this child will come; `spec`: the current spec is lost, the run goes on."""
+    """`run`: Cypress ends early, this child prints nothing more; `spec`: the current spec is lost, the run continues."""
     text: str
-    """The line that was recognised, at most 300 characters."""
+    """The recognised line, at most 300 characters."""
 
 
 class WrapperStarted(FactBase, frozen=True, kw_only=True, tag="wrapper-started"):
-    """A wrapper (cypress-cloud) that calls Cypress once per batch of specs begins: its children are one sub-run."""
+    """A wrapper (cypress-cloud) that calls Cypress once per batch of specs started: its children are one sub-run."""
 
     wrapper: str
     total: int | None = None
@@ -208,17 +208,17 @@ class WrapperFinished(FactBase, frozen=True, kw_only=True, tag="wrapper-finished
 
 
 class WrapperTotals(FactBase, frozen=True, kw_only=True, tag="wrapper-totals"):
-    """The row of the wrapper's own table that holds its verdict."""
+    """The row of the wrapper's own table that contains its verdict."""
 
     failed: int = 0
     """Specs with a failed or skipped test."""
     total: int | None = None
-    """Specs in all, where the verdict names them."""
+    """Total number of specs, if the verdict names it."""
     counts: Counts
 
 
 class EpilogueRead(FactBase, frozen=True, kw_only=True, tag="epilogue-read"):
-    """`N passing` or `N failing` where no line of a Cypress run was read: `cypress run --quiet` prints no more than that."""
+    """`N passing` or `N failing` outside of any Cypress run that was read: `cypress run --quiet` prints only these."""
 
     passing: int = 0
     failing: int = 0
@@ -228,22 +228,22 @@ class WordsUnread(FactBase, frozen=True, kw_only=True, tag="words-unread"):
     """Cypress's own words occur in lines of the log that could not be read."""
 
     text: str
-    """The first line that holds them, at most 300 characters."""
+    """The first line that contains them, at most 300 characters."""
     only_absence: bool = False
-    """The line proves no other run: it only means that a result that seems to be missing may be in such lines."""
+    """The line does not prove another run; it only means that a result that seems missing may be in such lines."""
 
 
 class FormLearnt(FactBase, frozen=True, kw_only=True, tag="form-learnt"):
     """The lines of the log have a form of their own: a prefix, no indentation, or Python's repr."""
 
     prefix: str = ""
-    """What precedes the line that it was learnt from."""
+    """The text before the line that the form was learnt from."""
     stripped: bool = False
     quoted: bool = False
 
 
 class RunnerProgressed(FactBase, frozen=True, kw_only=True, tag="runner-progressed"):
-    """A progress line of a private runner, as the dialect names them."""
+    """A progress line of a private runner, as the dialect defines them."""
 
     text: str
 
@@ -271,4 +271,4 @@ Fact = (
     | WordsUnread
     | RunnerProgressed
 )
-"""Everything that the scanner can find."""
+"""Every fact that the scanner can find."""

@@ -53,8 +53,11 @@ def test_what_is_not_requested_is_added_and_written_only_where_it_is_set() -> No
         ("label = ''", "dialect.toml:1: label must not be empty; leave it out"),
         ("label = '(?P<label>x*)'", "dialect.toml:1: label matches everything"),
         ("browser_process = '.*'", "dialect.toml:1: browser_process matches everything"),
-        ("artifacts = '../secret'", "dialect.toml:1: artifacts must be a folder below the working directory"),
-        ("artifacts = '/tmp'", "dialect.toml:1: artifacts must be a folder below the working directory"),
+        (
+            "artifacts = '../secret'",
+            "dialect.toml:1: artifacts must be a directory below the working directory",
+        ),
+        ("artifacts = '/tmp'", "dialect.toml:1: artifacts must be a directory below the working directory"),
         ("host = 'x'\nhost = 'y'", "dialect.toml:2: this is not TOML: "),
         ('host = "\\d"', "dialect.toml:1: this is not TOML: "),
         ("host = '", "dialect.toml:1: this is not TOML: "),

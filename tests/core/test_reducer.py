@@ -154,7 +154,7 @@ def test_what_is_no_event_is_refused_in_one_line(line: bytes) -> None:
 
 
 def test_a_line_that_is_too_long_is_refused_unread() -> None:
-    with pytest.raises(DataError, match="the most is"):
+    with pytest.raises(DataError, match="the limit is"):
         decode_event(b"x" * (16 * 1024 * 1024 + 1))
 
 

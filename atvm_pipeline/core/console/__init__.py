@@ -19,7 +19,7 @@ Guarantees, each covered by a test:
 
 Distrust. A test can print anything, including lines in Cypress's own form. Therefore a line counts only where Cypress
 would print it: a results box within an open spec, a final table whose first row names one of the first specs that ran.
-A line that does not fit becomes `LineUnplaced`, and the verdict decides what it means. Two runs may write to one log,
+A line that does not fit becomes `LineUnplaced`, and the verdict evaluates it. Two runs may write to one log,
 another process may tear a line, and a runner may put a prefix before each line: `line_forms` and `form_learning` learn
 the prefix from a run header (its title and three rows of its box), never from a single line. A line with Cypress's
 words that cannot be read is reported as `WordsUnread`, so that the verdict reports no result as missing that may be in

@@ -1,7 +1,7 @@
 """The lines that structure Cypress's output: the kind of a line, and the values of the short lines.
 
 `CANDIDATE` searches blocks of bytes and may find too many lines; `line_kind` decides on the text of one line.
-`handlers.py` decides what a line means at its position.
+`handlers.py` decides whether a line counts at its position.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Multi-line console elements: how each consumes its next line, and what is emitted when it is cut short."""
+"""Multi-line console elements: how each consumes its next line, and which facts it emits when it is cut short."""
 
 from enum import Enum, auto
 from typing import assert_never
@@ -80,7 +80,7 @@ def continue_pending(story: ScanContext, text: str, offset: int) -> bool:
 
 
 def finish_pending(story: ScanContext, following: NextKind) -> None:
-    """Close the element that is being assembled, and emit what is known of it."""
+    """Close the element that is being assembled, and emit the facts known so far."""
     pending = story.state.pending
     story.hold(None)
     match pending:

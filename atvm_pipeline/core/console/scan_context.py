@@ -1,4 +1,4 @@
-"""Parser context: what has been read so far, and the facts emitted from it: children, specs, boxes, errors.
+"""Parser context: the elements read so far (children, specs, boxes, errors) and the facts emitted from them.
 
 It knows the order of the elements, not the form of a line. `run_summary.py` handles the final table.
 """
@@ -161,7 +161,7 @@ class ScanContext:
         self.facts[at] = replace(began, before=before)
 
     def end_child(self) -> None:
-        """Report what is known of a spec and of a box that nothing of this child will complete."""
+        """Report the known facts of an open spec and an open box: this child will not complete them."""
         if isinstance(self.state.pending, ResultsBox):
             self.drop_box(self.state.pending)
         self.leave_spec()
@@ -216,7 +216,7 @@ class ScanContext:
         )
 
     def leave_spec(self) -> None:
-        """Close the open spec, whose box was not read, and report what else is known of it."""
+        """Close the open spec, whose box was not read, and report its other counts."""
         self.take_marks()
         spec = self.state.spec
         if spec is None:

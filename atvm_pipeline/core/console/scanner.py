@@ -1,7 +1,7 @@
 """The console scanner: bytes of a runner's log in, facts with their offsets out, for blocks of any size.
 
 It is pure, runs in linear time and bounded memory, and raises no exception for any input. It decodes only lines that
-may matter; `handlers.py` reads them. Other modules decide what the facts mean for a run.
+may matter; `handlers.py` reads them. Other modules interpret the facts.
 """
 
 import re

@@ -1,6 +1,6 @@
-"""The children and sub-runs of a run, and the stages of a child: when it ends.
+"""The children and sub-runs of a run, and the stages of a child up to its end.
 
-Says nothing about pass or fail.  What a line of the log does to them is `log_facts.py`'s.
+This module does not decide about pass or fail. `log_facts.py` applies the lines of the log to children and sub-runs.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,20 +18,20 @@ _ENDED = Stage.ENDED
 
 
 class Place(NamedTuple):
-    """Where a child is: the index of its sub-run in the run, and its own in the sub-run."""
+    """The position of a child: the index of its sub-run in the run, and its own index in the sub-run."""
 
     subrun: int
     child: int
 
 
 def current_child(run: Run) -> Child | None:
-    """Return the child that the log spoke of last, ended or not, in the stream that is being read."""
+    """Return the child of the last line, ended or not, in the stream that is being read."""
     place = _current_place(run)
     return None if place is None else run.subruns[place.subrun].children[place.child]
 
 
 def _current_place(run: Run) -> Place | None:
-    """From the end, where it nearly always is."""
+    """Return the position of the current child. It is searched from the end, where it nearly always is."""
     for subrun in range(len(run.subruns) - 1, -1, -1):
         children = run.subruns[subrun].children
         for child in range(len(children) - 1, -1, -1):
@@ -41,7 +41,7 @@ def _current_place(run: Run) -> Place | None:
 
 
 def each_stream(run: Run, change: Callable[[Run], Run]) -> Run:
-    """Apply a change to every stream of the log in turn: what ends a run ends all of them."""
+    """Apply a change to every stream of the log in turn: an event that ends the run ends all of them."""
     if len(run.streams) == 1 and run.stream == run.streams[0]:
         return change(run)
     current = run.stream
@@ -51,7 +51,7 @@ def each_stream(run: Run, change: Callable[[Run], Run]) -> Run:
 
 
 def stream_children(run: Run) -> list[Child]:
-    """Return the child of each stream that the log spoke of last."""
+    """Return the last child of each stream."""
     children = (current_child(replace(run, stream=stream)) for stream in run.streams)
     return [child for child in children if child is not None]
 
@@ -72,13 +72,13 @@ def put_child(run: Run, child: Child) -> Run:
 
 
 def put_subrun(run: Run, subrun: SubRun) -> Run:
-    """`run` with the sub-run of the same index replaced."""
+    """Return `run` with the sub-run of the same index replaced."""
     at = subrun.index - 1
     return replace(run, subruns=(*run.subruns[:at], subrun, *run.subruns[at + 1 :]))
 
 
 def trigger(run: Run, name: str, at: datetime, watched_s: float) -> Run:
-    """Move the current child by `CHILD_TRANSITIONS`; without a cell nothing changes."""
+    """Move the current child by `CHILD_TRANSITIONS`; a missing table cell changes nothing."""
     child = current_child(run)
     if child is None:
         return run
@@ -93,7 +93,7 @@ def trigger(run: Run, name: str, at: datetime, watched_s: float) -> Run:
 
 
 def reopen(run: Run) -> Run:
-    """Take back that the run was over: a Cypress process of it lives."""
+    """Reopen a run that was considered finished: one of its Cypress processes is still alive."""
     if run.over_watched_s is None:
         return run
     return each_stream(replace(run, over_watched_s=None, over_at=None), _reopen_child)
@@ -103,7 +103,7 @@ def _reopen_child(run: Run) -> Run:
     child, place = current_child(run), _current_place(run)
     if child is None or place is None:
         return run
-    # The verdict of a sub-run is final, whatever its child prints after it.
+    # The verdict of a sub-run is final, even if its child prints more lines after it.
     if child.ended_by != "runner-over" or run.subruns[place.subrun].result is not None:
         return run
     stage = Stage.OPEN if child.finished_offset is None else Stage.SUMMARISED
@@ -112,22 +112,22 @@ def _reopen_child(run: Run) -> Run:
 
 
 def spec_runs(run: Run) -> bool:
-    """Whether a spec has begun and not reported."""
+    """Return whether a spec has started and not reported."""
     child = open_child(run)
     return child is not None and bool(child.specs) and child.specs[-1].box is None
 
 
 def in_wrapper(subrun: SubRun) -> bool:
-    """Whether the sub-run belongs to a wrapper that has not printed its end line."""
+    """Return whether the sub-run belongs to a wrapper that has not printed its end line."""
     return subrun.wrapper is not None and subrun.wrapper.finished_offset is None
 
 
 def early_ends(child: Child) -> tuple[f.ErrorReported, ...]:
-    """Error blocks that certainly ended the child."""
+    """Return the error blocks that certainly ended the child."""
     unfinished = child.stage is _ENDED and child.totals is None
     return (*child.errors, *(child.doubtful if unfinished else ()))
 
 
 def browsers_in(processes: Sequence[Process]) -> tuple[tuple[int, float], ...]:
-    """Pid and start time of each browser among `processes`."""
+    """Return pid and start time of each browser among `processes`."""
     return tuple((process.pid, process.create_time) for process in processes if process.role == "browser")

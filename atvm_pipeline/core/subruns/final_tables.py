@@ -1,7 +1,7 @@
 """The final table of a child: its rows, its totals row, and lines that fit neither.
 
-A table that was read while a spec was open is held: a test may have printed it.  It is the child's own if nothing more
-of that spec follows (`adopted`); what it says of failures is kept in any case.
+A table that was read while a spec was open is held, because a test may have printed it. It is the child's own if
+nothing more of that spec follows (`adopted`). The failures that it reports are kept in any case.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,10 @@ from atvm_pipeline.core.state import RUN_UNPLACED_MAX, SPECS_MAX, Child, HeldSum
 
 
 def append_spec(child: Child, spec: Spec) -> Child:
-    """The child with one more spec; what is not kept cannot pass."""
+    """Return the child with one more spec.
+
+    A spec beyond the limit is dropped and marks the child, so that it cannot pass.
+    """
     if len(child.specs) >= SPECS_MAX:
         return child if child.too_many else replace(child, too_many=True)
     return replace(child, specs=(*child.specs, spec))
@@ -27,9 +30,10 @@ def swap_spec(specs: tuple[Spec, ...], at: int, spec: Spec) -> tuple[Spec, ...]:
 
 
 def spec_at(specs: tuple[Spec, ...], name: str, lacks: Callable[[Spec], bool]) -> int | None:
-    """Return where the spec of a name is: spelled alike before a folder apart, one that `lacks` the source before others.
+    """Return the index of the spec of a name.
 
-    From the end, where a box's spec nearly always is: one child may hold thousands.
+    An equal name counts before one with another directory, a spec that `lacks` the source before others. The search
+    starts at the end, where a box's spec nearly always is, because a child may have thousands of specs.
     """
     for is_it in (str.__eq__, same_spec):
         first = None
@@ -44,7 +48,7 @@ def spec_at(specs: tuple[Spec, ...], name: str, lacks: Callable[[Spec], bool]) -
 
 
 def with_row(child: Child, fact: f.SpecSummarised) -> Child:
-    """The child with one row of its final table."""
+    """Return the child with one more row of its final table."""
     child = without_held(child)
     at = _row_at(child.specs, fact.spec)
     row = {
@@ -58,7 +62,7 @@ def with_row(child: Child, fact: f.SpecSummarised) -> Child:
         return append_spec(child, spec)
     spec = child.specs[at]
     if spec.row is not None:
-        # One table has one row for a spec: the worse of the two is believed.
+        # A table has one row per spec, so of two rows the worse one counts.
         child = with_unplaced(child, _second_row(fact))
         if not is_worse(fact.counts, spec.row):
             return child
@@ -67,10 +71,10 @@ def with_row(child: Child, fact: f.SpecSummarised) -> Child:
 
 
 def _row_at(specs: tuple[Spec, ...], name: str) -> int | None:
-    """The spec that a row of the final table speaks of; None if there is none.
+    """Return the index of the spec that a row of the final table names; None without one.
 
-    The table has the order of the specs, so that those with a row nearly always are the first ones: the next is found
-    by halving, and only a table of another order is searched.
+    The table has the order of the specs, so those that already have a row are nearly always the first ones. The next
+    one is found by bisection; only a table in another order is searched.
     """
     low, high = 0, len(specs)
     while low < high:
@@ -82,13 +86,13 @@ def _row_at(specs: tuple[Spec, ...], name: str) -> int | None:
 
 
 def hold_row(child: Child, fact: f.SpecSummarised) -> Child:
-    """The child with a row that was read while a spec was open."""
+    """Return the child with a row that was read while a spec was open."""
     child, held = _held_for(child, fact.within)
     return replace(child, held=replace(held, rows=(*held.rows, fact)[:SPECS_MAX]))
 
 
 def _held_for(child: Child, within: str) -> tuple[Child, HeldSummary]:
-    """The table that is being read while a spec is open: the one that has no totals row yet, or a new one."""
+    """Return the table that is being read while a spec is open: the one without a totals row, or a new one."""
     held = child.held
     if held is not None and held.within == within and held.totals is None:
         return child, held
@@ -96,7 +100,7 @@ def _held_for(child: Child, within: str) -> tuple[Child, HeldSummary]:
 
 
 def totals_reported(child: Child, fact: f.TotalsReported) -> Child:
-    """The child with the totals row of its final table; the rows that were held for it are its own."""
+    """Return the child with the totals row of its final table. The rows that were held for it become its own."""
     if fact.within:
         child, held = _held_for(child, fact.within)
         return replace(child, held=replace(held, totals=fact))
@@ -106,7 +110,10 @@ def totals_reported(child: Child, fact: f.TotalsReported) -> Child:
 
 
 def adopted(child: Child) -> Child:
-    """The child with its held summary as its own, where it is over and no other summary and nothing more of that spec came."""
+    """Return the child with its held summary as its own.
+
+    This applies only to a child that has ended without another summary, and without any further line of that spec.
+    """
     held = child.held
     if held is None or child.stage is not Stage.ENDED or child.totals is not None:
         return child
@@ -121,7 +128,7 @@ def _with_rows(child: Child, held: HeldSummary) -> Child:
 
 
 def without_held(child: Child) -> Child:
-    """The child whose held summary was printed by a test: only its failures stay, as lines that fit nowhere."""
+    """Return the child without its held summary, which a test printed. Only its failures are kept, as unplaced lines."""
     held = child.held
     if held is None:
         return child
@@ -135,7 +142,7 @@ def without_held(child: Child) -> Child:
 
 
 def with_unplaced(child: Child, line: f.LineUnplaced) -> Child:
-    """The child with one more line that fits nowhere; a failing one is kept in the place of one that is not."""
+    """Return the child with one more unplaced line. At the limit, a failing line replaces one that is not."""
     unplaced = (*child.unplaced, line)
     if len(unplaced) > RUN_UNPLACED_MAX:
         drop = next((at for at, old in enumerate(unplaced) if not old.failing), RUN_UNPLACED_MAX)
@@ -144,7 +151,7 @@ def with_unplaced(child: Child, line: f.LineUnplaced) -> Child:
 
 
 def second_box(fact: f.SpecReported) -> f.LineUnplaced:
-    """A second box of one spec, as a line that fits nowhere; if it is the worse one, it is believed besides."""
+    """Return a second box of one spec as an unplaced line. If it is the worse one, it also counts."""
     text = f"{fact.spec}: {counts_text(fact.counts)}"
     return f.LineUnplaced(offset=fact.offset, kind="box", text=text, spec=fact.spec)
 
@@ -164,7 +171,7 @@ def _second_totals(fact: f.TotalsReported) -> f.LineUnplaced:
 
 
 def table_counts(spec: Spec) -> f.Counts | None:
-    """Return what a spec adds to the totals row: its row, else its box; None where neither was read."""
+    """Return the counts that a spec adds to the totals row: its row, else its box; None if neither was read."""
     return spec.row if spec.row is not None else spec.box
 
 

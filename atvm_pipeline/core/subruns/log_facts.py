@@ -1,6 +1,6 @@
-"""Fold the log's facts into children and sub-runs: which child a line belongs to.
+"""Apply the log's facts to children and sub-runs: which child a line belongs to.
 
-Says nothing about pass or fail.
+This module does not decide about pass or fail.
 """
 
 from typing import assert_never
@@ -47,11 +47,11 @@ from .spec_facts import (
 )
 
 MAY_GO_ON = frozenset({"heap-exhausted", "automation-lost"})
-"""Errors that Cypress may survive or another program may print: they count where their child leaves no summary."""
+"""Errors that Cypress may survive, or that another program may print: they count if their child leaves no summary."""
 
 
 def apply_fact(run: Run, fact: f.Fact, event: LogRead) -> Run:
-    """Fold one fact of the log."""
+    """Apply one fact of the log."""
     if fact.stream != run.stream:
         run = replace(run, stream=fact.stream)
     match fact:
@@ -113,7 +113,7 @@ def _begin_child(run: Run, offset: int, event: LogRead, *, started: bool, headle
     run = _subrun_for_next_child(run, event)
     subrun = run.subruns[-1]
     if len(run.subruns) > SUBRUNS_MAX or len(subrun.children) >= SUBRUNS_MAX:
-        # What is not kept cannot pass: the run can no longer be COMPLETED.
+        # The child is not kept, so it cannot pass: the run can no longer be COMPLETED.
         return replace(run, subruns=run.subruns[:SUBRUNS_MAX], too_many=True)
     label = run.launched[0].label if run.launched else None
     child = Child(
@@ -127,7 +127,7 @@ def _begin_child(run: Run, offset: int, event: LogRead, *, started: bool, headle
         overlaps=_overlaps(before, headless=headless),
     )
     subrun = replace(subrun, children=(*subrun.children, child), started_at=subrun.started_at or event.at)
-    # The table of processes may have shown its browser before the log showed the child, and is told on change only.
+    # The process table, reported on change only, may have shown its browser before the log showed the child.
     living = browsers_in(run.processes)
     past = tuple(browser for browser in living if browser in (*run.browsers, *run.past_browsers))
     mine = tuple(browser for browser in living if browser not in past)
@@ -142,21 +142,24 @@ def _begin_child(run: Run, offset: int, event: LogRead, *, started: bool, headle
 
 
 def _with_open_child(run: Run, offset: int, event: LogRead) -> Run:
-    """`(Run Starting)` may be lost (a replaced log, a watcher that joined late): then the child shows itself here."""
+    """Return a run with an open child; start one if `(Run Starting)` was lost.
+
+    It may be lost in a replaced log, or if the watcher joined late.
+    """
     if open_child(run) is not None:
         return run
     return _begin_child(run, offset, event, started=True, headless=True)
 
 
 def _overlaps(before: Child | None, *, headless: bool) -> bool:
-    """Return whether a child begins beside an unfinished one, or goes on with one behind another's end."""
+    """Return whether a child starts next to an unfinished one, or continues one after another's end."""
     if before is None:
         return False
     return (before.totals is None and before.recorded_offset is None) or (headless and before.overlaps)
 
 
 def _launched(run: Run, fact: f.ChildLaunched) -> Run:
-    """A command line that starts a child; one printed by a test while its spec runs starts nothing."""
+    """Remember a command line that starts a child; one that a test prints while its spec runs starts nothing."""
     if spec_runs(run) or (run.launched and run.launched[-1].label == fact.label):
         return run
     launch = Launch(label=fact.label, offset=fact.offset)
@@ -164,7 +167,7 @@ def _launched(run: Run, fact: f.ChildLaunched) -> Run:
 
 
 def _described(run: Run, fact: f.ChildDescribed) -> Run:
-    """The header box; its group says which of several command lines was this child's."""
+    """Apply the header box. Its group shows which of several command lines belongs to this child."""
     child = open_child(run)
     if child is None:
         return run
@@ -177,7 +180,7 @@ def _described(run: Run, fact: f.ChildDescribed) -> Run:
 
 
 def _subrun_for_next_child(run: Run, event: LogRead) -> Run:
-    """The last sub-run is the one that the next child joins: the open wrapper's, the only one, or a new one."""
+    """Return a run whose last sub-run is the one for the next child: the open wrapper's, the only one, or a new one."""
     last = run.subruns[-1] if run.subruns else None
     if last is not None and (not run.request.categorized or _continues(last, run.stream)):
         return run
@@ -186,7 +189,7 @@ def _subrun_for_next_child(run: Run, event: LogRead) -> Run:
 
 
 def _continues(subrun: SubRun, stream: int) -> bool:
-    """Whether the next child is one more of an open wrapper's."""
+    """Return whether the next child belongs to an open wrapper too."""
     return in_wrapper(subrun) and (not subrun.children or subrun.children[-1].stream == stream)
 
 
@@ -213,7 +216,7 @@ def _line_unplaced(run: Run, fact: f.LineUnplaced) -> Run:
 
 
 def _run_recorded(run: Run, fact: f.RunRecorded, event: LogRead) -> Run:
-    # It stands below the totals row that ended the child: recorded on the current child, ended or not.
+    # It is printed below the totals row that ended the child: recorded on the current child, ended or not.
     child = current_child(run)
     if child is not None and child.recorded_offset is None:
         run = put_child(run, replace(child, recorded_offset=fact.offset))
@@ -228,13 +231,13 @@ def _error_reported(run: Run, fact: f.ErrorReported, event: LogRead) -> Run:
     launched = _launched_since(run)
     goes_on = fact.code in MAY_GO_ON
     if goes_on and (open_child(run) is None or (launched and not spec_runs(run))):
-        return run  # another program's line, or nothing that it could have ended
+        return run  # another program's line, or there is nothing that it could have ended
     late = current_child(run) if not launched else None
     if open_child(run) is None and late is not None and fact.code in ("run-canceled", "cypress-signalled"):
-        # These two are printed after the summary and speak of the child that has just ended.
+        # These two are printed after the summary and refer to the child that has just ended.
         return put_child(run, replace(late, errors=(*late.errors, fact)[:ERRORS_MAX]))
     if open_child(run) is None or (launched and not spec_runs(run)):
-        # A new command line was printed: the error is of the child that it started and that never printed its begin.
+        # A new command line was printed: the error is of the child that it started, which never printed its first line.
         run = _begin_child(run, fact.offset, event, started=False)
     doubt = spec_runs(run) or goes_on
 
@@ -247,7 +250,7 @@ def _error_reported(run: Run, fact: f.ErrorReported, event: LogRead) -> Run:
 
 
 def _launched_since(run: Run) -> bool:
-    """Whether a command line was printed after everything that is known of the current child."""
+    """Return whether a command line was printed after everything that is known of the current child."""
     child = current_child(run)
     if child is None or not run.launched:
         return bool(run.launched)
@@ -271,7 +274,7 @@ def _wrapper_started(run: Run, fact: f.WrapperStarted, event: LogRead) -> Run:
         return replace(run, subruns=(*run.subruns, subrun))
     only = run.subruns[-1]
     if only.wrapper is not None:
-        # One after another in one sub-run: what each was to run adds up.
+        # Several wrappers one after another in one sub-run: their numbers of specs are added.
         total = (only.wrapper.total or 0) + (fact.total or 0)
         wrapper = replace(wrapper, total=total, totals=only.wrapper.totals)
     return put_subrun(run, replace(only, wrapper=wrapper))
@@ -293,7 +296,7 @@ def _wrapper_totals(run: Run, fact: f.WrapperTotals) -> Run:
         return run
     before = subrun.wrapper.totals
     if before is not None:
-        # One after another in one sub-run: what each says adds up.
+        # Several wrappers one after another in one sub-run: their totals are added.
         fact = replace(
             fact, failed=before.failed + fact.failed, counts=add_counts(before.counts, fact.counts)
         )

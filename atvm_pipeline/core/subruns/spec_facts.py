@@ -1,6 +1,6 @@
-"""What the log says of one spec: its begin, its box, its row of the final table.
+"""The log's facts about one spec: its start, its box, its row of the final table.
 
-The folding only; which source is believed is `ledger.py`'s.
+This module only stores them; `ledger.py` decides which source counts.
 """
 
 from collections.abc import Callable
@@ -25,29 +25,32 @@ from .final_tables import (
 
 
 def log_counts(spec: Spec) -> f.Counts | None:
-    """What the log says of a spec: its box or its row of the final table, the worse where they differ."""
+    """Return the log's counts for a spec: its box or its row of the final table, the worse one if they differ."""
     if spec.box is None or spec.row is None:
         return spec.box or spec.row
-    # SKIPPED says that the spec did not run, not that its failures do not count.
+    # SKIPPED means that the spec did not run, not that its failures do not count.
     counts_too = spec.row.failing or not spec.row_skipped
     return spec.row if counts_too and is_worse(spec.row, spec.box) else spec.box
 
 
 def on_open(run: Run, change: Callable[[Child], Child]) -> Run:
-    """Change the child that has not ended; without one nothing changes."""
+    """Change the child that has not ended; without one, change nothing."""
     child = open_child(run)
     return run if child is None else put_child(run, change(child))
 
 
 def on_unjudged(run: Run, change: Callable[[Child], Child]) -> Run:
-    """Change the current child, ended or not: what it prints late counts until its verdict, and for the run after it."""
+    """Change the current child, ended or not.
+
+    Its late lines count until its verdict, and after that for the run.
+    """
     child = current_child(run)
     return run if child is None else put_child(run, change(child))
 
 
 def spec_started(run: Run, fact: f.SpecStarted) -> Run:
-    """A spec of the open child began."""
-    # How late a line is read says nothing about when it was written: only when all before it had been read does.
+    """Add a spec that the open child started."""
+    # The time at which a line is read does not show when it was written, unless everything before it had been read.
     since = run.log.since or run.request.at
     spec = Spec(
         spec=fact.spec, offset=fact.offset, position=fact.position, total=fact.total, began=True, since=since
@@ -56,7 +59,7 @@ def spec_started(run: Run, fact: f.SpecStarted) -> Run:
 
 
 def tests_counted(child: Child, fact: f.TestsCounted) -> Child:
-    """The reporter's own lines about a spec whose box was not read."""
+    """Add the counts of the reporter's own lines about a spec whose box was not read."""
     at = next((at for at in range(len(child.specs) - 1, -1, -1) if child.specs[at].spec == fact.spec), None)
     if at is None:
         return child
@@ -64,14 +67,14 @@ def tests_counted(child: Child, fact: f.TestsCounted) -> Child:
 
 
 def spec_reported(run: Run, fact: f.SpecReported) -> Run:
-    """The box of one spec was read."""
+    """Apply the box of one spec."""
 
     def on_child(child: Child) -> Child:
         child = without_held(child)
         at = spec_at(child.specs, fact.spec, lambda spec: spec.box is None)
         known = child.specs[at].box if at is not None else None
         if known is not None:
-            # A second box for one spec cannot be Cypress's own: the worse of the two is believed.
+            # A second box of one spec cannot be Cypress's own, so the worse one of the two counts.
             child = with_unplaced(child, second_box(fact))
             if not is_worse(fact.counts, known):
                 return child
@@ -89,12 +92,12 @@ def spec_reported(run: Run, fact: f.SpecReported) -> Run:
 
 
 def spec_summarised(child: Child, fact: f.SpecSummarised) -> Child:
-    """One row of the child's final table was read."""
+    """Apply one row of the child's final table."""
     return hold_row(child, fact) if fact.within else with_row(child, fact)
 
 
 def on_spec(run: Run, change: Callable[[Spec], Spec]) -> Run:
-    """Change the spec that began last."""
+    """Change the spec that started last."""
 
     def on_child(child: Child) -> Child:
         if not child.specs:
@@ -105,5 +108,5 @@ def on_spec(run: Run, change: Callable[[Spec], Spec]) -> Run:
 
 
 def with_failure(spec: Spec, failure: Failure) -> Spec:
-    """The spec with one more failing test by name."""
+    """Return the spec with one more failing test by name."""
     return replace(spec, failures=(*spec.failures, failure)[:FAILURES_MAX])

@@ -123,12 +123,12 @@ def read_dialect(text: str, name: str) -> Dialect:
 
 def _toml_error(error: tomllib.TOMLDecodeError, text: str, name: str) -> DialectError:
     """Return the parser's own error text, with its position moved to the front."""
-    words = str(error)
-    place = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", words)
+    reported = str(error)
+    place = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", reported)
     line = int(place[1]) if place and place[1] else text.count("\n") + 1
-    told = words[: place.start()] if place else words
+    message = reported[: place.start()] if place else reported
     hint = "write settings as name = 'pattern', in single quotes, so that backslashes stay as they are"
-    return DialectError(f"{name}:{line}: this is not TOML: {one_line(told, 120)}; {hint}")
+    return DialectError(f"{name}:{line}: this is not TOML: {one_line(message, 120)}; {hint}")
 
 
 def _mistake(key: str, value: object) -> str | None:

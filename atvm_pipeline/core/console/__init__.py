@@ -12,7 +12,7 @@ restarted watcher continues in the middle of a line.
 Guarantees, each covered by a test:
 
 - The same bytes produce the same facts, however they are cut into blocks.
-- Linear time. Quantifiers in front of a search are possessive, and a pattern has at most one open `.*`: a greedy
+- Linear time. Quantifiers before a search are possessive, and a pattern has at most one open `.*`: a greedy
   quantifier takes quadratic time on a line of colour codes.
 - Bounded memory. Every name, box and table has a limit (docs/bounds.md).
 - No input raises an exception.

@@ -60,44 +60,48 @@ AS_IT_IS = LineForm(prefix="")
 
 
 def learn(
-    story: ScanContext, raw: bytes, offset: int, read: Callable[[ScanContext, bytes, int], bool]
+    context: ScanContext, raw: bytes, offset: int, read: Callable[[ScanContext, bytes, int], bool]
 ) -> None:
     """Process a line that is not Cypress's in a known form. `read` reads the header's lines once its form is known."""
-    if TITLE_WORDS in raw and _may_learn(story.state, raw):
+    if TITLE_WORDS in raw and _may_learn(context.state, raw):
         learner = begin_learning(raw, offset)
         if learner is not None:
-            learners = (*story.state.learners, learner)[-LEARNERS_MAX:]
-            story.state = replace(story.state, learners=learners)
+            learners = (*context.state.learners, learner)[-LEARNERS_MAX:]
+            context.state = replace(context.state, learners=learners)
             return
-    keep_strange(story, raw, offset)
-    _keep_lost(story, raw, offset)
-    _keep_strayed(story, raw, offset)
-    if not story.state.learners:
+    keep_strange(context, raw, offset)
+    _keep_lost(context, raw, offset)
+    _keep_strayed(context, raw, offset)
+    if not context.state.learners:
         return
     kept: list[Learner] = []
-    for learner in story.state.learners:
+    for learner in context.state.learners:
         more = continue_learning(learner, raw, offset)
         form = learnt(more) if more is not None else None
         if more is not None and form is not None:
-            _know(story, form, more, read)
+            _adopt_form(context, form, more, read)
         elif more is not None:
             kept.append(more)
-    story.state = replace(story.state, learners=tuple(kept))
+    context.state = replace(context.state, learners=tuple(kept))
 
 
-def keep_strange(story: ScanContext, raw: bytes, offset: int) -> None:
+def keep_strange(context: ScanContext, raw: bytes, offset: int) -> None:
     """Keep the first line with Cypress's words that could not be read, as long as no line of Cypress was read."""
-    if story.state.strange is None and is_unread(story.state) and any(word in raw for word in CYPRESS_WORDS):
-        story.state = replace(story.state, strange=RawLine(offset=offset, raw=raw[:STRANGE_BYTES_MAX]))
+    if (
+        context.state.strange is None
+        and is_unread(context.state)
+        and any(word in raw for word in CYPRESS_WORDS)
+    ):
+        context.state = replace(context.state, strange=RawLine(offset=offset, raw=raw[:STRANGE_BYTES_MAX]))
 
 
-def _keep_lost(story: ScanContext, raw: bytes, offset: int) -> None:
+def _keep_lost(context: ScanContext, raw: bytes, offset: int) -> None:
     """Keep the first line that may be evidence of a run whose form was not known when it was read.
 
     The lines before the first header that was learnt are not read again. A form that was never learnt, such as that of
     a run whose title is lost, is visible in a results box. With such a line no run passes.
     """
-    state = story.state
+    state = context.state
     text = clean(raw).rstrip()
     failing = _FAILING.search(text) is not None
     if state.lost is not None and (not failing or _FAILING.search(clean(state.lost.raw).rstrip())):
@@ -109,14 +113,14 @@ def _keep_lost(story: ScanContext, raw: bytes, offset: int) -> None:
         full = len(state.forms) >= FORMS_MAX and TITLE_WORDS in raw
         lost = strange and (full or _BOX_OF_ANOTHER.match(text) is not None)
     if lost:
-        story.state = replace(state, lost=RawLine(offset=offset, raw=raw[:STRANGE_BYTES_MAX]))
+        context.state = replace(state, lost=RawLine(offset=offset, raw=raw[:STRANGE_BYTES_MAX]))
 
 
-def _keep_strayed(story: ScanContext, raw: bytes, offset: int) -> None:
+def _keep_strayed(context: ScanContext, raw: bytes, offset: int) -> None:
     """Keep the first line that may be the end of an open child, under a prefix that has changed or was never learnt."""
-    state = story.state
+    state = context.state
     if state.strayed is None and _has_open_child(state) and _STRAYED.match(clean(raw)):
-        story.state = replace(state, strayed=RawLine(offset=offset, raw=raw[:STRANGE_BYTES_MAX]))
+        context.state = replace(state, strayed=RawLine(offset=offset, raw=raw[:STRANGE_BYTES_MAX]))
 
 
 def _has_open_child(state: ScannerState) -> bool:
@@ -128,9 +132,9 @@ def is_unread(state: ScannerState) -> bool:
     return state.child == "none" and not state.forms
 
 
-def report_unread(story: ScanContext) -> None:
+def report_unread(context: ScanContext) -> None:
     """Report, at the end of the log, the line with Cypress's words that was not read, and how much it puts in doubt."""
-    state = story.state
+    state = context.state
     strange = state.strange if is_unread(state) else None
     lost = state.lost
     if lost is not None and (state.forms or _FAILING.search(clean(lost.raw).rstrip())):
@@ -139,7 +143,7 @@ def report_unread(story: ScanContext) -> None:
     strange = strange or state.strayed
     if strange is not None:
         text = one_line(strange.raw.replace(b"\0", b"").decode("utf-8", "replace"), TEST_TEXT_CHARS_MAX)
-        story.facts.append(WordsUnread(offset=strange.offset, text=text, only_absence=only_absence))
+        context.facts.append(WordsUnread(offset=strange.offset, text=text, only_absence=only_absence))
 
 
 def _may_learn(state: ScannerState, raw: bytes) -> bool:
@@ -152,27 +156,27 @@ def _may_learn(state: ScannerState, raw: bytes) -> bool:
     return not (plain and any(stream.spec is not None for stream in (state, *state.parked.values())))
 
 
-def _know(
-    story: ScanContext, form: LineForm, learner: Learner, read: Callable[[ScanContext, bytes, int], bool]
+def _adopt_form(
+    context: ScanContext, form: LineForm, learner: Learner, read: Callable[[ScanContext, bytes, int], bool]
 ) -> None:
-    story.state = replace(story.state, learners=())
-    if any(replace(known, shown=form.shown) == form for known in story.state.forms):
+    context.state = replace(context.state, learners=())
+    if any(replace(known, shown=form.shown) == form for known in context.state.forms):
         return  # two titles have taught it
-    if not story.state.forms and story.state.child != "none":
-        _keep_torn_header(story, learner)
-        story.state = replace(story.state, forms=(AS_IT_IS,))
-    forms = (*story.state.forms, form)
-    story.state = replace(story.state, forms=forms)
-    story.switch(len(forms) - 1)
+    if not context.state.forms and context.state.child != "none":
+        _keep_torn_header(context, learner)
+        context.state = replace(context.state, forms=(AS_IT_IS,))
+    forms = (*context.state.forms, form)
+    context.state = replace(context.state, forms=forms)
+    context.switch(len(forms) - 1)
     lines = header_lines(learner)
     fact = FormLearnt(offset=lines[-1].offset, prefix=form.shown, stripped=form.stripped, quoted=form.quoted)
-    story.facts.append(fact)
+    context.facts.append(fact)
     for line in lines:
-        read(story, original_line(form, line.raw) or b"", line.offset)
+        read(context, original_line(form, line.raw) or b"", line.offset)
 
 
-def _keep_torn_header(story: ScanContext, learner: Learner) -> None:
+def _keep_torn_header(context: ScanContext, learner: Learner) -> None:
     """Keep the title of a header one of whose rows lost the prefix and so started a child that never finishes."""
-    state = story.state
+    state = context.state
     if isinstance(state.pending, HeaderBox) and state.pending.offset > learner.title.offset:
-        story.state = replace(state, strayed=learner.title)
+        context.state = replace(state, strayed=learner.title)

@@ -37,218 +37,218 @@ WRAPPER_LINE = "cypress-cloud"
 URL_CHARS_MAX = 2000
 
 
-def read_line(story: ScanContext, text: str, offset: int) -> bool:
+def read_line(context: ScanContext, text: str, offset: int) -> bool:
     """Read one cleaned line that starts at `offset`. Return True if Cypress or its wrapper printed it."""
-    if continue_pending(story, text, offset):
+    if continue_pending(context, text, offset):
         return True
     anchor = line_kind(text)
     if anchor is None:
         return False
-    if isinstance(story.state.pending, RetriedTest) and anchor is not LineKind.ATTEMPT:
+    if isinstance(context.state.pending, RetriedTest) and anchor is not LineKind.ATTEMPT:
         finish_pending(
-            story, NextKind.ANCHOR
-        )  # the test's own line did not come; all else knows itself when it is over
-    _HANDLERS[anchor](story, text, offset)
+            context, NextKind.ANCHOR
+        )  # the test's own line did not come; all other elements end by themselves
+    _HANDLERS[anchor](context, text, offset)
     return True
 
 
-def launched(story: ScanContext, fact: ChildLaunched) -> None:
+def launched(context: ScanContext, fact: ChildLaunched) -> None:
     """Emit the start of another Cypress process by the runner. The output of the previous one is complete."""
-    finish_pending(story, NextKind.CHILD)
-    story.state = replace(story.state, wrapper_table=False)
-    story.facts.append(fact)
+    finish_pending(context, NextKind.CHILD)
+    context.state = replace(context.state, wrapper_table=False)
+    context.facts.append(fact)
 
 
-def progressed(story: ScanContext, fact: RunnerProgressed) -> None:
+def progressed(context: ScanContext, fact: RunnerProgressed) -> None:
     """Emit the runner's progress, unless a fact is pending whose offset is smaller."""
-    pending = story.state.pending
+    pending = context.state.pending
     waiting = isinstance(pending, Table) and pending.trusted and pending.row is None
     if pending is None or waiting or isinstance(pending, RetriedTest):
-        story.facts.append(fact)
+        context.facts.append(fact)
 
 
-def _start(story: ScanContext, text: str, offset: int) -> None:  # noqa: ARG001 - every handler is called alike
-    state = story.state
+def _start(context: ScanContext, text: str, offset: int) -> None:  # noqa: ARG001 - every handler is called alike
+    state = context.state
     if state.child == "open" and not (state.spec is not None and state.spec.errors):
-        story.await_header(offset)
+        context.await_header(offset)
     else:
-        story.begin_child(offset)
-        story.hold(HeaderBox(offset=offset))
+        context.begin_child(offset)
+        context.hold(HeaderBox(offset=offset))
 
 
-def _running(story: ScanContext, text: str, offset: int) -> None:
+def _running(context: ScanContext, text: str, offset: int) -> None:
     found = running_in(text)
     if found is None:
         return
     held = HeldName(offset=offset, position=found.position, total=found.total, pieces=(found.piece,))
-    if not story.may_begin(held):
-        story.unplaced("running", text, offset, spec=found.piece)
+    if not context.may_begin(held):
+        context.unplaced("running", text, offset, spec=found.piece)
         return
     if may_wrap(found.piece, RUNNING_COLUMNS):
-        story.hold(held)
+        context.hold(held)
     else:
-        story.begin_spec(found.piece, held)
+        context.begin_spec(found.piece, held)
 
 
-def _results(story: ScanContext, text: str, offset: int) -> None:  # noqa: ARG001
-    story.hold(ResultsBox(offset=offset))
+def _results(context: ScanContext, text: str, offset: int) -> None:  # noqa: ARG001
+    context.hold(ResultsBox(offset=offset))
 
 
-def _boxed(story: ScanContext, text: str, offset: int) -> None:
+def _boxed(context: ScanContext, text: str, offset: int) -> None:
     """Read a row outside of any open box or table.
 
     Its title was lost, or it is of another process or of a wrapper's table.
     """
-    if story.state.wrapper_table:
-        _wrapper_totals(story, text, offset)
+    if context.state.wrapper_table:
+        _wrapper_totals(context, text, offset)
         return
-    if read_loose_row(story, text, offset):
+    if read_loose_row(context, text, offset):
         return
     row = boxes.key_row(text)
     if row is None or not row.key:
         return
     if row.key in boxes.HEADER_KEYS:
-        _header_row(story, row, text, offset)
+        _header_row(context, row, text, offset)
     elif row.key in boxes.RESULT_KEYS:
-        _results_row(story, row, text, offset)
+        _results_row(context, row, text, offset)
 
 
-def _header_row(story: ScanContext, row: boxes.KeyRow, text: str, offset: int) -> None:
-    if story.begin_awaited_child(offset):
-        header = story.state.pending
+def _header_row(context: ScanContext, row: boxes.KeyRow, text: str, offset: int) -> None:
+    if context.begin_awaited_child(offset):
+        header = context.state.pending
         assert isinstance(header, HeaderBox)
-        story.hold(boxes.header_row(header, row, offset))
-    elif story.state.child == "open":
-        story.unplaced("header", text, offset, spec=boxes.listed_spec(row))
+        context.hold(boxes.header_row(header, row, offset))
+    elif context.state.child == "open":
+        context.unplaced("header", text, offset, spec=boxes.listed_spec(row))
     elif row.key == "Cypress":
         # Its `(Run Starting)` was lost.
-        story.begin_child(offset)
-        story.hold(HeaderBox(offset=offset, key=row.key, keys=(row.key,), pieces=(row.value,)))
+        context.begin_child(offset)
+        context.hold(HeaderBox(offset=offset, key=row.key, keys=(row.key,), pieces=(row.value,)))
 
 
-def _results_row(story: ScanContext, row: boxes.KeyRow, text: str, offset: int) -> None:
-    if story.state.pending is None and story.state.spec is not None and row.key == "Tests":
+def _results_row(context: ScanContext, row: boxes.KeyRow, text: str, offset: int) -> None:
+    if context.state.pending is None and context.state.spec is not None and row.key == "Tests":
         more = boxes.results_row(ResultsBox(offset=offset), row)
-        story.hold(more)
+        context.hold(more)
         return
     failing = row.key == "Failing" and (table_count(row.value) or 0) > 0
     if failing:
-        story.unplaced("box", text, offset, failing=True)
+        context.unplaced("box", text, offset, failing=True)
     elif row.key == "Spec Ran":
-        story.unplaced("results", text, offset, spec=row.value)
+        context.unplaced("results", text, offset, spec=row.value)
 
 
-def _recorded(story: ScanContext, text: str, offset: int) -> None:
-    if story.state.child not in ("summarised", "ended") or story.state.recorded:
+def _recorded(context: ScanContext, text: str, offset: int) -> None:
+    if context.state.child not in ("summarised", "ended") or context.state.recorded:
         return
     url = text.partition(": ")[2].strip()[:URL_CHARS_MAX]
-    story.facts.append(RunRecorded(offset=offset, url=url))
-    story.state = replace(story.state, recorded=True)
+    context.facts.append(RunRecorded(offset=offset, url=url))
+    context.state = replace(context.state, recorded=True)
 
 
-def _spec_skipped(story: ScanContext, text: str, offset: int) -> None:  # noqa: ARG001
-    story.skip_spec()
+def _spec_skipped(context: ScanContext, text: str, offset: int) -> None:  # noqa: ARG001
+    context.skip_spec()
 
 
-def _canceled(story: ScanContext, text: str, offset: int) -> None:
-    if story.state.spec is None:
-        story.error("run-canceled", RUN, text, offset)
+def _canceled(context: ScanContext, text: str, offset: int) -> None:
+    if context.state.spec is None:
+        context.error("run-canceled", RUN, text, offset)
 
 
-def _passing(story: ScanContext, text: str, offset: int) -> None:
+def _passing(context: ScanContext, text: str, offset: int) -> None:
     """Start an epilogue. A test, or another process, printed the counts of an earlier one."""
-    spec = story.state.spec
+    spec = context.state.spec
     if spec is None:
-        story.epilogue_read(EpilogueRead(offset=offset, passing=counted_in(text)))
+        context.epilogue_read(EpilogueRead(offset=offset, passing=counted_in(text)))
         return
     if spec.failing:
-        story.unplaced("epilogue", f"{spec.failing} failing", spec.failing_at, failing=True)
+        context.unplaced("epilogue", f"{spec.failing} failing", spec.failing_at, failing=True)
         spec = replace(spec, failing=0, number=1)
     spec = replace(spec, epilogue_at=offset, epilogue_passing=counted_in(text), epilogue_pending=0)
-    story.state = replace(story.state, spec=spec)
+    context.state = replace(context.state, spec=spec)
 
 
-def _pending(story: ScanContext, text: str, offset: int) -> None:  # noqa: ARG001
-    if story.state.spec is not None:
-        spec = replace(story.state.spec, epilogue_pending=counted_in(text))
-        story.state = replace(story.state, spec=spec)
+def _pending(context: ScanContext, text: str, offset: int) -> None:  # noqa: ARG001
+    if context.state.spec is not None:
+        spec = replace(context.state.spec, epilogue_pending=counted_in(text))
+        context.state = replace(context.state, spec=spec)
 
 
-def _failing(story: ScanContext, text: str, offset: int) -> None:
-    spec, failing = story.state.spec, counted_in(text)
+def _failing(context: ScanContext, text: str, offset: int) -> None:
+    spec, failing = context.state.spec, counted_in(text)
     if spec is not None:
         at = spec.failing_at if spec.failing else offset
-        story.state = replace(
-            story.state, spec=replace(spec, failing=max(spec.failing, failing), failing_at=at)
+        context.state = replace(
+            context.state, spec=replace(spec, failing=max(spec.failing, failing), failing_at=at)
         )
-    elif story.state.child == "open" and failing:
-        story.unplaced("epilogue", text.strip(), offset, failing=True)
+    elif context.state.child == "open" and failing:
+        context.unplaced("epilogue", text.strip(), offset, failing=True)
     else:
-        story.epilogue_read(EpilogueRead(offset=offset, failing=failing))
+        context.epilogue_read(EpilogueRead(offset=offset, failing=failing))
 
 
-def _failure(story: ScanContext, text: str, offset: int) -> None:
-    spec = story.state.spec
+def _failure(context: ScanContext, text: str, offset: int) -> None:
+    spec = context.state.spec
     if spec is None:
         return
     number, title = failure_in(text)
     if number != spec.number or number > spec.failing:
         return
-    story.state = replace(story.state, spec=replace(spec, number=number + 1))
+    context.state = replace(context.state, spec=replace(spec, number=number + 1))
     if number <= LOGGED_FAILURES_MAX:
-        story.hold(FailureBlock(offset=offset, titles=(title[:TEST_TEXT_CHARS_MAX],)))
+        context.hold(FailureBlock(offset=offset, titles=(title[:TEST_TEXT_CHARS_MAX],)))
 
 
-def _attempt(story: ScanContext, text: str, offset: int) -> None:  # noqa: ARG001
-    spec = story.state.spec
+def _attempt(context: ScanContext, text: str, offset: int) -> None:  # noqa: ARG001
+    spec = context.state.spec
     if spec is None or spec.failing or spec.flaky >= FLAKY_MAX:
         return
-    story.hold(RetriedTest(title=one_line(attempt_in(text), TEST_TEXT_CHARS_MAX)))
+    context.hold(RetriedTest(title=one_line(attempt_in(text), TEST_TEXT_CHARS_MAX)))
 
 
-def _error(story: ScanContext, text: str, offset: int) -> None:
+def _error(context: ScanContext, text: str, offset: int) -> None:
     error = error_in(text)
     assert error is not None  # line_kind() returned ERROR for it
     if is_held(text):
-        story.hold(ServerError(offset=offset, text=one_line(text, TEST_TEXT_CHARS_MAX)))
+        context.hold(ServerError(offset=offset, text=one_line(text, TEST_TEXT_CHARS_MAX)))
     else:
-        story.error(error.code, error.scope, text, offset)
+        context.error(error.code, error.scope, text, offset)
 
 
-def _discovered(story: ScanContext, text: str, offset: int) -> None:  # noqa: ARG001 - every handler is called alike
+def _discovered(context: ScanContext, text: str, offset: int) -> None:  # noqa: ARG001 - every handler is called alike
     """Remember a wrapper's first line. Any runner may print it, so it counts only together with the next one."""
-    if story.state.spec is None:
-        story.state = replace(story.state, discovered=int(text.split()[1]))
+    if context.state.spec is None:
+        context.state = replace(context.state, discovered=int(text.split()[1]))
 
 
-def _wrapper_params(story: ScanContext, text: str, offset: int) -> None:
-    total, group = story.state.discovered, text.partition("; Group: ")[2].rpartition("; Parallel: ")[0]
-    if total is None or story.state.spec is not None:
+def _wrapper_params(context: ScanContext, text: str, offset: int) -> None:
+    total, group = context.state.discovered, text.partition("; Group: ")[2].rpartition("; Parallel: ")[0]
+    if total is None or context.state.spec is not None:
         return
     named = one_line(group, TEST_TEXT_CHARS_MAX) if group not in ("", "false") else None
-    story.facts.append(WrapperStarted(offset=offset, wrapper=WRAPPER_LINE, total=total, group=named))
-    story.state = replace(story.state, discovered=None, wrapped=True, wrapper_table=False)
+    context.facts.append(WrapperStarted(offset=offset, wrapper=WRAPPER_LINE, total=total, group=named))
+    context.state = replace(context.state, discovered=None, wrapped=True, wrapper_table=False)
 
 
-def _wrapper_end(story: ScanContext, text: str, offset: int) -> None:  # noqa: ARG001
-    if story.state.wrapped and story.state.spec is None:
-        story.facts.append(WrapperFinished(offset=offset, wrapper=WRAPPER_LINE))
-        story.state = replace(story.state, wrapped=False, wrapper_table=True)
+def _wrapper_end(context: ScanContext, text: str, offset: int) -> None:  # noqa: ARG001
+    if context.state.wrapped and context.state.spec is None:
+        context.facts.append(WrapperFinished(offset=offset, wrapper=WRAPPER_LINE))
+        context.state = replace(context.state, wrapped=False, wrapper_table=True)
 
 
-def _totals(story: ScanContext, text: str, offset: int) -> None:
-    if story.state.wrapper_table:
-        _wrapper_totals(story, text, offset)
+def _totals(context: ScanContext, text: str, offset: int) -> None:
+    if context.state.wrapper_table:
+        _wrapper_totals(context, text, offset)
     else:
-        read_loose_totals(story, text, offset)
+        read_loose_totals(context, text, offset)
 
 
-def _wrapper_totals(story: ScanContext, text: str, offset: int) -> None:
+def _wrapper_totals(context: ScanContext, text: str, offset: int) -> None:
     """Read a line of the wrapper's own table; only the one with its verdict counts."""
     totals = boxes.wrapper_totals(text, offset)
     if totals is not None:
-        story.facts.append(totals)
-        story.state = replace(story.state, wrapper_table=False)
+        context.facts.append(totals)
+        context.state = replace(context.state, wrapper_table=False)
 
 
 _HANDLERS = {

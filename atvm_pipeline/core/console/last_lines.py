@@ -106,14 +106,14 @@ def remember(
     first = max(begin, horizon - base)
     window = block[block.rfind(b"\n", begin, first) + 1 or begin : end]
     found: list[LastLine] = []
-    said, causes = 0, CAUSES_MAX if _names_cause(window) else 0
+    found_lines, causes = 0, CAUSES_MAX if _names_cause(window) else 0
     stop = end - 1
-    while stop >= first and (said < LAST_LINES_MAX or causes):
+    while stop >= first and (found_lines < LAST_LINES_MAX or causes):
         start = block.rfind(b"\n", begin, stop) + 1 or begin
         line = _line(block[start : min(stop, start + _READ_BYTES)], base + start, base + stop)
         if line is not None and stop - start < LINE_BYTES_MAX:
             found.append(line)
-            said += line.kind == "line"
+            found_lines += line.kind == "line"
             causes -= line.kind == "cause" and causes > 0
         stop = start - 1
     kept = (line for line in reversed(last) if line.end >= horizon)

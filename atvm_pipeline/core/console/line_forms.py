@@ -251,7 +251,7 @@ def _piece(text: str, *, counted: bool) -> bytes:
         clock = re.sub(rb"^[AP]M$", rb"[AP]M", clock)
         clock = re.sub(rb"(?:\\ )+", rb"\\ {1,2}", clock)  # the day of a month may have one digit
         return (
-            # The blanks in front of an hour of one digit.
+            # The blanks before an hour of one digit.
             _piece(text[: found.start()].rstrip(" "), counted=counted)
             + b"\\ *+"
             + clock

@@ -46,168 +46,168 @@ class NextKind(Enum):
     """The log ends."""
 
 
-def continue_pending(story: ScanContext, text: str, offset: int) -> bool:
+def continue_pending(context: ScanContext, text: str, offset: int) -> bool:
     """Pass the next line to the element that is being assembled. Return True if the line was part of it."""
-    pending = story.state.pending
+    pending = context.state.pending
     match pending:
         case None:
             return False
         case HeldName() as name:
-            return _name(story, name, text)
+            return _name(context, name, text)
         case HeaderBox() as header:
-            return _header(story, header, text, offset)
+            return _header(context, header, text, offset)
         case ResultsBox() as results:
-            return _results(story, results, text)
+            return _results(context, results, text)
         case Table() as table:
-            return read_table_line(story, table, text, offset)
+            return read_table_line(context, table, text, offset)
         case FailureBlock() as block:
             step = failure_line(block, text)
-            story.hold(step.block)
+            context.hold(step.block)
             if step.fact is not None:
-                story.facts.append(step.fact)
+                context.facts.append(step.fact)
             return step.consumed
         case RetriedTest() as attempt:
             left, passed = attempt_line(attempt, text)
             if left != attempt:
-                story.hold(left)
+                context.hold(left)
             if passed:
-                _flaky(story, attempt, offset)
+                _flaky(context, attempt, offset)
             return passed
         case ServerError() as error:
-            return _server_error(story, error, text)
+            return _server_error(context, error, text)
         case _:
             assert_never(pending)
 
 
-def finish_pending(story: ScanContext, following: NextKind) -> None:
+def finish_pending(context: ScanContext, following: NextKind) -> None:
     """Close the element that is being assembled, and emit the facts known so far."""
-    pending = story.state.pending
-    story.hold(None)
+    pending = context.state.pending
+    context.hold(None)
     match pending:
         case None | RetriedTest():
             pass
         case HeldName():
-            story.begin_spec(unwrap(pending.pieces, RUNNING_COLUMNS), pending)
+            context.begin_spec(unwrap(pending.pieces, RUNNING_COLUMNS), pending)
         case HeaderBox():
-            _described(story, pending)
+            _described(context, pending)
         case ResultsBox():
-            _box_over(story, pending)
+            _finish_box(context, pending)
         case Table():
-            end_table(story, pending, followed=following is not NextKind.ANCHOR)
+            end_table(context, pending, followed=following is not NextKind.ANCHOR)
         case FailureBlock():
-            story.facts.append(failed(pending))
+            context.facts.append(failed(pending))
         case ServerError():
             if following is not NextKind.ANCHOR:
-                story.error(SERVER_ERROR, RUN, pending.text, pending.offset)
+                context.error(SERVER_ERROR, RUN, pending.text, pending.offset)
         case _:
             assert_never(pending)
 
 
-def _name(story: ScanContext, name: HeldName, text: str) -> bool:
+def _name(context: ScanContext, name: HeldName, text: str) -> bool:
     indent = len(text) - len(text.lstrip())
     # One more: the name was cut before a blank.
     if indent not in (RUNNING_INDENT, RUNNING_INDENT + 1) or not text or len(name.pieces) >= PIECES_MAX:
-        finish_pending(story, NextKind.ANCHOR)
+        finish_pending(context, NextKind.ANCHOR)
         return False
     piece = text[RUNNING_INDENT:]
-    story.hold(replace(name, pieces=(*name.pieces, piece)))
+    context.hold(replace(name, pieces=(*name.pieces, piece)))
     if not may_wrap(piece, RUNNING_COLUMNS):
-        finish_pending(story, NextKind.ANCHOR)
+        finish_pending(context, NextKind.ANCHOR)
     return True
 
 
-def _header(story: ScanContext, header: HeaderBox, text: str, offset: int) -> bool:
+def _header(context: ScanContext, header: HeaderBox, text: str, offset: int) -> bool:
     row = boxes.key_row(text)
     if row is not None and row.key not in boxes.RESULT_KEYS:
         if row.key and row.key in header.keys:
             # Cypress prints each row once: the box of a second process is mixed into this one.
-            story.unplaced("header", text, offset, spec=boxes.listed_spec(row))
+            context.unplaced("header", text, offset, spec=boxes.listed_spec(row))
             return True
-        story.hold(boxes.header_row(header, row, offset))
+        context.hold(boxes.header_row(header, row, offset))
         return True
     if boxes.is_border(text):
         if header.key or header.found is not None:
-            finish_pending(story, NextKind.ANCHOR)
+            finish_pending(context, NextKind.ANCHOR)
         else:
-            story.hold(replace(header, box_offset=offset))
+            context.hold(replace(header, box_offset=offset))
         return True
     if header.adjacent and line_kind(text) is LineKind.START:
         return True
     if header.adjacent:
         header = replace(header, adjacent=False)
-        story.hold(header)
-    return _noise(story, header, text)
+        context.hold(header)
+    return _noise(context, header, text)
 
 
-def _described(story: ScanContext, header: HeaderBox) -> None:
+def _described(context: ScanContext, header: HeaderBox) -> None:
     if header.key:
         header = boxes.header_value(header)
     if header.found is not None and header.box_offset is not None:
-        story.facts.append(header.found)
+        context.facts.append(header.found)
 
 
-def _results(story: ScanContext, results: ResultsBox, text: str) -> bool:
+def _results(context: ScanContext, results: ResultsBox, text: str) -> bool:
     row = boxes.key_row(text)
     if results.pieces and (not text or boxes.is_border(text) or (row is not None and row.key)):
-        finish_pending(story, NextKind.ANCHOR)
+        finish_pending(context, NextKind.ANCHOR)
         return row is None or row.key in boxes.RESULT_KEYS
     if row is not None:
         more = boxes.results_row(results, row)
         if more is not None:
-            story.hold(more)
+            context.hold(more)
             if more.pieces and not may_wrap(more.pieces[-1], boxes.SPEC_RAN_COLUMNS):
-                finish_pending(story, NextKind.ANCHOR)
+                finish_pending(context, NextKind.ANCHOR)
             return True
-    return boxes.is_border(text) or _noise(story, results, text)
+    return boxes.is_border(text) or _noise(context, results, text)
 
 
-def _box_over(story: ScanContext, results: ResultsBox) -> None:
+def _finish_box(context: ScanContext, results: ResultsBox) -> None:
     """Close a results box. A complete box is a result, a damaged one only if it counts a failure."""
     if not results.pieces:
-        story.drop_box(results)
+        context.drop_box(results)
         return
     found = boxes.results_end(results)
     if found is None:
-        story.box_damaged(results, boxes.ran_spec(results))
+        context.box_damaged(results, boxes.ran_spec(results))
     else:
-        story.box_read(found, results.offset)
+        context.box_read(found, results.offset)
 
 
-def _noise(story: ScanContext, pending: HeaderBox | ResultsBox, text: str) -> bool:
+def _noise(context: ScanContext, pending: HeaderBox | ResultsBox, text: str) -> bool:
     """Skip a line of other origin within a box. Return False, so that the line is read by itself; True if it is empty."""
     if not text:
         return True
     anchor = line_kind(text)
     if anchor in (None, LineKind.BOXED) and pending.noise < BLOCK_NOISE_MAX:
-        story.hold(replace(pending, noise=pending.noise + 1))
+        context.hold(replace(pending, noise=pending.noise + 1))
     else:
-        finish_pending(story, NextKind.ANCHOR)
+        finish_pending(context, NextKind.ANCHOR)
     return False
 
 
-def _flaky(story: ScanContext, attempt: RetriedTest, offset: int) -> None:
-    spec = story.state.spec
+def _flaky(context: ScanContext, attempt: RetriedTest, offset: int) -> None:
+    spec = context.state.spec
     assert spec is not None  # an attempt is assembled only within a spec, and ends with it
-    story.facts.append(TestFlaky(offset=offset, title=attempt.title))
-    story.state = replace(story.state, spec=replace(spec, flaky=spec.flaky + 1, passed=spec.passed + 1))
+    context.facts.append(TestFlaky(offset=offset, title=attempt.title))
+    context.state = replace(context.state, spec=replace(spec, flaky=spec.flaky + 1, passed=spec.passed + 1))
 
 
-def _server_error(story: ScanContext, error: ServerError, text: str) -> bool:
+def _server_error(context: ScanContext, error: ServerError, text: str) -> bool:
     if not text:
         return True
     if text.startswith(GOES_ON):
-        story.hold(None)
+        context.hold(None)
         return True
     if text.startswith(GIVEN_UP):
-        finish_pending(story, NextKind.END)
+        finish_pending(context, NextKind.END)
         return True
     anchor = line_kind(text)
     if anchor is LineKind.ERROR and is_held(text):
         return True
     if anchor in (LineKind.START, LineKind.ERROR) or error.noise >= SERVER_LINES_MAX:
-        finish_pending(story, NextKind.CHILD)
+        finish_pending(context, NextKind.CHILD)
     elif anchor is not None:
-        finish_pending(story, NextKind.ANCHOR)
+        finish_pending(context, NextKind.ANCHOR)
     else:
-        story.hold(replace(error, noise=error.noise + 1))
+        context.hold(replace(error, noise=error.noise + 1))
     return False

@@ -105,7 +105,7 @@ class ScanContext:
         return any(parked.pending is not None for parked in state.parked.values())
 
     def hold(self, pending: Pending | None) -> None:
-        """Replace the element that is being assembled by `pending`."""
+        """Set the element that is being assembled to `pending`."""
         self.state = replace(self.state, pending=pending)
 
     def learn(self, code_page: str | None) -> None:

@@ -35,7 +35,7 @@ class Scan(NamedTuple):
 
 
 class Scanner:
-    """Finds facts in a log, for one dialect. An instance holds no state of a log, so it can read several logs."""
+    """A log reader for one dialect. An instance holds no state of a log, so it can read several logs."""
 
     __slots__ = ("_phrases", "_prefix")
 
@@ -55,33 +55,33 @@ class Scanner:
                 return Scan(replace(state, offset=offset, last=aged(state.last, offset)), ())
         end = block.rfind(b"\n", begin) + 1 or begin
         tail, skipping = block[end:], False
-        story = ScanContext(replace(state, offset=state.offset + len(data), tail=b"", skipping=False))
+        context = ScanContext(replace(state, offset=state.offset + len(data), tail=b"", skipping=False))
         if end > begin:
-            self._lines(story, block, begin, end, base)
+            self._lines(context, block, begin, end, base)
         if len(tail) >= LINE_BYTES_MAX:
-            self._line(story, tail, base + end)
+            self._line(context, tail, base + end)
             tail, skipping = b"", True
-        story.stamp()
+        context.stamp()
         last = remember(state.last, block, begin, end, base, read=base + len(block))
-        return Scan(replace(story.state, tail=tail, skipping=skipping, last=last), tuple(story.facts))
+        return Scan(replace(context.state, tail=tail, skipping=skipping, last=last), tuple(context.facts))
 
     def finish(self, state: ScannerState) -> Scan:
         """Read a last line without line feed and emit the pending facts: the log ends here."""
-        story = ScanContext(replace(state, tail=b"", skipping=False))
+        context = ScanContext(replace(state, tail=b"", skipping=False))
         if state.tail and not _cut_in_a_number(state.tail):
-            self._line(story, state.tail, state.offset - len(state.tail))
-        report_unread(story)
+            self._line(context, state.tail, state.offset - len(state.tail))
+        report_unread(context)
         for stream in (state.stream, *map(int, state.parked)):
-            story.switch(stream)
-            finish_pending(story, NextKind.END)
-            story.leave_spec()
-        story.switch(state.stream)
-        story.stamp()
+            context.switch(stream)
+            finish_pending(context, NextKind.END)
+            context.leave_spec()
+        context.switch(state.stream)
+        context.stamp()
         whole, base = state.tail + b"\n", state.offset - len(state.tail)
         last = remember(state.last, whole, 0, len(whole), base, read=state.offset)
-        return Scan(replace(story.state, learners=(), last=last), tuple(story.facts))
+        return Scan(replace(context.state, learners=(), last=last), tuple(context.facts))
 
-    def _lines(self, story: ScanContext, block: bytes, begin: int, end: int, base: int) -> None:
+    def _lines(self, context: ScanContext, block: bytes, begin: int, end: int, base: int) -> None:
         """Read those complete lines of `block` between `begin` and `end` that may matter."""
         # The start of a Cypress line cannot be searched for after a prefix that only the dialect defines.
         literals = self._phrases.literals if self._prefix is None else None
@@ -91,68 +91,68 @@ class Scanner:
             end,
             (*literals, TITLE_WORDS, BOX_WORDS) if literals is not None else (),
         )
-        words = Marks(block, begin, end, LOST_WORDS if is_unread(story.state) else ())
+        words = Marks(block, begin, end, LOST_WORDS if is_unread(context.state) else ())
         at, candidate = begin, -1
         forms: tuple[LineForm, ...] | None = None
         first, following = CANDIDATE_FIRST, CANDIDATE
         while at < end:
             read = at
-            if literals is not None and not story.is_busy:
-                if story.state.forms is not forms:
-                    forms, candidate = story.state.forms, -1
+            if literals is not None and not context.is_busy:
+                if context.state.forms is not forms:
+                    forms, candidate = context.state.forms, -1
                     if forms:
                         first, following = candidate_patterns(forms, BODY, QUOTED_BODY)
                         marked = Marks(block, at, end, (*literals, TITLE_WORDS, BOX_WORDS, *STRAY_WORDS))
                 # Search again only after the last match, so that many marked lines do not cause many searches.
                 if candidate < at:
                     candidate = _next_candidate(first, following, block, at, end)
-                unread = words.next(at) if is_unread(story.state) else end
+                unread = words.next(at) if is_unread(context.state) else end
                 at = min(candidate, marked.next(at), unread)
-                story.count_marks(block, read, at, base)
+                context.count_marks(block, read, at, base)
                 if at >= end:
                     return
             stop = block.find(b"\n", at, end)
-            self._line(story, block[at : min(stop, at + LINE_BYTES_MAX)], base + at)
-            if story.cut_off:
-                story.tell_last(remember(story.state.last, block, begin, at, base, read=base + at))
+            self._line(context, block[at : min(stop, at + LINE_BYTES_MAX)], base + at)
+            if context.cut_off:
+                context.tell_last(remember(context.state.last, block, begin, at, base, read=base + at))
             at = stop + 1
 
-    def _line(self, story: ScanContext, raw: bytes, offset: int) -> None:
+    def _line(self, context: ScanContext, raw: bytes, offset: int) -> None:
         raw = raw[:LINE_BYTES_MAX]
-        form, body = self._form_of(story.state, raw)
+        form, body = self._form_of(context.state, raw)
         if form is not None:
-            story.switch(form)
-        if body is not None and self._read(story, body, offset):
+            context.switch(form)
+        if body is not None and self._read(context, body, offset):
             return
         if self._prefix is None:
-            learn(story, raw, offset, self._read)
+            learn(context, raw, offset, self._read)
         else:
-            keep_strange(story, raw, offset)
+            keep_strange(context, raw, offset)
         literals = self._phrases.literals
         if literals is not None and not any(literal in raw for literal in literals):
             return
-        fact = self._phrases.fact_in(clean(raw if body is None else body, story.state.code_page), offset)
+        fact = self._phrases.fact_in(clean(raw if body is None else body, context.state.code_page), offset)
         if isinstance(fact, ChildLaunched):
-            launched(story, fact)
+            launched(context, fact)
         elif fact is not None:
-            progressed(story, fact)
+            progressed(context, fact)
 
     def _form_of(self, state: ScannerState, raw: bytes) -> tuple[int | None, bytes | None]:
         if self._prefix is not None:
             return None, without_prefix(self._prefix, raw)
         return _form_of(state, raw)
 
-    def _read(self, story: ScanContext, raw: bytes, offset: int) -> bool:
+    def _read(self, context: ScanContext, raw: bytes, offset: int) -> bool:
         """Read a line as Cypress wrote it. Return True if Cypress or its wrapper printed it."""
-        text = clean(raw, story.state.code_page)
-        if isinstance(story.state.pending, HeaderBox):
-            story.learn(code_page_in(raw))
-        forms = story.state.forms
-        if forms and forms[story.state.stream].stripped:
-            text = restore_indent(text, story.state.pending)
-        if read_line(story, text, offset):
+        text = clean(raw, context.state.code_page)
+        if isinstance(context.state.pending, HeaderBox):
+            context.learn(code_page_in(raw))
+        forms = context.state.forms
+        if forms and forms[context.state.stream].stripped:
+            text = restore_indent(text, context.state.pending)
+        if read_line(context, text, offset):
             return True
-        story.count_marks(raw, 0, len(raw), offset)
+        context.count_marks(raw, 0, len(raw), offset)
         return False
 
 

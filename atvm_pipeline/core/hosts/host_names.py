@@ -88,7 +88,7 @@ def _hosts_found(text: str, known: tuple[str, ...], pattern: str) -> tuple[str, 
     folded = text.casefold()
     if len(folded) != len(text):  # a letter that folds into two: positions would not agree
         folded = text.lower() if len(text.lower()) == len(text) else text
-    spans = sorted(_whole_spans(text), key=lambda span: (span[0] - span[1], span[0]))
+    spans = sorted(_complete_spans(text), key=lambda span: (span[0] - span[1], span[0]))
     found: list[tuple[int, str]] = []
     taken = bytearray(len(text))
     for start, end in spans:
@@ -105,7 +105,7 @@ def _hosts_found(text: str, known: tuple[str, ...], pattern: str) -> tuple[str, 
     return tuple(host for _, host in sorted(found))
 
 
-def _whole_spans(text: str) -> Iterator[tuple[int, int]]:
+def _complete_spans(text: str) -> Iterator[tuple[int, int]]:
     """Yield every place of a possible complete name: not next to letters, digits, or a dot with a digit after it."""
     starts = [at for at in range(len(text)) if text[at].isalnum() and _may_start(text, at)]
     ends = [at for at in range(1, len(text) + 1) if text[at - 1].isalnum() and _may_end(text, at)]

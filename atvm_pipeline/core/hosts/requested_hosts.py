@@ -208,7 +208,7 @@ class _Reading:
         """Return whether these parts, whose name is in the inventory, may be a host: nothing excludes it."""
         if self._template_name.issuperset(range(at, end)) or (at, end) == self._last_transport():
             return False
-        return not self._is_silenced("-".join(self._parts[at:end]))
+        return not self._is_excluded("-".join(self._parts[at:end]))
 
     def _fits_host_pattern(self, at: int) -> bool:
         part = self._parts[at]
@@ -232,7 +232,7 @@ class _Reading:
 
     def _is_joinable(self, places: range, taken: set[int]) -> bool:
         return all(
-            at not in taken and self._is_place_free(at) and not self._is_silenced(self._parts[at])
+            at not in taken and self._is_place_free(at) and not self._is_excluded(self._parts[at])
             for at in places
         )
 
@@ -252,9 +252,9 @@ class _Reading:
         return at >= self._first_free and at not in self._template and not _is_transport(self._parts[at])
 
     def _is_not_requested(self, text: str) -> bool:
-        return fits_pattern(text, NOT_REQUESTED) or self._is_silenced(text)
+        return fits_pattern(text, NOT_REQUESTED) or self._is_excluded(text)
 
-    def _is_silenced(self, text: str) -> bool:
+    def _is_excluded(self, text: str) -> bool:
         """Return whether the operator excluded this text as a host; only that outranks the inventory."""
         return fits_pattern(text, self._dialect.not_requested or "")
 

@@ -111,14 +111,14 @@ class Document:
         if self._suites:
             group = self._group_of(spec, self._suites[-1].group)
         else:
-            if self._current is None or self._begins_group(name, spec, self._current):
+            if self._current is None or self._starts_group(name, spec, self._current):
                 self._current = self._new_group(SpecTotals(spec))
             group = self._current
         outermost = not self._suites or group is not self._suites[-1].group
         group.add_suite(one_line(name, REPORT_TEXT_CHARS_MAX), attributes, outermost=outermost)
         self._suites.append(SuiteTotals(group, attributes))
 
-    def _begins_group(self, name: str, spec: str, current: SpecTotals) -> bool:
+    def _starts_group(self, name: str, spec: str, current: SpecTotals) -> bool:
         """Return whether a suite starts a new spec.
 
         In Cypress only root suites name a file; in plain Mocha all suites except the root suite do.
@@ -212,15 +212,15 @@ class Document:
             # If the document contradicts itself, the larger number of failures counts.
             groups[0].failures = max(groups[0].failures, self.declared.failures or 0)
         # `<testsuites skipped>` counts pending tests. If it accounts for all tests without a testcase, all of them are pending.
-        told = sum(group.pending for group in groups)
+        counted = sum(group.pending for group in groups)
         rest = sum(group.without_case for group in groups)
         declared = report_count((self._root or {}).get("skipped")) or 0
-        every = rest <= declared - told
+        every = rest <= declared - counted
         specs = []
         for group in groups:
             pending = group.without_case if every else 0
             if not every and len(groups) == 1:
-                pending = max(0, min(group.without_case, declared - told))
+                pending = max(0, min(group.without_case, declared - counted))
             specs.append(group.reported(rest_pending=pending, incomplete=incomplete))
         return specs
 

@@ -242,8 +242,8 @@ class _DamagedFile:
             if junk and begin is _BEGIN:
                 self._lost = True
                 # Another document may be half-written.
-                begun = not match and any(word.startswith(junk) for word in _BEGIN_WORDS)
-                self.unfinished = self.unfinished or begun
+                half_written = not match and any(word.startswith(junk) for word in _BEGIN_WORDS)
+                self.unfinished = self.unfinished or half_written
             if not match or match.startswith(b"<testsuite"):
                 return bool(match)
             self._skips -= 1

@@ -95,7 +95,7 @@ class SpecTotals:
 
     @property
     def says_something(self) -> bool:
-        """Whether the suite names a spec or counts anything."""
+        """Whether it names a spec or has any count."""
         return bool(self.spec or self.tests or self.cases or self.failing)
 
     def add_suite(self, name: str, attributes: dict[str, str], *, outermost: bool) -> None:

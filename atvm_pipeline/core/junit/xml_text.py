@@ -149,13 +149,13 @@ def clean_blocks(data: bytes, encoding: str) -> Iterator[bytes]:
 def _decoded(data: bytes, encoding: str) -> Iterator[str]:
     start = 0
     while start < len(data):
-        end = _whole_characters(data, start + FEED_BYTES, encoding)
+        end = _complete_characters(data, start + FEED_BYTES, encoding)
         text = data[start:end].decode(encoding, "replace")
         yield text.removeprefix("\ufeff") if start == 0 else text
         start = end
 
 
-def _whole_characters(data: bytes, end: int, encoding: str) -> int:
+def _complete_characters(data: bytes, end: int, encoding: str) -> int:
     """Return the end of a block, moved back by at most three bytes to the start of a character."""
     if end >= len(data):
         return len(data)

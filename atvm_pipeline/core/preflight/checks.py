@@ -119,20 +119,20 @@ def _check_build_name(build_name: str, runner: str) -> Iterable[PreflightFinding
 
 
 def _check_config_file(template: str, runner: str, config_file: str | None) -> Iterable[PreflightFinding]:
-    said: list[tuple[str, str]] = []
-    for who, command in (("the template command", template), ("the runner command", runner)):
+    named: list[tuple[str, str]] = []
+    for source, command in (("the template command", template), ("the runner command", runner)):
         values = option_values(command, CONFIG_FILE_OPTIONS)
         # With two different values in one command, it is not known which one counts.
         if len(set(values)) == 1 and not _EXPANDED_LATER.search(values[0]):
-            said.append((f"{who} has", values[0]))
+            named.append((f"{source} has", values[0]))
     if config_file:
-        said.append(("--config-file is", config_file))
+        named.append(("--config-file is", config_file))
     moves = any(word in ("cd", "pushd") for command in (template, runner) for word in _words(command))
-    for at, (who, path) in enumerate(said):
-        for other_who, other in said[:at]:
+    for at, (source, path) in enumerate(named):
+        for other_source, other in named[:at]:
             if _differ(path, other, moves=moves):
                 text = (
-                    f"{other_who} {_show(other)}, but {who} {_show(path)}: the runner would not read the config that "
+                    f"{other_source} {_show(other)}, but {source} {_show(path)}: the runner would not read the config that "
                     "the template wrote; name the same file everywhere, or start with --no-preflight"
                 )
                 yield PreflightFinding(code="config-file", text=text, certain=True)

@@ -60,7 +60,7 @@ def apply_fact(run: Run, fact: f.Fact, event: LogRead) -> Run:
         case f.ChildStarted():
             if fact.before:
                 run = on_unjudged(run, lambda child: replace(child, last=fact.before))
-            return _begin_child(run, fact.offset, event, started=True)
+            return _start_child(run, fact.offset, event, started=True)
         case f.ChildDescribed():
             return _described(run, fact)
         case f.SpecStarted():
@@ -107,7 +107,7 @@ def apply_fact(run: Run, fact: f.Fact, event: LogRead) -> Run:
             assert_never(fact)
 
 
-def _begin_child(run: Run, offset: int, event: LogRead, *, started: bool, headless: bool = False) -> Run:
+def _start_child(run: Run, offset: int, event: LogRead, *, started: bool, headless: bool = False) -> Run:
     run = trigger(run, "next-child", event.at, event.watched_s)
     before = current_child(run)
     run = _subrun_for_next_child(run, event)
@@ -148,7 +148,7 @@ def _with_open_child(run: Run, offset: int, event: LogRead) -> Run:
     """
     if open_child(run) is not None:
         return run
-    return _begin_child(run, offset, event, started=True, headless=True)
+    return _start_child(run, offset, event, started=True, headless=True)
 
 
 def _overlaps(before: Child | None, *, headless: bool) -> bool:
@@ -195,7 +195,7 @@ def _continues(subrun: SubRun, stream: int) -> bool:
 
 def _run_finished(run: Run, fact: f.RunFinished, event: LogRead) -> Run:
     if open_child(run) is None:
-        run = _begin_child(run, fact.offset, event, started=False)
+        run = _start_child(run, fact.offset, event, started=False)
     run = on_open(
         run, lambda child: replace(child, finished_offset=fact.offset, finished_watched_s=event.watched_s)
     )
@@ -238,7 +238,7 @@ def _error_reported(run: Run, fact: f.ErrorReported, event: LogRead) -> Run:
         return put_child(run, replace(late, errors=(*late.errors, fact)[:ERRORS_MAX]))
     if open_child(run) is None or (launched and not spec_runs(run)):
         # A new command line was printed: the error is of the child that it started, which never printed its first line.
-        run = _begin_child(run, fact.offset, event, started=False)
+        run = _start_child(run, fact.offset, event, started=False)
     doubt = spec_runs(run) or goes_on
 
     def on_child(child: Child) -> Child:

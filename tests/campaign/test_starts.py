@@ -86,7 +86,7 @@ def test_of_watchers_that_are_started_at_once_exactly_one_watches(count: int, ho
     watching.communicate()
 
     assert [one.returncode for one in refused] == [IN_USE] * (count - 1)
-    assert said == [f"atvm-pipeline: build {BUILD} is being watched already\n"] * (count - 1)
+    assert said == [f"atvm-pipeline: build {BUILD} is already being watched\n"] * (count - 1)
     assert resumed == 2
     assert runner.returncode == 0, runner.stderr
     assert host.state()["phase"] == "COMPLETED"

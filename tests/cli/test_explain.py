@@ -118,7 +118,7 @@ def test_a_state_whose_keys_about_hosts_are_of_another_type_is_refused_in_one_li
 ) -> None:
     paths = saved(tmp_path, lambda state: state.update({key: 7}))
 
-    with pytest.raises(DataError, match=rf"is no state of a run \(\$\.{key} is no ") as refused:
+    with pytest.raises(DataError, match=rf"is not the state of a run \(\$\.{key} is not ") as refused:
         explain.run(argparse.Namespace(build=paths.build_name, json=False, state_root=str(tmp_path)))
 
     assert "\n" not in str(refused.value)

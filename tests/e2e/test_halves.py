@@ -28,7 +28,7 @@ def test_a_second_half_that_asks_for_another_run_is_refused_in_one_line_and_star
     refused = host.call("start-atvm-runner.sh", *words, environ=environ)
 
     assert refused.returncode == 64, refused.stderr
-    assert [other in line for line in refused.stderr.splitlines() if "start both halves alike" in line] == [
+    assert [other in line for line in refused.stderr.splitlines() if "start both halves with the same values" in line] == [
         True
     ]
     assert (host.state_root / BUILD / "request.json").read_bytes() == before

@@ -256,7 +256,7 @@ def test_the_runner_s_half_takes_the_hosts_of_the_watcher_and_refuses_others(hos
     assert runner.returncode == 0, runner.stderr
     host.wait(build)
 
-    one_line(other, 64, "started with --hosts redhat9.6,ubuntu24.04,w2k25: start both halves alike")
+    one_line(other, 64, "started with --hosts redhat9.6,ubuntu24.04,w2k25: start both halves with the same hosts")
     assert "hosts checked: redhat9.6, ubuntu24.04, w2k25; not checked: ubunut24.04\n" in runner.stderr
     assert host.state(build)["phase"] == "COMPLETED"
 
@@ -277,7 +277,7 @@ def test_a_half_with_hosts_is_refused_beside_a_watcher_without(host: Controller)
     alike = host.call("start-atvm-runner.sh", *words, "--check")
 
     assert watcher.returncode == 0, watcher.stderr
-    one_line(refused, 64, "started with no --hosts: start both halves alike")
+    one_line(refused, 64, "started with no --hosts: start both halves with the same hosts")
     assert "hosts checked: redhat9.6, ubuntu24.04, w2k25\n" in alike.stdout
 
 

@@ -241,11 +241,11 @@ REFUSED: dict[str, tuple[Damage, str]] = {
     "a journal of a newer schema": (_newer_journal, "schema 2"),
     "an event of a newer release": (_newer_event, "another release"),
     "a snapshot of a newer schema": (_newer_state, "schema 2"),
-    "a folder in the journal's place": (_put("journal.jsonl", "folder"), "no regular file"),
-    "a FIFO in the journal's place": (_put("journal.jsonl", "fifo"), "no regular file"),
-    "a link in the journal's place": (_put("journal.jsonl", "link"), "no regular file"),
-    "a folder in the snapshot's place": (_put("state.json", "folder"), "no regular file"),
-    "a FIFO in the snapshot's place": (_put("state.json", "fifo"), "no regular file"),
+    "a folder in the journal's place": (_put("journal.jsonl", "folder"), "not a regular file"),
+    "a FIFO in the journal's place": (_put("journal.jsonl", "fifo"), "not a regular file"),
+    "a link in the journal's place": (_put("journal.jsonl", "link"), "not a regular file"),
+    "a folder in the snapshot's place": (_put("state.json", "folder"), "not a regular file"),
+    "a FIFO in the snapshot's place": (_put("state.json", "fifo"), "not a regular file"),
     "a damaged journal and no snapshot": (_lost, "line 5"),
 }
 
@@ -283,7 +283,7 @@ def test_a_second_watcher_of_a_build_is_refused_and_writes_nothing(
         one.communicate()
 
     assert code == 75
-    assert "being watched already" in said
+    assert "already being watched" in said
     started = [event.pid for event in journal(laid) if isinstance(event, WatcherStarted)]
     assert started[-1] == json.loads((laid / "watcher.json").read_text())["pid"] == one.pid
     assert server.requests == 1

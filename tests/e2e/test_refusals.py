@@ -58,7 +58,7 @@ def test_a_foreign_variable_that_is_not_utf8_is_left_out_with_one_notice(host: C
     )
 
     assert started.returncode == 0, started.stderr
-    assert started.stderr.count(b"notice: not UTF-8") == 1
+    assert started.stderr.count(b"because not UTF-8") == 1
     assert b"CYPRESS_X, LC_FOO" in started.stderr
     saved = host.record("request.json", "b")["environment"]
     assert "LC_FOO" not in saved
@@ -114,7 +114,7 @@ def test_a_cancel_does_not_kill_who_called_it(host: Controller) -> None:
     )
 
     assert cancelled.returncode == 0, cancelled.stderr
-    assert "no runner lives" in cancelled.stderr
+    assert "no runner is running" in cancelled.stderr
 
 
 # --- --check and help of the halves ---

@@ -88,7 +88,7 @@ def test_a_stop_after_the_end_changes_nothing(host: Controller) -> None:
         before = host.state()
         late = host.call("cancel-atvm-runner.sh", "--build-name", BUILD)
 
-    one_line(late, 0, "no runner lives")
+    one_line(late, 0, "no runner is running")
     assert host.state() == before
     assert before["phase"] == "COMPLETED"
     assert "exit code is unknown" in before["reason"]["text"]

@@ -92,18 +92,18 @@ def test_the_whole_of_a_state_is_looked_at_and_the_first_misfit_is_named() -> No
     assert shape_error(good, STATE) == ""
     assert shape_error({**good, "post": {"outcome": "sent"}, "attention": "look"}, STATE) == ""
     for part, why in (
-        ({"phase": None}, "$.phase is no str"),
-        ({"ledger": {"planned": True}}, "$.ledger.planned is no int"),
-        ({"ledger": {}}, "$.ledger lacks planned"),
-        ({"ledger": []}, "$.ledger is no object"),
-        ({"subruns": {}}, "$.subruns is no list"),
-        ({"subruns": [{}]}, "$.subruns[0] lacks phase"),
-        ({"post": 1}, "$.post is no object"),
-        ({"notes": [1]}, "$.notes[0] is no str"),
-        ({"attention": 1}, "$.attention is no str"),
+        ({"phase": None}, "$.phase is not of type str"),
+        ({"ledger": {"planned": True}}, "$.ledger.planned is not of type int"),
+        ({"ledger": {}}, "$.ledger has no planned"),
+        ({"ledger": []}, "$.ledger is not an object"),
+        ({"subruns": {}}, "$.subruns is not a list"),
+        ({"subruns": [{}]}, "$.subruns[0] has no phase"),
+        ({"post": 1}, "$.post is not an object"),
+        ({"notes": [1]}, "$.notes[0] is not of type str"),
+        ({"attention": 1}, "$.attention is not of type str"),
     ):
         assert shape_error({**good, **part}, STATE) == why
-    assert shape_error([], STATE) == "$ is no object"
+    assert shape_error([], STATE) == "$ is not an object"
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_what_is_no_state_is_said_in_one_line(tmp_path: Path, data: bytes) -> No
     paths.folder.mkdir()
     paths.state.write_bytes(data)
 
-    with pytest.raises(DataError, match="is no state of a run") as failure:
+    with pytest.raises(DataError, match="is not the state of a run") as failure:
         read_state(paths)
 
     assert "\n" not in str(failure.value)

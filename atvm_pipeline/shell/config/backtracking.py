@@ -47,8 +47,8 @@ def check_patterns(dialect: Dialect, name: str, limit_s: float = PATTERN_LIMIT_S
         pattern = getattr(dialect, key)
         if pattern and pattern != getattr(Dialect(), key) and not _ends(pattern, limit_s):
             raise ConfigError(
-                f"{name}: {key} takes longer than {limit_s:.0f} s over a line of {PATTERN_INPUT_MAX} characters: "
-                "it repeats what repeats; write it with possessive quantifiers (*+, ++), or without a repeat in a repeat"
+                f"{name}: {key} takes longer than {limit_s:.0f} s on a line of {PATTERN_INPUT_MAX} characters: "
+                "it has a repeat inside a repeat; use possessive quantifiers (*+, ++), or remove one of the repeats"
             )
 
 

@@ -20,7 +20,9 @@ def load_dialect(path: str | None, limit_s: float = PATTERN_LIMIT_S) -> Dialect:
     except OSError as error:
         raise ConfigError(f"cannot read the dialect {path}: {error.strerror}") from None
     if data is None:
-        raise ConfigError(f"the dialect {path} is not there: unset ATVM_WATCHER_DIALECT or name a file")
+        raise ConfigError(
+            f"the dialect {path} is not a readable file: unset ATVM_WATCHER_DIALECT, or set it to an existing file"
+        )
     dialect = read_dialect(data.decode("utf-8", "replace"), path)
     check_patterns(dialect, path, limit_s)
     return dialect

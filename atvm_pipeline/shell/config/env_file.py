@@ -33,7 +33,7 @@ def read_env_file(path: Path) -> dict[str, str]:
     if data is None:
         if path.is_file():
             raise ConfigError(
-                f"{path} is larger than {ENV_FILE_BYTES_MAX} bytes: this is no environment file"
+                f"{path} is larger than {ENV_FILE_BYTES_MAX} bytes: it is not an environment file"
             )
         return {}
     try:
@@ -92,7 +92,7 @@ def _value(text: str, start: int, path: Path) -> tuple[str, int]:
             parts.append(part)
     value = "".join(parts)
     if "\0" in value:
-        raise _malformed(text, start, path, "a NUL character")
+        raise _malformed(text, start, path, "NUL character")
     return value, position
 
 
@@ -130,4 +130,4 @@ def _quoted(text: str, start: int, path: Path) -> tuple[str, int]:
         else:
             chars.append(char)
         position += 1
-    raise _malformed(text, start, path, "a quote that is not closed")
+    raise _malformed(text, start, path, "unclosed quote")

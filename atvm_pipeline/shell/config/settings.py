@@ -65,7 +65,7 @@ def state_root_of(environ: Mapping[str, str]) -> Path:
         if home.is_absolute():
             return home / ".local" / "state" / "atvm-run-watcher"
     raise ConfigError(
-        f"no home folder of user {os.geteuid()} is known: set ATVM_WATCHER_STATE_ROOT to a folder of yours"
+        f"user {os.geteuid()} has no home directory: set ATVM_WATCHER_STATE_ROOT to a directory that you can write to"
     )
 
 
@@ -115,7 +115,7 @@ def _post_phases(text: str | None, default: tuple[str, ...]) -> tuple[str, ...]:
     if unknown:
         known = ", ".join(sorted(TERMINAL_PHASES))
         raise ConfigError(
-            f"{PREFIX}POST_PHASES names {unknown[0][:40]!r}, which is no terminal phase: use some of {known}"
+            f"{PREFIX}POST_PHASES names {unknown[0][:40]!r}, which is not a terminal phase: use some of {known}"
         )
     return phases
 
@@ -153,7 +153,7 @@ def _whole_number(environ: Mapping[str, str], name: str, default: int) -> int:
     if not text:
         return default
     if not text.isdecimal() or len(text) > 6:  # noqa: PLR2004 - a million archives is a typing mistake
-        raise ConfigError(f"{name} is {text[:40]!r}: use a whole number")
+        raise ConfigError(f"{name} is {text[:40]!r}: use an integer")
     return int(text)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from atvm_pipeline.shell.system import clock
 
 CONNECT_TIMEOUT = "no connection to the server or proxy was ready in time"
-NO_ANSWER = "the post was sent and no answer came in time"
+NO_ANSWER = "the message was sent, but no response came in time"
 
 
 class DeadlinePassedError(Exception):

@@ -47,10 +47,8 @@ NO_CONNECTION = "no connection to the server or proxy"
 NO_TUNNEL = "the proxy did not open a tunnel to the server"
 BAD_PROXY = "the proxy variable of the environment is not http[s]://host:port"
 TLS_FAILED = "the TLS handshake failed"
-BAD_CERTIFICATE = (
-    "the certificate of the server or proxy is not trusted: name its authority in ATVM_WATCHER_CA_FILE"
-)
-BAD_CA_FILE = "the file of ATVM_WATCHER_CA_FILE cannot be read as certificates"
+BAD_CERTIFICATE = "the certificate of the server or proxy is not trusted: set ATVM_WATCHER_CA_FILE to the certificate of its CA"
+BAD_CA_FILE = "the file in ATVM_WATCHER_CA_FILE cannot be read or contains no certificates"
 NOT_SENT = "sending could not start"
 BROKEN_OFF = "the connection broke after sending started"
 

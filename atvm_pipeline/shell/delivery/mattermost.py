@@ -28,25 +28,25 @@ Outcome = Literal["sent", "not-arrived", "probably-not-arrived", "rejected", "un
 _REQUEST_ID = re.compile(r"[a-z0-9]{26}")
 
 
-SENT = "the server stored the post"
-NOT_LOADED = "what sends the post could not be loaded from the disk"
-NOT_OK = "the server answered 200, but not the word ok: something else may have answered in its place"
-AWAY = "a proxy answered that the server behind it is away: the post has probably not arrived"
+SENT = "the server stored the message"
+NOT_LOADED = "the code that sends messages could not be loaded from disk"
+NOT_OK = 'got 200 but the body is not "ok"; a proxy or login page may have answered'
+AWAY = "a proxy reports that the server is down; the message has probably not arrived"
 IS_BACK = "the server answers again"
 IS_AWAY = "the server is not back yet"
 AWAY_STATUS = (HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE)
-SERVER_FAILED = "the answer leaves open whether the server has the post, which may be visible"
-RATE_LIMITED = "the server asks to wait, and did not take the post"
-REDIRECTED = "the server redirects, which is not followed: set the webhook to the final address"
-REFUSED = "the server refuses the post"
+SERVER_FAILED = "the response does not show whether the server stored the message; it may be visible"
+RATE_LIMITED = "the server limits the rate and did not accept the message"
+REDIRECTED = "the server redirects, and redirects are not followed: set the webhook to the final address"
+REFUSED = "the server refuses the message"
 REFUSED_BECAUSE = {
-    400: "the server refuses the post: the webhook was deleted or mistyped, or the body is not what it takes",
-    401: "something before the server asks for a login",
-    403: "the server refuses the post: the webhook may not write to that channel",
-    404: "the server knows no such channel, or no webhooks at that address",
-    405: "the server takes no posts at that address: the webhook is mistyped",
-    407: "the proxy asks for a login",
-    413: "the server refuses the post as too large",
+    400: "the server refuses the message: the webhook was deleted or mistyped, or the body is not valid",
+    401: "a gateway in front of the server requires a login",
+    403: "the server refuses the message: the webhook may not write to that channel",
+    404: "the server has no such channel, or no webhooks at that address",
+    405: "the server accepts no messages at that address: the webhook is mistyped",
+    407: "the proxy requires a login",
+    413: "the server refuses the message as too large",
     501: "incoming webhooks are disabled on the server",
 }
 

@@ -22,9 +22,9 @@ from .webhook import Webhook
 TRANSPORT = f"{__package__}.http"
 POST_LIMIT_S = 45.0
 PING_LIMIT_S = 20.0
-CRASHED = "the attempt ended by a bug, so it may have arrived"
-NO_PING = "the server could not be asked whether it is back"
-NO_THREAD = "the attempt could not start: the system has no thread left for it"
+CRASHED = "the attempt failed because of a bug; the message may have arrived"
+NO_PING = "the server could not be pinged"
+NO_THREAD = "the attempt could not start: the system has no thread left"
 
 Deliver = Callable[[PostMessage | PingServer, Deadline], DeliverySettled | ServerPinged]
 """Performs one effect and never raises; the deadline is enforced by its caller."""

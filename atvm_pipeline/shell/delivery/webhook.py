@@ -10,7 +10,7 @@ from atvm_pipeline.core.errors import ConfigError
 
 ADDRESS_MAX = 2048
 
-_HOW_TO = "give the address as Mattermost shows it, https://<server>/hooks/<id>"
+_HOW_TO = "use the address as Mattermost shows it, https://<server>/hooks/<id>"
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,252}[A-Za-z0-9._])?")
 _PATH = re.compile(r"(?:/(?!\.{1,2}/)[A-Za-z0-9._~-]+)*/hooks/[A-Za-z0-9]{1,64}")
 
@@ -67,7 +67,9 @@ def _parts(text: str) -> tuple[Literal["https", "http"], str, int | None, str]:
     if not text:
         raise ConfigError(f"the webhook is empty: {_HOW_TO}")
     if len(text) > ADDRESS_MAX or not text.isascii() or not text.isprintable() or set(text) & set(' \\"<>'):
-        raise ConfigError(f"the webhook is too long or holds characters that no address has: {_HOW_TO}")
+        raise ConfigError(
+            f"the webhook is too long or contains characters that an address cannot have: {_HOW_TO}"
+        )
     if "?" in text or "#" in text:
         raise ConfigError(f"the webhook has a query or fragment: {_HOW_TO}")
     try:
@@ -76,7 +78,7 @@ def _parts(text: str) -> tuple[Literal["https", "http"], str, int | None, str]:
     except ValueError:
         raise ConfigError(f"the webhook has a malformed server or port: {_HOW_TO}") from None
     if scheme not in ("https", "http"):
-        raise ConfigError(f"the webhook does not begin with https://: {_HOW_TO}")
+        raise ConfigError(f"the webhook does not start with https://: {_HOW_TO}")
     if "@" in parts.netloc:
         raise ConfigError(f"the webhook has a user name or password before the server: {_HOW_TO}")
     if port == 0 or not _is_host(host, bracketed="[" in parts.netloc):

@@ -32,7 +32,7 @@ def _check_ca_file(path: str | None) -> None:
     try:
         ssl.create_default_context(cafile=path)
     except OSError as error:  # ssl.SSLError is one
-        why = "it holds no certificates" if isinstance(error, ssl.SSLError) else error.strerror
+        why = "it contains no certificates" if isinstance(error, ssl.SSLError) else error.strerror
         raise ConfigError(
             f"cannot use the certificates in {path} ({why}): correct or unset ATVM_WATCHER_CA_FILE"
         ) from None

@@ -49,7 +49,7 @@ def stop_runner(paths: Paths, *, who: str, why: str, grace_s: float = 20.0) -> S
     _wait_recorded(paths, request)
     roots = _roots(paths, request)
     if request is None or (not roots and not is_locked(paths.runner_lock)):
-        return StopResult(stopped=True, text="no runner lives")
+        return StopResult(stopped=True, text="no runner is running")
     if read_record(paths.stop, MarkerRecord, request.run_id) is None:
         write_record(
             paths.stop,
@@ -131,7 +131,8 @@ def _wait_recorded(paths: Paths, request: Request | None) -> None:
 def _result(paths: Paths, left: list[Process]) -> StopResult:
     if left:
         names = ", ".join(f"{process.name} ({process.pid})" for process in left[:SURVIVORS_NAMED_MAX])
-        return StopResult(stopped=False, text=f"{len(left)} process(es) of the runner do not end: {names}")
+        count = "1 process" if len(left) == 1 else f"{len(left)} processes"
+        return StopResult(stopped=False, text=f"{count} of the runner did not stop: {names}")
     if is_locked(paths.runner_lock):
-        return StopResult(stopped=False, text="the runner's wrapper does not end")
+        return StopResult(stopped=False, text="the runner's wrapper did not stop")
     return StopResult(stopped=True, text="runner stopped")

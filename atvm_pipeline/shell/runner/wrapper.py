@@ -56,14 +56,14 @@ def run_runner(paths: Paths, *, run_id: str | None = None) -> int:
             request = read_record(paths.request, Request, run_id)
             if request is None or request.runner_command is None:
                 raise DataError(
-                    f"{paths.request} holds no runner command: start the run with start-atvm-run.sh or start-atvm-runner.sh"
+                    f"{paths.request} contains no runner command: start the run with start-atvm-run.sh or start-atvm-runner.sh"
                 )
             if read_record(paths.runner_exit, ExitRecord, request.run_id) is not None:
                 raise CommandError(
-                    IN_USE, f"the runner of {paths.build_name} has ended already: start a new run"
+                    IN_USE, f"the runner of {paths.build_name} has already ended: start a new run"
                 )
             if read_record(paths.runner, RunnerRecord, request.run_id) is not None:
-                raise CommandError(IN_USE, f"run {request.run_id} had a runner already: start a new run")
+                raise CommandError(IN_USE, f"run {request.run_id} already had a runner: start a new run")
             return _Wrapper(paths, request, request.runner_command).run()
     except Busy:
         raise CommandError(IN_USE, f"a runner of build {paths.build_name} is alive") from None

@@ -172,9 +172,7 @@ class FileWatcher:
         if not type(how.thread).__module__.startswith("watchdog."):
             self._former_hook(how)
             return
-        log(
-            f"a thread that watches files has ended with {how.exc_type.__name__}: looking every second instead"
-        )
+        log(f"a thread that watches files ended with {how.exc_type.__name__}; polling every second instead")
         self._dead = True
         self._wake.set()
 
@@ -223,7 +221,7 @@ class FileWatcher:
         kind = file_system_of(folder)
         remote = kind.startswith(REMOTE)
         if remote:
-            self.degraded = f"{folder} lies on {kind}, where not every change is told"
+            self.degraded = f"{folder} is on {kind}, which does not report every change"
         for observer in (None if remote or folder in self._refused else self._native, None):
             try:
                 scheduled = _Scheduled(
@@ -244,7 +242,7 @@ class FileWatcher:
         deaf = [observer for observer in (self._native, self._polling) if observer is not None]
         self._native = self._polling = None
         self._scheduled.clear()
-        self.degraded = "the kernel cannot watch: a thread that watches has ended"
+        self.degraded = "the kernel cannot watch: a thread that watches files has ended"
         for observer in deaf:
             with contextlib.suppress(Exception):  # It is broken somewhere already.
                 observer.stop()

@@ -127,7 +127,7 @@ class ReportScanner:
         if not self._cut_told:
             self._cut_told = True
             log(
-                f"{self._folder} holds more than {REPORT_FILES_MAX} reports or {ENTRIES_MAX} names: the rest is not looked at"
+                f"{self._folder} contains more than {REPORT_FILES_MAX} reports or {ENTRIES_MAX} names; the rest is ignored"
             )
 
     def _forget_all_but(self, found: Collection[str]) -> None:

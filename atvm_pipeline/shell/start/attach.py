@@ -30,14 +30,15 @@ def attach(options: StartOptions) -> StartResult | None:
         if not paths.request.exists() and find_runner(paths.build_name, options.workdir) is not None:
             return None
         raise CommandError(
-            DATA, f"build {paths.build_name} is not known in {paths.state_root}: start it without --attach"
+            DATA,
+            f"cannot attach: build {paths.build_name} is not known in {paths.state_root}; start it without --attach",
         )
     if is_locked(paths.watcher_lock):
-        raise CommandError(IN_USE, f"build {paths.build_name} is being watched already")
+        raise CommandError(IN_USE, f"build {paths.build_name} is already being watched")
     if options.hosts and folded_names(options.hosts) != folded_names(request.hosts):
         raise CommandError(
             USAGE,
-            f"build {paths.build_name} was started with {hosts_option(request.hosts)}, which a watcher that joins it cannot change: "
+            f"cannot change the hosts of build {paths.build_name}: it was started with {hosts_option(request.hosts)}; "
             "leave --hosts out",
         )
     # The run goes on by the settings that it was started with.

@@ -71,7 +71,7 @@ def _check_writable(paths: Paths) -> None:
     if not usable:
         raise CommandError(
             CANNOT_WRITE,
-            f"cannot write the state root {paths.state_root} ({why}): set ATVM_WATCHER_STATE_ROOT to a folder of yours",
+            f"cannot write the state root {paths.state_root} ({why}): set ATVM_WATCHER_STATE_ROOT to a directory that you can write to",
         )
 
 
@@ -80,13 +80,13 @@ def check_log(path: Path) -> None:
     why = None
     if path.exists():
         if not path.is_file():
-            why = "it is a folder" if path.is_dir() else "it is no regular file"
+            why = "it is a directory" if path.is_dir() else "it is not a regular file"
         elif not os.access(path, os.W_OK):
             why = "permission denied"
     else:
         above = next((folder for folder in path.parents if folder.exists()), Path("/"))
         if not above.is_dir():
-            why = f"{above} is no folder"
+            why = f"{above} is not a directory"
         elif not os.access(above, os.W_OK | os.X_OK):
             why = f"permission denied in {above}"
     if why is not None:
@@ -110,11 +110,11 @@ def check_living(options: StartOptions, *, may_follow: bool = False) -> Process 
     if foreign is not None and not may_follow:
         raise CommandError(
             IN_USE,
-            f"process {foreign.pid} ({foreign.name}) runs build {paths.build_name}; wait for it, or watch it with: "
+            f"process {foreign.pid} ({foreign.name}) is already running build {paths.build_name}; wait for it, or watch it with: "
             f"start-atvm-run-watcher.sh --build-name {paths.build_name}",
         )
     if foreign is not None and is_locked(paths.watcher_lock) and phase_of(paths) not in TERMINAL_PHASES:
-        raise CommandError(IN_USE, f"build {paths.build_name} is being watched already")
+        raise CommandError(IN_USE, f"build {paths.build_name} is already being watched")
     for other in living_requests(paths):
         _check_other(options, other)
     return foreign
@@ -125,7 +125,7 @@ def _check_other(options: StartOptions, other: Request) -> None:
     if os.path.realpath(log) == os.path.realpath(other.log_path):
         raise CommandError(
             IN_USE,
-            f"log {log} is in use by the living run {other.build_name}; set ATVM_RUNNER_LOG to another file",
+            f"log {log} is in use by the running build {other.build_name}; set ATVM_RUNNER_LOG to another file",
         )
     theirs = other.config_path or other.metadata.config_file
     if config is None or theirs is None or options.share_config:
@@ -133,8 +133,8 @@ def _check_other(options: StartOptions, other: Request) -> None:
     if os.path.realpath(config) == os.path.realpath(Path(other.workdir) / theirs):
         raise CommandError(
             IN_USE,
-            f"config file {config} is in use by the living run {other.build_name}, whose later groups would read "
-            "the rewritten file; wait for it, or go on with --share-config",
+            f"config file {config} is in use by the running build {other.build_name}, which would read the rewritten file "
+            "in its later groups; wait for it, or continue with --share-config",
         )
 
 
@@ -143,7 +143,7 @@ def check_not_starting(paths: Paths) -> None:
     if is_locked(paths.start_lock) and not is_locked(paths.runner_lock):
         raise CommandError(
             IN_USE,
-            f"build {paths.build_name} is being started or cancelled, and no runner runs yet: try again when that has returned",
+            f"build {paths.build_name} is being started or cancelled and has no runner yet; try again when that command has returned",
         )
 
 

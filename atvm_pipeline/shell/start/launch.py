@@ -70,7 +70,7 @@ def prepare(
     if is_locked(paths.watcher_lock):
         raise CommandError(
             UNAVAILABLE,
-            f"the stale watcher of build {paths.build_name} does not stop; see {paths.watcher_log}",
+            f"the watcher of the previous run of build {paths.build_name} does not stop; see {paths.watcher_log}",
         )
     notice = archive_run(paths, keep)
     make_folder(paths.folder)
@@ -162,8 +162,8 @@ def prune(paths: Paths, keep_builds: int) -> None:
     deleted = prune_builds(paths.state_root, keep_builds, paths.build_name)
     if deleted:
         log(
-            f"notice: more than {keep_builds} other builds (ATVM_WATCHER_KEEP_BUILDS), so the oldest that are over were deleted: "
-            f"{listed(deleted)}"
+            f"notice: deleted the oldest finished builds, because there are more than {keep_builds} other builds "
+            f"(ATVM_WATCHER_KEEP_BUILDS): {listed(deleted)}"
         )
 
 
@@ -171,7 +171,7 @@ def report_left_out(environ: Mapping[str, str]) -> None:
     """Name the variables that neither template nor runner gets."""
     names = left_out(environ)
     if names:
-        log(f"notice: not UTF-8, so neither template nor runner gets it: {', '.join(names)}")
+        log(f"notice: not passed to template and runner, because not UTF-8: {', '.join(names)}")
 
 
 def report_watching(request: Request, paths: Paths) -> None:

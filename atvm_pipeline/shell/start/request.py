@@ -102,7 +102,9 @@ def build_request(options: StartOptions) -> Request:
     try:
         msgspec.json.encode(request)
     except UnicodeEncodeError:
-        raise ConfigError("a path or text of this start is not UTF-8: rename it, or name another") from None
+        raise ConfigError(
+            "cannot save the request: a path or text of this start is not UTF-8; rename it, or use another one"
+        ) from None
     return request
 
 

@@ -136,8 +136,8 @@ def _config_file(options: StartOptions) -> tuple[PreflightFinding, ...]:
         text = f"the config file {config} (--config-file) {why}; the runner command may run elsewhere, so nothing is refused"
         return (PreflightFinding(code=CONFIG_UNUSABLE, text=text, certain=False),)
     text = (
-        f"the config file {config} (--config-file) {why}: correct --config-file or --workdir, or write the file with "
-        "--template-command; --no-preflight to go on"
+        f"the config file {config} (--config-file) {why}: correct --config-file or --workdir, write the file with "
+        "--template-command, or start anyway with --no-preflight"
     )
     return (PreflightFinding(code=CONFIG_UNUSABLE, text=text, certain=True),)
 
@@ -207,11 +207,9 @@ def _places(options: StartOptions) -> tuple[PreflightFinding, ...]:
         found.append(PreflightFinding(code="disk", text=text, certain=True))
     folder = options.artifacts_dir
     if folder.exists() and not folder.is_dir():
-        text = f"the artifact folder {folder} is a file: move it away or set ATVM_WATCHER_ARTIFACTS"
+        text = f"the artifact directory {folder} is a file: move it away or set ATVM_WATCHER_ARTIFACTS"
         found.append(PreflightFinding(code="artifacts", text=text, certain=True))
     elif folder.exists() and not os.access(folder, os.R_OK | os.X_OK):
-        text = (
-            f"the artifact folder {folder} cannot be read: mend its permissions or set ATVM_WATCHER_ARTIFACTS"
-        )
+        text = f"the artifact directory {folder} cannot be read: fix its permissions or set ATVM_WATCHER_ARTIFACTS"
         found.append(PreflightFinding(code="artifacts", text=text, certain=True))
     return tuple(found)

@@ -27,9 +27,9 @@ def start_runner_only(options: StartOptions) -> StartResult:
     """
     paths = options.paths
     if options.runner_command is None:
-        raise CommandError(USAGE, "--runner-command is missing: give the command that runs Cypress")
+        raise CommandError(USAGE, "--runner-command is missing: pass the command that runs Cypress")
     if options.template_command is not None:
-        log("notice: the template command is not run by this half: run it before the watcher is started")
+        log("notice: this half does not run the template command: run it before you start the watcher")
     check_living(options)
     new = build_request(options)
     known = _waiting_request(paths)
@@ -56,7 +56,7 @@ def start_runner_only(options: StartOptions) -> StartResult:
         request = replace(request, planned_specs=preflight.planned)
         prepare(request, options, baseline_of(options), env.keep(options.environ))
         log(
-            f"nobody watches {paths.build_name} yet; join with: start-atvm-run-watcher.sh --attach --build-name {paths.build_name}"
+            f"{paths.build_name} is not watched yet; attach a watcher with: start-atvm-run-watcher.sh --attach --build-name {paths.build_name}"
         )
     start_runner(request, options)
     await_first_moments(request, options, watched=known is not None)
@@ -81,11 +81,13 @@ def _check_alike(known: Request, new: Request) -> None:
         raise CommandError(
             USAGE,
             "the waiting watcher was started with another --categorize, --workdir or ATVM_RUNNER_LOG: "
-            "start both halves alike",
+            "start both halves with the same values",
         )
     if new.hosts and folded_names(new.hosts) != folded_names(known.hosts):
         theirs = hosts_option(known.hosts)
-        raise CommandError(USAGE, f"the waiting watcher was started with {theirs}: start both halves alike")
+        raise CommandError(
+            USAGE, f"the waiting watcher was started with {theirs}: start both halves with the same hosts"
+        )
 
 
 def hosts_option(hosts: tuple[str, ...]) -> str:

@@ -52,7 +52,9 @@ def start_run(options: StartOptions) -> StartResult:
     if foreign is not None:
         began_s = began_at_s(foreign)
         options = follow(options, foreign)
-        log(f"runner: process {foreign.pid} ({foreign.name}) runs this build already; log {options.log_path}")
+        log(
+            f"runner: process {foreign.pid} ({foreign.name}) is already running this build; log {options.log_path}"
+        )
     keep, keep_builds = env.keep(environ), env.keep_builds(environ)
     request = build_request(options)
     check_log(Path(request.log_path))

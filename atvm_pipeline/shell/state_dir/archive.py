@@ -51,16 +51,18 @@ def _unsettled(paths: Paths, request: Request) -> str | None:
     try:
         run = load(paths, request.run_id).run
     except (DataError, OSError):
-        return "the earlier run's history cannot be read; it lies in {where}"
+        return "the history of the earlier run cannot be read; it is kept in {where}"
     if run is None:
         return None
     waiting = sum(1 for post in run.outbox if post.outcome == "pending")
-    parts = [] if run.verdict is not None else ["the earlier run was not judged to its end"]
-    parts += [f"{waiting} of its message(s) were not delivered"] if waiting else []
+    parts = [] if run.verdict is not None else ["the earlier run ended without a final verdict"]
+    if waiting:
+        messages = "1 message" if waiting == 1 else f"{waiting} messages"
+        parts += [f"{messages} of the earlier run {'was' if waiting == 1 else 'were'} not delivered"]
     if not parts:
         return None
     resend = f"; resend with: atvm-pipeline resend {paths.build_name} --archived {{where}}" if waiting else ""
-    return f"{' and '.join(parts)}; it lies in {{where}}{resend}"
+    return f"{' and '.join(parts)}; it is kept in {{where}}{resend}"
 
 
 def _prune(folder: Path, keep: int) -> None:

@@ -61,7 +61,7 @@ def read_state(paths: Paths) -> dict[str, Any] | None:
     if data is None:
         if paths.state.is_file() and paths.state.stat().st_size > STATE_FILE_BYTES_MAX:
             raise DataError(
-                f"{paths.state} is larger than {STATE_FILE_BYTES_MAX} bytes: it is no state of ours"
+                f"{paths.state} is larger than {STATE_FILE_BYTES_MAX} bytes, so it is not a state file of this program"
             )
         return None
     see = f"see the run with: atvm-pipeline replay {paths.journal}"
@@ -73,7 +73,7 @@ def read_state(paths: Paths) -> dict[str, Any] | None:
     except (ValueError, RecursionError) as error:
         why = "nested too deeply" if isinstance(error, RecursionError) else str(error)
     if why:
-        raise DataError(f"{paths.state} is no state of a run ({why}); {see}")
+        raise DataError(f"{paths.state} is not the state of a run ({why}); {see}")
     state.pop("facts", None)
     return dict(state)
 
@@ -100,23 +100,23 @@ def shape_error(value: object, shape: Shape, where: str = "$") -> str:
         return "" if "" in found else found[0]
     if isinstance(shape, list):
         if not isinstance(value, list):
-            return f"{where} is no list"
+            return f"{where} is not a list"
         found = [shape_error(one, shape[0], f"{where}[{at}]") for at, one in enumerate(value)]
         return next(filter(None, found), "")
     if isinstance(shape, dict):
         if not isinstance(value, dict):
-            return f"{where} is no object"
+            return f"{where} is not an object"
         return next(filter(None, (_misfit_key(value, key, shape[key], where) for key in shape)), "")
     # Not isinstance: True is no number here.
     fits = value is None if shape is None else type(value) is shape
-    return "" if fits else f"{where} is no {shape.__name__ if shape is not None else 'null'}"
+    return "" if fits else f"{where} is not of type {shape.__name__ if shape is not None else 'null'}"
 
 
 def _misfit_key(value: dict[str, object], key: str, shape: Shape, where: str) -> str:
     name = key.removesuffix("?")
     if name in value:
         return shape_error(value[name], shape, f"{where}.{name}")
-    return "" if key.endswith("?") else f"{where} lacks {name}"
+    return "" if key.endswith("?") else f"{where} has no {name}"
 
 
 def phase_of(paths: Paths) -> str | None:

@@ -193,7 +193,7 @@ class Journal(NamedTuple):
 def read_journal(path: Path) -> Journal:
     """The events of a journal, in order; none if it is not there.
 
-    What cannot be read at its end is left out: a crash tore it.  Raises DataError for what is no regular file,
+    What cannot be read at its end is left out: a crash tore it.  Raises DataError for what is not a regular file,
     NewerFormatError for a journal of a later release, OSError.
     """
     events: list[Event] = []
@@ -205,13 +205,13 @@ def read_journal(path: Path) -> Journal:
     except FileNotFoundError:
         return Journal(events, length, damaged)
     if opened is None:
-        raise DataError(f"{path} is no regular file")
+        raise DataError(f"{path} is not a regular file")
     with opened, opened.reader() as file:
         while line := file.readline(LINE_MAX_BYTES + 2):
             number += 1
             position += len(line)
             if not line.endswith(b"\n"):
-                broken = broken or DataError(f"{path}: line {number}: not a whole line")
+                broken = broken or DataError(f"{path}: line {number}: incomplete line")
                 continue
             try:
                 events.append(decode_event(line))
@@ -242,15 +242,17 @@ def load(paths: Paths, run_id: str) -> Loaded:
         if saved is None and not foreign and (events or _has_posts(paths, run_id)):
             # To begin anew would tell once more, unmarked, what was told.
             raise journal.damaged or DataError(
-                f"{paths.journal} does not begin with this run's request, and {paths.state} cannot be read"
+                f"{paths.journal} does not start with the request of this run, and {paths.state} cannot be read"
             )
         return Loaded(saved, 0)
     run = saved if saved is not None else begin_run(first).run
     rest = [event for event in events if event.seq > run.seq]
     for number, event in enumerate(rest, run.seq + 1):
         if event.seq != number:
+            last = event.seq - 1
+            missing = f"event {number} is" if number == last else f"events {number} to {last} are"
             raise journal.damaged or DataError(
-                f"{paths.journal}: events {number} to {event.seq - 1} are missing, and {paths.state} does not know them"
+                f"{paths.journal}: {missing} missing, and not in {paths.state} either"
             )
     for event in rest:
         run = reduce(run, event).run
@@ -261,7 +263,7 @@ def _check_regular(path: Path) -> None:
     """Neither a link, which might lead anywhere, nor a folder, a device or a FIFO."""
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         if not stat.S_ISREG(path.lstat().st_mode):
-            raise DataError(f"{path} is no regular file: move it away")
+            raise DataError(f"{path} is not a regular file: move it away")
 
 
 def _snapshot(paths: Paths, run_id: str) -> Run | None:

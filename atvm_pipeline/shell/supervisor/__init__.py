@@ -18,7 +18,7 @@ def choose(name: str = "auto") -> Supervisor:
     if name == "systemd":
         raise CommandError(
             UNAVAILABLE,
-            "systemd cannot be used: it must be PID 1, have the units atvm-run-watcher@ and atvm-runner@ "
-            "(install-atvm-watcher-service.sh), and we must be root; or use --supervisor local",
+            "systemd cannot be used: it must be PID 1 and have the units atvm-run-watcher@ and atvm-runner@ "
+            "(install-atvm-watcher-service.sh), and this command must run as root; or use --supervisor local",
         )
     return Local()

@@ -89,7 +89,7 @@ def wait_running(paths: Paths, run_id: str, timeout_s: float, ended: Callable[[]
         running = read_record(paths.runner, RunnerRecord, run_id) is not None
         return running or read_record(paths.runner_exit, ExitRecord, run_id) is not None
 
-    reason = _wait(known, ended, timeout_s, f"it does not run after {timeout_s:.0f} s")
+    reason = _wait(known, ended, timeout_s, f"it is not running after {timeout_s:.0f} s")
     if reason is not None:
         return reason
     record = read_record(paths.runner_exit, ExitRecord, run_id)

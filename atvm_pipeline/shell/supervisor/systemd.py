@@ -53,7 +53,7 @@ class Systemd:
         root = settings.state_root_of({"ATVM_WATCHER_STATE_ROOT": saved.get("ATVM_WATCHER_STATE_ROOT", "")})
         if root.resolve() != paths.state_root.resolve():
             raise ConfigError(
-                f"the services keep their state in {root}, this call in {paths.state_root}: "
+                f"the services store their state in {root}, but this command uses {paths.state_root}: "
                 f"set ATVM_WATCHER_STATE_ROOT in {settings.ENV_FILE}, or use --supervisor local"
             )
         known = saved.get("MATTERMOST_ATVM_WEBHOOK") or credentials.stored()

@@ -95,7 +95,7 @@ def _follow(loop: Loop, paths: Paths, request: Request, record: WatcherRecord) -
     try:
         loop.degraded = watch.degraded is not None
         if watch.degraded is not None:
-            log(f"watching by looking every second: {watch.degraded}")
+            log(f"polling files every second: {watch.degraded}")
         with Sources(paths, request, loop.run, loop.hint) as sources:
             loop.follow(sources, on_ready=lambda: _ready(loop, paths, record))
     finally:
@@ -174,14 +174,22 @@ def _posts(snapshot: Snapshot) -> list[tuple[str, PostView]]:
     return [(owner, post) for owner, post in named if post is not None]
 
 
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def _tell(snapshot: Snapshot) -> None:
     """One line for `systemctl status`."""
     ledger = snapshot.ledger
-    passed = f"{ledger.passed} of {ledger.planned} specs passed" if ledger.planned else "no spec ran yet"
-    parts = [f"{passed}, {len(snapshot.subruns)} sub-runs"]
+    passed = (
+        f"{ledger.passed} of {_counted(ledger.planned, 'spec')} passed"
+        if ledger.planned
+        else "no spec ran yet"
+    )
+    parts = [f"{passed}, {_counted(len(snapshot.subruns), 'sub-run')}"]
     parts += ["failing"] if snapshot.failing else []
     parts += [snapshot.reason["text"]] if snapshot.phase in TERMINAL_PHASES else []
     parts += [snapshot.attention] if snapshot.attention else []
     waiting = sum(1 for _, post in _posts(snapshot) if post.outcome == "pending")
-    parts += [f"{waiting} message(s) not delivered yet"] if waiting else []
+    parts += [f"{_counted(waiting, 'message')} not delivered yet"] if waiting else []
     sd_notify.status(f"{snapshot.phase}: {'; '.join(parts)}")

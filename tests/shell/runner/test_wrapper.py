@@ -251,7 +251,7 @@ def test_a_run_that_had_its_runner_does_not_get_another_one(tmp_path, record):
 def test_a_request_without_a_command_or_of_another_run_is_no_request(tmp_path):
     paths = make_request(tmp_path, None)
 
-    with pytest.raises(DataError, match="holds no runner command"):
+    with pytest.raises(DataError, match="contains no runner command"):
         run_runner(paths)
     with pytest.raises(DataError):
         run_runner(paths, run_id="another")
@@ -280,7 +280,7 @@ def test_stopping_ends_the_whole_tree_and_leaves_the_wrappers_record(tmp_path):
     assert exit_record(paths).signal == "SIGKILL"
     assert stop is not None
     assert (stop.who, stop.why) == ("somebody", "enough")
-    assert stop_runner(paths, who="somebody", why="again") == (True, "no runner lives")
+    assert stop_runner(paths, who="somebody", why="again") == (True, "no runner is running")
 
 
 def test_a_tree_whose_wrapper_was_killed_can_still_be_stopped(tmp_path):
@@ -305,7 +305,7 @@ def test_a_tree_whose_wrapper_was_killed_can_still_be_stopped(tmp_path):
 def test_a_stop_without_a_runner_changes_nothing(tmp_path):
     paths = make_request(tmp_path, "true")
 
-    assert stop_runner(paths, who="x", why="") == (True, "no runner lives")
+    assert stop_runner(paths, who="x", why="") == (True, "no runner is running")
     assert not paths.stop.exists()
 
 

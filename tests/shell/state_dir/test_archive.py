@@ -69,7 +69,7 @@ def test_a_run_with_a_message_that_can_be_resent_is_named_in_one_line_and_kept(p
     assert archived(paths) == ["00", "03", "04"]
     assert notice is not None
     assert f"resend b --archived {first}" in notice
-    assert "2 of its message(s)" in notice
+    assert "2 messages of the earlier run were not delivered" in notice
     assert "\n" not in notice
 
 

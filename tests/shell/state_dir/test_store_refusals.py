@@ -118,7 +118,7 @@ def test_what_is_no_file_is_refused_and_never_waited_for(
         os.mkfifo(place)
     else:
         place.symlink_to({"device": Path("/dev/zero")}.get(kind, elsewhere))
-    with pytest.raises(DataError, match="no regular file") as refusal:
+    with pytest.raises(DataError, match="not a regular file") as refusal:
         load(paths, RUN_ID)
 
     assert str(place) in str(refusal.value)
@@ -131,5 +131,5 @@ def test_a_journal_to_be_replayed_that_is_no_file_is_refused(kind: str, paths: P
         os.mkfifo(paths.journal)
     else:
         paths.journal.mkdir()
-    with pytest.raises(DataError, match="no regular file"):
+    with pytest.raises(DataError, match="not a regular file"):
         read_journal(paths.journal)

@@ -251,7 +251,7 @@ def test_a_unit_that_starts_is_waited_for_until_the_limit(tmp_path, systemctl, a
     paths = make_request(tmp_path, "true")
     (systemctl / "answer").write_text(answer)
 
-    assert Systemd().wait_until_running(paths, RUN_ID, 0.2) == "it does not run after 0 s"
+    assert Systemd().wait_until_running(paths, RUN_ID, 0.2) == "it is not running after 0 s"
 
 
 def test_a_unit_that_systemd_refuses_is_one_line(tmp_path, systemctl):

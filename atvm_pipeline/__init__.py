@@ -1,3 +1,3 @@
-"""Say how an hours-long automation run ended, with proof."""
+"""Report how an hours-long automation run ended, with evidence."""
 
 __version__ = "0.1.0"

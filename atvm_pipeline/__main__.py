@@ -1,4 +1,4 @@
-"""`python -m atvm_pipeline`."""
+"""Entry point of `python -m atvm_pipeline`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Refusals: one line for a person, and the exit code that goes with it (contract §5)."""
+"""Exit codes of the commands (sysexits.h where one fits), and the error that ends a command with one of them."""
 
 from collections.abc import Sequence
 
@@ -18,10 +18,13 @@ BAD_CONFIG = 78
 
 
 class CommandError(PipelineError):
-    """The command will not go on; nothing is lost and nothing was started."""
+    """The command stops with an exit code and one line of text; nothing is lost and nothing was started."""
 
     def __init__(self, code: int, text: str, more: Sequence[str] = ()) -> None:
-        """`text` is one line that says what is wrong and what to do; `more` are lines that show it."""
+        """Create the error.
+
+        `text` is one line that states the problem and the remedy; `more` are lines that show details.
+        """
         super().__init__(text)
         self.code = code
         self.more = tuple(more)

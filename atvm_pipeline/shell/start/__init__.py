@@ -1,1 +1,1 @@
-"""Starting a run: options, conflicts with living runs, template, preflight, watcher, runner."""
+"""Start of a run: options, conflicts with living runs, template, preflight, watcher, runner."""

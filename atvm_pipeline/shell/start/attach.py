@@ -1,4 +1,4 @@
-"""Joining a run that is there: a watcher without a reset."""
+"""Attaching a watcher to an existing run, without a reset."""
 
 from msgspec.structs import replace
 
@@ -19,10 +19,10 @@ CA_FILE = "ATVM_WATCHER_CA_FILE"
 
 
 def attach(options: StartOptions) -> StartResult | None:
-    """Start a watcher for a run that is there, without a reset.
+    """Start a watcher for an existing run, without a reset.
 
-    None: there is no such run, but a runner of this build that was started by other means; a start of the watcher's
-    half then follows it.  Raises Refused, ConfigError.
+    Returns None if there is no such run, but a runner of this build that was started by other means; the caller then
+    starts the watcher's half, which follows that runner. Raises CommandError, ConfigError.
     """
     paths = options.paths
     request = read_record(paths.request, Request)
@@ -41,7 +41,7 @@ def attach(options: StartOptions) -> StartResult | None:
             f"cannot change the hosts of build {paths.build_name}: it was started with {hosts_option(request.hosts)}; "
             "leave --hosts out",
         )
-    # The run goes on by the settings that it was started with.
+    # The run keeps the settings that it was started with.
     warning = check_webhook({**options.environ, CA_FILE: request.ca_file or ""}, request.settings)
     if warning is not None:
         log(f"warning: {warning}")
@@ -49,7 +49,7 @@ def attach(options: StartOptions) -> StartResult | None:
     if options.check:
         return StartResult(started=False)
     if request.release != release.own():
-        # A person joins with this release: from now on it is the run's.
+        # The operator attaches with this release, so the run uses it from now on.
         request = replace(request, release=release.own())
         write_record(paths.request, request)
     start_watcher(request, options)

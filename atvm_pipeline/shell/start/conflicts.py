@@ -1,6 +1,6 @@
-"""What a start must not take from a living run: the build, its log, its config file.  Changes nothing but its own locks.
+"""Conflicts of a start with living runs: over the build name, the log and the config file.
 
-Whatever refuses here does so before anything is run.
+All checks run before any command is run. They change nothing except the locks that they hold.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ from .request import StartOptions
 
 @contextlib.contextmanager
 def attach_lock(options: StartOptions) -> Iterator[None]:
-    """Hold the build's lock alone: who joins a run rewrites no config file.  Raises Refused."""
+    """Hold only the lock of the build: attaching rewrites no config file. Raises CommandError."""
     try:
         with locked(options.paths.start_lock):
             yield
@@ -35,7 +35,10 @@ def attach_lock(options: StartOptions) -> Iterator[None]:
 
 @contextlib.contextmanager
 def start_locks(options: StartOptions) -> Iterator[None]:
-    """Hold the build's lock, and the config file's: two starts must not rewrite it at once.  Raises Refused."""
+    """Hold the locks of the build and of the config file, which two starts must not rewrite at once.
+
+    Raises CommandError.
+    """
     paths = options.paths
     _check_writable(paths)
     with contextlib.ExitStack() as stack:
@@ -76,7 +79,7 @@ def _check_writable(paths: Paths) -> None:
 
 
 def check_log(path: Path) -> None:
-    """Refuse a log that a runner could not write.  Raises Refused (73)."""
+    """Refuse a log that a runner could not write. Raises CommandError (73)."""
     why = None
     if path.exists():
         if not path.is_file():
@@ -96,9 +99,12 @@ def check_log(path: Path) -> None:
 
 
 def check_living(options: StartOptions, *, may_follow: bool = False) -> Process | None:
-    """Refuse what a living run uses: this build, its log, its config file in the same working directory.
+    """Refuse a start that needs the build, the log or the config file of a living run.
 
-    `may_follow`: a runner of this build that somebody else has started is no reason; it is given back.  Raises Refused.
+    The config file is compared if both runs have the same working directory.
+
+    With `may_follow`, a runner of this build that was started by other means is accepted and returned. Raises
+    CommandError.
     """
     paths = options.paths
     if is_locked(paths.runner_lock):
@@ -139,7 +145,7 @@ def _check_other(options: StartOptions, other: Request) -> None:
 
 
 def check_not_starting(paths: Paths) -> None:
-    """Refuse to stop a runner that a start under way has not started yet: it would run a moment later.  Raises Refused."""
+    """Refuse to stop a runner that another start is about to start: it would run a moment later. Raises CommandError."""
     if is_locked(paths.start_lock) and not is_locked(paths.runner_lock):
         raise CommandError(
             IN_USE,
@@ -148,7 +154,7 @@ def check_not_starting(paths: Paths) -> None:
 
 
 def living_requests(paths: Paths) -> Iterator[Request]:
-    """The requests of the other builds of this state root whose runner lives."""
+    """Yield the requests of all other builds in this state root that have a living runner."""
     try:
         names = sorted(
             entry.name for entry in os.scandir(paths.state_root) if entry.is_dir() and entry.name[0] != "."
@@ -159,14 +165,17 @@ def living_requests(paths: Paths) -> Iterator[Request]:
         other = Paths(paths.state_root, name)
         if name == paths.build_name:
             continue
-        with contextlib.suppress(OSError):  # who cannot be read cannot be held against us
+        with contextlib.suppress(OSError):  # an unreadable request is no reason to refuse this start
             request = read_record(other.request, Request)
             if request is not None and _lives(other, request):
                 yield request
 
 
 def _lives(other: Paths, request: Request) -> bool:
-    """Whether the runner of a request lives, is about to, or is one that somebody else started and we watch."""
+    """Return whether the runner of a request is alive or about to start.
+
+    A runner that was started by other means counts if it is being watched.
+    """
     if is_locked(other.runner_lock):
         return True
     ended = (

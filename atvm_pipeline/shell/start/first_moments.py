@@ -1,7 +1,7 @@
-"""The first moments of a runner: whether it prints a line of Cypress, runs for a while, or ends at once.
+"""First moments of a runner: whether it prints a line of Cypress, runs for a while, or ends immediately.
 
-A command that is not found, or a runner that cannot read its config file, has ended before its caller has looked
-away.  The start waits for that, so that the caller learns the cause at once and not from a message.
+A command that is not found, or a runner that cannot read its config file, ends within milliseconds. The start waits for
+that, so that the caller gets the cause immediately and not from a message.
 """
 
 import contextlib
@@ -21,36 +21,36 @@ from atvm_pipeline.shell.system.files import is_locked
 from atvm_pipeline.shell.system.tail_lines import last_lines
 
 FIRST_LINE_WAIT_S = 2.0
-"""A runner that has run for so long is started."""
+"""A runner that has run for this long counts as started."""
 FIRST_LINE_POLL_S = 0.05
 FIRST_LINE_BLOCK_BYTES = 256 * 1024
 SCANNED_BYTES_MAX = 64 * 1024 * 1024
 """A log that grew by more than this within two seconds is not a command that failed to start."""
 NOT_EXECUTED = frozenset({126, 127})
-"""Exit codes of a shell that could not execute a command: no error in the log is from Cypress then."""
+"""Exit codes of a shell that could not execute a command; an error in the log is then not from Cypress."""
 
 
 class FirstMoments(NamedTuple):
-    """How the first moments of a runner went."""
+    """Result of watching the first moments of a runner."""
 
     ended: str | None = None
-    """How the runner ended, in words; None while it runs."""
+    """Text about how the runner ended; None while it runs."""
     failed: bool = False
-    """It ended otherwise than with exit code 0, and its log has no line of Cypress."""
+    """The runner ended with something else than exit code 0, and its log has no line of Cypress."""
     last_lines: tuple[str, ...] = ()
-    """The last lines of its log, if it failed."""
+    """The last lines of its log if it failed."""
 
 
 def watch_first_moments(request: Request, paths: Paths, dialect: Dialect) -> FirstMoments:
-    """Wait for the runner's end, for the first line of Cypress in its log, or for two seconds.
+    """Wait for the end of the runner, for the first line of Cypress in its log, or for two seconds.
 
-    The runner runs, or has run: its record is on disk.  A log that cannot be read proves nothing.
+    The runner has been started: its record is on disk. A log that cannot be read proves nothing.
     """
     saved = read_record(paths.request, Request, request.run_id) or request
     log = _Log(Path(saved.log_path), saved.log_start, dialect)
 
     def moments() -> FirstMoments | None:
-        # Asked in this order: what was printed before the end is read after it.
+        # The end is checked first, so that everything that was printed before the end is read after it.
         end = _end_of(paths, request.run_id)
         log.read()
         if end is not None:
@@ -67,7 +67,7 @@ class _End(NamedTuple):
 
 
 def _end_of(paths: Paths, run_id: str) -> _End | None:
-    """Return how the runner ended; None while it runs.  Its lock is free only when its record is on disk."""
+    """Return how the runner ended; None while it runs. Its lock is released only after its record is on disk."""
     alive = is_locked(paths.runner_lock)
     record = read_record(paths.runner_exit, ExitRecord, run_id)
     if record is None:
@@ -87,15 +87,15 @@ def _judged(end: _End, log: "_Log") -> FirstMoments:
 
 
 class _Log:
-    """The runner's log from where this run starts, as far as it was read."""
+    """The runner's log from the start of this run, as far as it was read."""
 
     def __init__(self, path: Path, begin: int, dialect: Dialect) -> None:
         self.has_structure = False
-        """A line of Cypress's own output was read: a header, a spec, a box, a table."""
+        """Whether a line of Cypress's own output was read: a header, a spec, a box, a table."""
         self.has_error = False
-        """An error of Cypress or its command line tool was read."""
+        """Whether an error of Cypress or of its command line tool was read."""
         self.is_unread = False
-        """It has more than is read here, or cannot be read."""
+        """Whether the log is longer than what is read here, or cannot be read."""
         self._path = path
         self._begin = begin
         self._descriptor: int | None = None
@@ -107,7 +107,7 @@ class _Log:
             os.close(self._descriptor)
 
     def read(self) -> None:
-        """Read what was appended, up to the first line of Cypress."""
+        """Read appended bytes, up to the first line of Cypress."""
         try:
             for block in self._blocks():
                 scan = self._scanner.scan(self._state, block)
@@ -123,7 +123,7 @@ class _Log:
         self._take(self._scanner.finish(self._state).facts)
 
     def last_lines(self) -> tuple[str, ...]:
-        """Return its last lines, none of an earlier run."""
+        """Return the last lines of the log, without lines of an earlier run."""
         with contextlib.suppress(OSError):
             return () if self._descriptor is None else last_lines(self._descriptor, self._begin)
         return ()
@@ -140,11 +140,11 @@ class _Log:
             self.is_unread = self._state.offset >= SCANNED_BYTES_MAX
 
     def _open(self) -> bool:
-        # O_NONBLOCK: a FIFO in the place of a log must not stop us.
+        # O_NONBLOCK: opening a FIFO in place of the log must not block.
         with contextlib.suppress(FileNotFoundError):
             self._descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
             if os.fstat(self._descriptor).st_size < self._begin:
-                # Cut or replaced since the start took its length: everything in it is this run's.
+                # The log was truncated or replaced after the start took its length, so all of it belongs to this run.
                 self._begin = 0
         return self._descriptor is not None
 

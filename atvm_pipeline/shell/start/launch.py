@@ -1,4 +1,4 @@
-"""The parts of a start: template, reset, watcher, runner, and the lines that say what was done."""
+"""Parts of a start: template, reset, watcher, runner, and the lines that report them."""
 
 import contextlib
 from collections.abc import Mapping
@@ -40,7 +40,7 @@ STOP_WATCHER_WAIT_S = 30.0
 
 
 def run_template_step(options: StartOptions) -> None:
-    """Run the template command to its end.  Raises Refused: 10 with the last lines of its output, 73 without a log."""
+    """Run the template command to its end. Raises CommandError: 10 with the last lines of its output, 73 without a log."""
     if options.template_command is None:
         return
     result = run_template(
@@ -62,7 +62,7 @@ def run_template_step(options: StartOptions) -> None:
 def prepare(
     request: Request, options: StartOptions, baseline: Mapping[str, tuple[int, int, int]], keep: int
 ) -> None:
-    """Stop a stale watcher, move the earlier run aside, write the new request; log what was not delivered."""
+    """Stop a stale watcher, archive the earlier run and write the new request; log which messages were not delivered."""
     paths = options.paths
     await_verdict(paths)
     if is_locked(paths.watcher_lock):
@@ -92,20 +92,23 @@ def _length(path: Path) -> int:
 
 
 def baseline_of(options: StartOptions, began_s: float = inf) -> dict[str, tuple[int, int, int]]:
-    """The reports that lie there before the template runs; of a runner that began before us (seconds since 1970), its own are none."""
+    """List the reports that exist before the template runs.
+
+    For a runner that was started earlier, at `began_s` (seconds since 1970), its own reports are left out.
+    """
     listed = list_artifacts(options.artifacts_dir, options.dialect)
     return {name: version for name, version in listed.items() if version[2] < began_s * 1e9}
 
 
 def follow(options: StartOptions, foreign: Process) -> StartOptions:
-    """The same start for a runner that somebody else has started: it gets no command, and its own output is its log."""
+    """Return the start for a runner that was started by other means: no command, its own output as the log."""
     output = None if options.environ.get("ATVM_RUNNER_LOG") else output_of(foreign.pid)
     environ = {**options.environ, "ATVM_RUNNER_LOG": output} if output is not None else options.environ
     return replace(options, runner_command=None, environ=environ)
 
 
 def read_log_from_its_begin(request: Request, paths: Paths, began_s: float) -> None:
-    """Count as this run's what stands in the log already, if the runner has written to it since it began."""
+    """Count the existing content of the log as part of this run if the runner has written to the log since its start."""
     with contextlib.suppress(FileNotFoundError):
         if Path(request.log_path).stat().st_mtime >= began_s:
             saved = read_record(paths.request, Request, request.run_id)
@@ -113,7 +116,7 @@ def read_log_from_its_begin(request: Request, paths: Paths, began_s: float) -> N
 
 
 def start_watcher(request: Request, options: StartOptions) -> None:
-    """Start the watcher and wait until its first look at everything is done.  Raises Refused (69)."""
+    """Start the watcher and wait until it has read all sources once. Raises CommandError (69)."""
     paths, supervisor = options.paths, options.supervisor
     supervisor.start_watcher(paths, options.environ)
     reason = supervisor.wait_until_watching(paths, request.run_id, WATCHER_WAIT_S)
@@ -125,7 +128,7 @@ def start_watcher(request: Request, options: StartOptions) -> None:
 
 
 def start_runner(request: Request, options: StartOptions) -> None:
-    """Start the runner and wait until it runs.  Raises Refused (69), and then says so to the watcher as well."""
+    """Start the runner and wait until it runs. Raises CommandError (69), after recording the failure for the watcher."""
     paths, supervisor = options.paths, options.supervisor
     supervisor.start_runner(paths)
     reason = supervisor.wait_until_running(paths, request.run_id, RUNNER_WAIT_S)
@@ -140,7 +143,7 @@ def start_runner(request: Request, options: StartOptions) -> None:
 
 
 def await_first_moments(request: Request, options: StartOptions, *, watched: bool) -> None:
-    """Wait until the runner is known to run, and say so.  Raises Refused (69) if it ended at once in failure."""
+    """Wait until the runner is known to run, and log it. Raises CommandError (69) if it failed immediately."""
     build, log_path = request.build_name, request.log_path
     moments = watch_first_moments(request, options.paths, options.dialect)
     if moments.failed:
@@ -158,7 +161,7 @@ def await_first_moments(request: Request, options: StartOptions, *, watched: boo
 
 
 def prune(paths: Paths, keep_builds: int) -> None:
-    """Delete the oldest builds that are over, and name them."""
+    """Delete the oldest finished builds and log their names."""
     deleted = prune_builds(paths.state_root, keep_builds, paths.build_name)
     if deleted:
         log(
@@ -168,14 +171,14 @@ def prune(paths: Paths, keep_builds: int) -> None:
 
 
 def report_left_out(environ: Mapping[str, str]) -> None:
-    """Name the variables that neither template nor runner gets."""
+    """Log the names of the variables that are passed to neither template nor runner."""
     names = left_out(environ)
     if names:
         log(f"notice: not passed to template and runner, because not UTF-8: {', '.join(names)}")
 
 
 def report_watching(request: Request, paths: Paths) -> None:
-    """Log that the run is watched, or how it has ended already."""
+    """Log that the run is being watched, or that it has already ended."""
     phase = phase_of(paths)
     if phase in TERMINAL_PHASES:
         log(f"watcher: {paths.build_name} has ended: {phase}")

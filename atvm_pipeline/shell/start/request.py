@@ -1,4 +1,4 @@
-"""The request of a start: what the caller asks for, and the record that is saved of it."""
+"""Request of a start: the options of the caller, and the record that is saved of them."""
 
 import secrets
 from collections.abc import Mapping
@@ -18,11 +18,11 @@ from atvm_pipeline.shell.supervisor import Supervisor, release
 from atvm_pipeline.shell.system import clock
 
 INVENTORY = "atvm/inventory/vm-inventory.md"
-"""The inventory file of an automation root, below the working directory."""
+"""The inventory file of an automation root, relative to the working directory."""
 
 
 class StartOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """One start, as the command line and the environment ask for it, and how it is to be done."""
+    """Options of one start, from the command line and the environment."""
 
     paths: Paths
     environ: Mapping[str, str]
@@ -35,23 +35,23 @@ class StartOptions(msgspec.Struct, frozen=True, kw_only=True):
     runner_command: str | None = None
     categorize: bool = False
     hosts: tuple[str, ...] = ()
-    """The names of --hosts."""
+    """The names from --hosts."""
     notes: tuple[str, ...] = ()
     share_config: bool = False
     only: Literal["watcher", "runner"] | None = None
-    """One half of a start; None for both."""
+    """Start only this half; None for both."""
     check: bool = False
-    """Run the refusals and the preflight only."""
+    """Check for conflicts and run the preflight, but start nothing."""
     no_preflight: bool = False
 
     @property
     def log_path(self) -> Path:
-        """The runner's log."""
+        """Return the path of the runner's log."""
         return self.workdir / (self.environ.get("ATVM_RUNNER_LOG") or self.paths.runner_log.absolute())
 
     @property
     def config_path(self) -> Path | None:
-        """The config file that the runner reads: --config-file, else the one in its command; None if not known."""
+        """Return the config file that the runner reads: --config-file, else the one in its command; None if unknown."""
         named = self.metadata.config_file
         if not named:
             values = set(option_values(self.runner_command or "", CONFIG_FILE_OPTIONS))
@@ -62,17 +62,17 @@ class StartOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def artifacts_dir(self) -> Path:
-        """The directory in which the reports are written."""
+        """Return the directory in which the reports are written."""
         return self.workdir / (self.environ.get("ATVM_WATCHER_ARTIFACTS") or self.dialect.artifacts)
 
     @property
     def inventory_path(self) -> Path:
-        """The inventory file, whether it exists or not."""
+        """Return the path of the inventory file, whether it exists or not."""
         return self.workdir / (self.environ.get("ATVM_WATCHER_INVENTORY") or INVENTORY)
 
 
 def build_request(options: StartOptions) -> Request:
-    """The request as it is saved: with every setting in force and a new random `run_id`.  Raises ConfigError."""
+    """Return the request to save, with every setting in force and a new random `run_id`. Raises ConfigError."""
     environ, config = options.environ, options.config_path
     request = Request(
         build_name=options.paths.build_name,
@@ -109,5 +109,5 @@ def build_request(options: StartOptions) -> Request:
 
 
 def _absolute(path: str | None) -> str | None:
-    """A file that the caller names from where he stands; the watcher stands elsewhere."""
+    """Return an absolute path. The caller's path is relative to its own directory; the watcher runs in another one."""
     return str(Path(path).absolute()) if path else None

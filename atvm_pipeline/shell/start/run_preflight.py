@@ -1,4 +1,4 @@
-"""Preflight as the command line has it: reads what the core judges, refuses or says what does not fit.  Starts nothing."""
+"""Preflight of a start: reads the files that `core/preflight` compares, and refuses or logs mismatches. Starts nothing."""
 
 import os
 import stat
@@ -35,24 +35,24 @@ OF_TEMPLATE = frozenset({"spec-pattern", "unknown-host", CONFIG_UNUSABLE})
 UNREADABLE = "cannot be read (permission denied)"
 CONFIG_MAX_BYTES = 4 * 1024 * 1024
 PLANNED_CHARS_MAX = 1024 * 1024
-"""All paths of planned specs together; more is not kept."""
+"""Limit for all paths of planned specs together; a longer list is not kept."""
 START_FREE_BYTES_MIN = 16 * 1024 * 1024
-"""A run of a day needs about a tenth of this for its state."""
+"""A run of one day needs about a tenth of this for its state."""
 
 
 class Preflight(NamedTuple):
-    """What the preflight found."""
+    """Result of a preflight."""
 
     hosts: str
     """The sentence about the hosts that are checked."""
     planned: tuple[str, ...] | None
-    """The spec files that the runner will certainly run, relative to Cypress's project; None if not known."""
+    """The spec files that the runner will certainly run, relative to Cypress's project; None if unknown."""
 
 
 def run_preflight(options: StartOptions, *, go_on: bool = False) -> Preflight:
-    """Refuse a certain mismatch, or warn where the call wants to go on; log the hosts that are checked.
+    """Refuse a certain mismatch, or log it as a warning with `go_on` or --no-preflight; log the hosts that are checked.
 
-    Raises Refused.
+    Raises CommandError.
     """
     inventory = load_inventory(options.inventory_path)
     requested = requested_hosts(
@@ -80,9 +80,9 @@ def _mismatches(
     inventory: Mapping[str, str | None],
     matched: Mapping[Path, tuple[str, ...]] | None,
 ) -> list[str]:
-    """Return the certain mismatches, one line each; log what is only worth knowing.
+    """Return the certain mismatches, one line each; log the other findings.
 
-    `matched`: the spec files of each directory that may be Cypress's project.
+    `matched` has the spec files of each directory that may be Cypress's project.
     """
     may_change = _may_change(options)
     findings = find_mismatches(
@@ -106,11 +106,12 @@ def _mismatches(
 
 
 def _may_change(options: StartOptions) -> frozenset[str]:
-    """Return the codes of findings that a template may still correct: under --check, or before the runner's half."""
+    """Return the codes of findings that a template may still correct: with --check, or before the runner's half."""
     if options.template_command is None or options.only == "runner":
         return frozenset()
     if options.only == "watcher":
-        # This half records the command.  Whether it has run is not known; a missing file says that it has not.
+        # This half only records the command. It is not known whether the command has run; a missing file means that it
+        # has not.
         return frozenset({CONFIG_UNUSABLE})
     return OF_TEMPLATE if options.check else frozenset()
 
@@ -122,9 +123,9 @@ def _not_yet(finding: PreflightFinding) -> PreflightFinding:
 
 
 def _config_file(options: StartOptions) -> tuple[PreflightFinding, ...]:
-    """Return what is wrong with the file of --config-file: it is missing, a directory, or cannot be read.
+    """Return the problem with the file of --config-file: it is missing, a directory, or cannot be read.
 
-    The path is relative to the working directory.  A command that may run elsewhere may mean another file.
+    The path is relative to the working directory. A command that may run elsewhere may mean another file.
     """
     config, runner = options.config_path, options.runner_command or ""
     if config is None or not options.metadata.config_file:
@@ -155,7 +156,7 @@ def _unusable(config: Path) -> str | None:
 
 
 def _matched_specs(options: StartOptions) -> dict[Path, tuple[str, ...]] | None:
-    """Return what the config's specPattern matches in each directory that may be Cypress's project; None if not known."""
+    """Return the files matched by the config's specPattern, per possible project directory; None if unknown."""
     config, runner = options.config_path, options.runner_command or ""
     if config is None or runs_elsewhere(runner) or takes_other_specs(runner, tuple(options.environ)):
         return None
@@ -182,7 +183,7 @@ def _all_specs(matched: Mapping[Path, tuple[str, ...]]) -> tuple[str, ...]:
 
 
 def _planned(matched: Mapping[Path, tuple[str, ...]]) -> tuple[str, ...] | None:
-    """Return the specs of the one directory that has any: with two of them, Cypress's project is not known."""
+    """Return the specs of the only directory that has any; with two such directories, Cypress's project is unknown."""
     projects = [specs for specs in matched.values() if specs]
     if len(projects) != 1 or len(projects[0]) > SPECS_MAX:
         return None
@@ -191,7 +192,7 @@ def _planned(matched: Mapping[Path, tuple[str, ...]]) -> tuple[str, ...] | None:
 
 
 def _project_roots(config: Path, workdir: Path) -> list[Path]:
-    """Return where Cypress may look for the specs: its project is the config file's directory or one above it."""
+    """Return where Cypress may search for specs: its project is the directory of the config file or one above it."""
     roots = [config.parent]
     while workdir in roots[-1].parents:
         roots.append(roots[-1].parent)

@@ -1,4 +1,4 @@
-"""The runner's half of a start: for a watcher that waits for it, or without one."""
+"""The runner's half of a start, for a watcher that is waiting for it or without a watcher."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -21,9 +21,9 @@ from .steps import StartResult
 
 
 def start_runner_only(options: StartOptions) -> StartResult:
-    """Start the runner of a request whose watcher waits for it; without one, of a new request that nobody watches yet.
+    """Start the runner for the watcher that waits for it, or with a new request that is not watched yet.
 
-    Raises Refused.
+    Raises CommandError.
     """
     paths = options.paths
     if options.runner_command is None:
@@ -37,7 +37,7 @@ def start_runner_only(options: StartOptions) -> StartResult:
     if known is not None:
         _check_alike(known, new)
         options = _with_request_of(known, options)
-        # The watcher's request goes on: it gets the command, and the environment of this call.
+        # The request of the watcher stays in force: it gets the command and the environment of this call.
         request = replace(
             known,
             runner_command=options.runner_command,
@@ -50,7 +50,7 @@ def start_runner_only(options: StartOptions) -> StartResult:
     if options.check:
         return StartResult(started=False, hosts=preflight.hosts)
     if known is not None:
-        # Its watcher has begun the journal, and knows no planned specs.
+        # Its watcher has already started the journal, and has no planned specs.
         write_record(paths.request, request)
     else:
         request = replace(request, planned_specs=preflight.planned)
@@ -64,7 +64,7 @@ def start_runner_only(options: StartOptions) -> StartResult:
 
 
 def _waiting_request(paths: Paths) -> Request | None:
-    """Return the request whose watcher waits for its runner; None without one."""
+    """Return the request of a watcher that waits for its runner; None without one."""
     known = read_record(paths.request, Request)
     if known is None or not is_locked(paths.watcher_lock) or phase_of(paths) in TERMINAL_PHASES:
         return None
@@ -75,7 +75,7 @@ def _waiting_request(paths: Paths) -> Request | None:
 
 
 def _check_alike(known: Request, new: Request) -> None:
-    """Refuse a half that asks for another run than the waiting watcher follows.  Raises Refused."""
+    """Refuse a half with other options than the waiting watcher was started with. Raises CommandError."""
     wanted = (known.categorized or new.categorized, new.workdir, new.log_path)
     if (known.categorized, known.workdir, known.log_path) != wanted:
         raise CommandError(
@@ -91,17 +91,17 @@ def _check_alike(known: Request, new: Request) -> None:
 
 
 def hosts_option(hosts: tuple[str, ...]) -> str:
-    """Return --hosts as it is typed."""
+    """Return --hosts as it is typed on the command line."""
     return f"--hosts {','.join(hosts)}" if hosts else "no --hosts"
 
 
 def folded_names(names: Iterable[str]) -> set[str]:
-    """Return names for a comparison that ignores case."""
+    """Return the names in the form for comparisons that ignore case."""
     return {name.casefold() for name in names}
 
 
 def _with_request_of(known: Request, options: StartOptions) -> StartOptions:
-    """Return the start with the hosts, the template and the config file that the waiting watcher goes by."""
+    """Return the start with the hosts, the template and the config file of the waiting watcher."""
     metadata = replace(
         options.metadata,
         template=known.metadata.template,

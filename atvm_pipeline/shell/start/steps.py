@@ -1,4 +1,4 @@
-"""A start, step by step, in the only order that is safe (docs/watcher-service.md, "What happens, in this order").
+"""Steps of a start, in the only safe order (docs/watcher-service.md).
 
 A step that refuses does so before the state of the earlier run is changed.
 """
@@ -34,18 +34,18 @@ from .template import check_launch_log
 
 
 class StartResult(NamedTuple):
-    """What a start did."""
+    """Result of a start."""
 
     started: bool
-    """False: with --check, which starts nothing."""
+    """False with --check, which starts nothing."""
     hosts: str = ""
     """The sentence about the hosts that are checked."""
 
 
 def start_run(options: StartOptions) -> StartResult:
-    """Start watcher and runner, or with `only="watcher"` the watcher's half.  Raises Refused."""
+    """Start watcher and runner, or only the watcher's half with `only="watcher"`. Raises CommandError."""
     paths, environ, supervisor = options.paths, options.environ, options.supervisor
-    # 1. Refusals.  The caller holds the locks of the build name and of the config file.
+    # 1. Conflicts. The caller holds the locks of the build name and of the config file.
     supervisor.check(paths, environ)
     foreign = check_living(options, may_follow=options.only == "watcher")
     began_s = inf
@@ -62,18 +62,18 @@ def start_run(options: StartOptions) -> StartResult:
     if has_template:
         check_launch_log(paths.build_name, env.launch_log_dir(environ))
     report_left_out(environ)
-    # 2. A listing of the reports.
+    # 2. List of the existing reports.
     baseline = baseline_of(options, began_s)
     # 3. Template.
     if has_template and not options.check:
         log(f"template: {shlex.quote(options.template_command or '')}")
         run_template_step(options)
-    # 4. Preflight.  A runner that is there already cannot be refused any more.
+    # 4. Preflight. A runner that is already running cannot be refused any more.
     preflight = run_preflight(options, go_on=foreign is not None)
     if options.check:
         return StartResult(started=False, hosts=preflight.hosts)
     if options.only is None and foreign is None:
-        # Only then nothing can change the config between this look and the runner's.
+        # Only in this case can nothing change the config between this check and the start of the runner.
         request = replace(request, planned_specs=preflight.planned)
     # 5. Reset.
     prepare(request, options, baseline, keep)

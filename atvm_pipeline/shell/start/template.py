@@ -1,7 +1,7 @@
-"""The template step: the user's command, in the foreground, to its end, its output in the launch log.
+"""Template step: the user's command runs in the foreground to its end, with its output in the launch log.
 
-That is `/tmp/<build>.launch.log`, or a file of that name in another folder (`ATVM_WATCHER_LAUNCH_LOG_DIR`).
-Knows nothing of runs, states or locks.
+The launch log is `/tmp/<build>.launch.log`, or a file of that name in `ATVM_WATCHER_LAUNCH_LOG_DIR`. This module does
+not depend on runs, states or locks.
 """
 
 import contextlib
@@ -20,14 +20,14 @@ from atvm_pipeline.shell.system.tail_lines import last_lines
 
 
 class TemplateResult(NamedTuple):
-    """How the template command ended."""
+    """Result of the template command."""
 
     exit_code: int | None
-    """None if a signal ended it."""
+    """None if a signal ended the command."""
     signal: str | None
     log_path: Path
     tail: tuple[str, ...]
-    """Its last lines, safe for a terminal."""
+    """The last lines of its output, safe for a terminal."""
 
 
 def run_template(
@@ -37,9 +37,9 @@ def run_template(
     build_name: str,
     folder: Path = LAUNCH_LOG_DIR,
 ) -> TemplateResult:
-    """Run `command` to its end.  ^C ends it and is raised again.
+    """Run `command` to its end. ^C ends the command and is raised again.
 
-    Raises Refused (73) if its log cannot be written, OSError if it cannot be started.
+    Raises CommandError (73) if its log cannot be written, OSError if it cannot be started.
     """
     log_path = folder / f"{build_name}.launch.log"
     with _new_log(log_path) as log:
@@ -51,7 +51,7 @@ def run_template(
 
 
 def check_launch_log(build_name: str, folder: Path = LAUNCH_LOG_DIR) -> None:
-    """Refuse a launch log that this process could not replace, before anything is run.  Raises Refused (73)."""
+    """Refuse a launch log that this process could not replace, before any command runs. Raises CommandError (73)."""
     path = folder / f"{build_name}.launch.log"
     obstacle = _obstacle(path)
     if obstacle is not None:
@@ -59,9 +59,10 @@ def check_launch_log(build_name: str, folder: Path = LAUNCH_LOG_DIR) -> None:
 
 
 def _new_log(path: Path) -> OpenFile:
-    """Make a new file at `path`, in the place of the one that is there.  Raises Refused (73).
+    """Create a new file at `path`, replacing an existing one. Raises CommandError (73).
 
-    Every user may write to the folder: a link or a file that another one put there is replaced, never written through.
+    Every user may write to the directory: a link or a file that another user created there is replaced, never written
+    through.
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -78,7 +79,7 @@ def _new_log(path: Path) -> OpenFile:
 
 
 def _obstacle(path: Path) -> tuple[str, str] | None:
-    """Why this process cannot replace `path`, and a way to change that ("" for none); None if no reason is seen."""
+    """Return why this process cannot replace `path`, and a remedy ("" for none); None if no reason is found."""
     folder = path.parent
     try:
         above = folder.stat()
@@ -94,7 +95,7 @@ def _obstacle(path: Path) -> tuple[str, str] | None:
         return None
     if stat.S_ISDIR(there.st_mode):
         return "it is a directory", "remove it, or "
-    # In a sticky directory such as /tmp only these three may replace a file (unlink(2), EPERM).
+    # In a sticky directory such as /tmp, only these three users may replace a file (unlink(2), EPERM).
     if above.st_mode & stat.S_ISVTX and os.geteuid() not in (0, above.st_uid, there.st_uid):
         return f"it belongs to {user_name(there.st_uid)}", "ask that user or root to remove it, or "
     return None

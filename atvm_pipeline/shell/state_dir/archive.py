@@ -1,4 +1,4 @@
-"""A clean start for a build name: the stale run is moved aside, whole, and nothing of it is seen again."""
+"""Archive of earlier runs: before a new run of the same build name starts, the earlier run is moved out of the way."""
 
 import os
 import shutil
@@ -14,15 +14,17 @@ from .records import ExitRecord, Paths, Request, read_record
 from .store import load
 
 VERDICT_MARGIN_S = 5.0
-"""Beyond the time for late reports: for the last look, and for a message on its way."""
+"""Added to the time for late reports: for the last scan, and for a message that is being delivered."""
 VERDICT_POLL_S = 0.1
 
 
 def archive_run(paths: Paths, keep: int) -> str | None:
-    """Move what is there to `.archive/<build>/<started_at>/`, keep the newest `keep` and what has messages to resend.
+    """Move the current run to `.archive/<build>/<started_at>/` and prune the archive.
 
-    Gives one line if a message of that run was not settled. The caller holds the start lock and has stopped the
-    watcher. Raises OSError.
+    The newest `keep` archived runs and those with messages that can be resent are kept.
+
+    Returns one line of text if a message of that run was not settled. The caller holds the start lock and has stopped
+    the watcher. Raises OSError.
     """
     if not paths.folder.exists():
         return None
@@ -38,7 +40,7 @@ def archive_run(paths: Paths, keep: int) -> str | None:
 
 
 def await_verdict(paths: Paths) -> None:
-    """Give the watcher of a run whose runner has ended the time to judge and to tell it, before it is moved aside."""
+    """Wait, up to a limit, until the watcher of a run whose runner has ended has recorded and reported its verdict."""
     request = read_record(paths.request, Request)
     if request is None or read_record(paths.runner_exit, ExitRecord, request.run_id) is None:
         return
@@ -47,7 +49,7 @@ def await_verdict(paths: Paths) -> None:
 
 
 def _unsettled(paths: Paths, request: Request) -> str | None:
-    """What of the earlier run nobody was told, in one line; None if nothing."""
+    """Return one line about what the earlier run did not report; None if it reported everything."""
     try:
         run = load(paths, request.run_id).run
     except (DataError, OSError):
@@ -66,7 +68,7 @@ def _unsettled(paths: Paths, request: Request) -> str | None:
 
 
 def _prune(folder: Path, keep: int) -> None:
-    """Delete all but the newest `keep` archived runs of one build, and those with a message that can still be resent."""
+    """Delete all archived runs of one build except the newest `keep` and those with a message that can still be resent."""
     kept = sorted(
         (entry for entry in os.scandir(folder) if entry.is_dir(follow_symlinks=False)),
         key=lambda e: e.stat().st_mtime_ns,
@@ -77,7 +79,7 @@ def _prune(folder: Path, keep: int) -> None:
 
 
 def needs_verdict(folder: Path) -> bool:
-    """Whether a message of an archived run is not settled, and not so old that it would have expired."""
+    """Return whether an archived run has an unsettled message that is not yet old enough to have expired."""
     try:
         state = read_state(Paths(folder.parents[2], folder.parent.name, folder))
     except (DataError, OSError):

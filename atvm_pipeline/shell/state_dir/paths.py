@@ -1,15 +1,16 @@
-"""Where everything of one build lies below the state root.  Light to import: a look at the state needs no more."""
+"""Paths of one build below the state root. Light to import, so that commands that only read the state start fast."""
 
 from pathlib import Path
 
 
 class Paths:
-    """Where everything of one build lies below the state root."""
+    """Paths of one build below the state root."""
 
     def __init__(self, state_root: Path, build_name: str, folder: Path | None = None) -> None:
-        """`build_name` must be valid (`core.naming.valid_build_name`): it becomes a folder's name.
+        """Compute the paths.
 
-        `folder`: where an archived run of that build lies; default: the current run's.
+        `build_name` must be valid (`valid_build_name`), because it becomes the name of a directory. `folder` is the
+        directory of an archived run of that build; by default the paths are those of the current run.
         """
         self.state_root = state_root
         self.build_name = build_name
@@ -30,8 +31,8 @@ class Paths:
         self.archive = state_root / ".archive" / build_name
         locks = state_root / ".locks"
         self.start_lock = locks / f"{build_name}.start"
-        """Held by whoever starts, resets or cancels this build."""
+        """Held by the command that starts, resets or cancels this build."""
         self.watcher_lock = locks / f"{build_name}.watcher" if folder is None else folder / "watcher.lock"
         """Held by the single writer of this build's state."""
         self.runner_lock = locks / f"{build_name}.runner"
-        """Held by the runner's wrapper while it and its tree live."""
+        """Held by the runner's wrapper while the wrapper and its process tree are alive."""

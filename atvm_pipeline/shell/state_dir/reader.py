@@ -1,4 +1,4 @@
-"""Reading what a watcher has written, for the commands that only look.  Light to import: no fold, no sources."""
+"""Reader of `state.json` for the commands that only display it. Light to import: no reducer, no sources."""
 
 import contextlib
 import json
@@ -12,11 +12,12 @@ from atvm_pipeline.shell.system.files import Unreadable, is_locked, read_small
 from .paths import Paths
 
 STATE_FILE_BYTES_MAX = 256 * 1024 * 1024
-"""A snapshot of thousands of specs has megabytes; a larger file is not ours."""
+"""A snapshot of thousands of specs has megabytes; a larger file was not written by this program."""
 
 
 Shape = Any
-"""What a value must be: a type, None, one of several (a tuple), a list of one shape, an object with keys (`key?` may lack)."""
+"""Expected type of a value: a type, None, one of several (a tuple), a list of one shape, or an object with keys (`key?`
+is optional)."""
 POST = {"outcome": str, "detail?": str}
 SPEC = {
     "spec": str,
@@ -49,13 +50,13 @@ STATE = {
     "not_checked?": [str],
     "host_check_note?": str,
 }
-"""What every command that looks may count on."""
+"""The keys that every reading command may rely on."""
 
 
 def read_state(paths: Paths) -> dict[str, Any] | None:
-    """The public object of `state.json`; None if the build is not known.  Raises DataError, Unreadable.
+    """Return the public object of `state.json`; None if the build is not known. Raises DataError, Unreadable.
 
-    Whatever the file holds, the keys that a reader uses are there and of their types.
+    The keys that a reader uses are guaranteed to exist and to have their types, whatever the file contains.
     """
     data = read_small(paths.state, STATE_FILE_BYTES_MAX)
     if data is None:
@@ -68,7 +69,7 @@ def read_state(paths: Paths) -> dict[str, Any] | None:
     try:
         state = json.loads(data.decode(), parse_constant=_no_constant)
         if b"\\ud" in data.lower():
-            json.dumps(state, ensure_ascii=False).encode()  # Half a character cannot be shown.
+            json.dumps(state, ensure_ascii=False).encode()  # Half of a surrogate pair cannot be printed.
         why = shape_error(state, STATE)
     except (ValueError, RecursionError) as error:
         why = "nested too deeply" if isinstance(error, RecursionError) else str(error)
@@ -79,7 +80,7 @@ def read_state(paths: Paths) -> dict[str, Any] | None:
 
 
 def log_begin(paths: Paths) -> int:
-    """The offset of the first byte of the file that bears the log's name, as the watcher knew it last; 0 without a rotation.
+    """Return the offset of the first byte of the current log file, as recorded by the watcher; 0 without a rotation.
 
     Raises Unreadable.
     """
@@ -94,7 +95,7 @@ def _no_constant(name: str) -> None:
 
 
 def shape_error(value: object, shape: Shape, where: str = "$") -> str:
-    """The first place at which a JSON value is not of that shape, in words; "" if it is."""
+    """Return a text about the first place at which a JSON value does not have that shape; "" if it has."""
     if isinstance(shape, tuple):
         found = [shape_error(value, one, where) for one in shape]
         return "" if "" in found else found[0]
@@ -107,7 +108,7 @@ def shape_error(value: object, shape: Shape, where: str = "$") -> str:
         if not isinstance(value, dict):
             return f"{where} is not an object"
         return next(filter(None, (_misfit_key(value, key, shape[key], where) for key in shape)), "")
-    # Not isinstance: True is no number here.
+    # Not isinstance: True must not count as a number here.
     fits = value is None if shape is None else type(value) is shape
     return "" if fits else f"{where} is not of type {shape.__name__ if shape is not None else 'null'}"
 
@@ -120,7 +121,7 @@ def _misfit_key(value: dict[str, object], key: str, shape: Shape, where: str) ->
 
 
 def phase_of(paths: Paths) -> str | None:
-    """The phase of a build's run; None if it is not known or cannot be read."""
+    """Return the phase of a build's run; None if it is not known or cannot be read."""
     with contextlib.suppress(DataError, OSError):
         state = read_state(paths)
         return None if state is None else str(state["phase"])
@@ -128,12 +129,15 @@ def phase_of(paths: Paths) -> str | None:
 
 
 def liveness(paths: Paths) -> dict[str, bool]:
-    """Who lives: proven by the locks that they hold, not by what a file says."""
+    """Return whether watcher and runner are alive.
+
+    The proof is the lock that each of them holds, not the content of a file.
+    """
     return {"watcher": is_locked(paths.watcher_lock), "runner": is_locked(paths.runner_lock)}
 
 
 def builds(state_root: Path) -> list[str]:
-    """The build names that have a folder in the state root, sorted.  Raises Unreadable."""
+    """Return the build names that have a directory in the state root, sorted. Raises Unreadable."""
     try:
         names = [entry.name for entry in state_root.iterdir() if entry.is_dir()]
     except FileNotFoundError:
@@ -144,12 +148,12 @@ def builds(state_root: Path) -> list[str]:
 
 
 def posts_pending(state: dict[str, Any]) -> bool:
-    """Whether any message of the run is not settled."""
+    """Return whether a message of the run is not settled."""
     return any(post["outcome"] == "pending" for _, post in posts_of(state))
 
 
 def posts_of(state: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    """Return the messages of the run, each with whose it is: a sub-run's, the run's own, an alert."""
+    """Return the messages of the run, each with its owner: a sub-run, the run, or an alert."""
     named = [
         *((f"sub-run {subrun['index']}", subrun.get("post")) for subrun in state["subruns"]),
         ("the run", state.get("post")),
@@ -159,12 +163,12 @@ def posts_of(state: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
 
 
 def undelivered(state: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    """Return the messages that ended without being sent, as `posts_of`."""
+    """Return the messages that ended without being sent, in the form of `posts_of`."""
     return [(owner, post) for owner, post in posts_of(state) if post["outcome"] in LOST]
 
 
 def count_words(lost: list[tuple[str, dict[str, Any]]]) -> str:
-    """Say how many messages ended how: `3 messages were rejected`."""
+    """Return how many messages ended with which outcome, such as `3 messages were rejected`."""
     parts = []
     for outcome, words in LOST.items():
         count = sum(1 for _, post in lost if post["outcome"] == outcome)
@@ -178,4 +182,4 @@ LOST = {
     "uncertain": "sent without certainty",
     "expired": "given up after 72 hours",
 }
-"""The outcomes that a person should know of, in words; a test compares them with `core.undelivered`."""
+"""The outcomes that the operator should know about, in words; a test compares them with `core/messages/undelivered.py`."""

@@ -1,6 +1,7 @@
-"""The records that the parts of one run leave for each other: their format.
+"""Records that the parts of one run leave for each other, and their format.
 
-A record that bears another `run_id` than the run's is not there.  Reading never raises for what a file holds.
+A record with another `run_id` than the run's is treated as missing. Reading never raises because of the content of a
+file.
 """
 
 from pathlib import Path
@@ -30,7 +31,7 @@ __all__ = [
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """What every record has.  Unknown keys are let in: an older program must read a newer file."""
+    """Fields of every record. Unknown keys are accepted, because an older program must be able to read a newer file."""
 
     schema: int = 1
     build_name: str
@@ -38,43 +39,47 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Request(Record, frozen=True, kw_only=True):
-    """`request.json`: what was asked for, with every setting in force at the start.  Never a secret of ours."""
+    """`request.json`: the request, with every setting in force at the start.
+
+    It never contains a secret of this program.
+    """
 
     requested_at: Instant
     categorized: bool = False
     hosts: tuple[str, ...] = ()
-    """The names of --hosts; () where the build name says which hosts are checked."""
+    """The names from --hosts; () if the hosts are derived from the build name."""
     notes: tuple[str, ...] = ()
     metadata: Metadata = Metadata()
     settings: Settings = Settings()
     alert_channel: str | None = None
     template_command: str | None = None
     runner_command: str | None = None
-    """None for a watcher that joins a runner which somebody else starts."""
+    """None for a watcher that follows a runner which is started by other means."""
     workdir: str
     config_path: str | None = None
-    """The config file that the runner reads, absolute: no other start may rewrite it meanwhile."""
+    """The config file that the runner reads, absolute; no other start may rewrite it during the run."""
     log_path: str
     log_start: int = 0
-    """Length of the log at the start: what is before it is of an earlier run."""
+    """Length of the log at the start; the bytes before it belong to an earlier run."""
     artifacts_dir: str
     inventory_path: str | None = None
     dialect_path: str | None = None
     ca_file: str | None = None
     supervisor: str = "local"
     release: str | None = None
-    """The installed release that began the run; None for a checkout.  Whoever is started again for it uses that one."""
+    """The installed release that started the run; None for a checkout. A restarted watcher or runner uses the same
+    release."""
     boot_id: str = ""
-    """The boot in which the run was asked for: no runner of it lives in a later one."""
+    """The boot in which the run was requested; no runner of the run can be alive in a later one."""
     orphan_limit_s: float = 600.0
     planned_specs: tuple[str, ...] | None = None
-    """The spec files that the config certainly named when the runner was started; None where that is not known."""
+    """The spec files that the config certainly named when the runner was started; None if they are not known."""
     environment: dict[str, str] = {}
-    """Environment of template and runner (contract §6); `MATTERMOST_*` is never in it."""
+    """Environment of template and runner (docs/watcher-service.md); `MATTERMOST_*` is never in it."""
 
 
 class WatcherRecord(Record, frozen=True, kw_only=True):
-    """`watcher.json`: who watches, and whether the first scan is done."""
+    """`watcher.json`: the process that watches, and whether its first scan is done."""
 
     pid: int
     create_time: float
@@ -86,7 +91,7 @@ class RunnerRecord(Record, frozen=True, kw_only=True):
     """`runner.json`: the runner's wrapper has started the command."""
 
     pid: int
-    """The wrapper's pid: its whole tree is the run's."""
+    """The wrapper's pid; its entire process tree belongs to the run."""
     create_time: float
     command_pid: int | None = None
     started_at: Instant
@@ -100,7 +105,7 @@ class ExitRecord(Record, frozen=True, kw_only=True):
     signal: str | None = None
     service_result: str | None = None
     error: str | None = None
-    """Why the command could not be started at all."""
+    """Why the command could not be started; None if it was started."""
     started_at: Instant | None = None
     finished_at: Instant
     survivors: tuple[Process, ...] = ()
@@ -108,34 +113,34 @@ class ExitRecord(Record, frozen=True, kw_only=True):
 
 
 class MarkerRecord(Record, frozen=True, kw_only=True):
-    """`cancel.json` and `stop.json`: who asked, when and why."""
+    """`cancel.json` and `stop.json`: who requested it, when and why."""
 
     who: str
     requested_at: Instant
     why: str = ""
     host_down: bool = False
-    """The host is going down: not this run was meant."""
+    """The host was shutting down, so the stop was not meant for this run."""
 
 
 class BaselineRecord(Record, frozen=True, kw_only=True):
-    """`artifacts-before.json`: the reports that lay there before the template ran."""
+    """`artifacts-before.json`: the reports that existed before the template ran."""
 
     files: dict[str, tuple[int, int, int]] = {}
-    """Path relative to the artifact folder -> (inode, size in bytes, mtime in ns)."""
+    """Path relative to the artifact directory -> (inode, size in bytes, mtime in ns)."""
 
 
 R = TypeVar("R", bound=Record)
 
 
 def write_record(path: Path, record: Record) -> None:
-    """Write one record whole.  Raises OSError."""
+    """Write one record atomically. Raises OSError."""
     write_whole(path, msgspec.json.format(escape_json(msgspec.json.encode(record)), indent=1) + b"\n")
 
 
 def read_record(path: Path, kind: type[R], run_id: str | None = None) -> R | None:
-    """The record in `path`; None if it is absent, unreadable as `kind`, or bears another run_id than `run_id`.
+    """Return the record in `path`; None if it is missing, not readable as `kind`, or has another run_id than `run_id`.
 
-    Raises Unreadable (an OSError) if the file is there and cannot be read.
+    Raises Unreadable (an OSError) if the file exists and cannot be read.
     """
     data = read_small(path)
     if data is None:

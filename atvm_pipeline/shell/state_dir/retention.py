@@ -1,8 +1,8 @@
-"""The state root does not grow for ever: of the builds that are over, the newest are kept.
+"""Retention: keeps the newest finished builds and deletes the others, to bound the size of the state root.
 
-A build is deleted whole or not at all, and only while its three locks are held: nobody starts, watches or runs it.
-What a person may still want to act on is never deleted: a run without an end, a message that waits, a state that
-cannot be read.
+A build is deleted completely or not at all, and only while its three locks are held, so that no process starts, watches
+or runs it. Builds that may still need an action of the operator are never deleted: a run that has not ended, an
+unsettled message, a state that cannot be read.
 """
 
 import contextlib
@@ -22,23 +22,23 @@ from .reader import posts_pending, read_state
 from .records import Paths
 
 DELETED = ".deleted"
-"""In the state root: what is being deleted, or was when the power went."""
+"""In the state root: builds that are being deleted, or were when the host lost power."""
 SIZED_MAX = 200_000
-"""Names in the state root whose sizes are added up."""
+"""Limit for the names in the state root whose sizes are added up."""
 
 
 class DiskUsage(NamedTuple):
-    """How much lies in a state root."""
+    """Disk usage of a state root."""
 
     builds: int
     size: int
-    """Bytes on the disk."""
+    """Bytes on disk."""
     whole: bool
-    """Whether everything was looked at."""
+    """Whether all files were counted."""
 
 
 def disk_usage(state_root: Path) -> DiskUsage:
-    """What is kept of all runs.  Never raises: what cannot be read counts nothing."""
+    """Return the disk usage of all runs. Never raises: a file that cannot be read counts as 0."""
     size = 0
     waiting = [state_root]
     looked = 0
@@ -47,7 +47,7 @@ def disk_usage(state_root: Path) -> DiskUsage:
             for entry in islice(entries, SIZED_MAX - looked):
                 looked += 1
                 with contextlib.suppress(OSError):
-                    # A hole takes no room.
+                    # Holes of a sparse file use no disk space.
                     size += entry.stat(follow_symlinks=False).st_blocks * 512
                     if entry.is_dir(follow_symlinks=False):
                         waiting.append(Path(entry.path))
@@ -55,10 +55,10 @@ def disk_usage(state_root: Path) -> DiskUsage:
 
 
 def prune_builds(state_root: Path, keep: int, spare: str) -> list[str]:
-    """Delete the builds that are over and are not among the `keep` whose state changed last; gives their names, sorted.
+    """Delete finished builds except the `keep` whose state changed last; return the names of the deleted ones, sorted.
 
-    With a build go its archived runs and its locks.  `spare` is the build that is being started.  Never raises: a start
-    must not fail for it.
+    The archived runs and the locks of a build are deleted with it. `spare` is the build that is being started. Never
+    raises, because a start must not fail because of the cleanup.
     """
     names = sorted(_names(state_root) - {spare}, key=lambda name: (_changed_at(state_root, name), name))
     deleted = []
@@ -66,13 +66,13 @@ def prune_builds(state_root: Path, keep: int, spare: str) -> list[str]:
         with contextlib.suppress(OSError, Busy):
             if _delete(Paths(state_root, name)):
                 deleted.append(name)
-    # Beside the locks: a build of that name may be started meanwhile.
+    # Deleted without the locks: a build of that name may already be starting again.
     shutil.rmtree(state_root / DELETED, ignore_errors=True)
     return sorted(deleted)
 
 
 def _names(state_root: Path) -> set[str]:
-    """Every build of which anything is kept."""
+    """Return the names of all builds of which anything is stored."""
     found: set[str] = set()
     for folder in (state_root, state_root / ".archive"):
         with contextlib.suppress(OSError):
@@ -81,7 +81,7 @@ def _names(state_root: Path) -> set[str]:
 
 
 def _changed_at(state_root: Path, name: str) -> float:
-    """When a build was last written to, in seconds since 1970."""
+    """Return when a build was last written to, in seconds since 1970."""
     times = [0.0]
     for path in (state_root / name / "state.json", state_root / name, state_root / ".archive" / name):
         with contextlib.suppress(OSError):
@@ -90,7 +90,7 @@ def _changed_at(state_root: Path, name: str) -> float:
 
 
 def _delete(paths: Paths) -> bool:
-    """Delete one build if it is over.  Raises Busy, OSError."""
+    """Delete one build if it is finished; return whether it was deleted. Raises Busy, OSError."""
     if not _is_over(paths):
         return False
     with locked(paths.start_lock), locked(paths.watcher_lock), locked(paths.runner_lock):
@@ -104,12 +104,13 @@ def _delete(paths: Paths) -> bool:
 
 
 def _move_away(folder: Path, state_root: Path) -> None:
-    """Let a folder be there no more, at once for whoever looks.  Raises OSError.
+    """Remove a directory atomically: rename it out of view; the caller deletes it later. Raises OSError.
 
-    A part of a build, left by a power cut, would look like a run that nobody watched yet, and be watched and told anew.
+    A partially deleted build, left by a power failure, would look like a run that is not watched yet. It would be
+    watched and reported again.
     """
     if folder.is_symlink():
-        # It lies where somebody wanted it: only our link to it goes.
+        # The operator has moved it to another place: only the link is removed.
         folder.unlink()
     elif folder.exists():
         make_folder(state_root / DELETED)
@@ -118,7 +119,7 @@ def _move_away(folder: Path, state_root: Path) -> None:
 
 
 def _is_over(paths: Paths) -> bool:
-    """Whether nothing is left to do for a build, and nothing to look at."""
+    """Return whether a build has nothing left to do and nothing left for the operator."""
     with contextlib.suppress(OSError):
         if any(needs_verdict(folder) for folder in paths.archive.iterdir()):
             return False

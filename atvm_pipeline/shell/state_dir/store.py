@@ -1,6 +1,7 @@
 """Journal and snapshots of one run on disk.
 
-Order is the caller's duty (`loop.py`): append, reduce, sync, perform, save.  One writer: whoever holds the watcher lock.
+The caller is responsible for the order (`loop.py`): append, reduce, sync, perform, save. The only writer is the process
+that holds the watcher lock.
 """
 
 import contextlib
@@ -44,15 +45,15 @@ from .reader import STATE_FILE_BYTES_MAX
 from .records import Paths
 
 REWRITTEN_MAX_BYTES = LINE_MAX_BYTES
-"""How much of a journal's end a restarted watcher writes once more: far more than one batch of events has."""
+"""How much of the end of a journal a restarted watcher writes again; far more than one batch of events."""
 
 
 class Loaded(NamedTuple):
-    """What a restart finds."""
+    """Stored history of a run, as a restarted watcher reads it."""
 
     run: Run | None
     journal_bytes: int
-    """Length of the journal's readable part: what follows is a torn line."""
+    """Length of the readable part of the journal; a torn line follows it."""
 
 
 class PostFile(Post, frozen=True, kw_only=True):
@@ -64,24 +65,25 @@ class PostFile(Post, frozen=True, kw_only=True):
 
 
 class Store:
-    """The journal, open for appending, and the snapshots beside it; `with Store(...):` closes it after the block."""
+    """The open journal and the snapshots of one run; `with Store(...):` closes the journal after the block."""
 
     def __init__(self, paths: Paths, journal_bytes: int) -> None:
-        """Open the journal and cut it to its readable part.  Raises OSError."""
+        """Open the journal and truncate it to its readable part. Raises OSError."""
         self._paths = paths
         make_folder(paths.folder)
         make_folder(paths.subruns)
         make_folder(paths.posts)
         _remove_leftovers(paths)
         if journal_bytes == 0 and paths.journal.exists() and paths.journal.stat().st_size > 0:
-            # Not one line of it can be read: kept for a person, never overwritten.
+            # No line of it is readable. It is kept for the operator and never overwritten.
             kept = free_name(paths.journal.with_name("journal.damaged"))
             paths.journal.replace(kept)
             log(f"{paths.journal} could not be read and is kept as {kept.name}")
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         self._journal = OpenFile(os.open(paths.journal, flags, FILE_MODE), paths.journal)
         self._length = journal_bytes
-        # Written, and perhaps not synced; only the last batch can be, and an earlier watcher's may have been refused.
+        # Bytes that are written but perhaps not synced: at most the last batch, including one that an earlier watcher
+        # failed to sync.
         self._unsynced = b""
         self._doubtful = True
         try:
@@ -97,9 +99,9 @@ class Store:
         start = max(0, length - REWRITTEN_MAX_BYTES)
         self._unsynced = os.pread(self._journal.number, REWRITTEN_MAX_BYTES, start)
         if len(self._unsynced) < length - start:
-            # Written once more from here, it would stand in the wrong place.
+            # Writing it again from here would put it at the wrong offset.
             raise OSError(errno.EIO, os.strerror(errno.EIO), str(self._paths.journal))
-        # Its name must outlast a power cut as its lines do.
+        # The name of the journal must survive a power failure, like its lines.
         sync_folder(self._paths.folder)
 
     def close(self) -> None:
@@ -113,7 +115,7 @@ class Store:
         self.close()
 
     def append(self, events: Iterable[Event]) -> None:
-        """Append events to the journal, all or none; not yet synced.  Raises OSError and leaves the journal as it was."""
+        """Append events to the journal, all or none, without syncing. Raises OSError and leaves the journal unchanged."""
         data = b"".join(encode_event(event) for event in events)
         os.lseek(self._journal.number, self._length, os.SEEK_SET)
         try:
@@ -126,10 +128,10 @@ class Store:
         self._unsynced += data
 
     def sync(self) -> None:
-        """Make every appended event durable.  Raises OSError.
+        """Make every appended event durable. Raises OSError.
 
-        After a sync that failed, Linux takes what it could not write for written, and the next sync succeeds without
-        it: only what is written once more is certain (fsync(2), NOTES; LWN 752063).
+        After a failed sync, Linux marks the pages that it could not write as clean, and the next sync succeeds without
+        writing them. Only bytes that are written again are certain to be on disk (fsync(2), NOTES; LWN 752063).
         """
         if self._doubtful:
             os.lseek(self._journal.number, self._length - len(self._unsynced), os.SEEK_SET)
@@ -140,10 +142,10 @@ class Store:
         self._unsynced = b""
 
     def save(self, run: Run) -> StateFile:
-        """Write `state.json`, the sub-runs and the posts that changed; gives what was written.  Raises OSError.
+        """Write `state.json` and the changed sub-runs and posts; return the content of `state.json`. Raises OSError.
 
-        `state.json` last: a reader who sees a phase there finds the rest on disk.  The journal, which is synced before,
-        is what lasts: after a power cut the next save makes these anew.
+        `state.json` is written last, so that a reader who sees a phase there finds the other files on disk. The journal
+        is synced before and is the durable record: after a power failure the next save writes these files again.
         """
         state = state_file(run)
         subruns = {index: encode_subrun(subrun) for index, subrun in subrun_files(state).items()}
@@ -154,7 +156,7 @@ class Store:
             *((self._paths.posts / post_file_name(run, post), _encode_post(run, post)) for post in posts),
             (self._paths.state, encode_state(state)),
         ]
-        # Made where no watch of ours wakes us for it.
+        # The temporary files are created in a directory that the watcher's own file watches ignore.
         replace_files(files, made_in=self._paths.subruns)
         self._saved_subruns.update(subruns)
         self._saved_posts.update({post.key: post for post in posts})
@@ -162,7 +164,10 @@ class Store:
 
 
 def post_file_name(run: Run, post: Post) -> str:
-    """`001.json`, `run.json`, `alert-end.json`, `001-resend-1.json`: the key without the run."""
+    """Return the file name of a post: its key without the run.
+
+    Examples: `001.json`, `run.json`, `alert-end.json`, `001-resend-1.json`.
+    """
     return post.key.removeprefix(f"{run.request.run_id}/").replace("/", "-") + ".json"
 
 
@@ -173,7 +178,7 @@ def _encode_post(run: Run, post: Post) -> bytes:
 
 
 def _remove_leftovers(paths: Paths) -> None:
-    """Temporary files of a watcher that was killed while it wrote; its files have no other writer."""
+    """Delete temporary files of a watcher that was killed while writing; its files have no other writer."""
     ours = (*paths.folder.glob(".state.json.*.tmp"), *paths.folder.glob(".watcher.json.*.tmp"))
     for leftover in (*ours, *paths.subruns.glob(".*.tmp"), *paths.posts.glob(".*.tmp")):
         with contextlib.suppress(OSError):
@@ -181,19 +186,19 @@ def _remove_leftovers(paths: Paths) -> None:
 
 
 class Journal(NamedTuple):
-    """What can be read of a journal."""
+    """Readable content of a journal."""
 
     events: list[Event]
     length: int
-    """Bytes up to the end of the last event: what follows was torn by a crash."""
+    """Bytes up to the end of the last event; the bytes after it were torn by a crash."""
     damaged: DataError | None
-    """The first line that is no event and that an event follows."""
+    """The error of the first unreadable line that is followed by an event."""
 
 
 def read_journal(path: Path) -> Journal:
-    """The events of a journal, in order; none if it is not there.
+    """Return the events of a journal, in order; an empty journal if the file does not exist.
 
-    What cannot be read at its end is left out: a crash tore it.  Raises DataError for what is not a regular file,
+    An unreadable end is left out, because it was torn by a crash. Raises DataError if the path is not a regular file,
     NewerFormatError for a journal of a later release, OSError.
     """
     events: list[Event] = []
@@ -220,16 +225,16 @@ def read_journal(path: Path) -> Journal:
             except DataError as error:
                 broken = broken or DataError(f"{path}: line {number}: {error}")
                 continue
-            # Only what an event follows is damage: the rest is the tail that a crash left.
+            # A bad line counts as damage only if an event follows it. Otherwise it is the tail that a crash left.
             length, damaged = position, damaged or broken
     return Journal(events, length, damaged)
 
 
 def load(paths: Paths, run_id: str) -> Loaded:
-    """The run as its journal and snapshot show it; None in it if there is no history of `run_id` yet.
+    """Return the run according to its journal and snapshot; its `run` is None if `run_id` has no history yet.
 
-    The snapshot is only a shortcut, unless the journal was lost, damaged or cut: then it is what is known.
-    Changes nothing.  Raises DataError if the history cannot be told from what is left, OSError.
+    The snapshot is only a shortcut, except when the journal was lost, damaged or truncated: then it is all that is
+    known. Changes nothing. Raises DataError if the history cannot be derived from the remaining files, OSError.
     """
     _check_regular(paths.journal)
     _check_regular(paths.state)
@@ -240,7 +245,7 @@ def load(paths: Paths, run_id: str) -> Loaded:
     if not isinstance(first, RunRequested) or first.run_id != run_id:
         foreign = isinstance(first, RunRequested)
         if saved is None and not foreign and (events or _has_posts(paths, run_id)):
-            # To begin anew would tell once more, unmarked, what was told.
+            # Starting from the beginning would send messages again that were already sent, without marking them.
             raise journal.damaged or DataError(
                 f"{paths.journal} does not start with the request of this run, and {paths.state} cannot be read"
             )
@@ -260,14 +265,14 @@ def load(paths: Paths, run_id: str) -> Loaded:
 
 
 def _check_regular(path: Path) -> None:
-    """Neither a link, which might lead anywhere, nor a folder, a device or a FIFO."""
+    """Raise DataError for a link (it might point anywhere), a directory, a device or a FIFO."""
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         if not stat.S_ISREG(path.lstat().st_mode):
             raise DataError(f"{path} is not a regular file: move it away")
 
 
 def _snapshot(paths: Paths, run_id: str) -> Run | None:
-    """The saved run; None if it is not there, torn or of another run.  Raises NewerFormatError, OSError."""
+    """Return the saved run; None if it is missing, torn or of another run. Raises NewerFormatError, OSError."""
     data = read_small(paths.state, STATE_FILE_BYTES_MAX)
     if data is None:
         return None
@@ -281,7 +286,7 @@ def _snapshot(paths: Paths, run_id: str) -> Run | None:
 
 
 def _has_posts(paths: Paths, run_id: str) -> bool:
-    """Whether this run has asked for a message: then it has a history, whatever became of it."""
+    """Return whether this run has requested a message. It then has a history, even if its other files are lost."""
     for path in paths.posts.glob("*.json"):
         with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, OSError):
             if msgspec.json.decode(read_small(path) or b"", type=_Named).run_id == run_id:

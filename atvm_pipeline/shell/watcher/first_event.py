@@ -1,4 +1,4 @@
-"""The first event of a journal: the request with everything that the verdict depends on."""
+"""First event of a journal: the request with all input of the verdict."""
 
 from pathlib import Path
 
@@ -11,9 +11,9 @@ from atvm_pipeline.shell.state_dir.records import Request
 
 
 def first_event(request: Request) -> RunRequested:
-    """The first event of the journal: everything that the verdict depends on, so that it can be derived again.
+    """Return the first event of the journal, with all input of the verdict, so that the verdict can be derived again.
 
-    Only for a journal that is empty: dialect and inventory may be gone later.  Raises ConfigError.
+    To be called only for an empty journal, because dialect and inventory may be gone later. Raises ConfigError.
     """
     dialect = load_dialect(request.dialect_path, AGAIN_LIMIT_S)
     inventory = load_inventory(Path(request.inventory_path) if request.inventory_path else None)

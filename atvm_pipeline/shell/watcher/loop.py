@@ -1,8 +1,8 @@
-"""The loop: one bounded queue, one thread that decides, and the order that makes the promises true.
+"""Main loop of the watcher: one bounded queue, one deciding thread, and a fixed order of writing and acting.
 
-append to the journal -> reduce -> sync -> perform -> save -> the outcome comes back as an event.  Nothing acts before
-its cause is in the journal on disk; the snapshots are made from that, so no effect waits for them.  Sources and
-performers only put into the queue.
+append to the journal -> reduce -> sync -> perform -> save -> the outcome comes back as an event. An effect is performed
+only after its cause is in the journal on disk. The snapshots are derived from the journal, so no effect waits for them.
+Sources and performers only put items into the queue.
 """
 
 import math
@@ -28,53 +28,53 @@ from atvm_pipeline.shell.system import clock
 from .retry import retry_io
 
 QUEUE_MAX = 1000
-"""Hints and outcomes waiting; a hint that finds it full becomes "look everywhere"."""
+"""Limit for queued hints and outcomes; a hint that finds the queue full becomes "scan everything"."""
 LOOP_POLL_S = 3.0
-"""How often the process table is looked at, and everything else once, when nothing hints."""
+"""Without hints, the process table and all other sources are scanned this often."""
 DEGRADED_POLL_S = 1.0
-"""The same where the file system cannot be watched."""
+"""The same interval if the file system cannot be watched."""
 STOP_GRACE_S = 20.0
-"""How long a watcher that is told to stop waits for a delivery that is under way."""
+"""How long a watcher that was asked to stop waits for a delivery in progress."""
 LAZY_SAVE_S = 1.0
-"""A change that is no change of phase, ledger or post is saved within this."""
+"""A change outside phase, ledger and posts is saved within this time."""
 
 URGENT = ("seen", "verdict", "cancel", "outbox", "notices", "subruns", "artifacts")
-"""Fields of the run whose change is saved at once: everything that phase, ledger and posts are made of."""
+"""Fields of the run whose change is saved immediately: phase, ledger and posts are derived from them."""
 
 Item = Event | Path | None
-"""What waits in the queue: an outcome, or a hint (a path; None: anything may have changed)."""
+"""An item of the queue: an outcome, or a hint (a path; None: anything may have changed)."""
 
 
 class Inbox(Protocol):
-    """What the loop needs of its queue (`queue.Queue`): raises queue.Full and queue.Empty."""
+    """Queue of the loop, as `queue.Queue` implements it; raises queue.Full and queue.Empty."""
 
     def put(self, item: Item, /) -> None:
-        """Put an outcome; waits for room."""
+        """Put an outcome; wait for room."""
         ...
 
     def put_nowait(self, item: Item, /) -> None:
-        """Put a hint; never waits."""
+        """Put a hint without waiting."""
         ...
 
     def get(self, *, timeout: float) -> Item:
-        """The next one, waiting for it so many seconds at most."""
+        """Return the next item, waiting at most this many seconds for it."""
         ...
 
     def get_nowait(self) -> Item:
-        """The next one, if there is one."""
+        """Return the next item, if one is available."""
         ...
 
 
 class Gathering(Protocol):
-    """What the loop needs of the sources."""
+    """Sources of the loop."""
 
     def gather(self, hinted: set[Path] | None, /) -> Iterable[Event]:
-        """Everything new; `hinted` are files that may have changed, None: anything may have."""
+        """Yield all new events; `hinted` are files that may have changed, None: anything may have."""
         ...
 
 
 class Loop:
-    """Follows one run until it has ended and every post is settled."""
+    """Follow one run until it has ended and every post is settled."""
 
     def __init__(
         self,
@@ -88,10 +88,11 @@ class Loop:
         inbox: Inbox | None = None,
         spawn: Callable[[Callable[[], None]], None] = in_thread,
     ) -> None:
-        """`on_save` is told of every snapshot that was written, `on_round` of every step forward of the loop.
+        """Create the loop of `run`.
 
-        `on_refused` is told once, in one line, that the disk refuses for longer than a moment.  `spawn` runs an
-        attempt in a thread of its own.
+        `on_save` receives every written snapshot, `on_round` is called for every step of progress. `on_refused` is
+        called once, with one line of text, if the disk refuses writes for longer than a moment. `spawn` runs an attempt
+        in a thread of its own.
         """
         self.run = run
         self._store = store
@@ -103,7 +104,7 @@ class Loop:
         self._queue: Inbox = inbox if inbox is not None else queue.Queue(QUEUE_MAX)
         self._not_started: list[Event] = []
         self._attempts: list[tuple[PostMessage | PingServer, Deadline]] = []
-        """Attempts whose outcome is not decided yet, with the deadline that the loop enforces."""
+        """Attempts whose outcome is not decided yet, each with the deadline that the loop enforces."""
         self._look_everywhere = threading.Event()
         self._base_s = run.watched_s - clock.monotonic()
         self._saved: Run | None = None
@@ -114,29 +115,29 @@ class Loop:
     # --- called by sources and performers, on any thread ---
 
     def hint(self, path: Path | None = None) -> None:
-        """Something may have changed (None: anything).  Never waits, never raises."""
+        """Queue a hint that something may have changed (None: anything). Never waits, never raises."""
         try:
             self._queue.put_nowait(path)
         except queue.Full:
             self._look_everywhere.set()
 
     def stop(self, why: str) -> None:
-        """End watching soon, the run going on."""
+        """Stop watching soon; the run itself continues."""
         self._stop = why
         self.hint()
 
     # --- the one thread that decides ---
 
     def watched_s(self) -> float:
-        """Seconds that any watcher of this run has watched."""
+        """Return how many seconds this run has been watched, by any watcher."""
         return self._base_s + clock.monotonic()
 
     def follow(
         self, sources: Gathering, *, on_ready: Callable[[], None], until: Callable[[Run], bool] = is_finished
     ) -> None:
-        """Watch until the run is finished (or `until` holds) or a stop is asked for.
+        """Watch until the run is finished (or `until` is true) or a stop is requested.
 
-        `on_ready` is called after the first look at everything.
+        `on_ready` is called after the first scan of all sources.
         """
         self.feed(sources.gather(None))
         self.save()
@@ -146,7 +147,7 @@ class Loop:
             self.feed(outcomes)
             due = self._is_due()
             if not until(self.run):
-                # A hint may have been lost: before time decides anything, everything is looked at once more.
+                # A hint may have been lost. All sources are scanned again before time decides anything.
                 self.feed(sources.gather(None if due else hinted))
             if due:
                 self._tick()
@@ -157,10 +158,10 @@ class Loop:
         self.save()
 
     def feed(self, events: Iterable[Event]) -> None:
-        """Apply events in order, each batch as far as it asks for no effect."""
+        """Apply events in order, in batches that each end with the first event that requests an effect."""
         batch: list[Event] = []
         for event in events:
-            # A log of gigabytes is one round of many events, each of them progress.
+            # A log of gigabytes is one round with many events; each event counts as progress.
             self._on_round()
             effects = self._apply(event, batch)
             if effects:
@@ -171,20 +172,23 @@ class Loop:
     def _apply(self, event: Event, batch: list[Event]) -> tuple[Effect, ...]:
         stamped = replace(event, seq=self.run.seq + 1, watched_s=self._stamp(event))
         batch.append(stamped)
-        # Until an effect is performed or a snapshot saved, reducing first and appending after is the same as the
-        # other way round: nobody can see the state in between.
+        # Until an effect is performed or a snapshot is saved, reducing first and appending afterwards is equivalent to
+        # the opposite order, because the state in between is not visible.
         step = reduce(self.run, stamped)
         self.run = step.run
         return step.effects
 
     def _stamp(self, event: Event) -> float:
-        """When `event` counts as seen.  Only a tick passes a deadline: what the look before it finds counts, all of it."""
+        """Return when `event` counts as seen.
+
+        Only a tick passes a deadline: everything found by the scan before it still counts.
+        """
         now_s = self.watched_s()
         deadline = None if isinstance(event, ClockTicked) else next_deadline(self.run)
         return now_s if deadline is None or now_s < deadline else math.nextafter(deadline, 0.0)
 
     def _commit(self, batch: list[Event], effects: Iterable[Effect] = ()) -> None:
-        """Make the batch durable, then perform what it asks for, then save what changed."""
+        """Make the batch durable, then perform its effects, then save what changed."""
         if not batch:
             return
         self.insist(lambda: self._store.append(batch), "append to the journal")
@@ -196,12 +200,12 @@ class Loop:
             self.save()
 
     def _is_urgent(self) -> bool:
-        """Whether phase, ledger or posts may differ from what was saved; what is untouched is the same object."""
+        """Return whether phase, ledger or posts may differ from the saved ones; unchanged fields are identical objects."""
         saved = self._saved
         return saved is None or any(getattr(saved, name) is not getattr(self.run, name) for name in URGENT)
 
     def save(self) -> None:
-        """Write the snapshots, however long the disk refuses."""
+        """Write the snapshots, retrying as long as the disk refuses."""
         saved: list[Snapshot] = []
         self.insist(lambda: saved.append(self._store.save(self.run)), "save state.json")
         self._saved = self.run
@@ -214,7 +218,7 @@ class Loop:
             self.save()
 
     def insist(self, write: Callable[[], None], what: str) -> None:
-        """Write, however long the disk refuses, until a stop is asked for."""
+        """Write, retrying as long as the disk refuses, until a stop is requested."""
         retry_io(
             write,
             what,
@@ -224,7 +228,7 @@ class Loop:
         )
 
     def _wait(self) -> tuple[set[Path] | None, list[Event]]:
-        """Sleep until a hint, an outcome or a deadline; gives the hinted paths (None: everything) and the outcomes."""
+        """Sleep until a hint, an outcome or a deadline; return the hinted paths (None: everything) and the outcomes."""
         hinted: set[Path] = set()
         outcomes: list[Event] = [*self._not_started]
         self._not_started.clear()
@@ -285,7 +289,7 @@ class Loop:
                 self.hint()
 
     def _wind_down(self, why: str) -> None:
-        """Note the stop, after which no attempt begins; then let a delivery under way settle, so that it is certain."""
+        """Record the stop, after which no attempt starts, and wait for the outcome of a delivery in progress."""
         self.feed([WatcherStopped(at=clock.now(), why=why)])
         deadline = clock.monotonic() + STOP_GRACE_S
         while any(post.in_flight for post in self.run.outbox) and clock.monotonic() < deadline:

@@ -1,4 +1,7 @@
-"""Go on trying what the disk refuses: to act or to read on before would break the order, and a new watcher would do no better."""
+"""Retries of disk writes.
+
+The loop must not act on, or read past, an event that it could not record, and restarting the watcher would not help.
+"""
 
 import errno
 from collections.abc import Callable
@@ -8,12 +11,12 @@ from atvm_pipeline.shell.system import clock
 from atvm_pipeline.shell.system.log import log
 
 RETRY_S = 1.0
-"""Pause before another try when the disk refuses the journal or a snapshot."""
+"""Pause before the next attempt if the disk refuses the journal or a snapshot."""
 REFUSED_S = 10.0
-"""A disk that refuses for this long is told to a person: nothing can be recorded meanwhile."""
+"""If the disk refuses writes for this long, the operator is alerted, because nothing can be recorded."""
 PASSING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOMEM, errno.ENFILE})
-"""What ends by itself or by somebody who makes room.  Permissions, a read-only place, a link or a file in the place of a
-folder stay as they are until somebody changes this watcher's place: for one that starts, that is a wrong call."""
+"""Errors that end by themselves or when the operator frees space. Permissions, a read-only file system, or a link or
+file in place of a directory do not change by waiting: a watcher that starts with them was started with wrong settings."""
 
 IoResult = TypeVar("IoResult")
 
@@ -26,10 +29,10 @@ def retry_io(
     on_refused: Callable[[str], None],
     gives_up: Callable[[OSError], bool],
 ) -> IoResult:
-    """Do `attempt` until it succeeds, every RETRY_S seconds; `what` says in the imperative what it does.
+    """Call `attempt` until it succeeds, every RETRY_S seconds; `what` names the action in the imperative.
 
-    `on_round` is called at each try that failed, `on_refused` once, with one line, after REFUSED_S seconds.  Raises the
-    OSError with which `gives_up`.
+    `on_round` is called after each failed attempt, `on_refused` once, with one line of text, after REFUSED_S seconds.
+    Raises the OSError for which `gives_up` returns true.
     """
     since_s: float | None = clock.monotonic()
     tries = 0
@@ -46,11 +49,11 @@ def retry_io(
             since_s = None
             on_refused(text)
         tries += 1
-        # Trying is what can be done.
+        # A retry counts as progress for the service manager's watchdog.
         on_round()
         clock.sleep(RETRY_S)
 
 
 def is_permanent(error: OSError) -> bool:
-    """Whether waiting does not mend it."""
+    """Return whether waiting cannot fix the error."""
     return error.errno not in PASSING

@@ -1,4 +1,4 @@
-"""What a watcher is put together from, and the order in which it begins: journal, then who watches, then the first look."""
+"""Assembly of a watcher, and the order of its start: journal, `watcher.json`, first scan of all sources."""
 
 import signal
 import sys
@@ -37,12 +37,13 @@ def run_watcher(
     environ: Mapping[str, str],
     first_event: Callable[[Request], RunRequested],
 ) -> Run:
-    """Watch until the run has ended and every message is settled, or a signal asks to stop; gives the run as it stands.
+    """Watch until the run has ended and every message is settled, or until a signal; return the run.
 
-    The caller holds the watcher's lock.  `first_event` gives the begin of a journal that is empty.  A disk that is full
-    is waited for, also at the begin.  Raises ConfigError, DataError, OSError.
+    The caller holds the watcher's lock. `first_event` returns the first event for an empty journal. A full disk is
+    retried, also during the start. Raises ConfigError, DataError, OSError.
     """
-    # The threads that hint run for microseconds at a time; what decides must not wait five milliseconds behind them.
+    # The threads that hint run for microseconds at a time; the deciding thread must not wait five milliseconds for
+    # them.
     sys.setswitchinterval(SWITCH_S)
     deliver = make_sender(request, environ)
     loaded = load(paths, request.run_id)
@@ -51,14 +52,14 @@ def run_watcher(
         _refused(paths, request, environ, text)
 
     def begin_with(attempt: Callable[[], IoResult], what: str) -> IoResult:
-        # A signal needs no heed: until the loop wants to know of it, it ends the process at once.
+        # Signals are not handled yet: until the loop installs its handlers, a signal ends the process immediately.
         return retry_io(
             attempt, what, on_round=sd_notify.watchdog, on_refused=on_refused, gives_up=is_permanent
         )
 
     with begin_with(lambda: Store(paths, loaded.journal_bytes), "open the journal") as store:
         fresh = loaded.run is None
-        # What the verdict depends on was read at the first start: its files may be gone by now.
+        # The input of the verdict was read at the first start; its files may be gone by now.
         known = begin_run(first_event(request)).run if loaded.run is None else loaded.run
         loop = Loop(
             known,
@@ -89,7 +90,7 @@ def run_watcher(
 
 
 def _follow(loop: Loop, paths: Paths, request: Request, record: WatcherRecord) -> None:
-    """Watch files and processes to the end, and leave none of them open."""
+    """Watch files and processes until the run has ended, and close them in any case."""
     watch = FileWatcher(paths.folder, Path(request.log_path), Path(request.artifacts_dir), loop.hint)
     watch.start()
     try:
@@ -103,7 +104,7 @@ def _follow(loop: Loop, paths: Paths, request: Request, record: WatcherRecord) -
 
 
 def crashed_deliveries(run: Run) -> list[DeliverySettled]:
-    """Attempts that an earlier watcher had begun and did not see the end of: nobody knows whether they arrived."""
+    """Return outcomes for attempts that an earlier watcher started and did not see the end of: they may have arrived."""
     return [
         DeliverySettled(
             at=clock.now(),
@@ -134,13 +135,16 @@ def _ready(loop: Loop, paths: Paths, record: WatcherRecord) -> None:
 
 
 def _refused(paths: Paths, request: Request, environ: Mapping[str, str], text: str) -> None:
-    """What cannot be recorded cannot be in the outbox either: it is told at once, and a repeat would do no harm."""
+    """Send an alert for a refused write immediately.
+
+    It cannot be recorded in the outbox, and a repeated alert does no harm.
+    """
     sd_notify.status(text)
     send_alert_in_background(paths.build_name, request, environ, text, key=f"{request.run_id}/alert/refused")
 
 
 class _Saved:
-    """What follows from each saved state."""
+    """Actions after each saved state."""
 
     def __init__(self) -> None:
         self._warm = False
@@ -148,7 +152,10 @@ class _Saved:
         """Keys of the messages whose loss this watcher has logged."""
 
     def tell(self, snapshot: Snapshot) -> None:
-        """One line for systemd; and once a spec has ended, a message may come at any time."""
+        """Report the status to systemd; load the sender once a spec has ended.
+
+        From then on a message may follow at any time.
+        """
         ledger = snapshot.ledger
         if not self._warm and ledger.planned > ledger.not_run + ledger.no_report:
             self._warm = True
@@ -157,7 +164,10 @@ class _Saved:
         _tell(snapshot)
 
     def _log_lost(self, snapshot: Snapshot) -> None:
-        """Log each message that ended without being sent; one of an earlier watcher too, which may have died before."""
+        """Log each message that ended without being sent.
+
+        Messages of an earlier watcher are included, because it may have died before logging them.
+        """
         for owner, post in _posts(snapshot):
             if post.outcome in LOST_OUTCOMES and post.key not in self._logged:
                 self._logged.add(post.key)
@@ -179,7 +189,7 @@ def _counted(count: int, noun: str) -> str:
 
 
 def _tell(snapshot: Snapshot) -> None:
-    """One line for `systemctl status`."""
+    """Send one line for `systemctl status`."""
     ledger = snapshot.ledger
     passed = (
         f"{ledger.passed} of {_counted(ledger.planned, 'spec')} passed"

@@ -35,6 +35,9 @@ PACKAGES: tuple[str, ...] = (
     "atvm_pipeline/core/events.py",
     "atvm_pipeline/core/facts.py",
     "atvm_pipeline/core/spec_names.py",
+    "atvm_pipeline/__init__.py",
+    "atvm_pipeline/__main__.py",
+    "atvm_pipeline/shell",
 )
 """Directories (with everything below them) or modules whose prose is checked too, such as `atvm_pipeline/cli`."""
 

@@ -1,7 +1,7 @@
-"""Whether the patterns of an operator's dialect come to an end: each is tried on lines that make a careless one backtrack.
+"""Check that the patterns of an operator's dialect terminate, with lines that make a careless pattern backtrack.
 
-A pattern such as `(a+)+$` takes longer than the sun shines over a line of 40 characters, and nothing can stop it in the
-middle of a log without losing what the line says.  So it is refused before a run begins.
+A pattern such as `(a+)+$` takes exponential time on a 40-character line, and it cannot be interrupted in the middle of
+a log without losing the content of the line. So it is refused before a run starts.
 """
 
 import re
@@ -15,16 +15,18 @@ from typing import Any
 from atvm_pipeline.core.dialect import PATTERN_INPUT_MAX, Dialect
 from atvm_pipeline.core.errors import ConfigError
 
-# How `re` itself reads a pattern: of no public form, but without it a repeat could not be told from a text in brackets.
+# The parser of `re` has no public interface, but without it a repeat cannot be distinguished from literal text in
+# brackets.
 op: Any = import_module("re._constants")
 parser: Any = import_module("re._parser")
 
 PATTERN_LIMIT_S = 1.0
-"""Of the processor's time, for one line; the defaults take a few milliseconds."""
+"""CPU time for one line; the default patterns take a few milliseconds."""
 AGAIN_LIMIT_S = 10.0
-"""The same for a watcher, whose start has tried them: the same pattern is not to pass there and be refused here."""
+"""The same limit for a watcher, whose start has already tried the patterns: a pattern that passed there must not fail
+here."""
 PROBES_MAX = 200
-"""Lines tried per pattern, one for each of its repeats."""
+"""Limit for lines tried per pattern; there is one for each repeat."""
 _CATEGORY = {op.CATEGORY_DIGIT: "0", op.CATEGORY_SPACE: " ", op.CATEGORY_NOT_WORD: "-"}
 _PATTERNS = (
     *("label", "host", "not_hosts", "not_requested", "line_prefix"),
@@ -33,13 +35,13 @@ _PATTERNS = (
 
 
 class _TooLongError(Exception):
-    """Never leaves this module."""
+    """Used only within this module."""
 
 
 def check_patterns(dialect: Dialect, name: str, limit_s: float = PATTERN_LIMIT_S) -> None:
-    """Refuse a dialect with a pattern that takes longer than `limit_s`.  `name`: its file.  Raises ConfigError that names the key.
+    """Refuse a dialect with a pattern that takes longer than `limit_s`. Raises ConfigError that names the key.
 
-    Only the main thread can stop a pattern; in any other nothing is tried.
+    `name` is the file of the dialect. Only the main thread can interrupt a pattern; in another thread nothing is tried.
     """
     if threading.current_thread() is not threading.main_thread():
         return
@@ -75,7 +77,10 @@ def _ends(pattern: str, limit_s: float) -> bool:
 
 
 def _probes(items: Any, before: str) -> Iterator[str]:
-    """For each repeat without a bound: what stands before it, its body over and over, and a character that fits nothing."""
+    """Yield lines for each unbounded repeat: its body many times, then a character that does not match.
+
+    Each line starts with text that matches the elements before the repeat.
+    """
     for kind, value in items:
         if kind in (op.MAX_REPEAT, op.MIN_REPEAT):
             body = _sample(value[2]) or "a"
@@ -88,7 +93,7 @@ def _probes(items: Any, before: str) -> Iterator[str]:
 
 
 def _inner(kind: Any, value: Any) -> list[Any]:
-    """The patterns within one piece of a pattern."""
+    """Return the patterns within one element of a pattern."""
     if kind in (op.MAX_REPEAT, op.MIN_REPEAT, op.POSSESSIVE_REPEAT):
         return [value[2]]
     if kind is op.SUBPATTERN:
@@ -101,7 +106,7 @@ def _inner(kind: Any, value: Any) -> list[Any]:
 
 
 def _sample(items: Any) -> str:
-    """A short text that the pattern takes, nearly always."""
+    """Return a short text that the pattern matches in nearly all cases."""
     return "".join(_sample_of(kind, value) for kind, value in items)
 
 
@@ -121,7 +126,7 @@ def _sample_of(kind: Any, value: Any) -> str:
 
 
 def _member(items: Any) -> str:
-    """A character of a set."""
+    """Return a character of a set."""
     negated = items[0][0] is op.NEGATE
     first, value = items[1 if negated else 0]
     if negated:

@@ -1,4 +1,4 @@
-"""The webhook as a systemd credential (systemd.exec(5), `LoadCredential=`): in no environment, in no file of a run."""
+"""The webhook as a systemd credential (systemd.exec(5), `LoadCredential=`): not in the environment or a file of a run."""
 
 import contextlib
 from collections.abc import Mapping
@@ -8,18 +8,18 @@ from atvm_pipeline.shell.system.files import read_small
 
 NAME = "mattermost-atvm-webhook"
 STORE = Path("/etc/credstore")
-"""Where systemd looks for a credential by its name; only root reads there."""
+"""Where systemd searches for a credential by its name; only root can read it."""
 BYTES_MAX = 4096
 
 
 def given(environ: Mapping[str, str]) -> str | None:
-    """The webhook that the service manager gave to this process; None if it gave none."""
+    """Return the webhook that the service manager passed to this process; None without one."""
     folder = environ.get("CREDENTIALS_DIRECTORY", "")
     return _read(Path(folder)) if folder else None
 
 
 def stored() -> str | None:
-    """The webhook in the store, for a command that is no service; None if it is not there or not for us to read."""
+    """Return the webhook in the store, for a command that is not a service; None if it is missing or not readable."""
     return _read(STORE)
 
 

@@ -1,4 +1,4 @@
-"""Reading the file that says what is particular to a private runner."""
+"""Loading of the dialect file, which describes a private runner."""
 
 from pathlib import Path
 
@@ -12,7 +12,10 @@ DIALECT_MAX_BYTES = 4 * 1024 * 1024
 
 
 def load_dialect(path: str | None, limit_s: float = PATTERN_LIMIT_S) -> Dialect:
-    """The dialect in a file, the defaults without one; no pattern may take longer than `limit_s`.  Raises ConfigError."""
+    """Return the dialect in a file, the default without a file; no pattern may take longer than `limit_s`.
+
+    Raises ConfigError.
+    """
     if not path:
         return Dialect()
     try:

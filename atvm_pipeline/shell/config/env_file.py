@@ -20,14 +20,14 @@ _NEWLINES = "\n\r"
 
 
 _ESCAPABLE = '"\\`$'
-"""What a backslash protects between double quotes; before anything else it is a backslash (systemd's rule)."""
+"""Characters that a backslash protects between double quotes; before others it is a literal backslash (systemd's rule)."""
 
 
 def read_env_file(path: Path) -> dict[str, str]:
-    """The variables of an environment file as systemd's `EnvironmentFile=` reads it; {} if it is not there.
+    """Return the variables of an environment file, read as systemd's `EnvironmentFile=` does; {} if it does not exist.
 
-    Stricter in one thing: what systemd would skip in silence (a line without `=`, a bad name, an open quote) is a
-    ConfigError that names the line.  Raises OSError if the file is there and cannot be read.
+    It is stricter in one case: an error that systemd would ignore (a line without `=`, a bad name, an open quote) is a
+    ConfigError that names the line. Raises OSError if the file exists and cannot be read.
     """
     data = read_small(path, ENV_FILE_BYTES_MAX)
     if data is None:
@@ -73,10 +73,10 @@ def _malformed(text: str, position: int, path: Path, what: str) -> ConfigError:
 
 
 def _value(text: str, start: int, path: Path) -> tuple[str, int]:
-    """The value that begins at `start`, and where it ends.
+    """Return the value that starts at `start`, and the position of its end.
 
     systemd's rule (src/basic/env-file.c): quoted parts and plain parts follow each other; a newline ends the value
-    unless it is quoted or behind a backslash; blanks around plain text go.
+    unless it is quoted or follows a backslash; blanks around plain text are removed.
     """
     parts: list[str] = []
     position = start
@@ -97,7 +97,7 @@ def _value(text: str, start: int, path: Path) -> tuple[str, int]:
 
 
 def _plain(text: str, position: int) -> tuple[str, int]:
-    """Plain text to the end of the line; quotes in it are characters like others."""
+    """Return plain text up to the end of the line; quotes in it are ordinary characters."""
     chars: list[str] = []
     kept = 0
     while position < len(text) and text[position] not in _NEWLINES:
@@ -115,7 +115,7 @@ def _plain(text: str, position: int) -> tuple[str, int]:
 
 
 def _quoted(text: str, start: int, path: Path) -> tuple[str, int]:
-    """The quoted text that begins at `start`, and the place behind its closing quote."""
+    """Return the quoted text that starts at `start`, and the position after its closing quote."""
     quote = text[start]
     chars: list[str] = []
     position = start + 1

@@ -1,4 +1,4 @@
-"""Reading the inventory file of an automation root."""
+"""Loading of the inventory file of an automation root."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ INVENTORY_MAX_BYTES = 16 * 1024 * 1024
 
 
 def load_inventory(path: Path | None) -> dict[str, str | None]:
-    """Host -> kernel; {} where there is no inventory or it cannot be read: then no kernel is known."""
+    """Return host -> kernel; {} if there is no readable inventory: then no kernel is known."""
     if path is None:
         return {}
     try:

@@ -1,4 +1,4 @@
-"""What reaches the user's commands, and how an environment file is read.  Values are never put into an error."""
+"""Variables passed to the user's commands, and the secrets. No error contains a value."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,27 +7,27 @@ from atvm_pipeline.core.errors import ConfigError
 
 from .env_file import read_env_file
 
-SECRET_PREFIX = "MATTERMOST_"  # noqa: S105 - the prefix of the names, no secret
+SECRET_PREFIX = "MATTERMOST_"  # noqa: S105 - the prefix of the names, not a secret
 _NAMES = frozenset({"PATH", "HOME", "USER", "LANG", "TZ", "DISPLAY", "CI"})
 _PREFIXES = ("LC_", "CYPRESS_", "NODE_", "ATVM_STAND_IN_")
 
 
 def runner_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """The part of `environ` that template and runner get (contract §6), in the names' order; never `MATTERMOST_*`.
+    """Return the variables of `environ` for template and runner, sorted by name; never `MATTERMOST_*`.
 
-    `ATVM_RUNNER_PASS` names more variables, separated by commas or spaces.  What is not UTF-8 cannot be saved and is
-    left out (`left_out`).
+    `ATVM_RUNNER_PASS` names more variables, separated by commas or spaces. Values that are not UTF-8 cannot be saved
+    and are left out (`left_out`).
     """
     return {name: environ[name] for name in _passing(environ) if is_text(name) and is_text(environ[name])}
 
 
 def left_out(environ: Mapping[str, str]) -> list[str]:
-    """The names of variables that template and runner would get, if they were UTF-8."""
+    """Return the names of variables that are not passed to template and runner because they are not UTF-8."""
     return [name for name in _passing(environ) if not (is_text(name) and is_text(environ[name]))]
 
 
 def is_text(value: str) -> bool:
-    """Whether a value from the command line or the environment was UTF-8: other bytes became lone surrogates."""
+    """Return whether a value from the command line or the environment was UTF-8: other bytes became lone surrogates."""
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -48,7 +48,10 @@ def _passes(name: str, asked: frozenset[str]) -> bool:
 
 
 def check_settings(environ: Mapping[str, str]) -> None:
-    """Refuse a setting of ours that is not UTF-8: it could not be saved.  Raises ConfigError that names it, no value."""
+    """Refuse a setting that is not UTF-8, because it could not be saved.
+
+    Raises ConfigError with its name, not its value.
+    """
     for name in sorted(environ):
         ours = name.startswith(("ATVM_", SECRET_PREFIX)) and not name.startswith("ATVM_STAND_IN_")
         if ours and not is_text(environ[name]):
@@ -56,16 +59,16 @@ def check_settings(environ: Mapping[str, str]) -> None:
 
 
 def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
-    """`environ` for a part of ours that sends no message."""
+    """Return `environ` for a process of this program that sends no message."""
     return {name: value for name, value in environ.items() if not name.upper().startswith(SECRET_PREFIX)}
 
 
 def secrets_from(
     environ: Mapping[str, str], env_file: Path = Path("/etc/atvm-run-watcher.env")
 ) -> tuple[str | None, str | None]:
-    """Webhook and channel: the process environment first, then the file; None where neither says.
+    """Return webhook and channel, from the process environment, else from the file; None if neither has it.
 
-    Raises ConfigError for a malformed file; one that cannot be read is not there.
+    Raises ConfigError for a malformed file; an unreadable file is treated as missing.
     """
     names = ("MATTERMOST_ATVM_WEBHOOK", "MATTERMOST_ATVM_CHANNEL")
     try:

@@ -1,6 +1,6 @@
-"""The environment's settings, checked (contract §6).
+"""Settings from the environment, checked.
 
-One clear line for a mistake; never the value of a secret.  Reads the environment that it is given, nothing else.
+A mistake is reported in one line, without the value of a secret. Only the given environment is read.
 """
 
 import contextlib
@@ -21,22 +21,21 @@ if TYPE_CHECKING:
 ENV_FILE = Path("/etc/atvm-run-watcher.env")
 SYSTEM_STATE_ROOT = Path("/var/lib/atvm-run-watcher")
 AUTOMATION_ROOT = Path("/root/cdc-e2e-cyp-12.17.4")
-LAUNCH_LOG_DIR = Path("/tmp")  # noqa: S108 - people look there; `template.py` writes through nothing that is there
+LAUNCH_LOG_DIR = Path("/tmp")  # noqa: S108 - operators look there; `template.py` writes through nothing that exists
 PREFIX = "ATVM_WATCHER_"
 KEEP_DEFAULT = 5
 """Earlier runs kept per build name."""
 KEEP_BUILDS_DEFAULT = 100
-"""Builds kept that are over."""
+"""Finished builds kept."""
 ORPHAN_LIMIT_DEFAULT_S = 600.0
 SECONDS_MAX = 10.0 * 365 * 86400
 
 
 def effective_environment(environ: Mapping[str, str], env_file: Path | None = None) -> dict[str, str]:
-    """The process environment over the environment file (`ATVM_WATCHER_ENV_FILE`, else the system's), if it can be read.
+    """Return the process environment merged over the environment file (`ATVM_WATCHER_ENV_FILE`, else the system's).
 
-    The webhook: the service's credential, else the process environment, the credential store, the file.
-
-    Raises ConfigError for a file that is malformed.
+    An unreadable file is ignored. The webhook comes from the service's credential, else the process environment, the
+    credential store, the file. Raises ConfigError for a malformed file.
     """
     path = env_file or Path(environ.get("ATVM_WATCHER_ENV_FILE") or ENV_FILE)
     try:
@@ -51,7 +50,7 @@ def effective_environment(environ: Mapping[str, str], env_file: Path | None = No
 
 
 def state_root_of(environ: Mapping[str, str]) -> Path:
-    """Where the state of all runs lies.  Raises ConfigError where no home folder is known."""
+    """Return the directory with the state of all runs. Raises ConfigError if no home directory is known."""
     named = environ.get("ATVM_WATCHER_STATE_ROOT")
     if named:
         return Path(named).absolute()
@@ -60,7 +59,7 @@ def state_root_of(environ: Mapping[str, str]) -> Path:
     base = environ.get("XDG_STATE_HOME")
     if base:
         return Path(base).absolute() / "atvm-run-watcher"
-    with contextlib.suppress(RuntimeError):  # nobody knows this user
+    with contextlib.suppress(RuntimeError):  # this user is not in the user database
         home = Path.home()
         if home.is_absolute():
             return home / ".local" / "state" / "atvm-run-watcher"
@@ -70,7 +69,7 @@ def state_root_of(environ: Mapping[str, str]) -> Path:
 
 
 def workdir(option: str | None, environ: Mapping[str, str]) -> Path:
-    """Where template and runner run: the option, the environment, the automation root if it exists, else here."""
+    """Return where template and runner run: the option, the environment, the automation root if it exists, else here."""
     named = option or environ.get("ATVM_RUNNER_WORKDIR")
     if named:
         return Path(named).absolute()
@@ -81,14 +80,14 @@ def workdir(option: str | None, environ: Mapping[str, str]) -> Path:
 
 
 def launch_log_dir(environ: Mapping[str, str]) -> Path:
-    """Where the output of the template command is written."""
+    """Return the directory for the output of the template command."""
     named = environ.get(PREFIX + "LAUNCH_LOG_DIR")
     return Path(named).absolute() if named else LAUNCH_LOG_DIR
 
 
 def settings(environ: Mapping[str, str]) -> "Settings":
-    """Limits and posting rules.  Raises ConfigError."""
-    # Not above: to know where a state lies, nobody needs the core.
+    """Return limits and posting rules. Raises ConfigError."""
+    # Imported here so that commands that only need the state directory start fast.
     from atvm_pipeline.core.events import Settings  # noqa: PLC0415
 
     default = Settings()
@@ -134,17 +133,17 @@ def _seconds(environ: Mapping[str, str], name: str, default: float) -> float:
 
 
 def orphan_limit_s(environ: Mapping[str, str]) -> float:
-    """How long the runner's wrapper waits for descendants of a command that has ended.  Raises ConfigError."""
+    """Return how long the runner's wrapper waits for descendants of a finished command. Raises ConfigError."""
     return _seconds(environ, "ATVM_RUNNER_ORPHAN_LIMIT_S", ORPHAN_LIMIT_DEFAULT_S)
 
 
 def keep(environ: Mapping[str, str]) -> int:
-    """How many earlier runs of one build name are kept.  Raises ConfigError."""
+    """Return how many earlier runs of one build name are kept. Raises ConfigError."""
     return _whole_number(environ, PREFIX + "KEEP", KEEP_DEFAULT)
 
 
 def keep_builds(environ: Mapping[str, str]) -> int:
-    """How many builds that are over are kept.  Raises ConfigError."""
+    """Return how many finished builds are kept. Raises ConfigError."""
     return _whole_number(environ, PREFIX + "KEEP_BUILDS", KEEP_BUILDS_DEFAULT)
 
 
@@ -158,7 +157,7 @@ def _whole_number(environ: Mapping[str, str], name: str, default: int) -> int:
 
 
 def metadata(options: Mapping[str, str | None], environ: Mapping[str, str]) -> "Metadata":
-    """What the message says about the run: the option, else the environment."""
+    """Return the metadata shown in a message: from the option, else from the environment."""
     from atvm_pipeline.core.events import Metadata  # noqa: PLC0415
 
     names = Metadata.__struct_fields__
@@ -168,5 +167,5 @@ def metadata(options: Mapping[str, str | None], environ: Mapping[str, str]) -> "
 
 
 def truthy(text: str | None) -> bool:
-    """Whether a switch in the environment is on."""
+    """Return whether a switch in the environment is on."""
     return (text or "").strip().lower() in ("1", "true", "yes", "on")

@@ -1,6 +1,6 @@
-"""An alert that does not go through a run's outbox: because the watcher is dead, or its disk takes nothing.
+"""Alerts that do not go through the outbox of a run, because the watcher is dead or its disk refuses writes.
 
-It is not recorded, so it may come twice; the delivery id is then the same.  Repeats, pings and waits follow the rules
+An alert is not recorded, so it may be sent twice, with the same delivery id. Repeats, pings and waits follow the rules
 of `core/messages/attempts.py`.
 """
 
@@ -21,21 +21,24 @@ from .webhook import Webhook
 ALERT_FIRST_DELAY_S = 5.0
 ALERT_LAST_DELAY_S = 900.0
 PATIENCE_S = 72 * 3600.0
-"""As long as a message of a run is kept alive."""
+"""A message of a run is kept for the same time."""
 
 Outcome = str
-"""`sent`, `rejected`, `uncertain`, `expired`, `obsolete`, or `no-channel`: nobody is to be told."""
+"""`sent`, `rejected`, `uncertain`, `expired`, `obsolete`, or `no-channel` (no alert channel is set)."""
 
 
 def channel_of(request: Request | None, environ: Mapping[str, str]) -> str | None:
-    """The alert channel that was in force at the start; where the request is gone, the present setting's."""
+    """Return the alert channel in force at the start of the run; the current setting if the request is gone."""
     if request is not None:
         return request.alert_channel
     return environ.get("ATVM_WATCHER_ALERT_CHANNEL") or None
 
 
 def holds(request: Request | None, environ: Mapping[str, str]) -> bool:
-    """Whether nothing is repeated that may have arrived: as at the start, else by the present setting."""
+    """Return whether a message that may have arrived must not be repeated.
+
+    The setting at the start of the run applies; without a request, the current one.
+    """
     if request is not None:
         return request.settings.post_uncertain == "hold"
     return environ.get("ATVM_WATCHER_POST_UNCERTAIN") == "hold"
@@ -51,9 +54,9 @@ def send_alert(
     patience_s: float = PATIENCE_S,
     obsolete: Callable[[], bool] = lambda: False,
 ) -> Outcome:
-    """Deliver one line to the alert channel, trying until it arrives or `patience_s` have passed.
+    """Send one line to the alert channel, retrying until it arrives or `patience_s` have passed.
 
-    `obsolete`: asked before a repeat, ends the tries.  Raises ConfigError for a webhook that is none.
+    If `obsolete` returns true before a repeat, the retries end. Raises ConfigError for a malformed webhook.
     """
     channel = channel_of(request, environ)
     address = environ.get("MATTERMOST_ATVM_WEBHOOK", "")
@@ -79,25 +82,25 @@ def send_alert(
 
 
 class _Sender:
-    """Attempts at one alert, by the rules of a run's messages."""
+    """Attempts at one alert, by the rules for messages of a run."""
 
     def __init__(self, perform: Deliver, key: str, payload: str, repeats_max: int) -> None:
         self._perform, self._key, self._payload = perform, key, payload
         self._repeats_max = repeats_max
         self._number = 0
-        """Of the latest attempt."""
+        """Number of the latest attempt."""
         self._pause_s = ALERT_FIRST_DELAY_S
         self._repeats = 0
         self._uncertain = False
         self._ping_first = False
         self.doubted = False
-        """An attempt may have arrived."""
+        """Whether an attempt may have arrived."""
         self.detail = ""
         self.delay_s = 0.0
         """Seconds until the next attempt."""
 
     def attempt(self) -> Outcome | None:
-        """Attempt once; None where another attempt may follow."""
+        """Make one attempt; return None if another attempt may follow."""
         self._number += 1
         if self._ping_first:
             found = send_once(PingServer(key=self._key, ping=self._number), self._perform)
@@ -140,7 +143,7 @@ class _Sender:
 def send_alert_in_background(
     build_name: str, request: Request | None, environ: Mapping[str, str], text: str, *, key: str
 ) -> None:
-    """`tell` from a thread of its own, which ends with the process.  Never waits, never raises."""
+    """Call `send_alert` in its own thread, which ends with the process. Never waits, never raises."""
 
     def attempt() -> None:
         outcome = send_alert(build_name, request, environ, text, key=key)

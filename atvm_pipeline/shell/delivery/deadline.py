@@ -1,8 +1,8 @@
-"""The time limit of one attempt, enforced from outside the thread that performs it.
+"""Time limit of one attempt, enforced from outside the thread that performs it.
 
-No limit inside that thread covers everything: the resolver and a read of the CA file have no timeout, and the timeout of a
-socket starts again with every byte.  So the thread that waits for the outcome decides when the time has passed, and this
-class makes sure that both threads agree on the outcome and that nothing is sent afterwards.
+No limit inside that thread covers everything: the resolver and a read of the CA file have no timeout, and the timeout
+of a socket restarts with every byte. So the thread that waits for the outcome decides when the time has passed, and
+this class makes sure that both threads agree on the outcome and that nothing is sent afterwards.
 """
 
 import threading
@@ -39,7 +39,7 @@ class Deadline:
         self._advance(abort, sent_started=False)
 
     def sending(self, abort: Callable[[], None]) -> None:
-        """Note that the next byte belongs to the request; `abort` as in `connecting`.  Raises DeadlinePassedError."""
+        """Record that the next byte belongs to the request; `abort` as in `connecting`. Raises DeadlinePassedError."""
         self._advance(abort, sent_started=True)
 
     def _advance(self, abort: Callable[[], None], *, sent_started: bool) -> None:
@@ -58,7 +58,7 @@ class Deadline:
 
     @property
     def is_decided(self) -> bool:
-        """Whether the outcome is decided, by the worker or by `enforce`."""
+        """Return whether the outcome is decided, by the worker or by `enforce`."""
         return self._decided
 
     def enforce(self) -> bool | None:

@@ -1,11 +1,11 @@
 """One HTTP request on a fresh connection: no retry, no redirect, no reuse.
 
-A request has two phases.  `_connect` resolves the name, connects, opens the proxy's tunnel and completes the TLS handshake:
-nothing of the request is sent, so every error means that it has not arrived.  `_exchange` sends the request and reads the
-answer: every error leaves open whether the request has arrived.
+A request has two phases. `_connect` resolves the name, connects, opens the proxy's tunnel and completes the TLS
+handshake: nothing of the request is sent, so every error means that it has not arrived. `_exchange` sends the request
+and reads the response: after an error the request may or may not have arrived.
 
-Only this module imports urllib3.  It passes on nothing of the address, of a proxy's password or of urllib3's exceptions.
-The body of an answer may contain the secret; only `mattermost.py` reads it.
+Only this module imports urllib3. It passes on nothing of the address, of a proxy's password or of urllib3's exceptions.
+The body of a response may contain the secret; only `mattermost.py` reads it.
 """
 
 import contextlib
@@ -40,7 +40,7 @@ from .deadline import CONNECT_TIMEOUT, NO_ANSWER, Deadline
 from .webhook import Webhook
 
 ANSWER_MAX_BYTES = 4096
-"""Read of an answer; `ok` is two bytes."""
+"""Limit for the body of a response; `ok` has two bytes."""
 
 NO_NAME = "the name of the server or proxy cannot be resolved"
 NO_CONNECTION = "no connection to the server or proxy"
@@ -52,7 +52,7 @@ BAD_CA_FILE = "the file in ATVM_WATCHER_CA_FILE cannot be read or contains no ce
 NOT_SENT = "sending could not start"
 BROKEN_OFF = "the connection broke after sending started"
 
-# urllib3 logs the address with a header that it cannot parse, at WARNING.
+# At level WARNING, urllib3 logs the address together with a header that it cannot parse.
 logging.getLogger("urllib3.connection").disabled = True
 
 
@@ -60,7 +60,7 @@ class NotArrivedError(Exception):
     """The attempt ended before the first byte of the request; the text is one of the sentences above."""
 
     def __init__(self, detail: str, *, certificate: bool = False) -> None:
-        """`certificate`: a certificate is the cause, so waiting does not help."""
+        """Create the error; `certificate` means that a certificate is the cause, so that waiting does not help."""
         super().__init__(detail)
         self.detail = detail
         self.certificate = certificate
@@ -71,7 +71,7 @@ class UncertainError(Exception):
 
 
 class Answer(NamedTuple):
-    """The server's answer."""
+    """The server's response."""
 
     status: int
     headers: Mapping[str, str]
@@ -120,7 +120,7 @@ def send(
 def _prepare(
     webhook: Webhook, tls: ssl.SSLContext | None, timeout: Timeout
 ) -> tuple[HTTPConnection, str, dict[str, str]]:
-    """Return an unopened connection, and what goes in front of the request's path and into its headers because of it."""
+    """Return an unopened connection, the prefix of the request's path, and the headers that the connection requires."""
     manager = _proxy_for(webhook, tls)
     if manager is None or manager.proxy is None:
         return _new(webhook.scheme, webhook.host, webhook.port, tls, timeout), "", {}
@@ -155,12 +155,12 @@ def _connect(connection: HTTPConnection, timeout: Timeout, deadline: Deadline) -
     connection.timeout = timeout.read_timeout
     if not connection.timeout:
         raise TimeoutError
-    # The connection drops its socket once the headers of the answer are read.
+    # The connection drops its socket once the headers of the response are read.
     deadline.sending(partial(_interrupt, connection.sock))
 
 
 def _exchange(connection: HTTPConnection, target: str, body: bytes | None, more: dict[str, str]) -> Answer:
-    """Phase 2: send the request and read the answer."""
+    """Phase 2: send the request and read the response."""
     headers = {
         "User-Agent": f"atvm-pipeline/{__version__}",
         "Connection": "close",
@@ -170,7 +170,7 @@ def _exchange(connection: HTTPConnection, target: str, body: bytes | None, more:
     }
     method = "GET" if body is None else "POST"
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        # A server may answer and close before it has read everything; its answer can still be read.
+        # A server may respond and close before it has read everything; its response can still be read.
         connection.request(
             method, target, body=body, headers=headers, preload_content=False, decode_content=False
         )
@@ -205,7 +205,7 @@ class _Response(http.client.HTTPResponse):
 
 
 def _not_arrived(error: Exception, *, tunnel: bool) -> NotArrivedError:
-    """Translate an error of phase 1; the new exception knows nothing of the address."""
+    """Translate an error of phase 1 into an exception that does not contain the address."""
     match error:
         case NotArrivedError():
             return NotArrivedError(error.detail, certificate=error.certificate)
@@ -255,13 +255,13 @@ def _proxy_for(webhook: Webhook, tls: ssl.SSLContext | None) -> ProxyManager | N
 
 
 def _interrupt(sock: Any) -> None:
-    """Wake up a thread that waits on `sock`, which is None before it exists, and a wrapper for TLS within TLS."""
+    """Wake up a thread that waits on `sock`, which is a wrapper for TLS within TLS, or None before it exists."""
     with contextlib.suppress(Exception):
         getattr(sock, "socket", sock).shutdown(socket.SHUT_RDWR)
 
 
 def _close(thing: HTTPConnection | HTTPResponse | None) -> None:
-    """Close; an error here must not cast doubt on an answer that was understood."""
+    """Close; an error here must not make a complete response doubtful."""
     with contextlib.suppress(Exception):
         if thing is not None:
             thing.close()

@@ -1,7 +1,7 @@
-"""One attempt at a Mattermost incoming webhook, and the outcome that its answer means.
+"""One attempt at a Mattermost incoming webhook, and its outcome according to the response.
 
-Nothing here repeats, waits for a better time or decides the consequence of an outcome for a run; that is the core's.
-Nothing of an answer's body and no external exception leaves this module: current servers echo the secret in their errors.
+This module does not repeat, wait, or decide what an outcome means for a run; the core does. Nothing of a response's
+body and no exception of the network leaves this module, because current servers echo the secret in their errors.
 """
 
 import re
@@ -88,10 +88,10 @@ def ping(
     connect_s: float = CONNECT_S,
     read_s: float = PING_READ_S,
 ) -> ServerPinged:
-    """Ask the server, without the secret, whether it is back.  Never raises.
+    """Ping the server, without the secret. Never raises.
 
-    Every answer permits a repeat except those of a proxy without its server (502, 503, 504): `GET /api/v4/system/ping`
-    is 200 on a healthy server, and something else where a proxy lets only `/hooks/` through.
+    Every response permits a repeat except those of a proxy without its server (502, 503, 504): `GET
+    /api/v4/system/ping` is 200 on a healthy server, and something else if a proxy only lets `/hooks/` through.
     """
     try:
         from .http import NotArrivedError, UncertainError, send  # noqa: PLC0415 - as in `deliver`
@@ -110,7 +110,7 @@ def ping(
 
 
 def settled(effect: PostMessage, outcome: Outcome, detail: str, **more: Any) -> DeliverySettled:
-    """Return the outcome of an attempt as an event; `detail` is a sentence of ours, never external text."""
+    """Return the outcome of an attempt as an event; `detail` is a sentence of this program, never external text."""
     return DeliverySettled(
         at=clock.now(), key=effect.key, attempt=effect.attempt, outcome=outcome, detail=detail, **more
     )
@@ -122,7 +122,7 @@ def pinged(effect: PingServer, detail: str, *, up: bool = False, **more: Any) ->
 
 
 class Answered(Protocol):
-    """An answer, as `http.send` returns it; that module is imported only when it is needed."""
+    """A response, as `http.send` returns it; that module is imported only when it is needed."""
 
     @property
     def status(self) -> int:
@@ -141,16 +141,16 @@ class Answered(Protocol):
 
 
 def classify(effect: PostMessage, answer: Answered, webhook: Webhook) -> DeliverySettled:
-    """Return the outcome that an answer means.  A 500 comes also after the post was stored, so it proves nothing."""
+    """Return the outcome for a response. A 500 may also come after the message was stored, so it proves nothing."""
     status = answer.status
     request_id = answer.headers.get("X-Request-Id", "")
-    # The id of a hook has the form of a request's: a server that echoes the address must not bring it into a file.
+    # A webhook id has the form of a request id. A server that echoes the address must not bring the secret into a file.
     known = _REQUEST_ID.fullmatch(request_id) and request_id not in webhook.path
     result = partial(settled, effect, status=status, request_id=request_id if known else None)
     if status == HTTPStatus.OK:
         return result("sent", SENT) if answer.body.strip() == b"ok" else result("uncertain", NOT_OK)
     if status == HTTPStatus.TOO_MANY_REQUESTS:
-        # The limiter stands before everything else in the server, so the post was not looked at.
+        # The rate limiter is the first step in the server, so the message was not processed.
         wait_s = _retry_after(answer.headers.get("Retry-After", ""))
         return result("not-arrived", RATE_LIMITED, retry_after_s=wait_s)
     if status in AWAY_STATUS:
@@ -166,11 +166,11 @@ def classify(effect: PostMessage, answer: Answered, webhook: Webhook) -> Deliver
 
 
 def _retry_after(text: str) -> float | None:
-    """Seconds to wait by a `Retry-After` of either form (RFC 9110, 10.2.3), None if it says nothing usable."""
+    """Return the seconds to wait by a `Retry-After` in either form (RFC 9110, 10.2.3); None if it is not usable."""
     text = text.strip()[:64]
     if text.isascii() and text.isdigit():
         return min(float(text), HEADER_RETRY_AFTER_MAX_S)
-    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - as rare as it is large
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - large and rarely needed
 
     try:
         until = parsedate_to_datetime(text)

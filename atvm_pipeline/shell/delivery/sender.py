@@ -1,4 +1,4 @@
-"""From an effect to one attempt at the webhook: the channel and the secret are added here, and nowhere else."""
+"""Sender: performs one effect of the core at the webhook. Only this module adds the channel and the secret."""
 
 import contextlib
 import importlib
@@ -27,7 +27,7 @@ NO_PING = "the server could not be pinged"
 NO_THREAD = "the attempt could not start: the system has no thread left"
 
 Deliver = Callable[[PostMessage | PingServer, Deadline], DeliverySettled | ServerPinged]
-"""Performs one effect and never raises; the deadline is enforced by its caller."""
+"""Performs one effect and never raises; its caller enforces the deadline."""
 
 
 def make_sender(request: Request, environ: Mapping[str, str]) -> Deliver:
@@ -50,7 +50,7 @@ def performer(webhook: Webhook | None, channels: Mapping[str, str | None], ca_fi
     def perform(effect: PostMessage | PingServer, deadline: Deadline) -> DeliverySettled | ServerPinged:
         if isinstance(effect, PingServer):
             if webhook is None:
-                # Nothing was sent that could be repeated; the attempt says so.
+                # Nothing was sent that could be repeated; the next attempt reports the missing webhook.
                 return pinged(effect, "", up=True)
             return ping(effect, webhook, ca_file=ca_path, deadline=deadline)
         if webhook is None:
@@ -91,7 +91,7 @@ def send_once(
     try:
         return outcomes.get(timeout=deadline.left_s())
     except queue.Empty:
-        # The worker may have finished in the last moment.
+        # The worker may have finished at the last moment.
         return enforce(effect, deadline) or outcomes.get()
 
 
@@ -137,8 +137,8 @@ def not_started(effect: PostMessage | PingServer) -> DeliverySettled | ServerPin
 
 
 def warm_up() -> None:
-    """Load the packages of an attempt in a thread: a message follows soon, and its readers wait for it."""
-    # Without a thread to spare, the attempt itself loads them.
+    """Load the packages of an attempt in a thread, because a message follows soon."""
+    # If no thread is available, the attempt itself loads them.
     with contextlib.suppress(RuntimeError):
         threading.Thread(
             target=importlib.import_module, args=(TRANSPORT,), name="warm-up", daemon=True
@@ -146,7 +146,7 @@ def warm_up() -> None:
 
 
 def with_channel(payload: str, channel: str | None) -> bytes:
-    """Return the body to send.  Without a channel the hook's own is meant."""
+    """Return the body to send. Without a channel, the webhook's own channel is used."""
     if channel is None:
         return payload.encode()
     body = msgspec.json.decode(payload)

@@ -1,4 +1,4 @@
-"""The webhook's address, checked.  Its path is the secret: nothing here shows it, and no error repeats it."""
+"""Parser of the webhook's address. The path is the secret: it is never displayed, and no error contains it."""
 
 import ipaddress
 import re
@@ -17,12 +17,12 @@ _PATH = re.compile(r"(?:/(?!\.{1,2}/)[A-Za-z0-9._~-]+)*/hooks/[A-Za-z0-9]{1,64}"
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """Where posts go.  The id in its path is the credential: `repr` and `str` show the place only."""
+    """Address of the webhook. The id in its path is the credential: `repr` and `str` show only the server."""
 
     place: str
-    """`scheme://host[:port]`, for people."""
+    """`scheme://host[:port]`, for display."""
     insecure: bool
-    """The secret would cross a network in clear text: worth a warning."""
+    """The secret would cross a network in clear text, which deserves a warning."""
     scheme: Literal["https", "http"] = field(repr=False)
     host: str = field(repr=False)
     """Without the brackets of an IPv6 address."""
@@ -33,7 +33,7 @@ class Webhook:
 
     @property
     def ping_path(self) -> str:
-        """Path of the same server's health check, also below a subpath; no part of the secret."""
+        """Return the path of the server's health check, also below a subpath; it has no part of the secret."""
         return f"{self.path.rpartition('/hooks/')[0]}/api/v4/system/ping"
 
     def __str__(self) -> str:
@@ -41,10 +41,10 @@ class Webhook:
 
     @classmethod
     def parse(cls, text: str) -> "Webhook":
-        """The webhook at the address `text`; surrounding white space does not count.
+        """Parse the address `text`; surrounding white space is ignored.
 
-        Raises ConfigError, one line that says what is wrong and what to do and repeats nothing of `text`: whatever
-        part of a malformed address is shown may be the secret.
+        Raises ConfigError with one line that names the problem and the remedy. It repeats nothing of `text`, because
+        any part of a malformed address may be the secret.
         """
         text = text.strip()
         scheme, host, port, path = _parts(text)
@@ -63,7 +63,7 @@ class Webhook:
 
 
 def _parts(text: str) -> tuple[Literal["https", "http"], str, int | None, str]:
-    """Scheme, host, port and path of a webhook's address.  Raises ConfigError."""
+    """Return scheme, host, port and path of a webhook's address. Raises ConfigError."""
     if not text:
         raise ConfigError(f"the webhook is empty: {_HOW_TO}")
     if len(text) > ADDRESS_MAX or not text.isascii() or not text.isprintable() or set(text) & set(' \\"<>'):

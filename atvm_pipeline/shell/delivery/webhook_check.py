@@ -1,4 +1,4 @@
-"""Refusing a webhook that cannot be used, before a run is started or joined."""
+"""Check of the webhook before a run is started or a watcher is attached."""
 
 import ssl
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from .webhook import Webhook
 
 
 def check_webhook(environ: Mapping[str, str], settings: Settings) -> str | None:
-    """Refuse a missing or malformed webhook; gives a warning where it is not encrypted.  Raises Refused, ConfigError."""
+    """Refuse a missing or malformed webhook; return a warning if it is not encrypted. Raises CommandError, ConfigError."""
     if not settings.post_phases and not settings.alerts:
         return None
     text = environ.get("MATTERMOST_ATVM_WEBHOOK", "")
@@ -31,7 +31,7 @@ def _check_ca_file(path: str | None) -> None:
         return
     try:
         ssl.create_default_context(cafile=path)
-    except OSError as error:  # ssl.SSLError is one
+    except OSError as error:  # includes ssl.SSLError
         why = "it contains no certificates" if isinstance(error, ssl.SSLError) else error.strerror
         raise ConfigError(
             f"cannot use the certificates in {path} ({why}): correct or unset ATVM_WATCHER_CA_FILE"

@@ -1,1 +1,1 @@
-"""The process table: identity of a process, its role in a run, and how a process tree is stopped."""
+"""Processes: identity and role of a process, the process tree of a run, and how a tree is stopped."""

@@ -1,8 +1,8 @@
-"""Processes that somebody else has started: the runner of a build, and Cypress processes that nobody may watch.
+"""Discovery of processes that were started by other means: the runner of a build, and unwatched Cypress processes.
 
-The process table is read with psutil here, which costs several times what `process_table.py` needs: nothing of this is in
-the watcher's loop, except that a watcher without a runner looks for one.  Command lines may hold secrets; only names
-and a build name leave this module.
+The process table is read with psutil here, which costs several times as much as `process_table.py`. So the watcher's
+loop does not use this module, except to find a runner that it does not know yet. Command lines may contain secrets;
+only names and a build name leave this module.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ from .process_table import identity, read_row, to_process
 from .roles import is_own_program, names_build
 
 CLOCK_GRAIN_S = 1.0
-"""The kernel tells the time of its boot in whole seconds."""
+"""The kernel reports its boot time in full seconds."""
 PROGRAM = re.compile(r"[Cc]ypress(?:-cloud)?")
 """The binary, and the command line tools."""
 WORDS_LOOKED_AT = 2
@@ -31,14 +31,15 @@ WORDS_LOOKED_AT = 2
 
 
 def find_runner(build_name: str, workdir: Path) -> Process | None:
-    """Return the living runner of that build that somebody else has started in `workdir`.
+    """Return the living runner of that build that was started by other means in `workdir`.
 
-    It is the topmost process there with its `--build_name`: two automation roots may run builds of one name.  Our own
-    ancestors are excluded, whatever their command lines say: they are waiting for us, and must not be stopped by us.
+    It is the topmost process there with its `--build_name`: two automation roots may run builds with the same name. The
+    ancestors of this process are excluded even if their command lines match: they are waiting for this process and must
+    not be stopped by it.
     """
     try:
         parents = _runners(build_name, workdir)
-    except OSError:  # no descriptor is left; a watcher asks again
+    except OSError:  # no descriptor is left; a watcher tries again later
         return None
     rows = [read_row(pid) for pid, parent in parents.items() if parent not in parents]
     tops = [row for row in rows if row is not None and row.lives]
@@ -65,9 +66,10 @@ def _runs_build(command: Sequence[str], build_name: str) -> bool:
 
 
 def _works_in(pid: int, workdir: Path) -> bool:
-    """Whether a process works in that folder; yes if we may not know (a sandbox hides it): its build's name must do.
+    """Return whether a process works in that directory.
 
-    The link itself is followed: its text, which psutil gives, may be of another mount namespace.
+    It does if that is hidden (by a sandbox): the name of the build must then suffice. The link itself is followed,
+    because its text, which psutil returns, may belong to another mount namespace.
     """
     try:
         return Path(f"/proc/{pid}/cwd").samefile(workdir)
@@ -87,7 +89,7 @@ def _with_ancestors(process: psutil.Process) -> list[psutil.Process]:
 
 
 def began_at_s(process: Process) -> float:
-    """When a process began, seconds since 1970, up to a second early; now if it has ended."""
+    """Return when a process was started, in seconds since 1970, up to a second early; now if it has ended."""
     with contextlib.suppress(psutil.Error, OSError):
         return psutil.Process(process.pid).create_time() - CLOCK_GRAIN_S
     return clock.now().timestamp()
@@ -99,9 +101,9 @@ class UnwatchedCypress(NamedTuple):
     pid: int
     name: str
     build_name: str | None
-    """As `--build_name` of a process above it says."""
+    """From `--build_name` of the process or of one of its ancestors."""
     ancestors: tuple[int, ...]
-    """Its own pid and those above it."""
+    """Its own pid and those of its ancestors."""
 
 
 def find_unwatched_cypress() -> list[UnwatchedCypress]:
@@ -126,7 +128,7 @@ def _is_cypress(process: psutil.Process) -> bool:
 
 def _build_name(processes: Iterable[psutil.Process]) -> str | None:
     for process in processes:
-        # One that has ended since, or is the kernel's own, has no words.
+        # A process that has ended, and a kernel thread, have no command line.
         with contextlib.suppress(psutil.Error):
             for word, following in pairwise([*process.cmdline(), ""]):
                 option, equals, value = word.partition("=")

@@ -1,4 +1,4 @@
-"""The end of a process as a hint, for processes that are not our children.  What it means is asked elsewhere."""
+"""Hint at the end of a process that is not a child of this one. Another module decides what the end means."""
 
 import contextlib
 import os
@@ -12,29 +12,29 @@ from atvm_pipeline.shell.system.files import OpenFile
 from .process_table import is_alive
 
 EXIT_POLL_S = 1.0
-"""How often the process table is looked at where the kernel has no pidfd."""
+"""Poll interval of the process table if the kernel has no pidfd."""
 EXIT_STOP_WAIT_S = 5.0
 
 
 class ExitWatcher:
-    """Waits for the end of one process, in a thread of its own, until it is closed."""
+    """Waits for the end of one process, in its own thread, until it is closed."""
 
     def __init__(self, pid: int, create_time: float, hint: Callable[[Path | None], None]) -> None:
-        """Call `hint(None)` once when that process has ended (a zombie has); at once if it has.
+        """Call `hint(None)` once the process has ended (a zombie has), immediately if it already has.
 
         `hint` must neither wait nor raise.
         """
         self._pid, self._create_time, self._hint = pid, create_time, hint
         self._closed = threading.Event()
         self._wake: OpenFile | None = None
-        # Without a descriptor left, the process table is polled.
+        # If no descriptor is left, the process table is polled.
         with contextlib.suppress(OSError):
             self._wake = OpenFile(os.eventfd(0), "eventfd")
         self._thread = threading.Thread(target=self._wait, name=f"exit-{pid}", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        """Stop waiting: no hint comes after this.  A second call does nothing."""
+        """Stop waiting; no hint comes after this. A second call does nothing."""
         self._closed.set()
         if self._wake is not None and self._wake.number >= 0:
             os.eventfd_write(self._wake.number, 1)
@@ -46,10 +46,10 @@ class ExitWatcher:
         try:
             process = OpenFile(os.pidfd_open(self._pid), f"pidfd of {self._pid}")
         except OSError:
-            # Gone already, or no pidfd: a kernel before 5.3, or no descriptor left.
+            # It has ended, or there is no pidfd: a kernel before 5.3, or no descriptor left.
             self._poll()
         else:
-            # Compared only now, while the descriptor holds the pid: it cannot have come round since.
+            # Compared only now, because the descriptor protects the pid from being reused.
             with process:
                 if self._wake is None:
                     self._poll()

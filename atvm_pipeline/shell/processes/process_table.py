@@ -1,12 +1,12 @@
-"""The process table as the watcher's loop reads it, from proc(5).
+"""Process table for the watcher's loop, read from proc(5).
 
-A process is its pid and its start time.  The start time is taken as the kernel keeps it, in seconds after the boot:
-a stepped clock does not move it, as it moves everything that is counted from the epoch.  Command lines may hold
-secrets and leave this module only as a role.
+A process is identified by its pid and its start time. The start time is the kernel's, in seconds after boot. A change
+of the wall clock does not affect it, unlike a time since the epoch. Command lines may contain secrets and leave this
+module only as a role.
 
-psutil is for everything else (`discovery.py`, `stop.py`), but not for this: a watcher looks every few seconds for
-days, beside a hundred others.  On a host with 111 processes a look took 21 ms with `psutil.process_iter` and 3.6 ms
-here, and psutil does not give out the start time in the form that is stored.
+Other modules (`discovery.py`, `stopping.py`) use psutil, but it is too slow here: a watcher polls every few seconds for
+days, next to a hundred others. On a host with 111 processes, a scan took 21 ms with `psutil.process_iter` and 3.6 ms
+here. psutil also does not return the start time in the form that is stored.
 """
 
 import os
@@ -18,9 +18,9 @@ from atvm_pipeline.core.events import Process
 from .roles import Role
 
 SAME_START_S = 0.05
-"""Start times are whole clock ticks (10 ms); no pid comes round within this."""
+"""Start times are full clock ticks (10 ms); no pid is reused within this time."""
 FOLLOWED_MAX = 2000
-"""Processes of one tree that are followed; a fork bomb is not."""
+"""Limit for the processes of one tree; a fork bomb is not followed further."""
 PROCESS_NAME_CHARS_MAX = 64
 READ_BYTES = 64 * 1024
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
@@ -38,15 +38,15 @@ class ProcessRow(NamedTuple):
 
     @property
     def lives(self) -> bool:
-        """A zombie has ended: nobody has asked for its exit code yet."""
+        """Whether the process has not ended. A zombie has ended: its exit code has not been collected yet."""
         return self.state not in ("Z", "X", "x")
 
 
 def read_row(pid: int) -> ProcessRow | None:
-    """The line of `pid`, zombies included; None if there is no such process."""
+    """Return the row of `pid`, zombies included; None if there is no such process."""
     data = _read(f"/proc/{pid}/stat")
     try:
-        # The name stands in brackets and may itself hold brackets and spaces.
+        # The name is in brackets and may itself contain brackets and spaces.
         name, _, rest = data.partition(b"(")[2].rpartition(b")")
         fields = rest.split()
         started = int(fields[19]) / _TICKS_PER_S
@@ -56,12 +56,12 @@ def read_row(pid: int) -> ProcessRow | None:
 
 
 def pids() -> list[int]:
-    """Every process id in use."""
-    return [int(name) for name in os.listdir("/proc") if name.isdecimal()]  # noqa: PTH208 - names are wanted
+    """Return every process id in use."""
+    return [int(name) for name in os.listdir("/proc") if name.isdecimal()]  # noqa: PTH208 - only names are needed
 
 
 def newest_pid() -> int | None:
-    """The id that was given last to a process or thread of this host (proc(5), loadavg); None where nobody says."""
+    """Return the id that the kernel assigned last (proc(5), loadavg), to a process or thread; None if it is unknown."""
     try:
         return int(_read("/proc/loadavg").rsplit(b" ", 1)[-1]) or None
     except ValueError:
@@ -69,15 +69,16 @@ def newest_pid() -> int | None:
 
 
 def command_line(pid: int) -> list[str]:
-    """The arguments of a process, [] if they cannot be had.  May hold secrets."""
+    """Return the arguments of a process, [] if they cannot be read. They may contain secrets."""
     data = os.fsdecode(_read(f"/proc/{pid}/cmdline"))
-    # Who rewrites its own line may put blanks between the arguments, with or without a NUL at the end (Chromium).
+    # A process that rewrites its own command line may separate the arguments by blanks, with or without a NUL at the
+    # end (Chromium).
     words = data.removesuffix("\0").split("\0") if data else []
     return words[0].split(" ") if len(words) == 1 else words
 
 
 def _read(path: str) -> bytes:
-    """A small file of proc(5), b"" if it is not there or not ours to read."""
+    """Return a small file of proc(5), b"" if it does not exist or is not readable."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
@@ -97,25 +98,25 @@ def _read(path: str) -> bytes:
 
 
 def identity(pid: int) -> Process | None:
-    """The living process `pid`, None if there is none."""
+    """Return the living process `pid`, None if it does not exist."""
     row = read_row(pid)
     return to_process(row, "other") if row is not None and row.lives else None
 
 
 def self_identity() -> tuple[int, float]:
-    """Our own pid and start time."""
+    """Return the pid and start time of this process."""
     row = read_row(os.getpid())
     return os.getpid(), row.create_time if row is not None else 0.0
 
 
 def is_alive(pid: int, create_time: float) -> bool:
-    """Whether the process that had this pid and start time lives; a zombie does not."""
+    """Return whether the process with this pid and start time is alive; a zombie is not."""
     row = read_row(pid)
     return row is not None and row.lives and abs(row.create_time - create_time) <= SAME_START_S
 
 
 def output_of(pid: int) -> str | None:
-    """The regular file that a process has as its standard output; None if it is none or cannot be had."""
+    """Return the regular file that is the standard output of a process; None if it is another kind of file or unknown."""
     try:
         path = Path(f"/proc/{pid}/fd/1").readlink()
         same = path.is_file() and path.samefile(f"/proc/{pid}/fd/1")
@@ -125,7 +126,7 @@ def output_of(pid: int) -> str | None:
 
 
 def children_of(rows: dict[int, ProcessRow]) -> dict[int, list[ProcessRow]]:
-    """Pid -> whom it has started."""
+    """Return pid -> rows of its children."""
     children: dict[int, list[ProcessRow]] = {}
     for row in rows.values():
         children.setdefault(row.parent, []).append(row)
@@ -133,7 +134,7 @@ def children_of(rows: dict[int, ProcessRow]) -> dict[int, list[ProcessRow]]:
 
 
 def to_process(row: ProcessRow, role: Role) -> Process:
-    """The process of a row, as the core is told it."""
+    """Return the process of a row, in the form of the core's events."""
     return Process(pid=row.pid, create_time=row.create_time, name=row.name, role=role, state=row.state)
 
 

@@ -1,4 +1,4 @@
-"""Stopping a process tree: SIGTERM, then SIGKILL."""
+"""Stop of a process tree: SIGTERM, then SIGKILL."""
 
 import contextlib
 import os
@@ -13,25 +13,25 @@ from atvm_pipeline.shell.system import clock
 from .process_table import FOLLOWED_MAX, identity, is_alive
 
 FAILED = (psutil.Error, OSError)
-"""A process that has ended or is not ours, or no descriptor to look at it."""
+"""The process has ended or belongs to another user, or no descriptor is left to examine it."""
 
 
 STOP_POLL_S = 0.05
 
 
 KILL_WAIT_S = 10.0
-"""How long SIGKILL is tried; a process that is in D even then is left."""
+"""How long SIGKILL is repeated; a process that is still in state D then is left."""
 
 
 ROOT_WAIT_S = 3.0
-"""How long the root may take to end by itself once nothing is left below it."""
+"""How long the root may take to end by itself once no process is left below it."""
 
 
 def stop_tree(root: Process, *, grace_s: float, also_known: Sequence[Process] = ()) -> list[Process]:
-    """Stop `root` and all below it, and those of `also_known` that live; return the processes that are left.
+    """Stop `root` with its descendants and the living ones of `also_known`; return the processes that are left.
 
-    SIGTERM to each, then up to `grace_s` seconds, then SIGKILL.  `root` is killed last and only if it does not end by
-    itself then: it is the wrapper that has to write how its command ended.  Never raises.
+    Each process gets SIGTERM, then up to `grace_s` seconds, then SIGKILL. `root` is killed last, and only if it does
+    not end by itself: it is the wrapper, which has to record how its command ended. Never raises.
     """
     known = dict.fromkeys(handle for process in (root, *also_known) for handle in _handle(process))
     asked: set[psutil.Process] = set()
@@ -68,7 +68,8 @@ def stop_tree(root: Process, *, grace_s: float, also_known: Sequence[Process] = 
 def _handle(process: Process) -> list[psutil.Process]:
     """Return the handle of exactly this process, [] if it has ended.
 
-    The handle is opened first, and keeps the start time of its process: a pid that comes round is another process.
+    The handle is opened first and keeps the start time of its process, so a reused pid is recognised as another
+    process.
     """
     with contextlib.suppress(*FAILED):
         handle = psutil.Process(process.pid)
@@ -77,7 +78,7 @@ def _handle(process: Process) -> list[psutil.Process]:
 
 
 def _living_tree(known: dict[psutil.Process, None]) -> list[psutil.Process]:
-    """Return the living of `known` and all below them; those found below become known."""
+    """Return the living ones of `known` and of their descendants; new descendants are added to `known`."""
     below: dict[psutil.Process, None] = {}
     for process in filter(_lives, known):
         if process not in below and len(known) < FOLLOWED_MAX:
@@ -88,9 +89,10 @@ def _living_tree(known: dict[psutil.Process, None]) -> list[psutil.Process]:
 
 
 def _lives(process: psutil.Process) -> bool:
-    """Whether it has not ended; a zombie has, though psutil counts it as running.
+    """Return whether a process has not ended; a zombie has, although psutil counts it as running.
 
-    `psutil.wait_procs` would count it too, and take the exit codes of our own children away from their starter.
+    `psutil.wait_procs` would count it too, and would take the exit codes of children away from the code that started
+    them.
     """
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
@@ -99,8 +101,8 @@ def _lives(process: psutil.Process) -> bool:
 
 
 def _signal(process: psutil.Process, *numbers: signal.Signals) -> None:
-    """Signal exactly this process: psutil compares its start time just before."""
-    # One that has ended or is not ours to signal is seen by the next look.
+    """Signal exactly this process: psutil compares its start time immediately before."""
+    # A process that has ended, or may not be signalled, is found by the next scan.
     with contextlib.suppress(*FAILED):
         for number in numbers:
             process.send_signal(number)

@@ -1,8 +1,8 @@
-"""What the runner's process tree looks like: who belongs to it, and what each of them is.
+"""Process tree of a runner: its members, and the role of each of them.
 
-Whoever was once seen in it counts until its end.  Looking must cost next to nothing: a watcher looks for days, beside a
-hundred others, on hosts with a thousand processes.  So only the members are read again, and of the others who is new,
-and they are read from proc(5): psutil takes six times as long (`process_table.py`).
+A process once seen in the tree is a member until it ends. A scan must cost next to nothing: a watcher scans for days,
+next to a hundred others, on hosts with a thousand processes. So a scan only reads the members and the processes that
+are new. It reads them from proc(5), because psutil takes six times as long (`process_table.py`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,56 +18,57 @@ from .process_table import FOLLOWED_MAX, SAME_START_S, ProcessRow, children_of, 
 from .roles import ProcessClassifier, Role, is_wrapper_command
 
 REPORTED_MAX = 200
-"""Processes told in one event."""
+"""Limit for the processes in one event."""
 LOOK_APART_S = 1.0
-"""A look that comes faster only asks whether somebody has ended: a chatty log wakes the loop often."""
+"""A scan that follows sooner only checks whether a member has ended, because a chatty log wakes the loop often."""
 OTHERS_LOOKS = 60
-"""Looks for which a change among those who are neither Cypress nor a browser waits to be told: a runner that polls
-starts a process every second for weeks, and the journal keeps whatever is told."""
+"""For this many scans, a change among processes that are neither Cypress nor a browser is not reported: a runner that
+polls starts a process every second for weeks, and the journal keeps every report."""
 STUCK_LOOKS = 3
-"""Looks in a row that must find the Cypress part in D, T or Z: one look may meet a slow disk."""
+"""Consecutive scans that must find the Cypress part in D, T or Z, because a single scan may coincide with a slow disk."""
 SCANS_WITHOUT_CHANGE_MAX = 5
-"""Looks in a row that trust the kernel's word that nobody is new: a container may be told an old number for a while."""
+"""Consecutive scans that trust the kernel's report of no new process: in a container, the number may be out of date for
+a while."""
 WHOLE_EVERY_S = 300.0
-"""How often everybody is read: the pid of one who is no member may come round to one who is."""
+"""How often all processes are read: the pid of a process outside the tree may be reused by a member."""
 YOUNG_S = 10.0
-"""Who was first met less long ago may still become another program under the same name: a fork that has not called
-exec(2) yet."""
+"""A process first seen less long ago may still become another program under the same name, because a fork has not
+called exec(2) yet."""
 COMMAND_TRUSTED_S = 30.0
-"""How long the command line of anybody else is not read again while the name stays."""
+"""For other processes, the command line is not read again for this time while the name stays the same."""
 _ORDER: dict[Role, int] = {"runner": 0, "cypress": 1, "browser": 2, "other": 3}
 
 
 class Classified(NamedTuple):
-    """What the own command line of a process made of it."""
+    """Result of classifying a process by its own command line."""
 
     name: str
     create_time: float
     role: Role
     carrier: bool
-    """It only carries another program's."""
+    """The process only starts another program."""
     met_s: float
     read_s: float
-    """Monotonic: when it was first met, and when its command line was read."""
+    """Monotonic times: when it was first seen, and when its command line was read."""
 
 
 class NewProcessScan:
-    """Who has begun since the last look but one; everybody, the first times.
+    """Finds the processes that started since the scan before the last; all processes in the first scans.
 
-    Each is given twice: who was read beside a parent that was just ending has another parent by the next look.
+    Each process is returned twice: one that was read while its parent was ending has another parent in the next scan.
     """
 
     def __init__(self) -> None:
         self._pids: frozenset[int] = frozenset()
         self._met: frozenset[int] = frozenset()
-        """Those that were listed twice."""
+        """Pids that were listed twice."""
         self._newest: int | None = None
         self._no_news = 0
         self._whole_at_s = -inf
 
     def look(self) -> list[ProcessRow]:
-        """Their rows."""
-        # Asked before the list is read: who comes in between is met by the next look.
+        """Return the rows of the new processes."""
+        # Read before the list, so that a process that starts in between is found by the next scan.
         newest = process_table.newest_pid()
         quiet = newest is not None and newest == self._newest and self._pids == self._met
         if quiet and self._no_news < SCANS_WITHOUT_CHANGE_MAX:
@@ -85,12 +86,15 @@ class NewProcessScan:
 
 
 class ProcessTree:
-    """The runner's process tree, remembered: who was once seen in it counts until its end, whoever its parent is."""
+    """The process tree of a runner, with memory.
+
+    A process once seen in it is a member until it ends, whatever its parent is.
+    """
 
     def __init__(
         self, dialect: Dialect, known: Sequence[Process] = (), *, apart_s: float = LOOK_APART_S
     ) -> None:
-        """`known`: processes that were seen before a restart of the watcher."""
+        """`known` are processes that were seen before a restart of the watcher."""
         self._roles = ProcessClassifier(dialect)
         self._root: tuple[int, float] | None = None
         self._known: dict[int, Process] = {process.pid: process for process in known}
@@ -104,21 +108,21 @@ class ProcessTree:
         self._judged: dict[int, Classified] = {}
 
     def root(self, pid: int, create_time: float) -> None:
-        """From now on this process and all below it are the run's."""
+        """Count this process and all its descendants as part of the run from now on."""
         self._root = (pid, create_time)
         self._known[pid] = Process(pid=pid, create_time=create_time, role="runner")
         self._looked_at_s = -inf
-        # Who lives below it may have been there, a stranger, at the last look.
+        # Its children may have existed, outside the tree, at the last scan.
         self._newcomers = NewProcessScan()
 
     def alive(self) -> bool:
-        """Whether any process of the tree lives, as far as the last look knew its members."""
+        """Return whether any process of the tree is alive, among the members of the last scan."""
         return any(
             process_table.is_alive(process.pid, process.create_time) for process in self._known.values()
         )
 
     def look(self) -> ProcessesSeen | None:
-        """Look at the process table; the tree as it is, None if nothing changed or there is nothing to look for."""
+        """Scan the process table; return the tree, None if nothing changed or there is nothing to scan for."""
         if self._root is None and not self._known and self._last is None:
             return None
         now_s = clock.monotonic()
@@ -136,7 +140,7 @@ class ProcessTree:
         seen = (frozenset((p.pid, p.create_time, p.role) for p in members.values()), stuck)
         if seen == self._last:
             return None
-        # What decides about hangs and ends is told at once.
+        # Changes that decide about hangs and ends are reported immediately.
         part = (frozenset(one for one in seen[0] if one[2] in ("cypress", "browser")), stuck, bool(members))
         if part == self._told_part and now_s - self._told_at_s < OTHERS_LOOKS * self._apart_s:
             return None
@@ -146,16 +150,16 @@ class ProcessTree:
         return ProcessesSeen(at=clock.now(), processes=tuple(told[:REPORTED_MAX]), stuck=stuck)
 
     def _rows(self) -> dict[int, ProcessRow]:
-        """The members as they are, and whoever may have become one."""
+        """Return the rows of the members and of possible new members."""
         members = (process_table.read_row(pid) for pid in self._known)
         return {row.pid: row for row in (*self._newcomers.look(), *members) if row is not None}
 
     def _walk(self, rows: dict[int, ProcessRow]) -> tuple[dict[int, Process], list[int]]:
-        """Every living member, and the pids of the Cypress child's part of the tree."""
+        """Return every living member, and the pids of the part of the tree below Cypress."""
         children = children_of(rows)
         members: dict[int, Process] = {}
         cypress_part: list[int] = []
-        # Parents come before their children: the older ones first, each with all below it.
+        # Parents come before their children: the oldest first, each with all its descendants.
         for start in sorted(self._living(rows), key=lambda row: row.create_time):
             waiting = [(start, False, False)]
             while waiting and len(members) < FOLLOWED_MAX:
@@ -179,7 +183,7 @@ class ProcessTree:
                 yield row
 
     def _judge(self, row: ProcessRow) -> Classified:
-        """What its own command line makes of a process; that is read again only where it may have changed."""
+        """Classify a process by its own command line, which is read again only if it may have changed."""
         now_s, known = self._looked_at_s, self._judged.get(row.pid)
         met_s = now_s
         if known is not None and (known.name, known.create_time) == (row.name, row.create_time):
@@ -192,25 +196,26 @@ class ProcessTree:
         return judged
 
     def _role(self, row: ProcessRow, own: Role, *, carried: bool, below: bool) -> Role:
-        """What it is.
+        """Return the role of a process.
 
-        `own`: what its command line makes of it; `carried`: the parent only carries the runner's command; `below`: it was
-        reached from its parent.
+        `own` is the role by its own command line; `carried`: the parent only starts the runner's command; `below`: the
+        process was reached from its parent.
         """
         known = self._known.get(row.pid)
         remembered: Role | None = known.role if known is not None else None
         if (row.pid, row.create_time) == self._root:
             return "runner"
         if not below and remembered is not None:
-            # Its parent is gone: where it stood says what it was, its command line might not.
+            # Its parent is gone. Its former place shows its role; its command line might not.
             return remembered
         if carried:
-            # An orphan of the Cypress child comes to the runner's wrapper, which adopts what its tree leaves behind.
+            # An orphan of the Cypress child becomes a child of the runner's wrapper, which adopts all orphans of its
+            # tree.
             return remembered if remembered is not None else "runner"
         return own
 
     def _is_stuck(self, cypress_part: list[ProcessRow]) -> bool:
-        """Whether the Cypress part has been in D, T or Z in several looks."""
+        """Return whether the Cypress part has been in D, T or Z in several scans."""
         if not cypress_part or any(row.state not in ("D", "T", "t") for row in cypress_part):
             self._stuck_looks = 0
             return False

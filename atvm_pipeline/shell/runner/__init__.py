@@ -1,1 +1,1 @@
-"""The runner's side: the wrapper around its command, its stop, and how it ended."""
+"""The runner's side: the wrapper around its command, its stop, and its exit status."""

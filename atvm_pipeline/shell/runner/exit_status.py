@@ -1,4 +1,4 @@
-"""`ExecStopPost=` of the runner's unit: systemd's word on the end, added to the exit record, or made into one."""
+"""`ExecStopPost=` of the runner's unit: adds systemd's result to the exit record, or creates that record."""
 
 from collections.abc import Mapping
 
@@ -22,14 +22,14 @@ EXEC_FAILED = range(200, 250)
 """systemd's own exit codes: the program was not even started (systemd.exec(5), Process Exit Codes)."""
 RESULT_WORD_CHARS_MAX = 40
 OOM_KILL = "oom-kill"
-"""systemd's word; ours too where systemd was told to go on (`OOMPolicy=continue`)."""
+"""systemd's term; the wrapper uses it too if systemd was configured to continue (`OOMPolicy=continue`)."""
 
 
 def note_service_result(paths: Paths, environ: Mapping[str, str]) -> None:
-    """Add `$SERVICE_RESULT` to `runner-exit.json`, and make that file only if it is missing.
+    """Add `$SERVICE_RESULT` to `runner-exit.json`; create that file only if it is missing.
 
-    Without it the wrapper was ended before it could write.  Changes nothing if the unit's process was refused, which
-    says nothing about the run.  Raises OSError.
+    A missing file means that the wrapper was ended before it could write. Nothing is changed if the unit's process was
+    refused, because that is not the result of the run. Raises OSError.
     """
     result = environ.get("SERVICE_RESULT", "")[:RESULT_WORD_CHARS_MAX]
     code, signal = _status(environ)
@@ -43,7 +43,7 @@ def note_service_result(paths: Paths, environ: Mapping[str, str]) -> None:
         return
     runner = read_record(paths.runner, RunnerRecord, request.run_id)
     if signal == "SIGKILL" and oom_kills() > 0:
-        # The control group is this run's: it is made with the unit's start.
+        # The control group belongs to this run: it is created when the unit starts.
         result = OOM_KILL
     error = None
     if runner is None:
@@ -67,7 +67,7 @@ def note_service_result(paths: Paths, environ: Mapping[str, str]) -> None:
 
 
 def _status(environ: Mapping[str, str]) -> tuple[int | None, str | None]:
-    """`$EXIT_CODE` and `$EXIT_STATUS` (systemd.exec(5)) as exit code and signal name."""
+    """Return `$EXIT_CODE` and `$EXIT_STATUS` (systemd.exec(5)) as exit code and signal name."""
     kind, status = environ.get("EXIT_CODE", ""), environ.get("EXIT_STATUS", "")[:RESULT_WORD_CHARS_MAX]
     if kind == "exited" and status.isdecimal():
         return int(status), None

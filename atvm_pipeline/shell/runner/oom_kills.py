@@ -1,6 +1,6 @@
-"""Whether the kernel ended somebody of our control group for want of memory; the group of a service is its own.
+"""OOM kills in this process's control group; each service has its own.
 
-Systemd does not say so where one lost process is no reason to stop the rest (`OOMPolicy=continue`).
+systemd does not report them if one killed process is no reason to stop the others (`OOMPolicy=continue`).
 """
 
 import contextlib
@@ -12,12 +12,12 @@ OWN = Path("/proc/self/cgroup")
 
 
 def oom_kills(own: Path = OWN, root: Path = CGROUPS) -> int:
-    """How many processes of our control group were killed so far; 0 where nobody counts.  Never raises."""
+    """Return how many processes of this control group were killed so far; 0 if the kernel does not count. Never raises."""
     return max((_counted(path) for path in _counters(own, root)), default=0)
 
 
 def _counters(own: Path, root: Path) -> Iterator[Path]:
-    """Where either version of control groups counts (cgroup-v2, `memory.events`; cgroup-v1, `memory.oom_control`)."""
+    """Yield the counter files of both versions (cgroup-v2, `memory.events`; cgroup-v1, `memory.oom_control`)."""
     with contextlib.suppress(OSError, UnicodeDecodeError):
         for line in own.read_text(encoding="utf-8").splitlines():
             number, _, rest = line.partition(":")

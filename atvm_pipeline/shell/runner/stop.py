@@ -1,4 +1,4 @@
-"""Stopping a runner with its whole process tree, whoever keeps it; the request to stop is on disk before the first signal."""
+"""Stop of a runner with its process tree, under any supervisor. The stop marker is on disk before the first signal."""
 
 import contextlib
 import os
@@ -27,23 +27,24 @@ from atvm_pipeline.shell.system.subprocesses import systemctl
 STOP_POLL_INTERVAL_S = 0.05
 RECORD_WAIT_S = 10.0
 COMMAND_START_S = 60.0
-"""The wrapper starts its command within this; a process that began later only got its pid."""
+"""The wrapper starts its command within this time; a process that started later only reuses its pid."""
 SURVIVORS_NAMED_MAX = 5
 
 
 class StopResult(NamedTuple):
-    """How a stop went."""
+    """Result of a stop."""
 
     stopped: bool
-    """Nobody of the runner's tree lives, as far as it is known."""
+    """Whether no process of the runner's tree is known to be alive."""
     text: str
-    """One line for a person."""
+    """One line for the operator."""
 
 
 def stop_runner(paths: Paths, *, who: str, why: str, grace_s: float = 20.0) -> StopResult:
-    """Stop the runner of the present run: SIGTERM to its tree, SIGKILL after `grace_s`; says so if none lives.
+    """Stop the runner of the current run: SIGTERM to its tree, SIGKILL after `grace_s`.
 
-    Returns when the exit record is there and nobody lives, or names who could not be stopped.  Raises OSError.
+    Returns when the exit record exists and no process is alive, or with the names of processes that did not stop.
+    Raises OSError.
     """
     request = read_record(paths.request, Request)
     _wait_recorded(paths, request)
@@ -69,7 +70,10 @@ def stop_runner(paths: Paths, *, who: str, why: str, grace_s: float = 20.0) -> S
 
 
 def _roots(paths: Paths, request: Request | None) -> list[Process]:
-    """The living tops of the tree: the wrapper, else what it left; without one, a runner that somebody else started."""
+    """Return the living top processes of the tree: the wrapper, else what it left.
+
+    Without a record of a wrapper, a runner that was started by other means.
+    """
     record = read_record(paths.runner, RunnerRecord, request.run_id) if request is not None else None
     if record is None:
         found = find_runner(paths.build_name, Path(request.workdir)) if request is not None else None
@@ -88,7 +92,7 @@ def _roots(paths: Paths, request: Request | None) -> list[Process]:
 
 
 def _leads_since(command: Process, record: RunnerRecord) -> bool:
-    """Whether this is still the command: it leads its own session, and began just after the wrapper."""
+    """Return whether this is still the command: it leads its own session, and started just after the wrapper."""
     try:
         leads = os.getsid(command.pid) == command.pid
     except OSError:
@@ -97,15 +101,15 @@ def _leads_since(command: Process, record: RunnerRecord) -> bool:
 
 
 def _ask(paths: Paths, request: Request, grace_s: float) -> bool:
-    """Ask the wrapper to end, so that it passes SIGTERM on and nobody hears it twice; wait up to `grace_s`.
+    """Send SIGTERM to the wrapper, which passes it on, so that no process receives it twice; wait up to `grace_s`.
 
-    Gives whether it was there to be asked.
+    Returns whether the wrapper was alive.
     """
     record = read_record(paths.runner, RunnerRecord, request.run_id)
     if record is None or not is_alive(record.pid, record.create_time):
         return False
     if request.supervisor == "systemd":
-        # Not waited for: systemd would kill the wrapper together with its tree, before it could write its record.
+        # Not waited for: systemd would kill the wrapper together with its tree before it could write its record.
         systemctl("stop", "--no-block", RUNNER_UNIT.format(paths.build_name))
     with contextlib.suppress(OSError):
         if is_alive(record.pid, record.create_time):
@@ -115,7 +119,7 @@ def _ask(paths: Paths, request: Request, grace_s: float) -> bool:
 
 
 def _wait_recorded(paths: Paths, request: Request | None) -> None:
-    """A wrapper that has just begun has not said yet who it is."""
+    """Wait until a wrapper that has just started has recorded its identity."""
     if request is None:
         return
     clock.wait_until(

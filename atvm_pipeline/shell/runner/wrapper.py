@@ -1,7 +1,7 @@
-"""The wrapper around the runner command: it starts it, keeps its whole process tree, and writes how it ended.
+"""Wrapper around the runner command: starts it, keeps its process tree, and records how it ended.
 
-It judges nothing and posts nothing.  While it lives it holds the runner's lock; its record is on disk before the lock
-is free.  `stop.py` ends it, `exit_status.py` adds systemd's word.
+It neither decides nor posts anything. While it is alive it holds the runner's lock; its record is on disk before the
+lock is released. `stop.py` stops it, `exit_status.py` adds systemd's result.
 """
 
 import contextlib
@@ -37,22 +37,23 @@ from .exit_status import OOM_KILL
 from .oom_kills import oom_kills
 
 PR_SET_CHILD_SUBREAPER = 36
-"""prctl(2): orphans below us become our children, so that none is lost and waitpid tells when the last has ended."""
+"""prctl(2): orphaned descendants become children of this process, so that none is lost and waitpid reports the end of
+the last one."""
 RUNNER_POLL_S = 0.1
 WRITE_RETRY_S = 1.0
 WRITE_TRIES = 600
-"""Ten minutes for a full disk: a lost record means that nobody knows the exit code."""
+"""Ten minutes for a full disk: without the record, the exit code is lost."""
 
 
 def run_runner(paths: Paths, *, run_id: str | None = None) -> int:
-    """Run the runner command of `request.json` to the end of its process tree; gives its exit code, 128+n for signal n.
+    """Run the runner command of `request.json` until its process tree has ended; return its exit code.
 
-    69 if it could not be started, which the record then says.  `run_id`: only this run's request.
-    Raises DataError for a request that cannot be run, Refused (75) if this run has or had a runner, OSError.
+    The exit code is 128+n for signal n, and 69 if the command could not be started; the record has the reason. `run_id`: run only the request of this run. Raises
+    DataError for a request that cannot be run, CommandError (75) if this run has or had a runner, OSError.
     """
     try:
         with locked(paths.runner_lock):
-            # Read under the lock: before it, the request may be that of the run that has just been replaced.
+            # Read under the lock: before, the request may be that of the run that has just been replaced.
             request = read_record(paths.request, Request, run_id)
             if request is None or request.runner_command is None:
                 raise DataError(
@@ -84,7 +85,7 @@ class _Wrapper:
         _adopt_orphans()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_stop)
-        # The terminal may go: an hours-long run does not end with a connection.  A handler, not SIG_IGN, which the
+        # The terminal may close: an hours-long run does not end with a connection. A handler, not SIG_IGN, which the
         # command would inherit.
         signal.signal(signal.SIGHUP, lambda _number, _frame: None)
         started_at, oom_before = clock.now(), oom_kills()
@@ -150,14 +151,14 @@ class _Wrapper:
         )
 
     def _wait_for_command(self) -> int:
-        """The command's wait status; whoever else ends below us is reaped on the way."""
+        """Return the command's wait status; other children that end in the meantime are reaped."""
         while True:
             pid, status = os.waitpid(-1, 0)
             if pid == self._command_pid:
                 return status
 
     def _wait_for_orphans(self) -> tuple[Process, ...]:
-        """Wait until nobody is left below us, at most the orphan limit; gives who lives then."""
+        """Wait until no descendant is left, at most the orphan limit; return those that are still alive."""
         gone = clock.wait_until(_reap_all, self._request.orphan_limit_s, RUNNER_POLL_S)
         return () if gone else _below_us()
 
@@ -167,9 +168,9 @@ class _Wrapper:
             self._forward()
 
     def _forward(self) -> None:
-        """Pass a stop on to the whole tree, once, and leave word that the end came from outside.
+        """Pass a stop signal on to the process tree, once, and record that the end was requested from outside.
 
-        A command may catch SIGTERM and exit with 0; only the marker tells such an end from a good one.
+        A command may catch SIGTERM and exit with 0; only the marker distinguishes such an end from a success.
         """
         if self._forwarded:
             return
@@ -188,11 +189,11 @@ class _Wrapper:
             with contextlib.suppress(OSError):
                 if is_alive(process.pid, process.create_time):
                     os.kill(process.pid, signal.SIGTERM)
-                    # A stopped process hears SIGTERM only when it goes on.
+                    # A stopped process handles SIGTERM only when it continues.
                     os.kill(process.pid, signal.SIGCONT)
 
     def _write(self, path: Path, record: Record) -> None:
-        """Write a record; a disk that is full now may not be so in a minute."""
+        """Write a record; retry, because a full disk may have space again a minute later."""
         for attempt in range(WRITE_TRIES):
             try:
                 return write_record(path, record)
@@ -205,7 +206,7 @@ class _Wrapper:
 
 
 def _reap_all() -> bool:
-    """Take the exit codes of all children that have ended; whether none is left."""
+    """Collect the exit codes of all children that have ended; return whether none is left."""
     try:
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
@@ -215,13 +216,13 @@ def _reap_all() -> bool:
 
 
 def _adopt_orphans() -> None:
-    """Become the parent of what our descendants leave behind; where the kernel cannot do it, they go to PID 1."""
+    """Become the parent of orphaned descendants; if the kernel does not support it, they become children of PID 1."""
     with contextlib.suppress(AttributeError, OSError):
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def _below_us() -> tuple[Process, ...]:
-    """Our living descendants."""
+    """Return the living descendants of this process."""
     pid, create_time = self_identity()
     tree = ProcessTree(Dialect())
     tree.root(pid, create_time)

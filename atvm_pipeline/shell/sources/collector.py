@@ -1,7 +1,7 @@
-"""All sources of one watched run, asked in the one order that loses nothing.
+"""All sources of one watched run, polled in the one order that loses nothing.
 
-The exit record is looked for first and fed last: whatever was written before it is read before the core hears of the
-end.  Decides nothing about runs.
+The exit record is read first and fed last, so that everything written before the end is read before the core receives
+the end. This module decides nothing about runs.
 """
 
 from collections.abc import Collection, Iterator
@@ -43,14 +43,14 @@ from .report_files import ReportScanner, version_of
 
 UNIT_ASK_S = 5.0
 VANISH_LOOKS = 2
-"""Looks in a row that must miss the runner: its record may be written between two of ours."""
+"""Consecutive polls that must miss the runner, because its record may be written between two reads of one poll."""
 
 
 class Sources:
-    """Log, artifacts, processes and markers of one run; `with Sources(...):` closes what is open after the block."""
+    """Log, artifacts, processes and markers of one run; `with Sources(...):` closes the open ones after the block."""
 
     def __init__(self, paths: Paths, request: Request, run: Run, hint: Hint) -> None:
-        """Go on from where `run` stands.  Raises OSError if the baseline is there and cannot be read."""
+        """Continue from the state of `run`. Raises OSError if the baseline exists and cannot be read."""
         dialect: Dialect = run.request.dialect
         self._paths = paths
         self._request = request
@@ -87,12 +87,13 @@ class Sources:
         self._exit_fed = run.exit is not None
         self._vanish_fed = run.vanished is not None
         self._cancel_fed = run.cancel is not None
-        # Also where a flush was told before: the log may have gone on, or the watcher died between flush and end.
+        # Starts as False even if an earlier watcher fed a final read: the log may have grown, or that watcher died
+        # between the final read and the end.
         self._final = False
         self._misses = 0
 
     def close(self) -> None:
-        """Close the log, and wait for the runner's end no longer."""
+        """Close the log, and stop waiting for the end of the runner."""
         self._tail.close()
         if self._exit_watch is not None:
             self._exit_watch.close()
@@ -104,7 +105,7 @@ class Sources:
         self.close()
 
     def gather(self, hinted: Collection[Path] | None) -> Iterator[Event]:
-        """Everything new since the last call; `hinted` are report files that may have changed, None: look everywhere."""
+        """Yield all events since the last call; `hinted` are report files that may have changed, None: scan everything."""
         exit_record = (
             None if self._exit_fed else read_record(self._paths.runner_exit, ExitRecord, self._request.run_id)
         )
@@ -112,7 +113,7 @@ class Sources:
         over = exit_record is not None or self._exit_fed or self._vanish_fed
         yield from self._tail.read()
         while exit_record is not None and self._tail.behind:
-            # The end is not fed before everything that was written before it.
+            # The end is fed only after everything that was written before it.
             yield from self._tail.read()
         yield from self._artifacts.scan(hinted)
         seen = self._tree.look()
@@ -122,13 +123,14 @@ class Sources:
             None if self._cancel_fed else read_record(self._paths.cancel, MarkerRecord, self._request.run_id)
         )
         if marker is not None:
-            # Once: a watcher that still delivers would write it down again with every look, for days.
+            # Fed once: otherwise a watcher that still delivers messages would record it again with every poll, for
+            # days.
             self._cancel_fed = True
             yield CancelRequested(
                 at=clock.now(), who=marker.who, why=marker.why, requested_at=marker.requested_at
             )
         if exit_record is not None:
-            # Once more: what was written between the reading above and the record.
+            # A second read: it finds the bytes that were written between the read above and the record.
             yield from self._flush(exit_record.survivors)
             yield from self._exited(exit_record)
         elif not self._exit_fed and not self._vanish_fed:
@@ -137,7 +139,7 @@ class Sources:
             yield from self._flush(())
 
     def _flush(self, survivors: Collection[Process]) -> Iterator[Event]:
-        """Read the log to its end for good, once nobody of the run lives who could write to it."""
+        """Read the log to its end for the last time, once no process of the run is alive that could write to it."""
         if self._final or survivors or self._tree.alive():
             return
         self._final = True
@@ -148,7 +150,7 @@ class Sources:
         self._exit_fed = True
         stop = self._stop_marker()
         if stop is not None and stop.host_down:
-            # An orderly shutdown stops the runner like a person does, but nobody meant this run.
+            # An orderly shutdown of the host stops the runner like an operator does, but was not meant for this run.
             self._vanish_fed = True
             yield RunnerVanished(at=clock.now(), rebooted=True)
             return
@@ -171,9 +173,9 @@ class Sources:
                 at=clock.now(), pid=record.pid, create_time=record.create_time, boot_id=record.boot_id
             )
         elif self._request.runner_command is None:
-            from atvm_pipeline.shell.processes.discovery import find_runner  # noqa: PLC0415 - psutil, which other watchers have no need of
+            from atvm_pipeline.shell.processes.discovery import find_runner  # noqa: PLC0415 - psutil, which other watchers do not need
 
-            # Somebody else starts the runner: it shows itself by its command line.
+            # The runner is started by other means, and is recognised by its command line.
             found = find_runner(self._paths.build_name, Path(self._request.workdir))
             if found is None:
                 return
@@ -186,9 +188,9 @@ class Sources:
         yield self._runner
 
     def _follow(self, runner: RunnerStarted) -> None:
-        """From now on its tree is looked at, and its end is told at once."""
+        """Start to scan the process tree of the runner, and to wait for its end."""
         self._tree.root(runner.pid, runner.create_time)
-        # Of the files, only the record can have come of it: the reports are all looked at once the run is over.
+        # The end can only have changed the exit record; the reports are all scanned once the run is over.
         self._exit_watch = ExitWatcher(
             runner.pid, runner.create_time, lambda _: self._hint(self._paths.runner_exit)
         )
@@ -208,7 +210,7 @@ class Sources:
 
     def _is_gone(self, runner: RunnerStarted | None) -> bool:
         if runner is None:
-            # A runner that the wrapper does not start may be stopped before a look has found it.
+            # A runner that the wrapper does not start may be stopped before a poll has found it.
             return self._request.runner_command is None and self._stop_marker() is not None
         lives = is_locked(self._paths.runner_lock) or is_alive(runner.pid, runner.create_time)
         return not (lives or self._unit_is_ending())
@@ -217,7 +219,7 @@ class Sources:
         return read_record(self._paths.stop, MarkerRecord, self._request.run_id)
 
     def _unit_is_ending(self) -> bool:
-        """Whether systemd still ends what the killed wrapper left, and will then write the record for it."""
+        """Return whether systemd is still stopping the processes of a killed wrapper; it writes the record afterwards."""
         if self._request.supervisor != "systemd" or self._request.runner_command is None:
             return False
         answer = systemctl("is-active", RUNNER_UNIT.format(self._request.build_name), timeout_s=UNIT_ASK_S)

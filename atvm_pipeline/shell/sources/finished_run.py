@@ -1,4 +1,4 @@
-"""A finished run's files as the events that a watcher would have fed: for `inspect`.  Reads only."""
+"""Files of a finished run as the events that a watcher would have fed, for the command `inspect`. Reads only."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -28,19 +28,19 @@ from .report_files import ReportScanner
 INSPECT_BLOCK_BYTES = 1024 * 1024
 FAR = datetime(9999, 1, 1, tzinfo=UTC)
 DURATIONS_MAX_S = 10.0 * 365 * 86400
-"""A log may claim specs of thousands of years."""
+"""Limit for the sum of the durations, because a log may claim specs of thousands of years."""
 MARGIN = timedelta(minutes=10)
-"""Slack before the first spec when the begin of a run is estimated (contract §5, inspect)."""
+"""Slack before the first spec when the start of a run is estimated."""
 
 
 class FinishedRun(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known about a run that is over."""
+    """Input of `inspect`: the files and the known facts of a finished run."""
 
     log: Path
     artifacts: Path | None = None
     build_name: str | None = None
     hosts: tuple[str, ...] = ()
-    """The names of --hosts, which alone are checked then."""
+    """The names from --hosts; if there are any, only they are checked."""
     categorized: bool = False
     exit_code: int | None = None
     signal: str | None = None
@@ -52,7 +52,7 @@ class FinishedRun(msgspec.Struct, frozen=True, kw_only=True):
 def inspect_log(
     finished: FinishedRun, *, on_bytes: Callable[[int], None], on_fact: Callable[[Fact], None] | None = None
 ) -> Run:
-    """Fold a finished run's files.  Raises OSError if the log cannot be read."""
+    """Reduce the files of a finished run to its state. Raises OSError if the log cannot be read."""
     run = begin_run(_request(finished)).run
     scanner = Scanner(finished.dialect)
     with finished.log.open("rb") as file:
@@ -66,7 +66,7 @@ def inspect_log(
     at = run.request.at
     exited = RunnerExited(at=at, exit_code=finished.exit_code, signal=finished.signal, assumed=assumed)
     run = _feed(run, exited)
-    # All the time that a verdict may wait for has passed.
+    # All waiting times of a verdict have passed.
     return _feed(run, ClockTicked(at=at, watched_s=run.request.settings.settle_s))
 
 
@@ -93,7 +93,7 @@ def _request(finished: FinishedRun) -> RunRequested:
 
 
 def _written_at(log: Path) -> datetime:
-    """When the log was written last.  A file may claim any year; what a datetime cannot hold is moved to the nearest."""
+    """Return when the log was last written. A time outside the range of datetime is moved to the nearest one in it."""
     return datetime.fromtimestamp(min(max(log.stat().st_mtime, 0.0), FAR.timestamp()), UTC)
 
 
@@ -111,7 +111,10 @@ def _read(run: Run, scan: Scan, on_fact: Callable[[Fact], None] | None, *, final
 
 
 def since_from(run: Run, finished: FinishedRun) -> datetime:
-    """From when on a report is this run's: what was said, else the log's time less its specs' durations and ten minutes."""
+    """Return the time from which a report belongs to this run.
+
+    It is the given time, else the time of the log minus the durations of its specs and ten minutes.
+    """
     if finished.since is not None:
         return finished.since
     durations = sum(

@@ -1,7 +1,8 @@
-"""Wakes the loop when something may have changed on disk.  The only importer of watchdog; reads no file, decides nothing.
+"""File system notifications that wake the loop when something may have changed on disk.
 
-A hint says no more than "look there": it may come twice, late, or for nothing, and one may be lost.  Where the kernel
-cannot watch (a limit, a network mount) a polling observer takes over.
+Only this module imports watchdog. It reads no file and decides nothing. A hint only means "check this path": it may
+come twice, late or without a change, and one may be lost. Where the kernel cannot watch (a limit, a network mount), a
+polling observer takes over.
 """
 
 import contextlib
@@ -39,22 +40,22 @@ if TYPE_CHECKING:
     from watchdog.observers.api import BaseObserver, ObservedWatch
 
 Hint = Callable[[Path | None], None]
-"""Told a path that may have changed, None for "anything may have".  Must neither wait nor raise."""
+"""Receives a path that may have changed; None means "anything may have changed". Must neither wait nor raise."""
 
 FS_POLL_S = 1.0
-"""How often a polling observer looks."""
+"""Interval of a polling observer."""
 PAIRING = (("inotify_move_event_grouper", "InotifyMoveEventGrouper"), ("inotify_buffer", "InotifyBuffer"))
-"""Where watchdog waits half a second for the other half of a renaming, with everything that comes after it: since 7, and
-before."""
+"""Classes in which watchdog waits half a second for the other half of a rename, and delays all later events: since
+version 7, and before."""
 LOOKS = 5
 LOOK_AGAIN_S = 0.2
-"""A folder that is not watched so many times in a row, so many seconds apart, will not be."""
+"""A directory that has no watch in this many checks, this many seconds apart, will not get one."""
 INOTIFY_INODE = re.compile(r"^inotify wd:\S+ ino:([0-9a-f]+) ", re.MULTILINE)
 FS_STOP_WAIT_S = 5.0
 ROUNDS_MAX = 10
-"""How often folders that appear while we arrange the watches are followed at once."""
+"""How often directories that appear while the watches are being arranged are added immediately."""
 MARKERS = ("cancel.json", "stop.json", "runner.json", "runner-exit.json")
-"""What others write into the state folder.  Our own files there must not wake us."""
+"""Files that other processes write into the state directory. The watcher's own files there must not wake it."""
 REMOTE = (
     "nfs",
     "cifs",
@@ -69,35 +70,35 @@ REMOTE = (
     "virtiofs",
     "vboxsf",
 )
-"""File systems, by the begin of their name, on which the kernel does not tell what another machine changes."""
-# Never "opened" or "closed without writing": whoever reads the tree would wake us.  No changed folder either: each
-# write in it would tell it once more.
+"""File systems, by a prefix of their name, on which the kernel does not report changes made by another machine."""
+# "opened" and "closed without writing" are left out, because every reader of the tree would wake the watcher.
+# "Directory modified" is left out too, because each write in it would be reported a second time.
 EVENTS: list[type[FileSystemEvent]] = [
     *(FileCreatedEvent, FileModifiedEvent, FileMovedEvent, FileDeletedEvent, FileClosedEvent),
     *(DirCreatedEvent, DirMovedEvent, DirDeletedEvent),
 ]
 FLAT_EVENTS = [kind for kind in EVENTS if kind is not FileClosedEvent]
-"""For the folders of log and markers: each change of the log is told as such, and a marker is renamed into its place."""
+"""For the directories of log and markers: each change of the log has its own event, and a marker is renamed into place."""
 
 
 class FileWatcher:
-    """Watches the markers in the state folder, the log, and everything in the artifact folder."""
+    """Watches the markers in the state directory, the log, and everything in the artifact directory."""
 
     def __init__(self, state_folder: Path, log_path: Path, artifacts: Path, hint: Hint) -> None:
-        """None of them needs to exist yet."""
+        """Prepare to watch; none of the paths needs to exist yet."""
         self._hint = hint
         self._artifacts = artifacts
         self._files = frozenset({log_path, *(state_folder / name for name in MARKERS)})
         self._names = frozenset(path.name for path in self._files)
         self._folders = (state_folder, log_path.parent, artifacts)
         self.degraded: str | None = None
-        """Why something is polled, None while the kernel tells everything."""
+        """Why something is polled; None while the kernel reports every change."""
         self._native: BaseObserver | None = None
         self._polling: BaseObserver | None = None
         self._scheduled: dict[tuple[str, bool], _Scheduled] = {}
         self._exchanged: set[str] = set()
         self._refused: set[str] = set()
-        """Folders below which the kernel would not watch everything."""
+        """Directories below which the kernel does not watch everything."""
         self._wake = threading.Event()
         self._stopped = False
         self._dead = False
@@ -106,11 +107,12 @@ class FileWatcher:
         self._arranger = threading.Thread(target=self._keep_arranged, name="watch", daemon=True)
 
     def start(self) -> None:
-        """Watch what is there, and wait for what is not.  Never raises for what the system refuses."""
+        """Watch the existing paths, and wait for the missing ones. Never raises if the system refuses a watch."""
         logging.getLogger("watchdog").addHandler(self._overflow)
         self._former_hook, threading.excepthook = threading.excepthook, self._thread_ended
         _pair_nothing()
-        # A folder that is made while its parent is being added is added twice, to no harm: that is no news for a log.
+        # A directory that is created while its parent is being added is added twice. This has no effect, so it is not
+        # logged.
         warnings.filterwarnings(
             "ignore", "Callback with id '.*' (already exists|does not exist)", RuntimeWarning
         )
@@ -139,36 +141,42 @@ class FileWatcher:
     # --- called by watchdog's threads ---
 
     def wants(self, event: FileSystemEvent) -> bool:
-        """Whether a file in a folder may be one of ours, by its name: our own journal and state lie there too."""
+        """Return whether a file in a directory may be a watched one, by its name.
+
+        The watcher's own journal and state are in the same directory.
+        """
         return any(
             os.fsdecode(path).rpartition("/")[2] in self._names for path in (event.src_path, event.dest_path)
         )
 
     def changed(self, path: Path, *, folder: bool) -> None:
-        """Something happened at `path`, a folder or a file."""
+        """Handle a change at `path`, a directory or a file."""
         if self._stopped:
             return
         below = path.is_relative_to(self._artifacts)
         if path in self._files or below:
             self.tell(path)
         if below and folder:
-            # A folder more: is it watched?
+            # A new directory: check whether it is watched.
             self._wake.set()
         if any(wanted.is_relative_to(path) for wanted in self._folders):
-            # A folder that we want came, went or was exchanged, perhaps for one with the same inode number.
+            # A wanted directory was created, removed or replaced, perhaps by one with the same inode number.
             if folder:
                 self._exchanged.add(os.fspath(path))
             self._wake.set()
 
     def tell(self, path: Path | None) -> None:
-        """Hand a hint on."""
+        """Pass a hint on."""
         with contextlib.suppress(
             Exception
         ):  # Nothing may end watchdog's thread, and a lost hint costs only time.
             self._hint(path)
 
     def _thread_ended(self, how: threading.ExceptHookArgs) -> None:
-        """An error has ended a thread: with one of watchdog's, hints would stop coming and nobody would know."""
+        """Handle an exception that ended a thread.
+
+        Without this, hints of a dead watchdog thread would stop without notice.
+        """
         if not type(how.thread).__module__.startswith("watchdog."):
             self._former_hook(how)
             return
@@ -189,7 +197,7 @@ class FileWatcher:
                 self._poll_the_unwatched()
 
     def _arrange(self) -> None:
-        """Watch what exists of what we want, and forget what is gone, until nothing changes under our hands."""
+        """Watch the wanted directories that exist and drop the removed ones, until nothing changes any more."""
         for _ in range(ROUNDS_MAX):
             exchanged, self._exchanged = self._exchanged, set()
             wanted = self._wanted()
@@ -201,17 +209,20 @@ class FileWatcher:
                 new += key not in self._scheduled and self._schedule(key, inode)
             if not new:
                 return
-            # What was written before the watch stood has told nobody.
+            # Changes made before the watch existed were not reported.
             self.tell(None)
 
     def _wanted(self) -> dict[tuple[str, bool], int]:
-        """(folder, recursive) -> its inode, for every folder to watch: each wanted one, else the next above it."""
+        """Return (directory, recursive) -> inode of every directory to watch.
+
+        Each wanted directory is watched if it exists, else its nearest existing parent.
+        """
         wanted: dict[tuple[str, bool], int] = {}
         for folder in self._folders:
             for place in (folder, *folder.parents):
                 with contextlib.suppress(OSError):
                     wanted[os.fspath(place), place == self._artifacts] = place.stat().st_ino
-                    # The one above the artifact folder tells when that is exchanged for another.
+                    # The parent of the artifact directory reports that the directory was replaced.
                     if place != self._artifacts:
                         break
         return wanted
@@ -237,18 +248,21 @@ class FileWatcher:
         return False
 
     def _poll_everything(self) -> None:
-        """Begin anew without the kernel's hints: the observers that are there may be deaf."""
+        """Start again with polling: the existing observers may no longer report anything."""
         self._dead = False
         deaf = [observer for observer in (self._native, self._polling) if observer is not None]
         self._native = self._polling = None
         self._scheduled.clear()
         self.degraded = "the kernel cannot watch: a thread that watches files has ended"
         for observer in deaf:
-            with contextlib.suppress(Exception):  # It is broken somewhere already.
+            with contextlib.suppress(Exception):  # It is already broken.
                 observer.stop()
 
     def _poll_the_unwatched(self) -> None:
-        """Poll the artifact folder if the kernel does not watch all of it: at a limit watchdog leaves folders out in silence."""
+        """Poll the artifact directory if the kernel does not watch all of it.
+
+        At a limit of inotify, watchdog leaves directories out without an error.
+        """
         key = (os.fspath(self._artifacts), True)
         scheduled = self._scheduled.get(key)
         if self._native is None or key[0] in self._refused or scheduled is None:
@@ -256,10 +270,10 @@ class FileWatcher:
         for _ in range(LOOKS):
             if self._stopped or not _unwatched(key[0]):
                 return
-            # It may have been made a moment ago.
+            # It may just have been created.
             clock.sleep(LOOK_AGAIN_S)
         self._refused.add(key[0])
-        self._degrade(OSError(errno.ENOSPC, f"not every folder below {key[0]} (a limit of inotify)"))
+        self._degrade(OSError(errno.ENOSPC, f"not every directory below {key[0]} (a limit of inotify)"))
         self._unschedule(key)
         self._schedule(key, scheduled.inode)
         self.tell(None)
@@ -267,7 +281,7 @@ class FileWatcher:
     def _unschedule(self, key: tuple[str, bool]) -> None:
         with contextlib.suppress(
             KeyError, OSError
-        ):  # It may have ended by itself when its folder was removed.
+        ):  # It may have ended by itself when its directory was removed.
             self._scheduled.pop(key).end()
 
     def _polled(self) -> "BaseObserver":
@@ -281,7 +295,7 @@ class FileWatcher:
 
 
 class _Scheduled(FileSystemEventHandler):
-    """One watched folder: gives paths as they were asked for, whatever links lead there."""
+    """One watched directory: reports paths in the form in which they were requested, whatever links lead there."""
 
     def __init__(
         self, watch: FileWatcher, observer: "BaseObserver", folder: Path, inode: int, *, recursive: bool
@@ -313,7 +327,7 @@ class _Scheduled(FileSystemEventHandler):
 
 
 class _Overflow(logging.Handler):
-    """watchdog says only in its own log that the kernel dropped events."""
+    """Handler for watchdog's log, which is the only place where it reports that the kernel dropped events."""
 
     def __init__(self, watch: FileWatcher) -> None:
         super().__init__(logging.WARNING)
@@ -325,10 +339,13 @@ class _Overflow(logging.Handler):
 
 
 def _unwatched(folder: str) -> bool:
-    """Whether a folder at or below `folder` has no watch of this process (proc(5), fdinfo); False where it cannot be known."""
+    """Return whether a directory at or below `folder` has no watch of this process; False if that cannot be determined.
+
+    The watches are listed in /proc/self/fdinfo (proc(5)).
+    """
     watched: set[int] = set()
     try:
-        for name in os.listdir("/proc/self/fdinfo"):  # noqa: PTH208 - names are wanted
+        for name in os.listdir("/proc/self/fdinfo"):  # noqa: PTH208 - only names are needed
             with contextlib.suppress(OSError):
                 text = Path("/proc/self/fdinfo", name).read_text(encoding="ascii", errors="replace")
                 watched.update(int(ino, 16) for ino in INOTIFY_INODE.findall(text))
@@ -344,7 +361,10 @@ def _unwatched(folder: str) -> bool:
 
 
 def _pair_nothing() -> None:
-    """Each state that we save is a renaming, and the log may lie beside it: its lines would wait with it."""
+    """Switch off the pairing of renames, which delays events.
+
+    Each saved state is a rename. The log may be in the same directory, and its events would be delayed too.
+    """
     for module, name in PAIRING:
         with contextlib.suppress(ImportError, AttributeError):
             getattr(importlib.import_module(f"watchdog.observers.{module}"), name).delay = 0.0

@@ -1,7 +1,7 @@
-"""One open log file, known by device, inode and its own bytes.  Knows nothing of lines, facts or runs.
+"""One open log file, identified by device, inode and its own bytes. It has no notion of lines, facts or runs.
 
-A name says nothing about a file, and an inode number is used again after a deletion: what was read is remembered
-by its first bytes and by those just before the offset, and looked at again with every read.
+A name does not identify a file, and an inode number is reused after a deletion. So the first bytes of the file and
+those just before the offset are remembered, and compared again with every read.
 """
 
 import contextlib
@@ -17,14 +17,14 @@ from atvm_pipeline.shell.system.files import OpenFile, open_regular
 from .rotated_files import SIBLINGS_MAX
 
 HEAD_BYTES_MAX = 1024
-"""How much of the file's begin is remembered."""
+"""How many of the first bytes of the file are remembered."""
 LAST_BYTES_MAX = 256
-"""How much of what was read last is remembered: two logs that begin alike differ there."""
+"""How many of the last bytes that were read are remembered: two logs with the same start differ there."""
 COPY_BLOCK_BYTES = 1024 * 1024
 
 
 class LogFile:
-    """One open log.  Every method but `open` and `close` raises OSError if the file cannot be read."""
+    """One open log. Every method but `open` and `close` raises OSError if the file cannot be read."""
 
     def __init__(self, file: OpenFile) -> None:
         """Take over `file`, which is open for reading on a regular file."""
@@ -39,7 +39,7 @@ class LogFile:
 
     @classmethod
     def open(cls, path: Path) -> "LogFile | None":
-        """The file at `path`; None if there is none, it is no regular file, or it may not be read just now."""
+        """Open the file at `path`; None if it does not exist, is not a regular file, or may not be read at the moment."""
         try:
             file = open_regular(path)
             return cls(file) if file is not None else None
@@ -51,19 +51,19 @@ class LogFile:
         self._file.close()
 
     def size(self) -> int:
-        """Its size in bytes, as of now."""
+        """Return the current size in bytes."""
         return os.fstat(self._file.number).st_size
 
     def unlinked(self) -> bool:
-        """Whether no name is left for it."""
+        """Return whether the file has no name any more."""
         return os.fstat(self._file.number).st_nlink == 0
 
     def modified_ns(self) -> int:
-        """When it was written to last."""
+        """Return when the file was last written to."""
         return os.fstat(self._file.number).st_mtime_ns
 
     def path(self) -> Path | None:
-        """Where it lies by now, under whatever name (proc(5), `fd`); None once no name is left for it."""
+        """Return the current path of the file, even after a rename (proc(5), `fd`); None if it has no name any more."""
         if self.unlinked():
             return None
         try:
@@ -72,12 +72,12 @@ class LogFile:
             return None
 
     def is_at(self, path: Path) -> bool:
-        """Whether `path` names this very file.  Raises OSError if nothing is there, too."""
+        """Return whether `path` names this file. Raises OSError, also if `path` does not exist."""
         status = path.stat()
         return (status.st_dev, status.st_ino) == (self.device, self.inode)
 
     def identity(self) -> LogIdentity:
-        """What it is known by."""
+        """Return the identity of the file."""
         return LogIdentity(
             device=self.device,
             inode=self.inode,
@@ -88,9 +88,9 @@ class LogFile:
         )
 
     def matches(self, identity: LogIdentity) -> bool:
-        """Whether this is the file of `identity`.
+        """Return whether this is the file of `identity`.
 
-        The device is not compared once there are bytes to compare: its number may change with a reboot.
+        The device is not compared if there are bytes to compare, because its number may change with a reboot.
         """
         if identity.inode != self.inode:
             return False
@@ -100,26 +100,27 @@ class LogFile:
         return hashlib.sha256(head).hexdigest() == identity.head_sha256
 
     def ends_as(self, identity: LogIdentity, offset: int) -> bool:
-        """Whether what `identity` remembers of the bytes before `offset` stands there."""
+        """Return whether the bytes before `offset` are those remembered by `identity`."""
         if not 0 < identity.last_bytes <= min(offset, LAST_BYTES_MAX):
             return True
         last = self.peek(offset - identity.last_bytes, identity.last_bytes)
         return hashlib.sha256(last).hexdigest() == identity.last_sha256
 
     def remember(self, offset: int) -> None:
-        """Go on from `offset`, which an earlier process has reached in this file.
+        """Continue from `offset`, which an earlier process has reached in this file.
 
-        Its head is remembered as far as there is one, read or not: a file that was not read yet is known by it too.
+        The first bytes are remembered whether they were read or not, so that a file that was not read yet is recognised
+        too.
         """
         self._head = self.peek(0, HEAD_BYTES_MAX)
         length = min(offset, LAST_BYTES_MAX)
         self._last = self.peek(offset - length, length)
 
     def read(self, offset: int, bytes_max: int) -> bytes | None:
-        """The bytes from `offset`, at most `bytes_max`, b"" at the end.
+        """Return the bytes from `offset`, at most `bytes_max`, b"" at the end.
 
-        None if the file no longer holds what was read before `offset`: it was cut, perhaps filled again.  That is
-        looked at after the read, so that no byte of another content passes for a continuation.
+        Returns None if the file no longer contains the bytes read before `offset`: it was truncated, and perhaps filled
+        again. This is checked after the read, so that bytes of another content are never taken for a continuation.
         """
         data = os.pread(self._file.number, bytes_max, offset)
         status = os.fstat(self._file.number)
@@ -138,11 +139,11 @@ class LogFile:
         return data
 
     def peek(self, offset: int, length: int) -> bytes:
-        """At most `length` bytes from `offset`, whatever they are."""
+        """Return at most `length` bytes from `offset`, without a check."""
         return os.pread(self._file.number, length, offset)
 
     def is_begin_of(self, other: "LogFile") -> bool:
-        """Whether everything in it stands at the begin of `other` too: a copy, as `copytruncate` makes one."""
+        """Return whether `other` starts with the complete content of this file: a copy, as made by `copytruncate`."""
         at, size = 0, self.size()
         if size > other.size():
             return False
@@ -161,7 +162,7 @@ class LogFile:
 
 @contextlib.contextmanager
 def closed_on_error(file: LogFile) -> Iterator[None]:
-    """Close `file` if the block raises; else it stays open, in the hands of whatever the block gave it to."""
+    """Close `file` if the block raises; otherwise it stays open, owned by the code that the block passed it to."""
     try:
         yield
     except BaseException:
@@ -170,9 +171,10 @@ def closed_on_error(file: LogFile) -> Iterator[None]:
 
 
 def find_renamed(path: Path, identity: LogIdentity) -> LogFile | None:
-    """The file of `identity` under another name, as a rotation leaves it; None if it is not there.
+    """Find the file of `identity` under another name, after a rotation; None if it is not found.
 
-    Looked for beside `path`, and beside the file that `path` links to.  Raises OSError if a folder cannot be listed.
+    The directory of `path` is searched, and that of the file that `path` links to. Raises OSError if a directory cannot
+    be listed.
     """
     for folder in dict.fromkeys((path.parent, Path(os.path.realpath(path)).parent)):
         with os.scandir(folder) as entries:

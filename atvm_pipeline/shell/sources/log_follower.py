@@ -1,8 +1,8 @@
-"""The log as a source: follows the runner's log and gives what the scanner finds in it.  Judges nothing.
+"""Log source: follows the runner's log and yields the facts that the scanner finds in it. Decides nothing about runs.
 
-The file is followed by identity, not by name: a rename, a truncation or a deletion loses nothing that can still be
-read, and what was lost is said in a `LogReplaced`.  A rotation without a loss cuts nothing: bytes are counted on, and a
-line or a spec that began in the old file goes on in the new one.
+The file is followed by identity, not by name: after a rename, a truncation or a deletion, everything that can still be
+read is read, and a loss is reported in a `LogReplaced`. A rotation without a loss interrupts nothing: the byte count
+continues, and a line or a spec that started in the old file continues in the new one.
 """
 
 import contextlib
@@ -21,25 +21,25 @@ from .log_file import LogFile, find_renamed
 from .log_rotation import RotationTracker
 
 FOLLOW_BLOCK_BYTES = 512 * 1024
-"""Read at once; also what one event speaks of at most."""
+"""Bytes of one read, and the most that one event covers."""
 READ_BYTES_MAX = 64 * 1024 * 1024
-"""Read in one call, so that other sources are asked too while a large log is caught up with."""
+"""Bytes of one call, so that other sources are polled too while a large log is being caught up with."""
 PROGRESS_EVERY_S = 10.0
-"""Progress without a fact is told no more often than this."""
+"""Progress without a fact is reported no more often than this."""
 SWITCHES_MAX = 16
-"""Files followed one after another in one call; a log that is replaced faster is looked at again later."""
+"""Files followed one after another in one call; a log that is replaced more often is read further in the next call."""
 FINAL_SWITCHES_MAX = 10_000
-"""The same for the last read, which must come to the end."""
+"""The same limit for the last read, which must reach the end."""
 
 StopReason = Literal["truncated", "replaced", "deleted"]
 End = Literal["drained", "behind", "cut"]
 
 
 class LogFollower:
-    """Follows one log from where the scanner's state is.  Never raises for what the file system does.
+    """Follows one log from the offset of the scanner's state. Never raises because of the file system.
 
-    The file may come late.  While the name leads to nothing, to an empty new file or to one that may not be read,
-    the old file is read on: a writer whose log was renamed goes on writing there.
+    The file may appear late. While the name leads to no file, to an empty new file or to an unreadable one, reading
+    continues in the old file, because a writer whose log was renamed continues to write there.
     """
 
     def __init__(
@@ -54,9 +54,9 @@ class LogFollower:
         final: bool = False,
         progress_every_s: float = PROGRESS_EVERY_S,
     ) -> None:
-        """Go on where the last event says: `generation` and `begin` of its file, `state` of the scanner.
+        """Continue from the last event: `generation` and `begin` of its file, `state` of the scanner.
 
-        `identity` is that file's, None if unknown; `final`: the scanner was flushed and told so.
+        `identity` is that of the file, None if unknown; `final`: the scanner was flushed, and an event has reported it.
         """
         self._path = path
         self._scanner = scanner
@@ -76,31 +76,31 @@ class LogFollower:
 
     @property
     def generation(self) -> int:
-        """Counts replacements of the log file."""
+        """Number of replacements of the log file."""
         return self._generation
 
     @property
     def state(self) -> ScannerState:
-        """The scanner's state after all that was read, told or not."""
+        """State of the scanner after everything that was read, reported or not."""
         return self._state
 
     @property
     def identity(self) -> LogIdentity | None:
-        """What the followed file is known by; worth keeping for the next process.  None while there is no file."""
+        """Identity of the followed file, to be kept for the next process; None while there is no file."""
         return self._identity if self._file is None else self._file.identity()
 
     @property
     def behind(self) -> bool:
-        """Whether the last `read` stopped at its `max_bytes`, so that there is more at once."""
+        """Whether the last `read` stopped at its `max_bytes`, so that there is more to read immediately."""
         return self._behind
 
     @property
     def due_s(self) -> float | None:
-        """When, on the monotonic clock, a `read` has progress to tell even if nothing comes; None if it has none."""
+        """Monotonic time at which a `read` has progress to report even without new bytes; None if it has none."""
         return self._told_at_s + self._progress_every_s if self._state.offset > self._told else None
 
     def close(self) -> None:
-        """Let the file go; a later `read` finds it again."""
+        """Close the file; a later `read` finds it again."""
         self._identity = self.identity
         if self._file is not None:
             self._file.close()
@@ -109,10 +109,10 @@ class LogFollower:
     def read(
         self, *, final: bool = False, max_bytes: int = READ_BYTES_MAX
     ) -> Iterator[LogRead | LogReplaced]:
-        """Read what is new and give it in order; to be exhausted.
+        """Read new bytes and yield their events in order; the iterator must be exhausted.
 
-        At most about `max_bytes` (see `behind`); with `final` up to the end that the log has by then, whatever
-        its size, and the last event has `final` set: the scanner was flushed.
+        Reads at most about `max_bytes` (see `behind`). With `final` it reads to the end that the log has at that time,
+        whatever its size, and the last event has `final` set: the scanner was flushed.
         """
         self._behind = False
         began = clock.now()
@@ -121,7 +121,7 @@ class LogFollower:
             if not self._behind:
                 self._caught_up_at = began
         except OSError:
-            # The file cannot be read just now (permission, stale handle, I/O): it is opened again next time.
+            # The file cannot be read at the moment (permission, stale handle, I/O). The next call opens it again.
             self.close()
         if final:
             yield from self._finish()
@@ -129,14 +129,14 @@ class LogFollower:
             yield self._log_read(())
 
     def _follow(self, budget: float, *, final: bool) -> Iterator[LogRead | LogReplaced]:
-        """Read the current file to its end, then the one that followed on it, and so on."""
+        """Read the current file to its end, then the next file, and so on."""
         for _ in range(FINAL_SWITCHES_MAX if final else SWITCHES_MAX):
             if self._file is None:
                 yield from self._open()
             file = self._file
             if file is None:
                 return
-            # Looked for before the old file is drained: whatever was written before the switch is then read.
+            # Checked before the old file is drained, so that everything written before the switch is read.
             renewed = self._succession.waits(file)
             before = self._state.offset
             end = yield from self._drain(file, budget, final=final)
@@ -186,7 +186,7 @@ class LogFollower:
 
     @contextlib.contextmanager
     def _closed_unless_followed(self, file: LogFile | None) -> Iterator[None]:
-        """Close `file` after the block, however that ends, unless it is the followed one by then."""
+        """Close `file` after the block, also after an exception, unless it has become the followed file."""
         try:
             yield
         finally:
@@ -194,7 +194,7 @@ class LogFollower:
                 file.close()
 
     def _continues(self, file: LogFile) -> bool:
-        """Whether `file` is the one that was read up to the scanner's offset."""
+        """Return whether `file` is the one that was read up to the scanner's offset."""
         offset = self._state.offset - self._begin
         if file.size() < offset:
             return False
@@ -205,7 +205,7 @@ class LogFollower:
         return self._identity is None or self._identity.inode == file.inode
 
     def _adopt_renamed(self) -> bool:
-        """Follow the file that was followed before, under another name, if it is there; searched for only once."""
+        """Follow the previous file again if it exists under another name; search for it only once."""
         if self._searched or self._identity is None:
             return False
         found = find_renamed(self._path, self._identity)
@@ -225,9 +225,9 @@ class LogFollower:
     def _replace(
         self, file: LogFile | None, why: StopReason, *, unread_bytes: int | None
     ) -> Iterator[LogRead | LogReplaced]:
-        """Start a new generation with `file`; after a loss what the scanner holds is emitted and put aside first.
+        """Start a new generation with `file`; after a loss, first emit and discard the pending state of the scanner.
 
-        The file that was followed before is closed.
+        The previously followed file is closed.
         """
         if file is not None:
             file.remember(0)
@@ -254,17 +254,17 @@ class LogFollower:
         )
 
     def _flush(self) -> Iterator[LogRead]:
-        """Tell a half line and what is untold: this generation will not grow any more."""
+        """Report an incomplete line and unreported progress: this generation will not grow any more."""
         scan = self._scanner.finish(self._state)
         self._state = scan.state
         if scan.facts or self._state.offset > self._told:
             yield self._log_read(scan.facts, final=True)
 
     def _finish(self) -> Iterator[LogRead | LogReplaced]:
-        """The log will not grow any more."""
+        """Report the end of the log, which will not grow any more."""
         unread = self._state.offset > self._begin or self._identity is not None
         if self._file is None and unread and not self._final:
-            # The file that was read is gone, and what it held behind the offset with it.
+            # The file that was read is gone, including its bytes after the offset.
             yield from self._replace(None, "deleted", unread_bytes=None)
         if self._final and self._state.offset == self._told:
             return

@@ -1,7 +1,7 @@
-"""Which file follows on the one that was read: the rotated ones that nobody has met yet, the oldest first, then the log.
+"""Order of the files of a rotated log: the rotated files not seen before, oldest first, then the log itself.
 
-A log may be rotated more than once between two looks.  Where it cannot be shown that nothing lay in between, it is
-said: an unknown loss is better than a silent one.
+A log may be rotated more than once between two reads. If it cannot be proven that no file was missed in between, that
+is reported: an unknown loss is better than a silent one.
 """
 
 import os
@@ -17,33 +17,33 @@ from .log_file import LogFile, closed_on_error
 from .rotated_files import SIBLINGS_MAX, RotatedFile, is_file, list_rotated
 
 LEFT_MAX = 64
-"""Files remembered that were read to their end and lie beside the log."""
+"""Limit for remembered files that were read to their end and are next to the log."""
 LISTINGS_MAX = 5
-"""Listings in one look: files may be renamed while they are listed."""
+"""Listings of one search: files may be renamed while they are being listed."""
 
 
 class NextFile(NamedTuple):
-    """The file to go on with."""
+    """The next file to read."""
 
     file: LogFile | None
-    """None: there was one, and it cannot be read."""
+    """None: the file exists and cannot be read."""
     whole: bool
-    """Whether nothing can have been written between the old file and this one."""
+    """Whether it is certain that nothing was written between the old file and this one."""
 
 
 class RotationTracker:
-    """The files of one log, one after another.  A file that was deleted between two looks leaves no trace to find."""
+    """Tracks the files of one log. A file that was created and deleted between two reads leaves no trace."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._before: set[tuple[int, int, int]] = set()
-        """Versions of rotated files that are no successors."""
+        """Versions of rotated files that do not follow the current file."""
         self._left: deque[LogIdentity] = deque(maxlen=LEFT_MAX)
         self._targets: set[int] | None = None
-        """Inodes beside the file that the log links to; None where it is no link."""
+        """Inodes in the directory of the file that the log links to; None if the log is not a link."""
 
     def begin(self, current: LogFile) -> None:
-        """`current` is followed from now on: what lies beside and is older is no successor.  Raises OSError."""
+        """Follow `current` from now on; existing older files do not count as following it. Raises OSError."""
         at_name = _is_at(current, self._path)
         modified_ns = current.modified_ns()
         listed = _listed(self._path.parent, self._path.name)
@@ -62,15 +62,15 @@ class RotationTracker:
         )
 
     def leave(self, old: LogIdentity, new: LogFile | None) -> None:
-        """`old` was read to its end and `new` is followed from now on.  Raises OSError."""
+        """Record that `old` was read to its end and `new` is followed from now on. Raises OSError."""
         if new is not None and _is_at(new, self._path):
             self.begin(new)
         elif old.head_bytes:
-            # An empty one is known by its inode alone, which another file may have by now.
+            # An empty file is identified by its inode only, which another file may have by now.
             self._left.append(old)
 
     def waits(self, current: LogFile) -> bool:
-        """Whether a file with something in it seems to follow on `current` by now."""
+        """Return whether a file with content seems to follow `current`."""
         try:
             if current.is_at(self._path):
                 return False
@@ -81,7 +81,10 @@ class RotationTracker:
         return bool(self._candidates(current))
 
     def next(self, current: LogFile) -> NextFile | None:
-        """The file to go on with, `current` having been read to its end; None if there is none yet.  Raises OSError."""
+        """Return the file to read after `current`, which was read to its end; None if there is no such file yet.
+
+        Raises OSError.
+        """
         for _ in range(LISTINGS_MAX):
             log = self._open_log(current)
             try:
@@ -99,7 +102,7 @@ class RotationTracker:
         return None
 
     def _open_log(self, current: LogFile) -> LogFile | None:
-        """The file under the log's name, if it is another one and there is something in it."""
+        """Open the file with the name of the log if it is another one and not empty."""
         log = LogFile.open(self._path)
         if log is None:
             return None
@@ -110,7 +113,7 @@ class RotationTracker:
         return None
 
     def _oldest(self, current: LogFile, log: LogFile | None) -> NextFile | None:
-        """The first of all files that follow; None if they were renamed under our hands."""
+        """Return the first of all following files; None if they were renamed during the search."""
         readable = True
         for beside in self._candidates(current):
             if log is not None and beside.inode == log.inode:
@@ -133,7 +136,7 @@ class RotationTracker:
         return NextFile(log, readable and self._is_whole(current, 0))
 
     def _candidates(self, current: LogFile) -> list[RotatedFile]:
-        """The rotated files that may follow on `current`, the oldest first: those that nobody has met."""
+        """Return the rotated files that may follow `current` and were not seen before, oldest first."""
         listed = _listed(self._path.parent, self._path.name)
         own = _own(current, listed)
         modified_ns = current.modified_ns()
@@ -141,7 +144,7 @@ class RotationTracker:
         def is_later(file: RotatedFile) -> bool:
             if own is None:
                 return file.mtime_ns > modified_ns
-            # A copy that was made while it was followed bears a higher number.
+            # A copy made while the file was being followed has a higher number.
             return own.number is None or file.number is None or file.is_after(own)
 
         return [
@@ -154,24 +157,24 @@ class RotationTracker:
         ]
 
     def _is_known(self, file: LogFile, current: LogFile) -> bool:
-        """Whether it was read already, or is a copy of what was read."""
+        """Return whether the file was already read, or is a copy of what was read."""
         return any(file.matches(identity) for identity in self._left) or file.is_begin_of(current)
 
     def _is_whole(self, current: LogFile, number: int | None) -> bool:
-        """Whether nothing can lie between `current` and the rotated file with `number` (0: the log itself)."""
+        """Return whether no file is missing between `current` and the rotated file with `number` (0: the log itself)."""
         place = current.path()
         if place is None:
-            # It was deleted: others may have been too.
+            # It was deleted, so others may have been deleted too.
             return False
         if self._is_link():
             return self._are_targets_known(current)
         if place.parent != Path(os.path.realpath(self._path.parent)):
-            # The folder was replaced, or the rotation moves the old files elsewhere (`olddir`).
+            # The directory was replaced, or the rotation moves old files to another one (`olddir`).
             return False
         listed = _listed(place.parent, self._path.name)
         own = _own(current, listed)
         if own is None:
-            # A name that no rotation gives: others may have gone the same way.
+            # The name does not come from a rotation, so others may have been renamed in the same way.
             return False
         if own.number is None or number is None:
             return True
@@ -182,7 +185,7 @@ class RotationTracker:
         return self._targets is not None or self._path.is_symlink()
 
     def _are_targets_known(self, current: LogFile) -> bool:
-        """Whether no other file has come beside the file that the log links to."""
+        """Return whether no unknown file has appeared in the directory of the file that the log links to."""
         targets = _targets(self._path)
         if targets is None or self._targets is None or current.inode not in targets:
             return False
@@ -208,7 +211,7 @@ def _own(current: LogFile, listed: Iterable[RotatedFile]) -> RotatedFile | None:
 
 
 def _targets(path: Path) -> dict[int, int] | None:
-    """Inode -> time of last writing, in nanoseconds, of the files beside the one that `path` links to; None: no link."""
+    """Return inode -> time of last write in ns of the files next to the target of a link; None if `path` is not a link."""
     if not path.is_symlink():
         return None
     found: dict[int, int] = {}

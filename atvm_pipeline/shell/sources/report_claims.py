@@ -1,4 +1,4 @@
-"""Other living runs of this controller that a report may belong to as well.  Reads their state, writes nothing."""
+"""Other living runs of this controller to which a report may also belong. Reads their state, writes nothing."""
 
 import os
 from collections.abc import Callable
@@ -16,10 +16,10 @@ from atvm_pipeline.shell.system.files import is_locked, read_small
 
 CLAIMS_CACHED_S = 1.0
 CLAIMING_BUILDS_MAX = 500
-"""Watched builds whose state is looked at."""
+"""Limit for watched builds whose state is read."""
 STATE_BYTES_MAX = 32 * 1024 * 1024
 LATE = timedelta(minutes=10)
-"""A run that ended longer ago cannot have written what is found now; its watcher may live on to deliver."""
+"""A run that ended longer ago cannot have written a new report; its watcher may still be alive to deliver."""
 
 
 class _Spec(msgspec.Struct, frozen=True):
@@ -32,7 +32,7 @@ class _SubRun(msgspec.Struct, frozen=True):
 
 
 class _State(msgspec.Struct, frozen=True):
-    """The part of another run's `state.json` that matters here."""
+    """The part of another run's `state.json` that is needed here."""
 
     finished_at: Instant | None = None
     subruns: tuple[_SubRun, ...] = ()
@@ -41,9 +41,10 @@ class _State(msgspec.Struct, frozen=True):
 def find_claims(
     state_root: Path, build_name: str, artifacts_dir: Path
 ) -> Callable[[Report], tuple[str, ...]]:
-    """Return a function from a report to the other builds that it fits: watched now, same folder, a spec that it names.
+    """Return a function that returns the other builds to which a report may belong.
 
-    It never raises, and looks at the disk at most once a second.
+    These are watched now, use the same directory and have a spec that the report names. The function never raises, and
+    reads the disk at most once a second.
     """
     looked_at_s: float | None = None
     others: dict[str, SpecNames] = {}
@@ -61,7 +62,7 @@ def find_claims(
 
 
 def _others(state_root: Path, build_name: str, artifacts_dir: Path) -> dict[str, SpecNames]:
-    """Build -> the specs that its log ran."""
+    """Return build -> the specs that its log ran."""
     try:
         with os.scandir(state_root) as entries:
             names = [entry.name for entry in entries if not entry.name.startswith(".")]

@@ -1,7 +1,7 @@
-"""The reports as a source: which files lie in the artifact folder, and what each version of them says.
+"""Report source: the report files in the artifact directory, and the content of each version of them.
 
-Whose a report is and what follows from it is the core's to say.  A file that looks half written is "not yet"; only a
-last scan gives it up.
+The core decides to which run a report belongs and what follows from it. A file that looks half written is retried; only
+the last scan gives up on it.
 """
 
 import math
@@ -22,29 +22,29 @@ from atvm_pipeline.shell.system.files import open_regular
 from atvm_pipeline.shell.system.log import log
 
 Version = tuple[int, int, int]
-"""inode, size in bytes, mtime in nanoseconds: another version has another one of them."""
+"""Inode, size in bytes, mtime in nanoseconds: another version of a file differs in one of them."""
 
 REPORT_FILES_MAX = 100_000
-"""Files of the artifact folder that are looked at."""
+"""Limit for report files in the artifact directory."""
 ENTRIES_MAX = 200_000
-"""Names of any kind that are looked at in one scan."""
+"""Limit for names of any kind in one scan."""
 ARTIFACTS_DEPTH_MAX = 16
-"""Folders within folders that are looked into."""
+"""Limit for nested directories."""
 STALE_MAX = 1000
-"""Stale files that are told; more of the same says nothing new."""
+"""Limit for reported stale files; more of them add no information."""
 TRIES_MAX = 3
-"""Readings of one unchanged unfinished file before it is left to the full scans."""
+"""Reads of one unchanged unfinished file before only full scans retry it."""
 FULL_EVERY_S = 30.0
-"""A scan of hinted paths looks at everything after this: a hint may have been lost."""
+"""A scan of hinted paths becomes a full scan after this time, because a hint may have been lost."""
 FULL_SHARE = 0.0001
-"""At most this part of the time goes into looking at everything, but for where somebody asks for it."""
+"""Limit for the share of time spent on full scans, except for requested ones."""
 SAME_MTIME_NS = 2000
-"""Events keep times to the microsecond, records to the nanosecond."""
+"""Tolerance for times: events have microseconds, records have nanoseconds."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class _Tries(NamedTuple):
-    """The readings of one version of an unfinished file."""
+    """Reads of one version of an unfinished file."""
 
     version: Version
     readings: int
@@ -53,10 +53,10 @@ class _Tries(NamedTuple):
 
 
 def list_artifacts(folder: Path, dialect: Dialect) -> dict[str, Version]:
-    """Relative path -> version of every report file below `folder`; {} if there is no such folder.  Never raises.
+    """Return relative path -> version of every report file below `folder`; {} if it does not exist. Never raises.
 
-    At most FILES_MAX files, DEPTH_MAX folders deep.  Linked folders are not entered, and a linked file counts only if
-    it lies below `folder`.
+    At most REPORT_FILES_MAX files, ARTIFACTS_DEPTH_MAX directories deep. Linked directories are not entered, and a
+    linked file counts only if it is below `folder`.
     """
     return {
         name: version
@@ -65,12 +65,12 @@ def list_artifacts(folder: Path, dialect: Dialect) -> dict[str, Version]:
 
 
 def version_of(artifact: ArtifactWritten) -> Version:
-    """The version that an event speaks of, its time to the microsecond."""
+    """Return the version in an event, with its time to the microsecond."""
     return (artifact.inode, artifact.size, (artifact.mtime - _EPOCH) // timedelta(microseconds=1) * 1000)
 
 
 class ReportScanner:
-    """The report files of one run, each version told once."""
+    """The report files of one run; each version is reported once."""
 
     def __init__(
         self,
@@ -83,10 +83,11 @@ class ReportScanner:
         rivals: Callable[[Report], tuple[str, ...]] = lambda _report: (),
         patience_s: float = math.inf,
     ) -> None:
-        """`baseline` is `list_artifacts` before the template; `seen` what was told before a restart, by the event's path.
+        """Create the scanner.
 
-        `rivals` names the other living runs that a report fits as well.  A half-written file that has not changed for
-        `patience_s` is read as it is by a scan of everything.
+        `baseline` is `list_artifacts` before the template; `seen` has the versions reported before a restart, by the
+        path in the event. `rivals` returns the other living runs to which a report may also belong. A full scan reads a
+        half-written file as it is if it has not changed for `patience_s`.
         """
         self._folder = folder
         self._workdir = workdir
@@ -104,9 +105,9 @@ class ReportScanner:
     def scan(
         self, paths: Collection[Path] | None = None, *, final: bool = False
     ) -> Iterator[ArtifactWritten]:
-        """What is new, the oldest first: everywhere (None), or at `paths` and where a file was not finished before.
+        """Yield new versions, oldest first: everywhere (None), or at `paths` and for files that were unfinished before.
 
-        `final`: what cannot be read even now is told as refused.
+        `final`: a file that still cannot be read is reported as refused.
         """
         now_s = clock.monotonic()
         full = paths is None or self._full_at_s is None or now_s - self._full_at_s >= self._full_every_s
@@ -131,13 +132,13 @@ class ReportScanner:
             )
 
     def _forget_all_but(self, found: Collection[str]) -> None:
-        """Keep memory bounded by what lies in the folder."""
+        """Drop the memory of files that are no longer in the directory."""
         shown = {self._shown(name) for name in found}
         self._seen = {name: version for name, version in self._seen.items() if name in shown}
         self._tries = {name: tries for name, tries in self._tries.items() if name in found}
 
     def _at(self, paths: Collection[Path]) -> "Listing":
-        """The report files at or below the hinted paths, and those that were not finished."""
+        """Return the report files at or below the hinted paths, and the unfinished ones."""
         found: Listing = {}
         for path in {*paths, *(self._folder / name for name in self._tries)}:
             try:
@@ -153,7 +154,7 @@ class ReportScanner:
     ) -> Iterator[ArtifactWritten]:
         shown = self._shown(name)
         if self._baseline.get(name) == version:
-            # The one that is kept anyway: there may be many thousands.
+            # The object of the baseline is kept instead of an equal one, because there may be many thousands.
             self._seen[shown] = self._baseline[name]
             self._stale += 1
             if self._stale <= STALE_MAX:
@@ -167,7 +168,7 @@ class ReportScanner:
         given_up = final or (ask_all and self._has_waited(tries))
         read = _read(path, version, given_up=given_up)
         if read is None:
-            # It is gone again, or another version by now: the next scan meets that.
+            # It is gone again, or has another version by now; the next scan finds that.
             self._tries[name] = tries._replace(readings=0)
             return
         # A change of permissions makes no new version, so an unreadable file is tried until the end.
@@ -192,12 +193,15 @@ class ReportScanner:
                 )
 
     def _has_waited(self, tries: _Tries) -> bool:
-        """Whether a version is old enough to be read as it is, by the file's time or since it was found."""
+        """Return whether a version is old enough to be read as it is.
+
+        Its age counts from the time of the file, or from when it was found if that is longer ago.
+        """
         age_s = clock.now().timestamp() - tries.version[2] / 1e9
         return max(age_s, clock.monotonic() - tries.since_s) >= self._patience_s
 
     def _shown(self, name: str) -> str:
-        """The path as the core is told it: relative to the working directory if it lies below it."""
+        """Return the path for the core: relative to the working directory if the file is below it."""
         path = self._folder / name
         try:
             return path.relative_to(self._workdir).as_posix()
@@ -206,13 +210,13 @@ class ReportScanner:
 
 
 Listing = dict[str, tuple[str, Version]]
-"""Path relative to the artifact folder, fit for a record -> (path to open, version)."""
+"""Path relative to the artifact directory, in valid UTF-8 -> (path to open, version)."""
 
 
 def _listing(
     folder: Path, below: str, files: re.Pattern[str], on_cut: Callable[[], None] = lambda: None
 ) -> Listing:
-    """The report files at or below `folder`/`below`; `on_cut` is called if there are more than are looked at."""
+    """Return the report files at or below `folder`/`below`; `on_cut` is called if a limit leaves some out."""
     base = os.fspath(folder)
     root = os.path.realpath(base)
     found: Listing = {}
@@ -245,7 +249,7 @@ def _is_below(path: str, root: str) -> bool:
 
 def _names(path: str) -> list[str]:
     try:
-        return os.listdir(path)[:ENTRIES_MAX]  # noqa: PTH208 - names are wanted, not Path objects
+        return os.listdir(path)[:ENTRIES_MAX]  # noqa: PTH208 - names are needed, not Path objects
     except OSError:
         return []
 
@@ -298,7 +302,7 @@ def _event(
     try:
         mtime = _EPOCH + timedelta(microseconds=mtime_ns // 1000)
     except OverflowError:
-        # A file may claim any year; a datetime cannot.
+        # The time of a file may be outside the range of datetime.
         mtime = datetime.max.replace(tzinfo=UTC) if mtime_ns > 0 else datetime.min.replace(tzinfo=UTC)
     return ArtifactWritten(
         at=clock.now(),

@@ -1,7 +1,7 @@
-"""The files that a rotation left beside a log: which there are, and which came after a given one.  Reads no content.
+"""Rotated files next to a log, and their order. Reads no content.
 
-Rotations as logrotate(8) does them: `runner.log.1` is younger than `runner.log.2`, dates sort by themselves, and a
-packed file (`.gz`) is one that can no longer be read here.
+The names are those of logrotate(8): `runner.log.1` is newer than `runner.log.2`, and dates sort by themselves. A
+compressed file (`.gz`) can no longer be read here.
 """
 
 import os
@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 SIBLINGS_MAX = 2000
-"""Names of a log's folder that are looked at."""
+"""Limit for names in the directory of a log."""
 ROTATED = re.compile(
     r"(?:[.\-_](?P<number>\d{1,4})|[.\-_]\d[\d.\-_T:Z]*|\.old)(?P<packed>\.(?:gz|xz|bz2|zst|lz4|Z))?"
 )
-"""What follows the log's own name.  Narrow: the log of another build must not be taken for a part of this one."""
+"""The part after the log's own name. It is narrow, so that the log of another build is not taken for a part of this
+one."""
 EXTENSION = re.compile(r"\.[A-Za-z]\w*\Z")
-"""How a log's name must end for that: beside a log `e2e-redhat9`, `e2e-redhat9.6` is another build's."""
+"""The required end of a log's name: with a log `e2e-redhat9`, the file `e2e-redhat9.6` belongs to another build."""
 
 
 class RotatedFile(NamedTuple):
@@ -30,30 +31,30 @@ class RotatedFile(NamedTuple):
     size: int
     mtime_ns: int
     number: int | None
-    """N of `runner.log.N`: the higher, the older.  None for other names."""
+    """N of `runner.log.N`: a higher number is older. None for other names."""
     packed: bool
 
     @property
     def version(self) -> tuple[int, int, int]:
-        """Inode, size and time: a file that is not written to keeps them under every name."""
+        """Inode, size and time: an unchanged file keeps them under every name."""
         return (self.inode, self.size, self.mtime_ns)
 
     @property
     def order(self) -> tuple[int, int, str]:
-        """Sorts the oldest first."""
+        """Sort key, oldest first."""
         return (self.mtime_ns, -(self.number or 0), self.path.name)
 
     def is_after(self, other: "RotatedFile") -> bool:
-        """Whether this one was begun after `other` was left: by their numbers, else by time and name."""
+        """Return whether this file was started after `other` was finished: by their numbers, else by time and name."""
         if self.number is not None and other.number is not None:
             return self.number < other.number
         return self.order > other.order
 
 
 def list_rotated(folder: Path, log: str) -> list[RotatedFile]:
-    """The rotated files of a log called `log` in `folder`, the oldest first; none of a log without an extension.
+    """Return the rotated files of the log named `log` in `folder`, oldest first; none for a log without an extension.
 
-    Raises OSError if the folder cannot be listed.
+    Raises OSError if the directory cannot be listed.
     """
     if EXTENSION.search(log) is None:
         return []
@@ -71,7 +72,7 @@ def list_rotated(folder: Path, log: str) -> list[RotatedFile]:
 
 
 def is_file(path: Path) -> int | None:
-    """The inode of the regular file at `path`; None if there is none."""
+    """Return the inode of the regular file at `path`; None if it does not exist."""
     try:
         status = path.lstat()
     except OSError:

@@ -101,6 +101,8 @@ def check_log(path: Path) -> None:
 def check_living(options: StartOptions, *, may_follow: bool = False) -> Process | None:
     """Refuse a start that needs the build, the log or the config file of a living run.
 
+    Files are compared by their real path.
+
     The config file is compared if both runs have the same working directory.
 
     With `may_follow`, a runner of this build that was started by other means is accepted and returned. Raises

@@ -231,7 +231,7 @@ def read_journal(path: Path) -> Journal:
 
 
 def load(paths: Paths, run_id: str) -> Loaded:
-    """Return the run according to its journal and snapshot; its `run` is None if `run_id` has no history yet.
+    """Return the run according to its journal and snapshot; without a run if `run_id` has no history yet.
 
     The snapshot is only a shortcut, except when the journal was lost, damaged or truncated: then it is all that is
     known. Changes nothing. Raises DataError if the history cannot be derived from the remaining files, OSError.
@@ -245,7 +245,7 @@ def load(paths: Paths, run_id: str) -> Loaded:
     if not isinstance(first, RunRequested) or first.run_id != run_id:
         foreign = isinstance(first, RunRequested)
         if saved is None and not foreign and (events or _has_posts(paths, run_id)):
-            # Starting from the beginning would send messages again that were already sent, without marking them.
+            # Starting again with an empty history would send messages again that were already sent, without marking them.
             raise journal.damaged or DataError(
                 f"{paths.journal} does not start with the request of this run, and {paths.state} cannot be read"
             )

@@ -1,4 +1,4 @@
-"""Who keeps the processes of a run: systemd's units, or this program by itself."""
+"""Process supervision: systemd units, or detached processes when systemd is not available."""
 
 from atvm_pipeline.shell.exit_codes import UNAVAILABLE, CommandError
 
@@ -10,7 +10,7 @@ __all__ = ["Local", "Supervisor", "Systemd", "choose"]
 
 
 def choose(name: str = "auto") -> Supervisor:
-    """The supervisor of that name; `auto`: systemd where it runs and has our units.  Raises Refused (69)."""
+    """Return the supervisor of that name; `auto`: systemd if it runs and has the units. Raises CommandError (69)."""
     if name == "local":
         return Local()
     if usable():

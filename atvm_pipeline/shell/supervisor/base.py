@@ -1,6 +1,6 @@
-"""What both supervisors share: the promise they give, and waiting for what the records say.
+"""Common interface of both supervisors, and waiting for the records that their processes write.
 
-A supervisor starts and stops processes.  It decides nothing about runs.
+A supervisor starts and stops processes. It decides nothing about runs.
 """
 
 import contextlib
@@ -34,22 +34,22 @@ class Supervisor(Protocol):
     name: str
 
     def check(self, paths: Paths, environment: Mapping[str, str]) -> None:
-        """Refuse, before anything is changed, what this supervisor could not start.  Raises ConfigError."""
+        """Refuse, before anything is changed, a start that this supervisor cannot perform. Raises ConfigError."""
 
     def start_watcher(self, paths: Paths, environment: Mapping[str, str]) -> None:
-        """Begin to start the watcher; `environment` holds the settings and the secrets.  Raises OSError."""
+        """Start the watcher without waiting; `environment` has the settings and the secrets. Raises OSError."""
 
     def start_runner(self, paths: Paths) -> None:
-        """Begin to start the runner's wrapper.  Raises OSError."""
+        """Start the runner's wrapper without waiting. Raises OSError."""
 
     def wait_until_watching(self, paths: Paths, run_id: str, timeout_s: float) -> str | None:
-        """None once the watcher's first look at everything is done; else, in one line, why it is not."""
+        """Return None once the watcher has scanned all sources; otherwise one line with the reason why it has not."""
 
     def wait_until_running(self, paths: Paths, run_id: str, timeout_s: float) -> str | None:
-        """None once the runner command runs, or has run; else, in one line, why it does not."""
+        """Return None once the runner command runs, or has run; otherwise one line with the reason why it does not."""
 
     def stop_watcher(self, paths: Paths, timeout_s: float) -> None:
-        """Stop whoever watches this build; returns when it has stopped, or some seconds after `timeout_s`."""
+        """Stop the watcher of this build; return when it has stopped, or some seconds after `timeout_s`."""
 
 
 Watcher = tuple[int, float]
@@ -57,7 +57,7 @@ Watcher = tuple[int, float]
 
 
 def watcher_before(paths: Paths) -> Watcher | None:
-    """Who said last, before a start, that he watches."""
+    """Return the watcher that wrote the last `watcher.json` before a start."""
     record = read_record(paths.watcher, WatcherRecord)
     return None if record is None else (record.pid, record.create_time)
 
@@ -69,9 +69,10 @@ def wait_watching(
     ended: Callable[[], str | None],
     before: Watcher | None = None,
 ) -> str | None:
-    """Wait for `watcher.json` of another watcher than `before`; `ended` says why its process is gone, None while it lives.
+    """Wait for `watcher.json` of another watcher than `before`.
 
-    One that was ready and is gone already had nothing left to watch.
+    `ended` returns why its process is gone, None while it is alive. A watcher that was ready and is already gone had
+    nothing left to watch.
     """
 
     def ready() -> bool:
@@ -83,7 +84,7 @@ def wait_watching(
 
 
 def wait_running(paths: Paths, run_id: str, timeout_s: float, ended: Callable[[], str | None]) -> str | None:
-    """Wait for `runner.json` or `runner-exit.json`; `ended` says why the wrapper is gone, None while it lives."""
+    """Wait for `runner.json` or `runner-exit.json`; `ended` returns why the wrapper is gone, None while it is alive."""
 
     def known() -> bool:
         running = read_record(paths.runner, RunnerRecord, run_id) is not None
@@ -99,10 +100,10 @@ def wait_running(paths: Paths, run_id: str, timeout_s: float, ended: Callable[[]
 def _wait(
     done: Callable[[], bool], ended: Callable[[], str | None], timeout_s: float, late: str
 ) -> str | None:
-    """Wait for `done`; return None then, else why the process has ended, or `late`."""
+    """Wait for `done` and return None; otherwise return why the process has ended, or `late`."""
 
     def outcome() -> tuple[str | None] | None:
-        # Asked in this order: what was done before the end is seen after it.
+        # Called in this order, so that everything done before the end is seen.
         why = ended()
         if done():
             return (None,)
@@ -113,7 +114,7 @@ def _wait(
 
 
 def stop_unit_of(paths: Paths, timeout_s: float) -> None:
-    """Stop the watcher's unit if the run that is there was started by systemd: killed, it would be started again."""
+    """Stop the watcher's unit if systemd started the current run: systemd would restart a killed watcher."""
     request = read_record(paths.request, Request)
     if request is not None and request.supervisor == "systemd":
         systemctl("stop", WATCHER_UNIT.format(paths.build_name), timeout_s=timeout_s)
@@ -125,7 +126,7 @@ def signal_watcher(paths: Paths, timeout_s: float) -> None:
         return
     record = read_record(paths.watcher, WatcherRecord)
     if record is None:
-        # It holds the lock and has not said yet who it is, or never will.
+        # It holds the lock and has not recorded its identity yet, or never will.
         _wait_gone(paths, None, timeout_s)
         return
     _send(record, signal.SIGTERM)
@@ -141,7 +142,7 @@ def _send(record: WatcherRecord, number: signal.Signals) -> None:
 
 
 def _wait_gone(paths: Paths, record: WatcherRecord | None, timeout_s: float) -> bool:
-    """Whether the lock is free and its process has ended within `timeout_s`."""
+    """Return whether the lock is free and its process has ended within `timeout_s`."""
 
     def gone() -> bool:
         lives = record is not None and is_alive(record.pid, record.create_time)

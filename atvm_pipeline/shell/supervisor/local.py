@@ -1,4 +1,4 @@
-"""Two detached processes in their own sessions: the supervisor where no systemd keeps them."""
+"""Supervisor without systemd: two detached processes in their own sessions."""
 
 import os
 import sys
@@ -13,23 +13,23 @@ from atvm_pipeline.shell.system.subprocesses import Started, start_detached
 from . import base
 
 PROJECT = Path(__file__).resolve().parents[3]
-"""The folder that holds the package, links resolved: a process that lives for days imports one release, whatever
-becomes of a link to it."""
+"""The directory of the package, links resolved: a process that lives for days imports one release, even if a link to it
+changes."""
 
 
 class Local:
-    """Starts this same program again, detached."""
+    """Starts this program again as detached processes."""
 
     name = "local"
 
     def __init__(self) -> None:
-        """Nothing is started yet."""
+        """Create the supervisor; nothing is started yet."""
         self._watcher: Started | None = None
         self._runner: Started | None = None
         self._before: base.Watcher | None = None
 
     def check(self, paths: Paths, environment: Mapping[str, str]) -> None:
-        """Nothing speaks against it."""
+        """Accept every start."""
 
     def start_watcher(self, paths: Paths, environment: Mapping[str, str]) -> None:
         """Start the watcher; the webhook reaches it through its environment only.  Raises OSError."""
@@ -37,15 +37,16 @@ class Local:
         self._watcher = self._start("watch", paths, environment)
 
     def start_runner(self, paths: Paths) -> None:
-        """Start the runner's wrapper, which gets no secret.  Raises OSError."""
+        """Start the runner's wrapper, without any secret. Raises OSError."""
         self._runner = self._start("runner", paths, without_secrets(os.environ))
 
     @staticmethod
     def _start(command: str, paths: Paths, environment: Mapping[str, str]) -> Started:
-        # The folder is the current one, so that -m finds this package and no file of the user's with such a name.
+        # It is the current directory of the process, so that -m finds this package and not a file of the user with that
+        # name.
         argv = [sys.executable, "-m", "atvm_pipeline", command, paths.build_name]
         argv += ["--state-root", str(paths.state_root.absolute())]
-        # What a wrapper calls itself is not what these processes are.
+        # The name of a wrapper script is not the name of these processes.
         kept = {
             name: value for name, value in environment.items() if name not in ("ATVM_PROG", "PYTHONSAFEPATH")
         }

@@ -1,7 +1,7 @@
-"""The template units `atvm-run-watcher@BUILD` and `atvm-runner@BUILD` of a systemd that is PID 1.
+"""Supervisor with systemd: the template units `atvm-run-watcher@BUILD` and `atvm-runner@BUILD`.
 
-The instance is the build name as it is: every character of a build name is legal in a unit's name, and systemd-escape
-would make another unit of it.
+The instance is the unchanged build name: every character of a build name is legal in a unit's name, and systemd-escape
+would turn it into another unit.
 """
 
 import os
@@ -18,12 +18,12 @@ from . import base
 from .base import RUNNER_UNIT, WATCHER_UNIT
 
 RUNNING = Path("/run/systemd/system")
-"""sd_booted(3): this folder is there where systemd is PID 1."""
+"""sd_booted(3): this directory exists if systemd is PID 1."""
 TIMEOUT_S = 60.0
 
 
 def usable() -> bool:
-    """Whether systemd runs this host, our units are installed, and we may start them."""
+    """Return whether systemd runs this host, the units are installed, and this user may start them."""
     return (
         os.geteuid() == 0
         and RUNNING.is_dir()
@@ -41,11 +41,11 @@ class Systemd:
     name = "systemd"
 
     def __init__(self) -> None:
-        """Nothing is started yet."""
+        """Create the supervisor; nothing is started yet."""
         self._before: base.Watcher | None = None
 
     def check(self, paths: Paths, environment: Mapping[str, str]) -> None:
-        """Refuse what the units would not see: they read the environment file, not the caller's environment."""
+        """Refuse settings that the units would not see: they read the environment file, not the caller's environment."""
         try:
             saved = read_env_file(settings.ENV_FILE)
         except OSError as error:
@@ -85,7 +85,7 @@ class Systemd:
 
     def stop_watcher(self, paths: Paths, timeout_s: float) -> None:
         """See Supervisor."""
-        # First the unit, whoever watches: it must not be restarted.
+        # The unit comes first, so that systemd does not restart the watcher.
         systemctl("stop", WATCHER_UNIT.format(paths.build_name), timeout_s=timeout_s)
         base.signal_watcher(paths, timeout_s)
 
@@ -101,7 +101,7 @@ def _start(unit: str) -> None:
 
 
 def _ended(unit: str) -> str | None:
-    """Why the unit does not run; None while it does, starts, or cannot be asked."""
+    """Return why the unit does not run; None while it runs or starts, or if its state is unknown."""
     answer = systemctl("show", "--property=ActiveState,Result,ExecMainStatus,Job", unit)
     fields = dict(line.partition("=")[::2] for line in answer.text.splitlines())
     if answer.code != 0 or fields.get("Job") or fields.get("ActiveState") not in ("failed", "inactive"):

@@ -1,1 +1,1 @@
-"""The operating system: clock, files, programs. Imports the standard library and `core.text` only."""
+"""The operating system: clock, files, programs. Imports only the standard library and `core.text`."""

@@ -10,17 +10,20 @@ Answer = TypeVar("Answer")
 
 
 def now() -> datetime:
-    """Wall time, aware, UTC."""
+    """Return the wall time, aware, in UTC."""
     return datetime.now(UTC)
 
 
 def monotonic() -> float:
-    """Seconds of CLOCK_MONOTONIC: no clock jump moves it, and it stands still while the host sleeps."""
+    """Return the seconds of CLOCK_MONOTONIC.
+
+    A change of the wall clock does not affect it, and it stands still while the host is suspended.
+    """
     return time.monotonic()
 
 
 def boot_id() -> str:
-    """The kernel's random name for this boot, "" where it cannot be read."""
+    """Return the kernel's random name for this boot, "" if it cannot be read."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError):
@@ -28,14 +31,14 @@ def boot_id() -> str:
 
 
 def sleep(seconds: float) -> None:
-    """Wait."""
+    """Wait for `seconds`."""
     time.sleep(seconds)
 
 
 def wait_until(condition: Callable[[], Answer], timeout_s: float, every_s: float) -> Answer:
-    """Ask `condition` every `every_s` seconds until its answer is true, at most `timeout_s` seconds; return the last answer.
+    """Poll `condition` every `every_s` seconds until its answer is true; return the last answer.
 
-    It is asked at least once, and a last time at the deadline.
+    It is called at least once, and a last time after `timeout_s` seconds.
     """
     deadline_s = monotonic() + timeout_s
     while not (answer := condition()):
@@ -47,6 +50,6 @@ def wait_until(condition: Callable[[], Answer], timeout_s: float, every_s: float
 
 
 def utc_offset_s() -> int:
-    """The controller's local time, seconds east of UTC."""
+    """Return the offset of the controller's local time, in seconds east of UTC."""
     offset = datetime.now(UTC).astimezone().utcoffset()
     return 0 if offset is None else int(offset.total_seconds())

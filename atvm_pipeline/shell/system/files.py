@@ -1,6 +1,6 @@
-"""Files and locks of the state root: whole or not at all, 0600 in 0700, one writer at a time.
+"""Files and locks of the state root: atomic writes, modes 0600 and 0700, one writer at a time.
 
-Nothing else in the shell writes a state file.  Links are never followed for writing.
+Nothing else in the shell writes a state file. Links are never followed for writing.
 """
 
 import contextlib
@@ -17,16 +17,16 @@ from typing import BinaryIO, Self
 FILE_MODE = 0o600
 FOLDER_MODE = 0o700
 SMALL_FILE_MAX_BYTES = 64 * 1024 * 1024
-"""No state file of a run comes near this; a larger one is not ours."""
+"""No state file of a run is nearly as large; a larger one was not written by this program."""
 
 
 LOCK_TRIES = 10
 LOCK_PAUSE_S = 0.01
-"""Who only asks whether a lock is held (`is_locked`) holds it for a moment: that is no holder."""
+"""`is_locked` takes a lock for a moment to test it, which is not a real holder."""
 
 
 def make_folder(path: Path) -> None:
-    """Make `path` and its missing parents, 0700; an existing folder is left as it is.  Raises OSError."""
+    """Create `path` and its missing parents, 0700; an existing directory is left as it is. Raises OSError."""
     missing: list[Path] = []
     current = path
     while not current.exists():
@@ -40,19 +40,19 @@ def make_folder(path: Path) -> None:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Replace `path` by `data` (0600), so that a reader sees the old file or the new one, also after a power cut.
+    """Replace `path` by `data` (0600), so that a reader sees the old or the new file, also after a power failure.
 
-    The temporary file lies beside it, is made exclusively, and is removed on failure.  Raises OSError.
+    The temporary file is created exclusively in the same directory and removed on failure. Raises OSError.
     """
     replace_files([(path, data)], made_in=path.parent)
     sync_folder(path.parent)
 
 
 def replace_files(files: Sequence[tuple[Path, bytes]], *, made_in: Path) -> None:
-    """Replace several files in their order, each as `write_whole` does; the temporary ones lie in `made_in`.
+    """Replace several files in their order, each as `write_whole` does; the temporary files are created in `made_in`.
 
-    For what can be made anew from something that is on disk: after a power cut any old one may be there again, whole.
-    Raises OSError; those that stand before the one that failed may be replaced then.
+    This is for files that can be written again from something on disk: after a power failure, the old version of any of
+    them may reappear, complete. Raises OSError; the files before the one that failed may be replaced then.
     """
     made: list[tuple[int, Path, Path]] = []
     try:
@@ -63,7 +63,7 @@ def replace_files(files: Sequence[tuple[Path, bytes]], *, made_in: Path) -> None
             made.append((descriptor, temporary, path))
             write_all(descriptor, data)
             if len(files) > 1:
-                # The disk begins with it now, and waiting for all takes hardly longer than for one.
+                # The disk starts with it now; waiting for all takes hardly longer than for one.
                 with contextlib.suppress(OSError):
                     os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
         for descriptor, _, _ in made:
@@ -81,7 +81,7 @@ def replace_files(files: Sequence[tuple[Path, bytes]], *, made_in: Path) -> None
 
 
 def write_all(descriptor: int, data: bytes) -> None:
-    """Write all of `data`; a short write is continued.  Raises OSError."""
+    """Write all of `data`; a short write is continued. Raises OSError."""
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]
@@ -97,7 +97,7 @@ def sync_folder(path: Path) -> None:
 
 
 def free_name(path: Path) -> Path:
-    """`path`, or the first of `path.2`, `path.3` ... that is not there."""
+    """Return `path`, or the first of `path.2`, `path.3` ... that does not exist."""
     candidate = path
     number = 1
     while candidate.exists():
@@ -109,14 +109,14 @@ def free_name(path: Path) -> Path:
 class OpenFile:
     """A file descriptor with an owner, which closes it; `with OpenFile(...):` closes it after the block.
 
-    `os.open` returns a bare number, which nothing closes and nothing misses.  One that its owner forgot is closed with
-    the object and reported as Python reports its own files: a ResourceWarning, which the tests turn into an error.
+    `os.open` returns a bare number that nothing closes. A forgotten OpenFile is closed with the object and reported
+    like Python's own files: with a ResourceWarning, which the tests turn into an error.
     """
 
     def __init__(self, number: int, name: object) -> None:
         """Take over the open descriptor `number`; `name` is for the warning."""
         self.number = number
-        """-1 once it is closed, so that no call reaches a file that got the number later."""
+        """-1 after closing, so that no call reaches a file that received the same number later."""
         self._name = name
 
     def close(self) -> None:
@@ -126,7 +126,7 @@ class OpenFile:
             os.close(number)
 
     def reader(self) -> BinaryIO:
-        """A buffered reader of it, which does not close it."""
+        """Return a buffered reader, which does not close the descriptor."""
         return open(self.number, "rb", closefd=False)
 
     def __enter__(self) -> Self:
@@ -145,8 +145,8 @@ class OpenFile:
 
 
 def open_regular(path: str | Path) -> OpenFile | None:
-    """Open a regular file for reading; None if `path` is something else.  Raises OSError, also if nothing is there."""
-    # O_NONBLOCK: opening a FIFO in the place of a file must not block.
+    """Open a regular file for reading; None if `path` is something else. Raises OSError, also if it does not exist."""
+    # O_NONBLOCK: opening a FIFO in place of a file must not block.
     file = OpenFile(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), path)
     with contextlib.ExitStack() as on_error:
         on_error.callback(file.close)
@@ -156,11 +156,11 @@ def open_regular(path: str | Path) -> OpenFile | None:
     return None
 
 
-class Unreadable(OSError):  # noqa: N818 - says what the file is
-    """A file or folder that is there and cannot be read; the text is one line."""
+class Unreadable(OSError):  # noqa: N818 - describes the file
+    """A file or directory that exists and cannot be read; the text is one line."""
 
     def __init__(self, path: Path, error: OSError) -> None:
-        """What `error` said about `path`."""
+        """Create the error from `error`, which was raised for `path`."""
         super().__init__(error.errno, error.strerror or "input/output error", str(path))
 
     def __str__(self) -> str:
@@ -168,9 +168,9 @@ class Unreadable(OSError):  # noqa: N818 - says what the file is
 
 
 def read_small(path: Path, max_bytes: int = SMALL_FILE_MAX_BYTES) -> bytes | None:
-    """Content of a regular file, None if it is not there, is no regular file or is larger than `max_bytes`.
+    """Return the content of a regular file; None if it does not exist, is not regular or is larger than `max_bytes`.
 
-    Raises Unreadable for what is not about absence (permissions, I/O).
+    Raises Unreadable for other errors (permissions, I/O).
     """
     try:
         opened = open_regular(path)
@@ -186,8 +186,8 @@ def read_small(path: Path, max_bytes: int = SMALL_FILE_MAX_BYTES) -> bytes | Non
 
 
 def user_name(uid: int) -> str:
-    """The name of a user, else the number."""
-    import pwd  # noqa: PLC0415 - seldom needed
+    """Return the name of a user, else the number."""
+    import pwd  # noqa: PLC0415 - rarely needed
 
     try:
         return pwd.getpwuid(uid).pw_name
@@ -195,16 +195,16 @@ def user_name(uid: int) -> str:
         return f"uid {uid}"
 
 
-class Busy(Exception):  # noqa: N818 - a state of the world, not an error of anyone
+class Busy(Exception):  # noqa: N818 - a normal state, not an error
     """The lock is held by another process."""
 
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[int]:
-    """Hold the lock file `path` while the block runs; gives its descriptor.
+    """Hold the lock file `path` while the block runs; yield its descriptor.
 
-    The lock ends with the process, however it ends, so that a held lock proves a living holder.
-    Raises Busy if another process holds it, OSError if the file cannot be made.
+    The kernel releases the lock when the process ends, for whatever reason, so a held lock proves a living holder.
+    Raises Busy if another process holds it, OSError if the file cannot be created.
     """
     make_folder(path.parent)
     descriptor = _take(path)
@@ -215,13 +215,14 @@ def locked(path: Path) -> Iterator[int]:
 
 
 def _take(path: Path) -> int:
-    """The lock's descriptor, held.  Raises Busy, OSError."""
+    """Return the descriptor of the held lock. Raises Busy, OSError."""
     for _ in range(LOCK_TRIES):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, FILE_MODE)
         held = False
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # A lock goes with its build (`retention.py`), and then the next one makes a new file: ours would guard nothing.
+            # A lock file is deleted with its build (`retention.py`), and the next holder creates a new one. A lock on
+            # the deleted file would guard nothing.
             held = _is_at(descriptor, path)
         except BlockingIOError:
             pass
@@ -242,9 +243,9 @@ def _is_at(descriptor: int, path: Path) -> bool:
 
 
 def is_locked(path: Path) -> bool:
-    """Whether a living process holds the lock file `path`."""
+    """Return whether a living process holds the lock file `path`."""
     try:
-        # O_NONBLOCK: a FIFO in the place of a lock must not stop us for ever.
+        # O_NONBLOCK: a FIFO in place of a lock file must not block.
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError:
         return False

@@ -1,4 +1,4 @@
-"""Lines for a person on standard error: of a command, or of a watcher, whose supervisor keeps them (journald, watcher.log)."""
+"""Log lines on standard error, of a command or of a watcher, whose supervisor keeps them (journald, watcher.log)."""
 
 import contextlib
 import sys
@@ -10,7 +10,7 @@ LOG_LINE_CHARS_MAX = 4000
 
 
 def log(text: str, *, indent: str = "") -> None:
-    """Write one harmless line.  Never raises: no watcher stops, and no answer is lost, because it cannot be written."""
+    """Write one sanitised line. Never raises: a failed write must not stop a watcher or lose a command's result."""
     with contextlib.suppress(OSError, ValueError):
         sys.stderr.write(f"{indent}{one_line(text, LOG_LINE_CHARS_MAX)}\n")
         sys.stderr.flush()

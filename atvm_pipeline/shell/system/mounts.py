@@ -1,11 +1,11 @@
-"""The file system of a path."""
+"""File system type of a path."""
 
 import os
 from pathlib import Path
 
 
 def file_system_of(folder: str) -> str:
-    """The kind of file system that `folder` lies on, "" if unknown."""
+    """Return the type of the file system on which `folder` is, "" if unknown."""
     kind, longest = "", -1
     real = f"{os.path.realpath(folder)}/"
     try:

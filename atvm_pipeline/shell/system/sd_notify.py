@@ -1,6 +1,6 @@
-"""Tell systemd how we are (sd_notify(3)): a datagram to `$NOTIFY_SOCKET`.  Without that variable, nothing happens.
+"""Service status for systemd (sd_notify(3)): a datagram to `$NOTIFY_SOCKET`; without that variable, nothing is sent.
 
-Telling never fails: a service manager that does not listen must not stop a watcher.
+Sending never fails: a service manager that does not listen must not stop a watcher.
 """
 
 import contextlib
@@ -13,34 +13,35 @@ from . import clock
 
 STATUS_CHARS_MAX = 400
 PING_APART_S = 1.0
-"""The loop may turn thousands of times in a second; systemd wants a word once in a while."""
+"""The loop may run thousands of times a second, but systemd needs only one notification now and then."""
 
 EXTENDED_S = 120
-"""How long systemd waits for the next word of a watcher that is not ready yet."""
+"""How long systemd waits for the next notification of a watcher that is not ready yet."""
 
 _last_ping_s = float("-inf")
 _is_ready = False
 
 
 def ready() -> None:
-    """The first look at everything is done."""
-    global _is_ready  # noqa: PLW0603 - one process is one service, and tells one service manager
+    """Report that the first scan of all sources is done."""
+    global _is_ready  # noqa: PLW0603 - one process is one service of one service manager
     _is_ready = True
     _send("READY=1")
 
 
 def status(text: str) -> None:
-    """One line for `systemctl status`."""
+    """Send one line for `systemctl status`."""
     _send("STATUS=" + one_line(text, STATUS_CHARS_MAX))
 
 
 def watchdog() -> None:
-    """The loop has got on (`WatchdogSec=`): called by what decides, never by a timer.  At most one word in a second.
+    """Report progress of the loop (`WatchdogSec=`), at most once a second.
 
-    Until it is ready, the same word puts off the end of `TimeoutStartSec=`: a log of gigabytes takes its time, and so does
-    a full disk until somebody makes room.
+    Called by the deciding thread, never by a timer. Until the watcher is ready, the same datagram extends
+    `TimeoutStartSec=`: reading a log of gigabytes takes time, and so does waiting until the operator frees space on a
+    full disk.
     """
-    global _last_ping_s  # noqa: PLW0603 - one process is one service, and tells one service manager
+    global _last_ping_s  # noqa: PLW0603 - one process is one service of one service manager
     now_s = clock.monotonic()
     if now_s - _last_ping_s >= PING_APART_S:
         _last_ping_s = now_s
@@ -48,13 +49,13 @@ def watchdog() -> None:
 
 
 def stopping() -> None:
-    """We are about to end."""
+    """Report that this process is about to end."""
     _send("STOPPING=1")
 
 
 def _send(text: str) -> None:
     address = os.environ.get("NOTIFY_SOCKET", "")
-    # sd_notify(3): a path, or @ for the abstract namespace; anything else is not ours to speak to.
+    # sd_notify(3): a path, or @ for the abstract namespace; any other address is not supported.
     if not address.startswith(("/", "@")):
         return
     name = "\0" + address[1:] if address[0] == "@" else address

@@ -1,6 +1,6 @@
-"""Other programs are started here, and only here: this is the one module that imports subprocess.
+"""Starting of other programs. Only this module imports subprocess.
 
-Nothing here knows what a run is.  A command of the user's is one argument of bash, never pasted into anything.
+Nothing here depends on runs. A command of the user is one argument of bash, never inserted into another text.
 """
 
 import contextlib
@@ -16,14 +16,17 @@ from .files import FILE_MODE, make_folder
 
 BASH = "/bin/bash"
 INTERRUPT_WAIT_S = 5.0
-"""How long a foreground command may take to end after we were told to end."""
+"""How long a foreground command may take to end after this process was asked to end."""
 SHOWN_LINE_BYTES_MAX = 64 * 1024
-"""A longer line of a shown program is shown in pieces."""
+"""A longer line of a displayed program is passed on in pieces."""
 ANSWER_BYTES_MAX = 64 * 1024
 
 
 def shell_argv(command: str) -> list[str]:
-    """How `command` is run: by bash, and a failure inside a pipe is the command's failure.  Raises FileNotFoundError."""
+    """Return the arguments that run `command` with bash, where a failure inside a pipe is a failure of the command.
+
+    Raises FileNotFoundError.
+    """
     found = BASH if os.access(BASH, os.X_OK) else shutil.which("bash")
     if found is None:
         raise FileNotFoundError(2, "bash is not installed", BASH)
@@ -31,7 +34,7 @@ def shell_argv(command: str) -> list[str]:
 
 
 def signal_name(number: int) -> str:
-    """The name of a signal, `SIG64` and the like where it has none."""
+    """Return the name of a signal, or `SIG64` and the like if it has none."""
     try:
         return signal.Signals(number).name
     except ValueError:
@@ -39,9 +42,9 @@ def signal_name(number: int) -> str:
 
 
 def open_log(path: Path) -> int:
-    """A descriptor that appends to `path`, made 0600 with its folder if missing.  Raises OSError."""
+    """Return a descriptor that appends to `path`, created 0600 with its directory if missing. Raises OSError."""
     make_folder(path.parent)
-    # O_NONBLOCK only matters for a FIFO: opening one that nobody reads fails instead of waiting for ever.
+    # O_NONBLOCK matters only for a FIFO: opening one without a reader fails instead of waiting indefinitely.
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
     descriptor = os.open(path, flags, FILE_MODE)
     os.set_blocking(descriptor, True)
@@ -49,9 +52,9 @@ def open_log(path: Path) -> int:
 
 
 def start_child(argv: Sequence[str], environment: Mapping[str, str], cwd: Path, output: int) -> int:
-    """Start a program in a session of its own, its output into `output`; gives its pid, which the caller must reap.
+    """Start a program in its own session, with its output into `output`; return its pid, which the caller must reap.
 
-    Raises OSError if it cannot be started; the error names the folder or the program that is missing.
+    Raises OSError if it cannot be started; the error names the missing directory or program.
     """
     process = subprocess.Popen(
         argv,
@@ -62,21 +65,21 @@ def start_child(argv: Sequence[str], environment: Mapping[str, str], cwd: Path, 
         stderr=subprocess.STDOUT,
         start_new_session=True,
     )
-    # The caller reaps every child by waitpid(-1); Popen must neither do it nor warn that nobody did.
+    # The caller reaps every child by waitpid(-1); Popen must neither do that nor warn that it was not done.
     process.returncode = 0
     return process.pid
 
 
 class Started:
-    """A detached program: it outlives us.  While we live, we are its parent and know whether it has ended."""
+    """A detached program, which outlives this process. As its parent, this process knows whether it has ended."""
 
     def __init__(self, pid: int) -> None:
-        """`pid` is a child of this process that nobody else reaps."""
+        """Take a child of this process that no other code reaps."""
         self.pid = pid
         self._status: int | None = None
 
     def ended(self) -> str | None:
-        """How it ended, in words; None while it lives."""
+        """Return a text about how it ended; None while it runs."""
         if self._status is None:
             try:
                 pid, status = os.waitpid(self.pid, os.WNOHANG)
@@ -90,7 +93,7 @@ class Started:
 
 
 def start_detached(argv: Sequence[str], environment: Mapping[str, str], cwd: Path, log: Path) -> Started:
-    """Start a program that outlives us: own session, nothing of ours open, its output appended to `log`.
+    """Start a program that outlives this process: own session, no inherited files, its output appended to `log`.
 
     Raises OSError.
     """
@@ -102,9 +105,10 @@ def start_detached(argv: Sequence[str], environment: Mapping[str, str], cwd: Pat
 
 
 def run_foreground(argv: Sequence[str], environment: Mapping[str, str], cwd: Path, output: int) -> int:
-    """Run a program to its end in our own session and terminal, so that ^C reaches it; output into `output`.
+    """Run a program in the session and terminal of this process; return its exit code, -n for signal n.
 
-    Gives its exit code, -n for signal n.  If we are interrupted or told to end, it is ended first.  Raises OSError.
+    ^C reaches it. Its output goes into `output`. If this process is interrupted or asked to end, the program is ended first.
+    Raises OSError.
     """
     with _interrupts() as interrupts:
         process = subprocess.Popen(
@@ -119,7 +123,7 @@ def run_foreground(argv: Sequence[str], environment: Mapping[str, str], cwd: Pat
 
 
 class _Interrupts:
-    """Signals that end us, held back until there is something to end first."""
+    """Signals that end this process, held back until there is a program to end first."""
 
     def __init__(self) -> None:
         self._armed = False
@@ -131,7 +135,7 @@ class _Interrupts:
         self._came = True
 
     def arm(self) -> None:
-        """From now on they raise KeyboardInterrupt; at once if one came already."""
+        """Let the signals raise KeyboardInterrupt from now on; immediately if one came before."""
         self._armed = True
         if self._came:
             raise KeyboardInterrupt
@@ -139,7 +143,10 @@ class _Interrupts:
 
 @contextlib.contextmanager
 def _interrupts() -> Iterator[_Interrupts]:
-    """SIGTERM and SIGHUP raise as ^C does, so that what was begun is ended too; who ignores one (nohup) goes on to."""
+    """Let SIGTERM and SIGHUP raise like ^C, so that a started program is ended too.
+
+    An ignored signal (nohup) stays ignored.
+    """
     interrupts = _Interrupts()
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     heard = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
@@ -164,7 +171,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 def run_shown(
     argv: Sequence[str], cwd: Path, environment: Mapping[str, str], show: Callable[[str], None]
 ) -> int:
-    """Run a program to its end and give each line of its output to `show`; gives its exit code.  Raises OSError."""
+    """Run a program to its end and pass each line of its output to `show`; return its exit code. Raises OSError."""
     with subprocess.Popen(
         argv,
         env=environment,
@@ -180,20 +187,20 @@ def run_shown(
 
 
 class ProgramAnswer(NamedTuple):
-    """What a short program said."""
+    """Result of a short program."""
 
     code: int
     text: str
-    """Standard output; where that is empty, standard error."""
+    """Standard output; standard error if that is empty."""
 
 
 def systemctl(*words: str, timeout_s: float = 30.0) -> ProgramAnswer:
-    """Ask systemd for something.  Never raises: what cannot be asked is an answer with code -1."""
+    """Run systemctl. Never raises: a failure to run it is an answer with code -1."""
     return run_program("systemctl", "--no-ask-password", "--no-pager", *words, timeout_s=timeout_s)
 
 
 def run_program(*argv: str, timeout_s: float = 30.0) -> ProgramAnswer:
-    """What a short program says.  Never raises: what cannot be asked is an answer with code -1."""
+    """Run a short program and return its result. Never raises: a failure to run it is an answer with code -1."""
     try:
         done = subprocess.run(
             argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s, check=False

@@ -107,7 +107,7 @@ def test_at_the_limit_of_watches_a_sub_folder_that_was_left_out_is_polled(place:
         folder.mkdir(parents=True)
     child = Child(place, max_inotify_watches=6)
     try:
-        child.wait_until(lambda: child.told("degraded: the kernel cannot watch: not every folder"))
+        child.wait_until(lambda: child.told("degraded: the kernel cannot watch: not every directory"))
         for folder in inner:
             child.wait_until(lambda path=folder / "late.xml": written_and_told(child, path))  # type: ignore[misc]
     finally:
@@ -129,7 +129,7 @@ def test_a_sub_folder_that_comes_when_the_limit_is_reached_is_polled(place: Plac
     finally:
         child.end()
 
-    assert child.told("degraded: the kernel cannot watch: not every folder")
+    assert child.told("degraded: the kernel cannot watch: not every directory")
 
 
 def written_and_told(child: Child, path: Path) -> bool:

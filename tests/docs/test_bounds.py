@@ -203,14 +203,14 @@ def test_a_runner_that_starts_a_process_every_second_does_not_fill_the_journal(
         found = identity(runner.pid)
         assert found is not None
         tree.root(found.pid, found.create_time)
-        assert tree.look() is not None
+        assert tree.scan() is not None
         for _ in range(5):
             other = start_below(runner, "sleep")
-            assert tree.look() is None
+            assert tree.scan() is None
             os.kill(other, signal.SIGKILL)
         cypress = start_below(runner, "cypress")
         # The kernel may be slow to say that somebody has begun: some looks trust it.
-        seen = wait_for(tree.look, "a look that tells of Cypress")
+        seen = wait_for(tree.scan, "a look that tells of Cypress")
         os.kill(cypress, signal.SIGKILL)
         runner.kill()
 

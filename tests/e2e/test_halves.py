@@ -28,9 +28,11 @@ def test_a_second_half_that_asks_for_another_run_is_refused_in_one_line_and_star
     refused = host.call("start-atvm-runner.sh", *words, environ=environ)
 
     assert refused.returncode == 64, refused.stderr
-    assert [other in line for line in refused.stderr.splitlines() if "start both halves with the same values" in line] == [
-        True
-    ]
+    assert [
+        other in line
+        for line in refused.stderr.splitlines()
+        if "start both halves with the same values" in line
+    ] == [True]
     assert (host.state_root / BUILD / "request.json").read_bytes() == before
     assert not (host.state_root / BUILD / "runner.json").exists()
     assert host.state()["phase"] == "PENDING"

@@ -256,7 +256,9 @@ def test_the_runner_s_half_takes_the_hosts_of_the_watcher_and_refuses_others(hos
     assert runner.returncode == 0, runner.stderr
     host.wait(build)
 
-    one_line(other, 64, "started with --hosts redhat9.6,ubuntu24.04,w2k25: start both halves with the same hosts")
+    one_line(
+        other, 64, "started with --hosts redhat9.6,ubuntu24.04,w2k25: start both halves with the same hosts"
+    )
     assert "hosts checked: redhat9.6, ubuntu24.04, w2k25; not checked: ubunut24.04\n" in runner.stderr
     assert host.state(build)["phase"] == "COMPLETED"
 

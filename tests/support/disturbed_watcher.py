@@ -15,7 +15,7 @@ from atvm_pipeline.cli.main import main
 from atvm_pipeline.shell.sources import fs_events
 
 Tell = Callable[[fs_events.FileWatcher, Path | None], None]
-TELL: Tell = fs_events.FileWatcher.tell
+TELL: Tell = fs_events.FileWatcher.hint
 
 
 def no_inotify(*_args: object) -> None:
@@ -66,7 +66,7 @@ def disturb(mode: str) -> None:
         "reordered": reordered,
     }
     if mode in tells:
-        fs_events.FileWatcher.tell = tells[mode]()  # type: ignore[method-assign]
+        fs_events.FileWatcher.hint = tells[mode]()  # type: ignore[method-assign]
     elif mode == "polling":
         fs_events.Observer = no_inotify  # type: ignore[assignment,misc]
 

@@ -80,7 +80,7 @@ def strays(where: Where) -> list[DoctorFinding]:
 def size(where: Where) -> list[DoctorFinding]:
     """How much is kept of all runs."""
     held = disk_usage(where.state_root)
-    more = "" if held.whole else "more than "
+    more = "" if held.complete else "more than "
     return good("size", f"{held.builds} builds take {more}{held.size // 2**20} MiB in {where.state_root}")
 
 

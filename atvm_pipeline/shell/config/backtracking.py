@@ -47,14 +47,14 @@ def check_patterns(dialect: Dialect, name: str, limit_s: float = PATTERN_LIMIT_S
         return
     for key in _PATTERNS:
         pattern = getattr(dialect, key)
-        if pattern and pattern != getattr(Dialect(), key) and not _ends(pattern, limit_s):
+        if pattern and pattern != getattr(Dialect(), key) and not _terminates(pattern, limit_s):
             raise ConfigError(
                 f"{name}: {key} takes longer than {limit_s:.0f} s on a line of {PATTERN_INPUT_MAX} characters: "
                 "it has a repeat inside a repeat; use possessive quantifiers (*+, ++), or remove one of the repeats"
             )
 
 
-def _ends(pattern: str, limit_s: float) -> bool:
+def _terminates(pattern: str, limit_s: float) -> bool:
     compiled = re.compile(pattern)
 
     def too_long(_number: int, _frame: FrameType | None) -> None:

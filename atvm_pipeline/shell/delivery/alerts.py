@@ -75,7 +75,7 @@ def send_alert(
         delay_s = sender.delay_s
         log(f"the alert has not arrived ({sender.detail}); trying again in {delay_s:.0f} s")
         if clock.monotonic() + delay_s > deadline_s:
-            return "uncertain" if sender.doubted else "expired"
+            return "uncertain" if sender.may_have_arrived else "expired"
         clock.sleep(delay_s)
         if obsolete():
             return "obsolete"
@@ -93,7 +93,7 @@ class _Sender:
         self._repeats = 0
         self._uncertain = False
         self._ping_first = False
-        self.doubted = False
+        self.may_have_arrived = False
         """Whether an attempt may have arrived."""
         self.detail = ""
         self.delay_s = 0.0
@@ -106,10 +106,10 @@ class _Sender:
             found = send_once(PingServer(key=self._key, ping=self._number), self._perform)
             if not found.up:
                 return self._wait(found.detail, self._backed_off(found.retry_after_s))
-        payload = marked(self._payload) if self.doubted else self._payload
+        payload = marked(self._payload) if self.may_have_arrived else self._payload
         effect = PostMessage(key=self._key, attempt=self._number, kind="alert", payload=payload)
         attempt = send_once(effect, self._perform)
-        repeats, self._repeats = self._repeats, self._repeats + self.doubted
+        repeats, self._repeats = self._repeats, self._repeats + self.may_have_arrived
         match attempt.outcome:
             case "sent" | "rejected":
                 return attempt.outcome
@@ -119,12 +119,12 @@ class _Sender:
             case "uncertain":
                 if self._uncertain or self._repeats >= self._repeats_max:
                     return "uncertain"
-                self._uncertain = self.doubted = True
+                self._uncertain = self.may_have_arrived = True
                 return self._wait(attempt.detail, UNCERTAIN_DELAY_S)
             case "probably-not-arrived":
                 if self._repeats >= self._repeats_max:
                     return "uncertain"
-                self._ping_first = self.doubted = True
+                self._ping_first = self.may_have_arrived = True
                 wait_s = max(REPEAT_DELAYS_S[self._repeats], attempt.retry_after_s or 0.0)
                 self._pause_s = ALERT_FIRST_DELAY_S
                 return self._wait(attempt.detail, wait_s)

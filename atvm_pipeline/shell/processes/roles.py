@@ -88,7 +88,7 @@ class ProcessClassifier:
         self._cypress = re.compile(dialect.cypress_process)
         self._browser = re.compile(dialect.browser_process)
 
-    def of(self, name: str, command: Sequence[str]) -> Role:
+    def classify(self, name: str, command: Sequence[str]) -> Role:
         """Return the role of a process below the runner's command.
 
         The program's own name is more reliable than its arguments: Chrome is started with directories of Cypress, and

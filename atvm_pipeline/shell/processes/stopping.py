@@ -34,22 +34,22 @@ def stop_tree(root: Process, *, grace_s: float, also_known: Sequence[Process] = 
     not end by itself: it is the wrapper, which has to record how its command ended. Never raises.
     """
     known = dict.fromkeys(handle for process in (root, *also_known) for handle in _handle(process))
-    asked: set[psutil.Process] = set()
+    signalled: set[psutil.Process] = set()
 
-    def asked_all() -> bool:
+    def all_ended_after_term() -> bool:
         living = _living_tree(known)
         for process in living:
-            if process not in asked:
-                asked.add(process)
+            if process not in signalled:
+                signalled.add(process)
                 # A stopped process receives SIGTERM only when it continues.
                 _signal(process, signal.SIGTERM, signal.SIGCONT)
         return not living
 
-    if clock.wait_until(asked_all, grace_s, STOP_POLL_S):
+    if clock.wait_until(all_ended_after_term, grace_s, STOP_POLL_S):
         return []
     root_deadline_s = clock.monotonic() + ROOT_WAIT_S
 
-    def killed_all() -> bool:
+    def all_ended_after_kill() -> bool:
         nonlocal root_deadline_s
         living = _living_tree(known)
         below = [process for process in living if process.pid != root.pid]
@@ -59,7 +59,7 @@ def stop_tree(root: Process, *, grace_s: float, also_known: Sequence[Process] = 
             _signal(process, signal.SIGKILL)
         return not living
 
-    if clock.wait_until(killed_all, KILL_WAIT_S, STOP_POLL_S):
+    if clock.wait_until(all_ended_after_kill, KILL_WAIT_S, STOP_POLL_S):
         return []
     left = [identity(process.pid) for process in _living_tree(known)]
     return [process for process in left if process is not None]

@@ -45,9 +45,9 @@ class Classified(NamedTuple):
     name: str
     create_time: float
     role: Role
-    carrier: bool
+    is_wrapper: bool
     """The process only starts another program."""
-    met_s: float
+    first_seen_s: float
     read_s: float
     """Monotonic times: when it was first seen, and when its command line was read."""
 
@@ -60,26 +60,26 @@ class NewProcessScan:
 
     def __init__(self) -> None:
         self._pids: frozenset[int] = frozenset()
-        self._met: frozenset[int] = frozenset()
+        self._seen_twice: frozenset[int] = frozenset()
         """Pids that were listed twice."""
         self._newest: int | None = None
-        self._no_news = 0
-        self._whole_at_s = -inf
+        self._unchanged_scans = 0
+        self._full_at_s = -inf
 
-    def look(self) -> list[ProcessRow]:
+    def scan(self) -> list[ProcessRow]:
         """Return the rows of the new processes."""
         # Read before the list, so that a process that starts in between is found by the next scan.
         newest = process_table.newest_pid()
-        quiet = newest is not None and newest == self._newest and self._pids == self._met
-        if quiet and self._no_news < SCANS_WITHOUT_CHANGE_MAX:
-            self._no_news += 1
+        quiet = newest is not None and newest == self._newest and self._pids == self._seen_twice
+        if quiet and self._unchanged_scans < SCANS_WITHOUT_CHANGE_MAX:
+            self._unchanged_scans += 1
             return []
         now_s = clock.monotonic()
-        self._newest, self._no_news = newest, 0
+        self._newest, self._unchanged_scans = newest, 0
         listed = frozenset(process_table.pids())
-        met, self._met, self._pids = self._met, listed & self._pids, listed
-        if now_s - self._whole_at_s >= WHOLE_EVERY_S:
-            self._whole_at_s = now_s
+        met, self._seen_twice, self._pids = self._seen_twice, listed & self._pids, listed
+        if now_s - self._full_at_s >= WHOLE_EVERY_S:
+            self._full_at_s = now_s
             met = frozenset()
         rows = (process_table.read_row(pid) for pid in listed - met)
         return [row for row in rows if row is not None]
@@ -100,20 +100,20 @@ class ProcessTree:
         self._known: dict[int, Process] = {process.pid: process for process in known}
         self._last: tuple[frozenset[tuple[int, float, Role]], bool] | None = None
         self._apart_s = apart_s
-        self._looked_at_s = -inf
-        self._told_at_s = -inf
-        self._told_part: object = None
-        self._stuck_looks = 0
-        self._newcomers = NewProcessScan()
-        self._judged: dict[int, Classified] = {}
+        self._scanned_at_s = -inf
+        self._reported_at_s = -inf
+        self._reported_part: object = None
+        self._stuck_scans = 0
+        self._new_processes = NewProcessScan()
+        self._classified: dict[int, Classified] = {}
 
     def root(self, pid: int, create_time: float) -> None:
         """Count this process and all its descendants as part of the run from now on."""
         self._root = (pid, create_time)
         self._known[pid] = Process(pid=pid, create_time=create_time, role="runner")
-        self._looked_at_s = -inf
+        self._scanned_at_s = -inf
         # Its children may have existed, outside the tree, at the last scan.
-        self._newcomers = NewProcessScan()
+        self._new_processes = NewProcessScan()
 
     def alive(self) -> bool:
         """Return whether any process of the tree is alive, among the members of the last scan."""
@@ -121,38 +121,38 @@ class ProcessTree:
             process_table.is_alive(process.pid, process.create_time) for process in self._known.values()
         )
 
-    def look(self) -> ProcessesSeen | None:
+    def scan(self) -> ProcessesSeen | None:
         """Scan the process table; return the tree, None if nothing changed or there is nothing to scan for."""
         if self._root is None and not self._known and self._last is None:
             return None
         now_s = clock.monotonic()
-        early = now_s - self._looked_at_s < self._apart_s
+        early = now_s - self._scanned_at_s < self._apart_s
         if early and all(
             process_table.is_alive(process.pid, process.create_time) for process in self._known.values()
         ):
             return None
-        self._looked_at_s = now_s
+        self._scanned_at_s = now_s
         rows = self._rows()
         members, cypress_part = self._walk(rows)
         self._known = members
-        self._judged = {pid: judged for pid, judged in self._judged.items() if pid in members}
+        self._classified = {pid: classified for pid, classified in self._classified.items() if pid in members}
         stuck = self._is_stuck([rows[pid] for pid in cypress_part])
         seen = (frozenset((p.pid, p.create_time, p.role) for p in members.values()), stuck)
         if seen == self._last:
             return None
         # Changes that decide about hangs and ends are reported immediately.
         part = (frozenset(one for one in seen[0] if one[2] in ("cypress", "browser")), stuck, bool(members))
-        if part == self._told_part and now_s - self._told_at_s < OTHERS_LOOKS * self._apart_s:
+        if part == self._reported_part and now_s - self._reported_at_s < OTHERS_LOOKS * self._apart_s:
             return None
-        self._told_part, self._told_at_s = part, now_s
+        self._reported_part, self._reported_at_s = part, now_s
         self._last = seen
-        told = sorted(members.values(), key=lambda process: (_ORDER[process.role], process.pid))
-        return ProcessesSeen(at=clock.now(), processes=tuple(told[:REPORTED_MAX]), stuck=stuck)
+        reported = sorted(members.values(), key=lambda process: (_ORDER[process.role], process.pid))
+        return ProcessesSeen(at=clock.now(), processes=tuple(reported[:REPORTED_MAX]), stuck=stuck)
 
     def _rows(self) -> dict[int, ProcessRow]:
         """Return the rows of the members and of possible new members."""
         members = (process_table.read_row(pid) for pid in self._known)
-        return {row.pid: row for row in (*self._newcomers.look(), *members) if row is not None}
+        return {row.pid: row for row in (*self._new_processes.scan(), *members) if row is not None}
 
     def _walk(self, rows: dict[int, ProcessRow]) -> tuple[dict[int, Process], list[int]]:
         """Return every living member, and the pids of the part of the tree below Cypress."""
@@ -166,13 +166,13 @@ class ProcessTree:
                 row, carried, in_part = waiting.pop()
                 if row.pid in members or not row.lives:
                     continue
-                judged = self._judge(row)
-                role = self._role(row, judged.role, carried=carried, below=row is not start)
+                classified = self._classify(row)
+                role = self._role(row, classified.role, carried=carried, below=row is not start)
                 members[row.pid] = to_process(row, role)
                 in_part = in_part or role in ("cypress", "browser")
                 if in_part:
                     cypress_part.append(row.pid)
-                carries = role == "runner" and judged.carrier
+                carries = role == "runner" and classified.is_wrapper
                 waiting.extend((child, carries, in_part) for child in children.get(row.pid, ()))
         return members, cypress_part
 
@@ -182,18 +182,20 @@ class ProcessTree:
             if row is not None and row.lives and abs(row.create_time - process.create_time) <= SAME_START_S:
                 yield row
 
-    def _judge(self, row: ProcessRow) -> Classified:
+    def _classify(self, row: ProcessRow) -> Classified:
         """Classify a process by its own command line, which is read again only if it may have changed."""
-        now_s, known = self._looked_at_s, self._judged.get(row.pid)
-        met_s = now_s
+        now_s, known = self._scanned_at_s, self._classified.get(row.pid)
+        first_seen_s = now_s
         if known is not None and (known.name, known.create_time) == (row.name, row.create_time):
-            met_s = known.met_s
-            if now_s - met_s >= YOUNG_S and now_s - known.read_s < COMMAND_TRUSTED_S:
+            first_seen_s = known.first_seen_s
+            if now_s - first_seen_s >= YOUNG_S and now_s - known.read_s < COMMAND_TRUSTED_S:
                 return known
         command = process_table.command_line(row.pid)
-        role, carrier = self._roles.of(row.name, command), is_wrapper_command(row.name, command)
-        judged = self._judged[row.pid] = Classified(row.name, row.create_time, role, carrier, met_s, now_s)
-        return judged
+        role, carrier = self._roles.classify(row.name, command), is_wrapper_command(row.name, command)
+        classified = self._classified[row.pid] = Classified(
+            row.name, row.create_time, role, carrier, first_seen_s, now_s
+        )
+        return classified
 
     def _role(self, row: ProcessRow, own: Role, *, carried: bool, below: bool) -> Role:
         """Return the role of a process.
@@ -217,7 +219,7 @@ class ProcessTree:
     def _is_stuck(self, cypress_part: list[ProcessRow]) -> bool:
         """Return whether the Cypress part has been in D, T or Z in several scans."""
         if not cypress_part or any(row.state not in ("D", "T", "t") for row in cypress_part):
-            self._stuck_looks = 0
+            self._stuck_scans = 0
             return False
-        self._stuck_looks += 1
-        return self._stuck_looks >= STUCK_LOOKS
+        self._stuck_scans += 1
+        return self._stuck_scans >= STUCK_LOOKS

@@ -62,9 +62,9 @@ def stop_runner(paths: Paths, *, who: str, why: str, grace_s: float = 20.0) -> S
                 requested_at=clock.now(),
             ),
         )
-    asked = _ask(paths, request, grace_s)
+    was_alive = _stop_wrapper(paths, request, grace_s)
     roots = _roots(paths, request)
-    left = stop_tree(roots[0], grace_s=0.0 if asked else grace_s, also_known=roots[1:]) if roots else []
+    left = stop_tree(roots[0], grace_s=0.0 if was_alive else grace_s, also_known=roots[1:]) if roots else []
     clock.wait_until(lambda: not is_locked(paths.runner_lock), RECORD_WAIT_S, STOP_POLL_INTERVAL_S)
     return _result(paths, left)
 
@@ -84,14 +84,14 @@ def _roots(paths: Paths, request: Request | None) -> list[Process]:
         roots.append(wrapper)
     elif record.boot_id == clock.boot_id():
         command = identity(record.command_pid) if record.command_pid is not None else None
-        if command is not None and _leads_since(command, record):
+        if command is not None and _is_command(command, record):
             roots.append(command)
     survivors = read_record(paths.runner_exit, ExitRecord, record.run_id)
     left = survivors.survivors if survivors is not None else ()
     return roots + [process for process in left if is_alive(process.pid, process.create_time)]
 
 
-def _leads_since(command: Process, record: RunnerRecord) -> bool:
+def _is_command(command: Process, record: RunnerRecord) -> bool:
     """Return whether this is still the command: it leads its own session, and started just after the wrapper."""
     try:
         leads = os.getsid(command.pid) == command.pid
@@ -100,7 +100,7 @@ def _leads_since(command: Process, record: RunnerRecord) -> bool:
     return leads and 0.0 <= command.create_time - record.create_time <= COMMAND_START_S
 
 
-def _ask(paths: Paths, request: Request, grace_s: float) -> bool:
+def _stop_wrapper(paths: Paths, request: Request, grace_s: float) -> bool:
     """Send SIGTERM to the wrapper, which passes it on, so that no process receives it twice; wait up to `grace_s`.
 
     Returns whether the wrapper was alive.

@@ -48,8 +48,9 @@ WRITE_TRIES = 600
 def run_runner(paths: Paths, *, run_id: str | None = None) -> int:
     """Run the runner command of `request.json` until its process tree has ended; return its exit code.
 
-    The exit code is 128+n for signal n, and 69 if the command could not be started; the record has the reason. `run_id`: run only the request of this run. Raises
-    DataError for a request that cannot be run, CommandError (75) if this run has or had a runner, OSError.
+    The exit code is 128+n for signal n, and 69 if the command could not be started; the record has the reason. `run_id`:
+    run only the request of this run. Raises DataError for a request that cannot be run, CommandError (75) if this run has
+    or had a runner, OSError.
     """
     try:
         with locked(paths.runner_lock):
@@ -160,7 +161,7 @@ class _Wrapper:
     def _wait_for_orphans(self) -> tuple[Process, ...]:
         """Wait until no descendant is left, at most the orphan limit; return those that are still alive."""
         gone = clock.wait_until(_reap_all, self._request.orphan_limit_s, RUNNER_POLL_S)
-        return () if gone else _below_us()
+        return () if gone else _descendants()
 
     def _on_stop(self, number: int, _frame: object) -> None:
         self._stopped_by = signal.Signals(number)
@@ -185,7 +186,7 @@ class _Wrapper:
                     requested_at=clock.now(),
                 )
                 write_record(self._paths.stop, marker)
-        for process in _below_us():
+        for process in _descendants():
             with contextlib.suppress(OSError):
                 if is_alive(process.pid, process.create_time):
                     os.kill(process.pid, signal.SIGTERM)
@@ -221,10 +222,10 @@ def _adopt_orphans() -> None:
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def _below_us() -> tuple[Process, ...]:
+def _descendants() -> tuple[Process, ...]:
     """Return the living descendants of this process."""
     pid, create_time = self_identity()
     tree = ProcessTree(Dialect())
     tree.root(pid, create_time)
-    seen = tree.look()
+    seen = tree.scan()
     return tuple(process for process in seen.processes if process.pid != pid) if seen is not None else ()

@@ -116,7 +116,7 @@ class Sources:
             # The end is fed only after everything that was written before it.
             yield from self._tail.read()
         yield from self._artifacts.scan(hinted)
-        seen = self._tree.look()
+        seen = self._tree.scan()
         if seen is not None:
             yield seen
         marker = (

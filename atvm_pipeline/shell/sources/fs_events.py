@@ -110,7 +110,7 @@ class FileWatcher:
         """Watch the existing paths, and wait for the missing ones. Never raises if the system refuses a watch."""
         logging.getLogger("watchdog").addHandler(self._overflow)
         self._former_hook, threading.excepthook = threading.excepthook, self._thread_ended
-        _pair_nothing()
+        _disable_pairing()
         # A directory that is created while its parent is being added is added twice. This has no effect, so it is not
         # logged.
         warnings.filterwarnings(
@@ -123,7 +123,7 @@ class FileWatcher:
             self._native = None
             self._degrade(error)
         self._arrange()
-        self._poll_the_unwatched()
+        self._poll_unwatched()
         self._arranger.start()
 
     def stop(self) -> None:
@@ -140,7 +140,7 @@ class FileWatcher:
 
     # --- called by watchdog's threads ---
 
-    def wants(self, event: FileSystemEvent) -> bool:
+    def is_relevant(self, event: FileSystemEvent) -> bool:
         """Return whether a file in a directory may be a watched one, by its name.
 
         The watcher's own journal and state are in the same directory.
@@ -155,7 +155,7 @@ class FileWatcher:
             return
         below = path.is_relative_to(self._artifacts)
         if path in self._files or below:
-            self.tell(path)
+            self.hint(path)
         if below and folder:
             # A new directory: check whether it is watched.
             self._wake.set()
@@ -165,7 +165,7 @@ class FileWatcher:
                 self._exchanged.add(os.fspath(path))
             self._wake.set()
 
-    def tell(self, path: Path | None) -> None:
+    def hint(self, path: Path | None) -> None:
         """Pass a hint on."""
         with contextlib.suppress(
             Exception
@@ -194,7 +194,7 @@ class FileWatcher:
                 if self._dead:
                     self._poll_everything()
                 self._arrange()
-                self._poll_the_unwatched()
+                self._poll_unwatched()
 
     def _arrange(self) -> None:
         """Watch the wanted directories that exist and drop the removed ones, until nothing changes any more."""
@@ -210,7 +210,7 @@ class FileWatcher:
             if not new:
                 return
             # Changes made before the watch existed were not reported.
-            self.tell(None)
+            self.hint(None)
 
     def _wanted(self) -> dict[tuple[str, bool], int]:
         """Return (directory, recursive) -> inode of every directory to watch.
@@ -258,7 +258,7 @@ class FileWatcher:
             with contextlib.suppress(Exception):  # It is already broken.
                 observer.stop()
 
-    def _poll_the_unwatched(self) -> None:
+    def _poll_unwatched(self) -> None:
         """Poll the artifact directory if the kernel does not watch all of it.
 
         At a limit of inotify, watchdog leaves directories out without an error.
@@ -276,7 +276,7 @@ class FileWatcher:
         self._degrade(OSError(errno.ENOSPC, f"not every directory below {key[0]} (a limit of inotify)"))
         self._unschedule(key)
         self._schedule(key, scheduled.inode)
-        self.tell(None)
+        self.hint(None)
 
     def _unschedule(self, key: tuple[str, bool]) -> None:
         with contextlib.suppress(
@@ -300,7 +300,7 @@ class _Scheduled(FileSystemEventHandler):
     def __init__(
         self, watch: FileWatcher, observer: "BaseObserver", folder: Path, inode: int, *, recursive: bool
     ) -> None:
-        self._watch = watch
+        self._watcher = watch
         self._recursive = recursive
         self._folder = folder
         self._real = folder.resolve()
@@ -314,13 +314,13 @@ class _Scheduled(FileSystemEventHandler):
         )
 
     def on_any_event(self, event: FileSystemEvent) -> None:
-        if not self._recursive and not event.is_directory and not self._watch.wants(event):
+        if not self._recursive and not event.is_directory and not self._watcher.is_relevant(event):
             return
         for raw in {event.src_path, event.dest_path} - {"", b""}:
             path = Path(os.fsdecode(raw))
             with contextlib.suppress(ValueError):
                 place = self._folder / path.relative_to(self._real)
-                self._watch.changed(place, folder=event.is_directory)
+                self._watcher.changed(place, folder=event.is_directory)
 
     def end(self) -> None:
         self._observer.unschedule(self._observed)
@@ -331,11 +331,11 @@ class _Overflow(logging.Handler):
 
     def __init__(self, watch: FileWatcher) -> None:
         super().__init__(logging.WARNING)
-        self._watch = watch
+        self._watcher = watch
 
     def emit(self, record: logging.LogRecord) -> None:
         if "overflow" in str(record.msg).lower():
-            self._watch.tell(None)
+            self._watcher.hint(None)
 
 
 def _unwatched(folder: str) -> bool:
@@ -360,7 +360,7 @@ def _unwatched(folder: str) -> bool:
         return False
 
 
-def _pair_nothing() -> None:
+def _disable_pairing() -> None:
     """Switch off the pairing of renames, which delays events.
 
     Each saved state is a rename. The log may be in the same directory, and its events would be delayed too.

@@ -35,7 +35,7 @@ class LogFile:
         self.inode = status.st_ino
         self._head = b""
         self._last = b""
-        self._look = (-1, -1)
+        self._version = (-1, -1)
 
     @classmethod
     def open(cls, path: Path) -> "LogFile | None":
@@ -124,12 +124,12 @@ class LogFile:
         """
         data = os.pread(self._file.number, bytes_max, offset)
         status = os.fstat(self._file.number)
-        look = (status.st_size, status.st_mtime_ns)
-        if not data and look == self._look:
+        version = (status.st_size, status.st_mtime_ns)
+        if not data and version == self._version:
             return data
         if status.st_size < offset + len(data) or not self._holds(offset):
             return None
-        self._look = look
+        self._version = version
         known = len(self._head)
         if offset <= known < HEAD_BYTES_MAX:
             self._head += data[known - offset : HEAD_BYTES_MAX - offset]
@@ -142,7 +142,7 @@ class LogFile:
         """Return at most `length` bytes from `offset`, without a check."""
         return os.pread(self._file.number, length, offset)
 
-    def is_begin_of(self, other: "LogFile") -> bool:
+    def is_prefix_of(self, other: "LogFile") -> bool:
         """Return whether `other` starts with the complete content of this file: a copy, as made by `copytruncate`."""
         at, size = 0, self.size()
         if size > other.size():

@@ -67,11 +67,11 @@ class LogFollower:
         self._progress_every_s = progress_every_s
         self._file: LogFile | None = None
         self._searched = False
-        self._told = state.offset
-        self._told_at_s = -inf
+        self._reported_offset = state.offset
+        self._reported_at_s = -inf
         self._final = final
         self._behind = False
-        self._succession = RotationTracker(path)
+        self._rotation = RotationTracker(path)
         self._caught_up_at: datetime | None = None
 
     @property
@@ -97,7 +97,11 @@ class LogFollower:
     @property
     def due_s(self) -> float | None:
         """Monotonic time at which a `read` has progress to report even without new bytes; None if it has none."""
-        return self._told_at_s + self._progress_every_s if self._state.offset > self._told else None
+        return (
+            self._reported_at_s + self._progress_every_s
+            if self._state.offset > self._reported_offset
+            else None
+        )
 
     def close(self) -> None:
         """Close the file; a later `read` finds it again."""
@@ -115,11 +119,11 @@ class LogFollower:
         whatever its size, and the last event has `final` set: the scanner was flushed.
         """
         self._behind = False
-        began = clock.now()
+        started_at = clock.now()
         try:
             yield from self._follow(inf if final else max_bytes, final=final)
             if not self._behind:
-                self._caught_up_at = began
+                self._caught_up_at = started_at
         except OSError:
             # The file cannot be read at the moment (permission, stale handle, I/O). The next call opens it again.
             self.close()
@@ -137,22 +141,22 @@ class LogFollower:
             if file is None:
                 return
             # Checked before the old file is drained, so that everything written before the switch is read.
-            renewed = self._succession.waits(file)
+            has_next = self._rotation.has_next(file)
             before = self._state.offset
             end = yield from self._drain(file, budget, final=final)
             budget -= self._state.offset - before
             if end == "cut":
                 yield from self._replace(file, "truncated", unread_bytes=None)
-                self._succession.begin(file)
+                self._rotation.follow(file)
                 continue
-            successor = self._succession.next(file) if end == "drained" and renewed else None
-            if successor is None:
+            next_file = self._rotation.next(file) if end == "drained" and has_next else None
+            if next_file is None:
                 self._behind = end == "behind"
                 return
-            with self._closed_unless_followed(successor.file):
+            with self._closed_unless_followed(next_file.file):
                 why: StopReason = "deleted" if file.unlinked() else "replaced"
-                yield from self._replace(successor.file, why, unread_bytes=0 if successor.whole else None)
-                self._succession.leave(file.identity(), successor.file)
+                yield from self._replace(next_file.file, why, unread_bytes=0 if next_file.complete else None)
+                self._rotation.mark_done(file.identity(), next_file.file)
         self._behind = True
 
     def _drain(self, file: LogFile, budget: float, *, final: bool) -> Generator[LogRead, None, End]:
@@ -182,7 +186,7 @@ class LogFollower:
             elif not self._adopt_renamed() and file is not None and (self._was_cut(file) or file.size() > 0):
                 why: StopReason = "truncated" if self._was_cut(file) else "replaced"
                 yield from self._replace(file, why, unread_bytes=None)
-                self._succession.begin(file)
+                self._rotation.follow(file)
 
     @contextlib.contextmanager
     def _closed_unless_followed(self, file: LogFile | None) -> Iterator[None]:
@@ -218,7 +222,7 @@ class LogFollower:
 
     def _adopt(self, file: LogFile) -> None:
         file.remember(self._state.offset - self._begin)
-        self._succession.begin(file)
+        self._rotation.follow(file)
         self._file = file
         self._searched = False
 
@@ -233,10 +237,10 @@ class LogFollower:
             file.remember(0)
         if unread_bytes != 0:
             yield from self._flush()
-        elif self._state.offset > self._told:
+        elif self._state.offset > self._reported_offset:
             yield self._log_read(())
         self._generation += 1
-        self._begin = self._told = self._state.offset
+        self._begin = self._reported_offset = self._state.offset
         if unread_bytes != 0:
             self._state = ScannerState(offset=self._begin)
         self._identity = None
@@ -257,7 +261,7 @@ class LogFollower:
         """Report an incomplete line and unreported progress: this generation will not grow any more."""
         scan = self._scanner.finish(self._state)
         self._state = scan.state
-        if scan.facts or self._state.offset > self._told:
+        if scan.facts or self._state.offset > self._reported_offset:
             yield self._log_read(scan.facts, final=True)
 
     def _finish(self) -> Iterator[LogRead | LogReplaced]:
@@ -266,7 +270,7 @@ class LogFollower:
         if self._file is None and unread and not self._final:
             # The file that was read is gone, including its bytes after the offset.
             yield from self._replace(None, "deleted", unread_bytes=None)
-        if self._final and self._state.offset == self._told:
+        if self._final and self._state.offset == self._reported_offset:
             return
         scan = self._scanner.finish(self._state)
         self._state = scan.state
@@ -274,13 +278,13 @@ class LogFollower:
         yield self._log_read(scan.facts, final=True)
 
     def _log_read(self, facts: tuple[Fact, ...], *, final: bool = False) -> LogRead:
-        start, self._told = self._told, self._state.offset
-        self._told_at_s = clock.monotonic()
+        start, self._reported_offset = self._reported_offset, self._state.offset
+        self._reported_at_s = clock.monotonic()
         return LogRead(
             at=clock.now(),
             generation=self._generation,
             start=start,
-            end=self._told,
+            end=self._reported_offset,
             facts=facts,
             scanner=self._state,
             identity=self.identity,

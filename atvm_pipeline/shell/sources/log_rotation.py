@@ -27,7 +27,7 @@ class NextFile(NamedTuple):
 
     file: LogFile | None
     """None: the file exists and cannot be read."""
-    whole: bool
+    complete: bool
     """Whether it is certain that nothing was written between the old file and this one."""
 
 
@@ -38,22 +38,22 @@ class RotationTracker:
         self._path = path
         self._before: set[tuple[int, int, int]] = set()
         """Versions of rotated files that do not follow the current file."""
-        self._left: deque[LogIdentity] = deque(maxlen=LEFT_MAX)
+        self._done: deque[LogIdentity] = deque(maxlen=LEFT_MAX)
         self._targets: set[int] | None = None
         """Inodes in the directory of the file that the log links to; None if the log is not a link."""
 
-    def begin(self, current: LogFile) -> None:
+    def follow(self, current: LogFile) -> None:
         """Follow `current` from now on; existing older files do not count as following it. Raises OSError."""
         at_name = _is_at(current, self._path)
         modified_ns = current.modified_ns()
         listed = _listed(self._path.parent, self._path.name)
-        own = _own(current, listed)
+        own = _entry_of(current, listed)
         self._before = {
             file.version
             for file in listed
             if at_name or not (file.is_after(own) if own is not None else file.mtime_ns > modified_ns)
         }
-        self._left.clear()
+        self._done.clear()
         targets = _targets(self._path)
         self._targets = (
             None
@@ -61,15 +61,15 @@ class RotationTracker:
             else {inode for inode, mtime_ns in targets.items() if at_name or mtime_ns < modified_ns}
         )
 
-    def leave(self, old: LogIdentity, new: LogFile | None) -> None:
+    def mark_done(self, old: LogIdentity, new: LogFile | None) -> None:
         """Record that `old` was read to its end and `new` is followed from now on. Raises OSError."""
         if new is not None and _is_at(new, self._path):
-            self.begin(new)
+            self.follow(new)
         elif old.head_bytes:
             # An empty file is identified by its inode only, which another file may have by now.
-            self._left.append(old)
+            self._done.append(old)
 
-    def waits(self, current: LogFile) -> bool:
+    def has_next(self, current: LogFile) -> bool:
         """Return whether a file with content seems to follow `current`."""
         try:
             if current.is_at(self._path):
@@ -91,7 +91,7 @@ class RotationTracker:
                 found = self._oldest(current, log)
             except OSError:
                 found = None
-            if found is not None and (found.file is not None or not found.whole):
+            if found is not None and (found.file is not None or not found.complete):
                 if log is not None and found.file is not log:
                     log.close()
                 return found
@@ -115,30 +115,30 @@ class RotationTracker:
     def _oldest(self, current: LogFile, log: LogFile | None) -> NextFile | None:
         """Return the first of all following files; None if they were renamed during the search."""
         readable = True
-        for beside in self._candidates(current):
-            if log is not None and beside.inode == log.inode:
+        for rotated in self._candidates(current):
+            if log is not None and rotated.inode == log.inode:
                 continue
-            file = None if beside.packed else LogFile.open(beside.path)
-            if file is None and is_file(beside.path) == beside.inode:
+            file = None if rotated.packed else LogFile.open(rotated.path)
+            if file is None and is_file(rotated.path) == rotated.inode:
                 readable = False
                 continue
             if file is None:
                 return None
             with closed_on_error(file):
-                if file.inode == beside.inode and not self._is_known(file, current):
-                    return NextFile(file, readable and self._is_whole(current, beside.number))
+                if file.inode == rotated.inode and not self._is_known(file, current):
+                    return NextFile(file, readable and self._is_complete(current, rotated.number))
             file.close()
-            if file.inode != beside.inode:
+            if file.inode != rotated.inode:
                 return None
-            self._before.add(beside.version)
+            self._before.add(rotated.version)
         if log is None:
             return NextFile(None, readable)
-        return NextFile(log, readable and self._is_whole(current, 0))
+        return NextFile(log, readable and self._is_complete(current, 0))
 
     def _candidates(self, current: LogFile) -> list[RotatedFile]:
         """Return the rotated files that may follow `current` and were not seen before, oldest first."""
         listed = _listed(self._path.parent, self._path.name)
-        own = _own(current, listed)
+        own = _entry_of(current, listed)
         modified_ns = current.modified_ns()
 
         def is_later(file: RotatedFile) -> bool:
@@ -158,9 +158,9 @@ class RotationTracker:
 
     def _is_known(self, file: LogFile, current: LogFile) -> bool:
         """Return whether the file was already read, or is a copy of what was read."""
-        return any(file.matches(identity) for identity in self._left) or file.is_begin_of(current)
+        return any(file.matches(identity) for identity in self._done) or file.is_prefix_of(current)
 
-    def _is_whole(self, current: LogFile, number: int | None) -> bool:
+    def _is_complete(self, current: LogFile, number: int | None) -> bool:
         """Return whether no file is missing between `current` and the rotated file with `number` (0: the log itself)."""
         place = current.path()
         if place is None:
@@ -172,7 +172,7 @@ class RotationTracker:
             # The directory was replaced, or the rotation moves old files to another one (`olddir`).
             return False
         listed = _listed(place.parent, self._path.name)
-        own = _own(current, listed)
+        own = _entry_of(current, listed)
         if own is None:
             # The name does not come from a rotation, so others may have been renamed in the same way.
             return False
@@ -206,7 +206,7 @@ def _listed(folder: Path, name: str) -> list[RotatedFile]:
         return []
 
 
-def _own(current: LogFile, listed: Iterable[RotatedFile]) -> RotatedFile | None:
+def _entry_of(current: LogFile, listed: Iterable[RotatedFile]) -> RotatedFile | None:
     return next((file for file in listed if file.inode == current.inode), None)
 
 

@@ -98,7 +98,7 @@ class ReportScanner:
         self._patience_s = patience_s
         self._tries: dict[str, _Tries] = {}
         self._stale = 0
-        self._cut_told = False
+        self._limit_logged = False
         self._full_at_s: float | None = None
         self._full_every_s = FULL_EVERY_S
 
@@ -113,27 +113,27 @@ class ReportScanner:
         full = paths is None or self._full_at_s is None or now_s - self._full_at_s >= self._full_every_s
         if full or final:
             self._full_at_s = now_s
-            found = _listing(self._folder, "", self._files, self._tell_cut)
+            found = _listing(self._folder, "", self._files, self._log_limit)
             self._forget_all_but(found)
             self._full_every_s = max(FULL_EVERY_S, (clock.monotonic() - now_s) / FULL_SHARE)
         else:
             found = self._at(paths or ())
         for name, (path, version) in sorted(found.items(), key=lambda item: (item[1][1][2], item[0])):
-            if not _same(self._seen.get(self._shown(name)), version):
-                yield from self._look(
+            if not _same(self._seen.get(self._reported_path(name)), version):
+                yield from self._examine(
                     name, path, version, final=final, insist=full or final, ask_all=paths is None
                 )
 
-    def _tell_cut(self) -> None:
-        if not self._cut_told:
-            self._cut_told = True
+    def _log_limit(self) -> None:
+        if not self._limit_logged:
+            self._limit_logged = True
             log(
                 f"{self._folder} contains more than {REPORT_FILES_MAX} reports or {ENTRIES_MAX} names; the rest is ignored"
             )
 
     def _forget_all_but(self, found: Collection[str]) -> None:
         """Drop the memory of files that are no longer in the directory."""
-        shown = {self._shown(name) for name in found}
+        shown = {self._reported_path(name) for name in found}
         self._seen = {name: version for name, version in self._seen.items() if name in shown}
         self._tries = {name: tries for name, tries in self._tries.items() if name in found}
 
@@ -149,10 +149,10 @@ class ReportScanner:
                 found.update(_listing(self._folder, "" if name == "." else name, self._files))
         return found
 
-    def _look(
+    def _examine(
         self, name: str, path: str, version: Version, *, final: bool, insist: bool, ask_all: bool
     ) -> Iterator[ArtifactWritten]:
-        shown = self._shown(name)
+        shown = self._reported_path(name)
         if self._baseline.get(name) == version:
             # The object of the baseline is kept instead of an equal one, because there may be many thousands.
             self._seen[shown] = self._baseline[name]
@@ -200,7 +200,7 @@ class ReportScanner:
         age_s = clock.now().timestamp() - tries.version[2] / 1e9
         return max(age_s, clock.monotonic() - tries.since_s) >= self._patience_s
 
-    def _shown(self, name: str) -> str:
+    def _reported_path(self, name: str) -> str:
         """Return the path for the core: relative to the working directory if the file is below it."""
         path = self._folder / name
         try:

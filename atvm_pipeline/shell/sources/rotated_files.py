@@ -64,7 +64,7 @@ def list_rotated(folder: Path, log: str) -> list[RotatedFile]:
             for entry in islice(entries, SIBLINGS_MAX)
             if entry.name.startswith(log) and (found := ROTATED.fullmatch(entry.name, len(log)))
         ]
-    files = [_beside(folder / name, found) for name, found in names]
+    files = [_rotated_file(folder / name, found) for name, found in names]
     listed = [file for file in files if file is not None]
     if all(file.number is not None for file in listed):
         return sorted(listed, key=lambda file: -(file.number or 0))
@@ -80,7 +80,7 @@ def is_file(path: Path) -> int | None:
     return status.st_ino if stat.S_ISREG(status.st_mode) else None
 
 
-def _beside(path: Path, found: re.Match[str]) -> RotatedFile | None:
+def _rotated_file(path: Path, found: re.Match[str]) -> RotatedFile | None:
     try:
         status = path.lstat()
     except OSError:

@@ -169,11 +169,11 @@ def living_requests(paths: Paths) -> Iterator[Request]:
             continue
         with contextlib.suppress(OSError):  # an unreadable request is no reason to refuse this start
             request = read_record(other.request, Request)
-            if request is not None and _lives(other, request):
+            if request is not None and _is_alive(other, request):
                 yield request
 
 
-def _lives(other: Paths, request: Request) -> bool:
+def _is_alive(other: Paths, request: Request) -> bool:
     """Return whether the runner of a request is alive or about to start.
 
     A runner that was started by other means counts if it is being watched.

@@ -54,7 +54,7 @@ def watch_first_moments(request: Request, paths: Paths, dialect: Dialect) -> Fir
         end = _end_of(paths, request.run_id)
         log.read()
         if end is not None:
-            return _judged(end, log)
+            return _evaluate(end, log)
         return FirstMoments() if log.has_structure else None
 
     with contextlib.closing(log):
@@ -79,7 +79,7 @@ def _end_of(paths: Paths, run_id: str) -> _End | None:
     return _End(f"by signal {signal_text(record.signal or 'unknown')}", None)
 
 
-def _judged(end: _End, log: "_Log") -> FirstMoments:
+def _evaluate(end: _End, log: "_Log") -> FirstMoments:
     log.finish()
     known = log.has_structure or log.is_unread or (log.has_error and end.exit_code not in NOT_EXECUTED)
     failed = end.exit_code != 0 and not known
@@ -112,7 +112,7 @@ class _Log:
             for block in self._blocks():
                 scan = self._scanner.scan(self._state, block)
                 self._state = scan.state
-                self._take(scan.facts)
+                self._note(scan.facts)
                 if self.has_structure:
                     return
         except OSError:
@@ -120,7 +120,7 @@ class _Log:
 
     def finish(self) -> None:
         """Read a last line that has no line feed."""
-        self._take(self._scanner.finish(self._state).facts)
+        self._note(self._scanner.finish(self._state).facts)
 
     def last_lines(self) -> tuple[str, ...]:
         """Return the last lines of the log, without lines of an earlier run."""
@@ -148,7 +148,7 @@ class _Log:
                 self._begin = 0
         return self._descriptor is not None
 
-    def _take(self, facts: tuple[Fact, ...]) -> None:
+    def _note(self, facts: tuple[Fact, ...]) -> None:
         for fact in facts:
             if isinstance(fact, ErrorReported):
                 self.has_error = True

@@ -49,8 +49,8 @@ class Preflight(NamedTuple):
     """The spec files that the runner will certainly run, relative to Cypress's project; None if unknown."""
 
 
-def run_preflight(options: StartOptions, *, go_on: bool = False) -> Preflight:
-    """Refuse a certain mismatch, or log it as a warning with `go_on` or --no-preflight; log the hosts that are checked.
+def run_preflight(options: StartOptions, *, warn_only: bool = False) -> Preflight:
+    """Refuse a certain mismatch, or log it as a warning with `warn_only` or --no-preflight; log the hosts that are checked.
 
     Raises CommandError.
     """
@@ -64,7 +64,7 @@ def run_preflight(options: StartOptions, *, go_on: bool = False) -> Preflight:
     )
     matched = _matched_specs(options)
     certain = _mismatches(options, requested, inventory, matched)
-    if certain and not (options.no_preflight or go_on):
+    if certain and not (options.no_preflight or warn_only):
         raise CommandError(PREFLIGHT_MISMATCH, f"preflight: {certain[0]}; nothing was started")
     for text in certain:
         log(f"warning: preflight: {text}")

@@ -69,7 +69,7 @@ def start_run(options: StartOptions) -> StartResult:
         log(f"template: {shlex.quote(options.template_command or '')}")
         run_template_step(options)
     # 4. Preflight. A runner that is already running cannot be refused any more.
-    preflight = run_preflight(options, go_on=foreign is not None)
+    preflight = run_preflight(options, warn_only=foreign is not None)
     if options.check:
         return StartResult(started=False, hosts=preflight.hosts)
     if options.only is None and foreign is None:

@@ -107,13 +107,13 @@ def shape_error(value: object, shape: Shape, where: str = "$") -> str:
     if isinstance(shape, dict):
         if not isinstance(value, dict):
             return f"{where} is not an object"
-        return next(filter(None, (_misfit_key(value, key, shape[key], where) for key in shape)), "")
+        return next(filter(None, (_key_error(value, key, shape[key], where) for key in shape)), "")
     # Not isinstance: True must not count as a number here.
     fits = value is None if shape is None else type(value) is shape
     return "" if fits else f"{where} is not of type {shape.__name__ if shape is not None else 'null'}"
 
 
-def _misfit_key(value: dict[str, object], key: str, shape: Shape, where: str) -> str:
+def _key_error(value: dict[str, object], key: str, shape: Shape, where: str) -> str:
     name = key.removesuffix("?")
     if name in value:
         return shape_error(value[name], shape, f"{where}.{name}")

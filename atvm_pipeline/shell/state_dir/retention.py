@@ -33,7 +33,7 @@ class DiskUsage(NamedTuple):
     builds: int
     size: int
     """Bytes on disk."""
-    whole: bool
+    complete: bool
     """Whether all files were counted."""
 
 
@@ -97,13 +97,13 @@ def _delete(paths: Paths) -> bool:
         if not _is_over(paths):
             return False
         for folder in (paths.folder, paths.archive):
-            _move_away(folder, paths.state_root)
+            _remove(folder, paths.state_root)
         for lock in (paths.runner_lock, paths.watcher_lock, paths.start_lock):
             lock.unlink(missing_ok=True)
     return not paths.folder.exists()
 
 
-def _move_away(folder: Path, state_root: Path) -> None:
+def _remove(folder: Path, state_root: Path) -> None:
     """Remove a directory atomically: rename it out of view; the caller deletes it later. Raises OSError.
 
     A partially deleted build, left by a power failure, would look like a run that is not watched yet. It would be

@@ -19,7 +19,7 @@ FOLLOWED = "atvm-release"
 children."""
 
 
-class _Began(Record, frozen=True, kw_only=True):
+class _ReleaseRecord(Record, frozen=True, kw_only=True):
     """The only field of the request that every release must be able to read."""
 
     release: str | None = None
@@ -35,7 +35,7 @@ def follow_release(paths: Paths, arguments: Sequence[str]) -> None:
 
     Returns otherwise. It must be called before anything is locked or started. Raises Unreadable.
     """
-    request = read_record(paths.request, _Began)
+    request = read_record(paths.request, _ReleaseRecord)
     if request is None or request.release is None or FOLLOWED in sys._xoptions:  # noqa: SLF001 - documented as CPython's way to see -X
         return
     release = Path(request.release)

@@ -118,7 +118,7 @@ def run_foreground(argv: Sequence[str], environment: Mapping[str, str], cwd: Pat
             interrupts.arm()
             return process.wait()
         except BaseException:
-            _end(process)
+            _terminate(process)
             raise
 
 
@@ -149,8 +149,8 @@ def _interrupts() -> Iterator[_Interrupts]:
     """
     interrupts = _Interrupts()
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    heard = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, interrupts.on_signal) for number in heard}
+    handled = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, interrupts.on_signal) for number in handled}
     try:
         yield interrupts
     finally:
@@ -158,7 +158,7 @@ def _interrupts() -> Iterator[_Interrupts]:
             signal.signal(number, handler)
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _terminate(process: subprocess.Popen[bytes]) -> None:
     """End a program: SIGTERM, then SIGKILL."""
     process.terminate()
     try:
@@ -207,5 +207,5 @@ def run_program(*argv: str, timeout_s: float = 30.0) -> ProgramAnswer:
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return ProgramAnswer(-1, f"{argv[0]}: {type(error).__name__}")
-    said = done.stdout.strip() or done.stderr.strip()
-    return ProgramAnswer(done.returncode, said[:ANSWER_BYTES_MAX].decode("utf-8", "replace"))
+    output = done.stdout.strip() or done.stderr.strip()
+    return ProgramAnswer(done.returncode, output[:ANSWER_BYTES_MAX].decode("utf-8", "replace"))

@@ -105,7 +105,7 @@ class Loop:
         self._not_started: list[Event] = []
         self._attempts: list[tuple[PostMessage | PingServer, Deadline]] = []
         """Attempts whose outcome is not decided yet, each with the deadline that the loop enforces."""
-        self._look_everywhere = threading.Event()
+        self._scan_everything = threading.Event()
         self._base_s = run.watched_s - clock.monotonic()
         self._saved: Run | None = None
         self._dirty_since: float | None = None
@@ -119,7 +119,7 @@ class Loop:
         try:
             self._queue.put_nowait(path)
         except queue.Full:
-            self._look_everywhere.set()
+            self._scan_everything.set()
 
     def stop(self, why: str) -> None:
         """Stop watching soon; the run itself continues."""
@@ -191,8 +191,8 @@ class Loop:
         """Make the batch durable, then perform its effects, then save what changed."""
         if not batch:
             return
-        self.insist(lambda: self._store.append(batch), "append to the journal")
-        self.insist(self._store.sync, "sync the journal")
+        self.retry_write(lambda: self._store.append(batch), "append to the journal")
+        self.retry_write(self._store.sync, "sync the journal")
         for effect in effects:
             self._perform(effect)
         self._dirty_since = self._dirty_since or clock.monotonic()
@@ -207,7 +207,7 @@ class Loop:
     def save(self) -> None:
         """Write the snapshots, retrying as long as the disk refuses."""
         saved: list[Snapshot] = []
-        self.insist(lambda: saved.append(self._store.save(self.run)), "save state.json")
+        self.retry_write(lambda: saved.append(self._store.save(self.run)), "save state.json")
         self._saved = self.run
         self._dirty_since = None
         for snapshot in saved:
@@ -217,7 +217,7 @@ class Loop:
         if self._dirty_since is not None and clock.monotonic() - self._dirty_since >= LAZY_SAVE_S:
             self.save()
 
-    def insist(self, write: Callable[[], None], what: str) -> None:
+    def retry_write(self, write: Callable[[], None], what: str) -> None:
         """Write, retrying as long as the disk refuses, until a stop is requested."""
         retry_io(
             write,
@@ -232,8 +232,8 @@ class Loop:
         hinted: set[Path] = set()
         outcomes: list[Event] = [*self._not_started]
         self._not_started.clear()
-        everywhere = self._look_everywhere.is_set()
-        self._look_everywhere.clear()
+        everywhere = self._scan_everything.is_set()
+        self._scan_everything.clear()
         try:
             item = self._queue.get(timeout=self._timeout_s())
             while True:

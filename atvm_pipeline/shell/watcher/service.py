@@ -51,13 +51,13 @@ def run_watcher(
     def on_refused(text: str) -> None:
         _refused(paths, request, environ, text)
 
-    def begin_with(attempt: Callable[[], IoResult], what: str) -> IoResult:
+    def retried(attempt: Callable[[], IoResult], what: str) -> IoResult:
         # Signals are not handled yet: until the loop installs its handlers, a signal ends the process immediately.
         return retry_io(
             attempt, what, on_round=sd_notify.watchdog, on_refused=on_refused, gives_up=is_permanent
         )
 
-    with begin_with(lambda: Store(paths, loaded.journal_bytes), "open the journal") as store:
+    with retried(lambda: Store(paths, loaded.journal_bytes), "open the journal") as store:
         fresh = loaded.run is None
         # The input of the verdict was read at the first start; its files may be gone by now.
         known = begin_run(first_event(request)).run if loaded.run is None else loaded.run
@@ -65,12 +65,12 @@ def run_watcher(
             known,
             store,
             deliver,
-            on_save=_Saved().tell,
+            on_save=_Saved().on_save,
             on_round=sd_notify.watchdog,
             on_refused=on_refused,
         )
         if loaded.journal_bytes == 0:
-            begin_with(lambda: store.append([known.request]), "append to the journal")
+            retried(lambda: store.append([known.request]), "append to the journal")
         pid, create_time = self_identity()
         record = WatcherRecord(
             build_name=request.build_name,
@@ -79,7 +79,7 @@ def run_watcher(
             create_time=create_time,
             started_at=clock.now(),
         )
-        begin_with(lambda: write_record(paths.watcher, record), "write watcher.json")
+        retried(lambda: write_record(paths.watcher, record), "write watcher.json")
         _stop_on_signals(loop)
         loop.feed(
             [WatcherStarted(at=clock.now(), pid=pid, resumed=not fresh, utc_offset_s=clock.utc_offset_s())]
@@ -128,7 +128,7 @@ def _stop_on_signals(loop: Loop) -> None:
 
 
 def _ready(loop: Loop, paths: Paths, record: WatcherRecord) -> None:
-    loop.insist(
+    loop.retry_write(
         lambda: write_record(paths.watcher, replace(record, ready_at=clock.now())), "write watcher.json"
     )
     sd_notify.ready()
@@ -151,7 +151,7 @@ class _Saved:
         self._logged: set[str] = set()
         """Keys of the messages whose loss this watcher has logged."""
 
-    def tell(self, snapshot: Snapshot) -> None:
+    def on_save(self, snapshot: Snapshot) -> None:
         """Report the status to systemd; load the sender once a spec has ended.
 
         From then on a message may follow at any time.
@@ -161,7 +161,7 @@ class _Saved:
             self._warm = True
             warm_up()
         self._log_lost(snapshot)
-        _tell(snapshot)
+        _report_status(snapshot)
 
     def _log_lost(self, snapshot: Snapshot) -> None:
         """Log each message that ended without being sent.
@@ -188,7 +188,7 @@ def _counted(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
-def _tell(snapshot: Snapshot) -> None:
+def _report_status(snapshot: Snapshot) -> None:
     """Send one line for `systemctl status`."""
     ledger = snapshot.ledger
     passed = (

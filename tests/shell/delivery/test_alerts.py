@@ -99,7 +99,7 @@ def test_a_state_that_cannot_be_read_does_not_keep_the_alert_back(tmp_path, serv
 
 
 def told(server, tmp_path, monkeypatch, uncertain="repeat-marked"):
-    """`alerting.tell`, and the seconds that it waited between its attempts."""
+    """`alerts.send_alert`, and the seconds that it waited between its attempts."""
     request = read_record(make_request(tmp_path, "true", alert_channel="a").request, Request)
     settings = replace(request.settings, post_uncertain=uncertain)
     return told_of(replace(request, settings=settings), {}, server, monkeypatch)

@@ -92,7 +92,7 @@ def tree_of(process: subprocess.Popen[bytes]) -> ProcessTree:
     tree.root(root.pid, root.create_time)
 
     def whole() -> bool:
-        tree.look()
+        tree.scan()
         return roles(tree) == {"runner": 3, "cypress": 1, "browser": 1, "other": 0}
 
     wait_for(whole, "the whole tree")
@@ -138,7 +138,7 @@ def test_a_name_with_brackets_and_spaces_is_read_whole(tmp_path: Path) -> None:
 def test_the_tree_shows_what_each_process_is(runner: subprocess.Popen[bytes]) -> None:
     tree = tree_of(runner)
 
-    assert tree.look() is None
+    assert tree.scan() is None
     assert tree.alive()
 
 
@@ -148,7 +148,7 @@ def test_a_browser_that_dies_is_seen(runner: subprocess.Popen[bytes]) -> None:
     seen: list[ProcessesSeen] = []
 
     def gone() -> bool:
-        seen.extend(event for event in [tree.look()] if event is not None)
+        seen.extend(event for event in [tree.scan()] if event is not None)
         return bool(seen) and all(process.role != "browser" for process in seen[-1].processes)
 
     wait_for(gone, "the end of the browser")
@@ -164,7 +164,7 @@ def test_orphans_are_still_of_the_tree_and_keep_their_roles(runner: subprocess.P
     runner.wait()
 
     def runners_gone() -> bool:
-        tree.look()
+        tree.scan()
         return roles(tree)["runner"] == 0
 
     wait_for(runners_gone, "the end of the runners")
@@ -182,7 +182,7 @@ def test_a_restarted_watcher_knows_orphans_from_its_state(runner: subprocess.Pop
     runner.wait()
     wait_for(lambda: sum(is_alive(m.pid, m.create_time) for m in members) == 2, "two living members")
 
-    seen = ProcessTree(Dialect(), members).look()
+    seen = ProcessTree(Dialect(), members).scan()
 
     assert seen is not None
     assert [process.role for process in seen.processes] == ["cypress", "browser"]
@@ -194,11 +194,11 @@ def test_the_end_of_all_is_told_once(runner: subprocess.Popen[bytes]) -> None:
     runner.wait()
     wait_for(lambda: not tree.alive(), "the end of the tree")
 
-    seen = tree.look()
+    seen = tree.scan()
 
     assert seen is not None
     assert seen.processes == ()
-    assert tree.look() is None
+    assert tree.scan() is None
 
 
 def test_a_stopped_cypress_tree_is_stuck_only_after_several_looks(runner: subprocess.Popen[bytes]) -> None:
@@ -208,16 +208,16 @@ def test_a_stopped_cypress_tree_is_stuck_only_after_several_looks(runner: subpro
         os.kill(pid, signal.SIGSTOP)
     wait_for(lambda: all(known(pid).state == "T" for pid in stopped), "all stopped")
 
-    assert [tree.look() for _ in range(STUCK_LOOKS - 1)] == [None] * (STUCK_LOOKS - 1)
+    assert [tree.scan() for _ in range(STUCK_LOOKS - 1)] == [None] * (STUCK_LOOKS - 1)
 
-    seen = tree.look()
+    seen = tree.scan()
 
     assert seen is not None
     assert seen.stuck
 
     os.kill(stopped[0], signal.SIGCONT)
     wait_for(lambda: known(stopped[0]).state != "T", "one goes on")
-    seen = tree.look()
+    seen = tree.scan()
 
     assert seen is not None
     assert not seen.stuck
@@ -231,7 +231,7 @@ def test_looks_that_come_fast_do_not_make_a_tree_stuck(runner: subprocess.Popen[
         os.kill(pid, signal.SIGSTOP)
     wait_for(lambda: all(known(pid).state == "T" for pid in stopped), "all stopped")
 
-    assert [tree.look() for _ in range(10)] == [None] * 10
+    assert [tree.scan() for _ in range(10)] == [None] * 10
 
 
 def test_a_fast_look_still_sees_who_has_ended(runner: subprocess.Popen[bytes]) -> None:
@@ -241,7 +241,7 @@ def test_a_fast_look_still_sees_who_has_ended(runner: subprocess.Popen[bytes]) -
     os.kill(browser, signal.SIGKILL)
     wait_for(lambda: identity(browser) is None, "the end of the browser")
 
-    seen = tree.look()
+    seen = tree.scan()
 
     assert seen is not None
     assert all(process.pid != browser for process in seen.processes)
@@ -251,7 +251,7 @@ def test_no_event_holds_an_argument(runner: subprocess.Popen[bytes]) -> None:
     tree = ProcessTree(Dialect())
     root = known(runner.pid)
     tree.root(root.pid, root.create_time)
-    seen = tree.look()
+    seen = tree.scan()
 
     assert seen is not None
     assert BUILD not in repr(seen)
@@ -259,7 +259,7 @@ def test_no_event_holds_an_argument(runner: subprocess.Popen[bytes]) -> None:
 
 
 def test_a_tree_without_a_root_has_nothing_to_tell() -> None:
-    assert ProcessTree(Dialect()).look() is None
+    assert ProcessTree(Dialect()).scan() is None
 
 
 def test_a_runner_that_somebody_else_started_is_found_by_its_build_name(
@@ -312,7 +312,7 @@ ELECTRON = ["/root/.cache/Cypress/12.17.4/Cypress/Cypress", "--no-sandbox", "--"
     ],
 )
 def test_a_role_is_told_by_the_program_before_its_arguments(name: str, command: list[str], role: str) -> None:
-    assert ProcessClassifier(Dialect()).of(name, command) == role
+    assert ProcessClassifier(Dialect()).classify(name, command) == role
 
 
 def test_stopping_a_tree_leaves_nobody(runner: subprocess.Popen[bytes]) -> None:

@@ -48,7 +48,7 @@ def tree_of(process: subprocess.Popen[bytes], *, apart_s: float = 0.0) -> Proces
 
 
 def pids(seen: ProcessTree) -> set[int]:
-    seen.look()
+    seen.scan()
     return set(seen._known)
 
 
@@ -74,17 +74,17 @@ def test_only_who_has_begun_since_is_new(sleeper: subprocess.Popen[bytes]) -> No
     newcomers = NewProcessScan()
 
     for _ in range(2):
-        assert os.getpid() in {row.pid for row in newcomers.look()}
+        assert os.getpid() in {row.pid for row in newcomers.scan()}
 
     pid = one_more(sleeper)
     for _ in range(2):
-        new = {row.pid for row in newcomers.look()}
+        new = {row.pid for row in newcomers.scan()}
 
         assert pid in new
         assert os.getpid() not in new
         assert sleeper.pid not in new
 
-    assert pid not in {row.pid for row in newcomers.look()}
+    assert pid not in {row.pid for row in newcomers.scan()}
 
 
 def test_nobody_is_asked_for_while_the_last_id_stays_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,11 +93,11 @@ def test_nobody_is_asked_for_while_the_last_id_stays_the_same(monkeypatch: pytes
     monkeypatch.setattr(process_table, "pids", lambda: listed.append(1) or [])
     newcomers = NewProcessScan()
     for _ in range(1 + tree.SCANS_WITHOUT_CHANGE_MAX):
-        newcomers.look()
+        newcomers.scan()
 
     assert len(listed) == 1
 
-    newcomers.look()
+    newcomers.scan()
 
     assert len(listed) == 2, "a container may be told an old number for a while"
 
@@ -108,18 +108,18 @@ def test_without_a_last_id_everybody_is_listed_with_every_look(monkeypatch: pyte
     monkeypatch.setattr(process_table, "pids", lambda: listed.append(1) or [])
     newcomers = NewProcessScan()
     for _ in range(3):
-        newcomers.look()
+        newcomers.scan()
 
     assert len(listed) == 3
 
 
 def test_everybody_is_read_again_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     newcomers = NewProcessScan()
-    newcomers.look()
+    newcomers.scan()
     monkeypatch.setattr(process_table, "newest_pid", lambda: None)
     monkeypatch.setattr(tree, "WHOLE_EVERY_S", 0.0)
 
-    assert os.getpid() in {row.pid for row in newcomers.look()}
+    assert os.getpid() in {row.pid for row in newcomers.scan()}
 
 
 def test_who_begins_below_a_member_is_a_member(sleeper: subprocess.Popen[bytes]) -> None:
@@ -163,12 +163,12 @@ def test_who_was_there_before_the_root_was_known_is_a_member(sleeper: subprocess
     """A watcher that looks at another tree first has met everybody already."""
     pid = one_more(sleeper)
     seen = tree_of(sleeper)
-    seen.look()
+    seen.scan()
     root = identity(sleeper.pid)
     assert root is not None
     again = ProcessTree(Dialect(), [root], apart_s=0.0)
     again._known.clear()
-    again._newcomers.look()
+    again._new_processes.scan()
     again.root(root.pid, root.create_time)
 
     assert pids(again) == {sleeper.pid, pid}
@@ -184,10 +184,10 @@ def test_a_look_at_a_quiet_tree_reads_its_members_and_nobody_else(
     monkeypatch.setattr(process_table, "pids", lambda: listed)
     monkeypatch.setattr(process_table, "newest_pid", lambda: 7)
     for _ in range(2):
-        seen.look()
+        seen.scan()
     read: list[str] = []
     monkeypatch.setattr(process_table, "_read", lambda path: read.append(path) or b"")
-    seen.look()
+    seen.scan()
 
     assert sorted(read) == sorted(f"/proc/{pid}/stat" for pid in (sleeper.pid, *below))
 
@@ -207,7 +207,7 @@ def test_a_process_that_becomes_another_program_under_its_name_is_judged_anew_wh
         try:
             seen = tree_of(process)
             wait_for(lambda: len(pids(seen)) == 2, "two processes")
-            role = lambda: (seen.look(), max(seen._known.values(), key=lambda one: one.create_time).role)[1]  # noqa: E731
+            role = lambda: (seen.scan(), max(seen._known.values(), key=lambda one: one.create_time).role)[1]  # noqa: E731
             wait_for(lambda: role() == "other", "a process that is no Cypress")
             assert process.stdin is not None
             process.stdin.write(b"\n")
@@ -218,12 +218,12 @@ def test_a_process_that_becomes_another_program_under_its_name_is_judged_anew_wh
             asked: list[int] = []
             monkeypatch.setattr(tree, "YOUNG_S", 0.0)
             monkeypatch.setattr(process_table, "command_line", lambda pid: asked.append(pid) or [])
-            seen.look()
+            seen.scan()
 
             assert asked == [], "once it is no longer young"
 
             monkeypatch.setattr(tree, "COMMAND_TRUSTED_S", 0.0)
-            seen.look()
+            seen.scan()
 
             assert len(asked) == 2
         finally:

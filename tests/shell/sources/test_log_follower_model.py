@@ -86,7 +86,7 @@ def read_the_new_file_first(monkeypatch: pytest.MonkeyPatch) -> None:
     def not_where_renewed(
         self: LogFollower, file: LogFile, budget: float, *, final: bool
     ) -> Iterator[object]:
-        if self._succession.waits(file):
+        if self._rotation.has_next(file):
             return "drained"
         return (yield from drain(self, file, budget, final=final))
 
@@ -103,14 +103,14 @@ def know_by_inode_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(LogFile, "ends_as", holds_always)
 
 
-def call_everything_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+def call_everything_complete(monkeypatch: pytest.MonkeyPatch) -> None:
     following = RotationTracker.next
 
-    def whole(self: RotationTracker, current: LogFile) -> NextFile | None:
+    def complete(self: RotationTracker, current: LogFile) -> NextFile | None:
         found = following(self, current)
-        return found and found._replace(whole=True)
+        return found and found._replace(complete=True)
 
-    monkeypatch.setattr(RotationTracker, "next", whole)
+    monkeypatch.setattr(RotationTracker, "next", complete)
 
 
 def begin_anew_at_a_rotation(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,7 +124,7 @@ def begin_anew_at_a_rotation(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 MUTANTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
-    "ignores another inode": lambda patch: patch.setattr(RotationTracker, "waits", is_never_renewed),
+    "ignores another inode": lambda patch: patch.setattr(RotationTracker, "has_next", is_never_renewed),
     "compares the size only": compare_size_only,
     "knows a file by its inode only": know_by_inode_only,
     "drops the half line at a restart": forget_half_line,
@@ -132,7 +132,7 @@ MUTANTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     "passes over the files between": lambda patch: patch.setattr(
         RotationTracker, "_candidates", lambda *_args: []
     ),
-    "calls every succession whole": call_everything_whole,
+    "calls every rotation complete": call_everything_complete,
     "begins anew at a rotation": begin_anew_at_a_rotation,
 }
 

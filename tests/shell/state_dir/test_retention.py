@@ -158,7 +158,7 @@ def test_the_size_is_that_of_all_builds_and_archives_on_the_disk(tmp_path: Path)
     (paths.folder / "loop").symlink_to(tmp_path)
     after = disk_usage(tmp_path)
 
-    assert (after.builds, after.whole) == (1, True)
+    assert (after.builds, after.complete) == (1, True)
     assert 10 * 2**20 <= after.size - before.size < 11 * 2**20
 
 
@@ -169,7 +169,7 @@ def test_a_state_root_with_too_many_names_is_measured_in_part_and_says_so(
     for number in range(9):
         build(tmp_path, f"b{number}", 1000)
 
-    assert not disk_usage(tmp_path).whole
+    assert not disk_usage(tmp_path).complete
     assert disk_usage(tmp_path / "none") == (0, 0, True)
 
 

@@ -299,7 +299,7 @@ def test_a_watcher_joins_with_the_hosts_of_the_start_and_with_no_others(host: Co
     same = host.call("start-atvm-run-watcher.sh", *attach, "--hosts", "RedHat9.6,w2k25")
 
     assert state["requested_hosts"] == ["w2k25", "redhat9.6"]
-    one_line(other, 64, "was started with --hosts w2k25,redhat9.6,", "leave --hosts out")
+    one_line(other, 64, "was started with --hosts w2k25,redhat9.6;", "leave --hosts out")
     assert same.returncode == 0, same.stderr
 
 

@@ -36,15 +36,15 @@ def is_text(value: str) -> bool:
 
 
 def _passing(environ: Mapping[str, str]) -> list[str]:
-    asked = frozenset(environ.get("ATVM_RUNNER_PASS", "").replace(",", " ").split())
-    return [name for name in sorted(environ) if _passes(name, asked)]
+    requested = frozenset(environ.get("ATVM_RUNNER_PASS", "").replace(",", " ").split())
+    return [name for name in sorted(environ) if _passes(name, requested)]
 
 
-def _passes(name: str, asked: frozenset[str]) -> bool:
+def _passes(name: str, requested: frozenset[str]) -> bool:
     if name.upper().startswith(SECRET_PREFIX):
         return False
     known = name in _NAMES or name.startswith(_PREFIXES) or name.lower().endswith("_proxy")
-    return known or name in asked
+    return known or name in requested
 
 
 def check_settings(environ: Mapping[str, str]) -> None:
@@ -53,8 +53,8 @@ def check_settings(environ: Mapping[str, str]) -> None:
     Raises ConfigError with its name, not its value.
     """
     for name in sorted(environ):
-        ours = name.startswith(("ATVM_", SECRET_PREFIX)) and not name.startswith("ATVM_STAND_IN_")
-        if ours and not is_text(environ[name]):
+        own_setting = name.startswith(("ATVM_", SECRET_PREFIX)) and not name.startswith("ATVM_STAND_IN_")
+        if own_setting and not is_text(environ[name]):
             raise ConfigError(f"{name} is not UTF-8: set it in UTF-8, or unset it")
 
 

@@ -110,13 +110,13 @@ def find_unwatched_cypress() -> list[UnwatchedCypress]:
     """Return every topmost Cypress process, the oldest first."""
     found = {process.pid: process for process in psutil.process_iter() if _is_cypress(process)}
     living = [known for known in map(identity, found) if known is not None]
-    strays = []
+    topmost = []
     for known in sorted(living, key=lambda one: (one.create_time, one.pid)):
         chain = _with_ancestors(found[known.pid])
         if not any(process.pid in found for process in chain[1:]):
             pids = tuple(process.pid for process in chain)
-            strays.append(UnwatchedCypress(known.pid, known.name, _build_name(chain), pids))
-    return strays
+            topmost.append(UnwatchedCypress(known.pid, known.name, _build_name(chain), pids))
+    return topmost
 
 
 def _is_cypress(process: psutil.Process) -> bool:

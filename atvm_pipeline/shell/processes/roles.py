@@ -98,10 +98,10 @@ class ProcessClassifier:
             # Chromium's own option. For Electron, whose processes all have the name of Cypress, it is the only sign.
             return "browser"
         program = " ".join((name, *_program(command)))[:PATTERN_INPUT_MAX]
-        whole = " ".join(command)[:PATTERN_INPUT_MAX]
+        line = " ".join(command)[:PATTERN_INPUT_MAX]
         for text, first, second in (
             (program, self._browser, self._cypress),
-            (whole, self._cypress, self._browser),
+            (line, self._cypress, self._browser),
         ):
             for pattern in (first, second):
                 if pattern.search(text):

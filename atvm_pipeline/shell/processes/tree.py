@@ -77,11 +77,11 @@ class NewProcessScan:
         now_s = clock.monotonic()
         self._newest, self._unchanged_scans = newest, 0
         listed = frozenset(process_table.pids())
-        met, self._seen_twice, self._pids = self._seen_twice, listed & self._pids, listed
+        seen_twice, self._seen_twice, self._pids = self._seen_twice, listed & self._pids, listed
         if now_s - self._full_at_s >= WHOLE_EVERY_S:
             self._full_at_s = now_s
-            met = frozenset()
-        rows = (process_table.read_row(pid) for pid in listed - met)
+            seen_twice = frozenset()
+        rows = (process_table.read_row(pid) for pid in listed - seen_twice)
         return [row for row in rows if row is not None]
 
 

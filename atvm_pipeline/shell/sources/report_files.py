@@ -121,7 +121,7 @@ class ReportScanner:
         for name, (path, version) in sorted(found.items(), key=lambda item: (item[1][1][2], item[0])):
             if not _same(self._seen.get(self._reported_path(name)), version):
                 yield from self._examine(
-                    name, path, version, final=final, insist=full or final, ask_all=paths is None
+                    name, path, version, final=final, retry=full or final, everywhere=paths is None
                 )
 
     def _log_limit(self) -> None:
@@ -150,7 +150,7 @@ class ReportScanner:
         return found
 
     def _examine(
-        self, name: str, path: str, version: Version, *, final: bool, insist: bool, ask_all: bool
+        self, name: str, path: str, version: Version, *, final: bool, retry: bool, everywhere: bool
     ) -> Iterator[ArtifactWritten]:
         shown = self._reported_path(name)
         if self._baseline.get(name) == version:
@@ -163,9 +163,9 @@ class ReportScanner:
         tries = self._tries.get(name)
         if tries is None or tries.version != version:
             tries = _Tries(version, 0, clock.monotonic())
-        if tries.readings >= TRIES_MAX and not insist:
+        if tries.readings >= TRIES_MAX and not retry:
             return
-        given_up = final or (ask_all and self._has_waited(tries))
+        given_up = final or (everywhere and self._has_waited(tries))
         read = _read(path, version, given_up=given_up)
         if read is None:
             # It is gone again, or has another version by now; the next scan finds that.

@@ -114,18 +114,18 @@ def check_living(options: StartOptions, *, may_follow: bool = False) -> Process 
             IN_USE,
             f"a runner of build {paths.build_name} is alive; cancel it first with: cancel-atvm-runner.sh --build-name {paths.build_name}",
         )
-    foreign = find_runner(paths.build_name, options.workdir)
-    if foreign is not None and not may_follow:
+    runner = find_runner(paths.build_name, options.workdir)
+    if runner is not None and not may_follow:
         raise CommandError(
             IN_USE,
-            f"process {foreign.pid} ({foreign.name}) is already running build {paths.build_name}; wait for it, or watch it with: "
+            f"process {runner.pid} ({runner.name}) is already running build {paths.build_name}; wait for it, or watch it with: "
             f"start-atvm-run-watcher.sh --build-name {paths.build_name}",
         )
-    if foreign is not None and is_locked(paths.watcher_lock) and phase_of(paths) not in TERMINAL_PHASES:
+    if runner is not None and is_locked(paths.watcher_lock) and phase_of(paths) not in TERMINAL_PHASES:
         raise CommandError(IN_USE, f"build {paths.build_name} is already being watched")
     for other in living_requests(paths):
         _check_other(options, other)
-    return foreign
+    return runner
 
 
 def _check_other(options: StartOptions, other: Request) -> None:
@@ -135,10 +135,10 @@ def _check_other(options: StartOptions, other: Request) -> None:
             IN_USE,
             f"log {log} is in use by the running build {other.build_name}; set ATVM_RUNNER_LOG to another file",
         )
-    theirs = other.config_path or other.metadata.config_file
-    if config is None or theirs is None or options.share_config:
+    other_config = other.config_path or other.metadata.config_file
+    if config is None or other_config is None or options.share_config:
         return
-    if os.path.realpath(config) == os.path.realpath(Path(other.workdir) / theirs):
+    if os.path.realpath(config) == os.path.realpath(Path(other.workdir) / other_config):
         raise CommandError(
             IN_USE,
             f"config file {config} is in use by the running build {other.build_name}, which would read the rewritten file "
@@ -186,5 +186,5 @@ def _is_alive(other: Paths, request: Request) -> bool:
     )
     if is_locked(other.start_lock) and not ended:
         return True
-    foreign = request.runner_command is None and is_locked(other.watcher_lock) and not ended
-    return foreign and find_runner(other.build_name, Path(request.workdir)) is not None
+    is_followed = request.runner_command is None and is_locked(other.watcher_lock) and not ended
+    return is_followed and find_runner(other.build_name, Path(request.workdir)) is not None

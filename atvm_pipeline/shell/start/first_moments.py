@@ -97,7 +97,7 @@ class _Log:
         self.is_unread = False
         """Whether the log is longer than what is read here, or cannot be read."""
         self._path = path
-        self._begin = begin
+        self._start = begin
         self._descriptor: int | None = None
         self._scanner = Scanner(dialect)
         self._state = ScannerState()
@@ -125,7 +125,7 @@ class _Log:
     def last_lines(self) -> tuple[str, ...]:
         """Return the last lines of the log, without lines of an earlier run."""
         with contextlib.suppress(OSError):
-            return () if self._descriptor is None else last_lines(self._descriptor, self._begin)
+            return () if self._descriptor is None else last_lines(self._descriptor, self._start)
         return ()
 
     def _blocks(self) -> Iterator[bytes]:
@@ -133,7 +133,7 @@ class _Log:
             return
         assert self._descriptor is not None
         while not self.is_unread:
-            data = os.pread(self._descriptor, FIRST_LINE_BLOCK_BYTES, self._begin + self._state.offset)
+            data = os.pread(self._descriptor, FIRST_LINE_BLOCK_BYTES, self._start + self._state.offset)
             if not data:
                 return
             yield data
@@ -143,9 +143,9 @@ class _Log:
         # O_NONBLOCK: opening a FIFO in place of the log must not block.
         with contextlib.suppress(FileNotFoundError):
             self._descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-            if os.fstat(self._descriptor).st_size < self._begin:
+            if os.fstat(self._descriptor).st_size < self._start:
                 # The log was truncated or replaced after the start took its length, so all of it belongs to this run.
-                self._begin = 0
+                self._start = 0
         return self._descriptor is not None
 
     def _note(self, facts: tuple[Fact, ...]) -> None:
@@ -154,5 +154,5 @@ class _Log:
                 self.has_error = True
             elif not isinstance(fact, ChildLaunched | RunnerProgressed):
                 self.has_structure = True
-        held = self._state.pending
-        self.has_structure |= held is not None and not isinstance(held, FailureBlock | RetriedTest)
+        pending = self._state.pending
+        self.has_structure |= pending is not None and not isinstance(pending, FailureBlock | RetriedTest)

@@ -91,26 +91,26 @@ def _length(path: Path) -> int:
         return 0
 
 
-def baseline_of(options: StartOptions, began_s: float = inf) -> dict[str, tuple[int, int, int]]:
+def baseline_of(options: StartOptions, started_s: float = inf) -> dict[str, tuple[int, int, int]]:
     """List the reports that exist before the template runs.
 
-    For a runner that was started earlier, at `began_s` (seconds since 1970), its own reports are left out.
+    For a runner that was started earlier, at `started_s` (seconds since 1970), its own reports are left out.
     """
     listed = list_artifacts(options.artifacts_dir, options.dialect)
-    return {name: version for name, version in listed.items() if version[2] < began_s * 1e9}
+    return {name: version for name, version in listed.items() if version[2] < started_s * 1e9}
 
 
-def follow(options: StartOptions, foreign: Process) -> StartOptions:
+def follow(options: StartOptions, runner: Process) -> StartOptions:
     """Return the start for a runner that was started by other means: no command, its own output as the log."""
-    output = None if options.environ.get("ATVM_RUNNER_LOG") else output_of(foreign.pid)
+    output = None if options.environ.get("ATVM_RUNNER_LOG") else output_of(runner.pid)
     environ = {**options.environ, "ATVM_RUNNER_LOG": output} if output is not None else options.environ
     return replace(options, runner_command=None, environ=environ)
 
 
-def read_log_from_its_begin(request: Request, paths: Paths, began_s: float) -> None:
+def read_log_from_its_start(request: Request, paths: Paths, started_s: float) -> None:
     """Count the existing content of the log as part of this run if the runner has written to the log since its start."""
     with contextlib.suppress(FileNotFoundError):
-        if Path(request.log_path).stat().st_mtime >= began_s:
+        if Path(request.log_path).stat().st_mtime >= started_s:
             saved = read_record(paths.request, Request, request.run_id)
             write_record(paths.request, replace(saved or request, log_start=0))
 

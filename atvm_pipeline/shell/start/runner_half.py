@@ -84,9 +84,10 @@ def _check_alike(known: Request, new: Request) -> None:
             "start both halves with the same values",
         )
     if new.hosts and folded_names(new.hosts) != folded_names(known.hosts):
-        theirs = hosts_option(known.hosts)
+        known_hosts = hosts_option(known.hosts)
         raise CommandError(
-            USAGE, f"the waiting watcher was started with {theirs}: start both halves with the same hosts"
+            USAGE,
+            f"the waiting watcher was started with {known_hosts}: start both halves with the same hosts",
         )
 
 

@@ -21,7 +21,7 @@ from .launch import (
     follow,
     prepare,
     prune,
-    read_log_from_its_begin,
+    read_log_from_its_start,
     report_left_out,
     report_watching,
     run_template_step,
@@ -47,13 +47,13 @@ def start_run(options: StartOptions) -> StartResult:
     paths, environ, supervisor = options.paths, options.environ, options.supervisor
     # 1. Conflicts. The caller holds the locks of the build name and of the config file.
     supervisor.check(paths, environ)
-    foreign = check_living(options, may_follow=options.only == "watcher")
-    began_s = inf
-    if foreign is not None:
-        began_s = began_at_s(foreign)
-        options = follow(options, foreign)
+    runner = check_living(options, may_follow=options.only == "watcher")
+    started_s = inf
+    if runner is not None:
+        started_s = began_at_s(runner)
+        options = follow(options, runner)
         log(
-            f"runner: process {foreign.pid} ({foreign.name}) is already running this build; log {options.log_path}"
+            f"runner: process {runner.pid} ({runner.name}) is already running this build; log {options.log_path}"
         )
     keep, keep_builds = env.keep(environ), env.keep_builds(environ)
     request = build_request(options)
@@ -63,23 +63,23 @@ def start_run(options: StartOptions) -> StartResult:
         check_launch_log(paths.build_name, env.launch_log_dir(environ))
     report_left_out(environ)
     # 2. List of the existing reports.
-    baseline = baseline_of(options, began_s)
+    baseline = baseline_of(options, started_s)
     # 3. Template.
     if has_template and not options.check:
         log(f"template: {shlex.quote(options.template_command or '')}")
         run_template_step(options)
     # 4. Preflight. A runner that is already running cannot be refused any more.
-    preflight = run_preflight(options, warn_only=foreign is not None)
+    preflight = run_preflight(options, warn_only=runner is not None)
     if options.check:
         return StartResult(started=False, hosts=preflight.hosts)
-    if options.only is None and foreign is None:
+    if options.only is None and runner is None:
         # Only in this case can nothing change the config between this check and the start of the runner.
         request = replace(request, planned_specs=preflight.planned)
     # 5. Reset.
     prepare(request, options, baseline, keep)
     prune(paths, keep_builds)
-    if foreign is not None:
-        read_log_from_its_begin(request, paths, began_s)
+    if runner is not None:
+        read_log_from_its_start(request, paths, started_s)
     # 6. Watcher.
     start_watcher(request, options)
     report_watching(request, paths)

@@ -41,17 +41,17 @@ def disk_usage(state_root: Path) -> DiskUsage:
     """Return the disk usage of all runs. Never raises: a file that cannot be read counts as 0."""
     size = 0
     waiting = [state_root]
-    looked = 0
-    while waiting and looked < SIZED_MAX:
+    seen = 0
+    while waiting and seen < SIZED_MAX:
         with contextlib.suppress(OSError), os.scandir(waiting.pop()) as entries:
-            for entry in islice(entries, SIZED_MAX - looked):
-                looked += 1
+            for entry in islice(entries, SIZED_MAX - seen):
+                seen += 1
                 with contextlib.suppress(OSError):
                     # Holes of a sparse file use no disk space.
                     size += entry.stat(follow_symlinks=False).st_blocks * 512
                     if entry.is_dir(follow_symlinks=False):
                         waiting.append(Path(entry.path))
-    return DiskUsage(len(_names(state_root)), size, looked < SIZED_MAX)
+    return DiskUsage(len(_names(state_root)), size, seen < SIZED_MAX)
 
 
 def prune_builds(state_root: Path, keep: int, spare: str) -> list[str]:

@@ -179,8 +179,8 @@ def _encode_post(run: Run, post: Post) -> bytes:
 
 def _remove_leftovers(paths: Paths) -> None:
     """Delete temporary files of a watcher that was killed while writing; its files have no other writer."""
-    ours = (*paths.folder.glob(".state.json.*.tmp"), *paths.folder.glob(".watcher.json.*.tmp"))
-    for leftover in (*ours, *paths.subruns.glob(".*.tmp"), *paths.posts.glob(".*.tmp")):
+    leftovers = (*paths.folder.glob(".state.json.*.tmp"), *paths.folder.glob(".watcher.json.*.tmp"))
+    for leftover in (*leftovers, *paths.subruns.glob(".*.tmp"), *paths.posts.glob(".*.tmp")):
         with contextlib.suppress(OSError):
             leftover.unlink()
 
@@ -243,8 +243,8 @@ def load(paths: Paths, run_id: str) -> Loaded:
     events = journal.events
     first = events[0] if events else None
     if not isinstance(first, RunRequested) or first.run_id != run_id:
-        foreign = isinstance(first, RunRequested)
-        if saved is None and not foreign and (events or _has_posts(paths, run_id)):
+        of_another_run = isinstance(first, RunRequested)
+        if saved is None and not of_another_run and (events or _has_posts(paths, run_id)):
             # Starting again with an empty history would send messages again that were already sent, without marking them.
             raise journal.damaged or DataError(
                 f"{paths.journal} does not start with the request of this run, and {paths.state} cannot be read"

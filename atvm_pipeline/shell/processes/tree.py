@@ -22,7 +22,7 @@ REPORTED_MAX = 200
 LOOK_APART_S = 1.0
 """A scan that follows sooner only checks whether a member has ended, because a chatty log wakes the loop often."""
 OTHERS_LOOKS = 60
-"""For this many scans, a change among processes that are neither Cypress nor a browser is not reported: a runner that
+"""A change among processes that are neither Cypress nor a browser is reported only after this many scans: a runner that
 polls starts a process every second for weeks, and the journal keeps every report."""
 STUCK_LOOKS = 3
 """Consecutive scans that must find the Cypress part in D, T or Z, because a single scan may coincide with a slow disk."""

@@ -48,9 +48,9 @@ FOREIGN_OPTIONS = {
         "--help",
         "--version",
     ),
-    "--rewrite",
+    *("--rewrite", "--quick", "--host"),
 }
-"""Options of the user's programs, of Cypress, of argparse and of pytest."""
+"""Options of the user's programs, of Cypress, of argparse, of pytest and of `bin/run-tests`."""
 
 
 def block(path: Path, name: str, language: str, wanted: str, *, rewrite: bool) -> str:

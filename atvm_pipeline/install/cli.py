@@ -13,12 +13,36 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
-from . import deploy, release_build, uninstall
+from atvm_pipeline.shell.system.log import log
+
+from . import deploy, uninstall
 from .deploy import DeployStep
 from .interpreter import Interpreter, examine, make_wheelhouse, missing_wheels
-from .layout import CANNOT_WRITE, DATA, IN_USE, SWEEP_UNIT, UNAVAILABLE, USAGE, Places, Problem, shown
-from .release_content import Release, Source, read_release, read_source, releases_in
-from .requirements import check_disk, check_places, check_user
+from .layout import (
+    CANNOT_WRITE,
+    DATA,
+    IN_USE,
+    SWEEP_UNIT,
+    UNAVAILABLE,
+    USAGE,
+    Places,
+    Problem,
+    check_disk,
+    check_places,
+    check_user,
+    shown,
+)
+from .release import (
+    Release,
+    Source,
+    find_release,
+    make_release,
+    new_folder,
+    read_release,
+    read_source,
+    releases_in,
+    works,
+)
 
 PROJECT = Path(__file__).resolve().parents[2]
 PROG = "install-atvm-watcher-service.sh"
@@ -64,6 +88,9 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str]) -> int:
     """Do what the call asks; gives the exit code."""
     os.umask(0o022)
+    # Settings of the caller's Python must not reach the programs that are started here.
+    for name in [name for name in os.environ if name.startswith("PYTHON")]:
+        del os.environ[name]
     # What was begun is taken back, however we are told to end.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
@@ -94,14 +121,14 @@ def _check_call(args: argparse.Namespace) -> None:
 
 
 def _failed(text: str, code: int) -> int:
-    print(f"{PROG}: {text}", file=sys.stderr)  # noqa: T201 - the command line prints
+    log(f"{PROG}: {text}")
     return code
 
 
 def _say(text: str) -> None:
     # Nobody may be there to read it; what was begun goes on all the same.
     with contextlib.suppress(OSError, ValueError):
-        print("".join(c if c.isprintable() else "?" for c in text), flush=True)  # noqa: T201 - the command line prints
+        print(shown(text), flush=True)  # noqa: T201 - the command line prints
 
 
 def _interpreter(args: argparse.Namespace) -> Interpreter:
@@ -141,8 +168,8 @@ def _install(args: argparse.Namespace, places: Places) -> None:
     check_places(places)
     check_disk(places)
     with _alone(places, make=not args.dry_run):
-        release = release_build.find_release(places, source, interpreter)
-        folder = release.folder if release is not None else release_build.new_folder(places, source)
+        release = find_release(places, source, interpreter)
+        folder = release.folder if release is not None else new_folder(places, source)
         steps = [] if release is not None else [_build(source, interpreter, wheelhouse, folder)]
         steps += _lay(places, folder, PROJECT)
         _perform(steps, dry=args.dry_run)
@@ -158,7 +185,7 @@ def _build(source: Source, interpreter: Interpreter, wheelhouse: Path | None, fo
 
     def do() -> None:
         _say(f"making {folder.name}: this takes some seconds, and the time to get the packages")
-        release_build.make_release(source, interpreter, wheelhouse, folder)
+        make_release(source, interpreter, wheelhouse, folder)
 
     return DeployStep(f"release: {folder.name} in {folder.parent}, Python {interpreter}, {where}", do)
 
@@ -207,7 +234,7 @@ def _previous(places: Places) -> Release:
     release = read_release(target) if target is not None else None
     if release is None:
         raise Problem(DATA, f"there is no release before the current one in {places.package}")
-    if not release_build.works(release.folder):
+    if not works(release.folder):
         raise Problem(
             UNAVAILABLE, f"{release.folder.name} does not run any more: install it from its checkout"
         )

@@ -1,15 +1,17 @@
 """What lies around the releases: links, units, environment file, state root.  Each function gives the steps that are still to do."""
 
-import datetime as dt
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from .layout import SWEEP_UNIT, UNAVAILABLE, Places, Problem
-from .run_program import SYSTEMD, systemctl
+from atvm_pipeline.shell.system.clock import now
+from atvm_pipeline.shell.system.files import sync_folder, write_whole
+from atvm_pipeline.shell.system.subprocesses import systemctl
 
-ENTRY = "atvm_run_watcher.py"
+from .layout import SWEEP_UNIT, UNAVAILABLE, Places, Problem
+
+SYSTEMD = Path("/run/systemd/system")
+"""sd_booted(3): this directory exists where systemd is PID 1."""
 UNLINKED = frozenset({"atvm-pipeline", "_lib.bash"})
 """Of `bin/`, what has no link of its own at the package root."""
 ENV_TEMPLATE = """\
@@ -50,11 +52,7 @@ def point(link: Path, to: str) -> None:
     temporary.unlink(missing_ok=True)
     temporary.symlink_to(to)
     temporary.replace(link)
-    descriptor = os.open(link.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_folder(link.parent)
 
 
 def links(places: Places, wanted: dict[str, str]) -> list[DeployStep]:
@@ -108,7 +106,7 @@ def _entries(folder: Path) -> list[Path]:
 
 
 def _move_aside(places: Places, paths: list[Path]) -> DeployStep:
-    folder = places.replaced / dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+    folder = places.replaced / now().strftime("%Y%m%dT%H%M%S.%fZ")
 
     def do() -> None:
         folder.mkdir(parents=True)
@@ -155,7 +153,7 @@ def service_manager(places: Places, *, changed: bool, sweep: bool) -> list[Deplo
     steps = []
     if SYSTEMD.is_dir() and (changed or _is_behind()):
         steps.append(DeployStep("systemd: units loaded", lambda: _systemctl("daemon-reload")))
-    if sweep and systemctl("is-enabled", SWEEP_UNIT).output.strip() != "enabled":
+    if sweep and systemctl("is-enabled", SWEEP_UNIT).text != "enabled":
         steps.append(DeployStep(f"systemd: {SWEEP_UNIT} enabled", lambda: _systemctl("enable", SWEEP_UNIT)))
     return steps
 
@@ -163,13 +161,13 @@ def service_manager(places: Places, *, changed: bool, sweep: bool) -> list[Deplo
 def _is_behind() -> bool:
     """Whether systemd has not read what lies there: an installation was cut short."""
     unit = "atvm-run-watcher@installed.service"
-    return systemctl("show", "--property=NeedDaemonReload", "--value", unit).output.strip() == "yes"
+    return systemctl("show", "--property=NeedDaemonReload", "--value", unit).text == "yes"
 
 
 def _systemctl(*words: str) -> None:
     answer = systemctl(*words)
     if answer.code != 0:
-        raise Problem(UNAVAILABLE, f"systemctl {' '.join(words)} failed: {answer.why}")
+        raise Problem(UNAVAILABLE, f"systemctl {' '.join(words)} failed: {answer.failure}")
 
 
 def environment_file(places: Places) -> list[DeployStep]:
@@ -200,19 +198,6 @@ def state_root(places: Places) -> list[DeployStep]:
         folder.mkdir(mode=0o700)
 
     return [DeployStep(f"state: {folder} made (0700)", do)]
-
-
-def write_whole(path: Path, data: bytes, mode: int) -> None:
-    """Replace `path` by `data`, whole.  Raises OSError."""
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.unlink(missing_ok=True)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        os.fchmod(descriptor, mode)
-        file.flush()
-        os.fsync(descriptor)
-    temporary.replace(path)
 
 
 def _read(path: Path) -> bytes | None:

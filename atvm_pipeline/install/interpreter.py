@@ -6,10 +6,13 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from atvm_pipeline.shell.system.subprocesses import ProgramAnswer, run_program
+
 from .layout import CANNOT_WRITE, UNAVAILABLE, Problem, shown
-from .run_program import PIP_LIMIT_S, run
 
 OLDEST = (3, 11)
+VENV_LIMIT_S = 300.0
+PIP_LIMIT_S = 1800.0
 PROBE = """\
 import json, platform, sys
 try:
@@ -41,12 +44,12 @@ class Interpreter:
 
 def examine(path: str) -> Interpreter:
     """What `path` is.  Raises Problem (69) if it is no Python that can serve."""
-    answer = run([path, "-I", "-c", PROBE])
+    answer = run_program(path, "-I", "-c", PROBE)
     try:
-        base, version, whole, machine = json.loads(answer.output)
+        base, version, whole, machine = json.loads(answer.text)
         major, minor, micro = (int(part) for part in version)
     except (ValueError, TypeError):
-        raise Problem(UNAVAILABLE, f"{shown(Path(path))} is no Python that runs: {answer.why}") from None
+        raise Problem(UNAVAILABLE, f"{shown(Path(path))} is no Python that runs: {answer.failure}") from None
     if (major, minor) < OLDEST:
         raise Problem(
             UNAVAILABLE,
@@ -104,9 +107,11 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 def make_environment(interpreter: Interpreter, venv: Path) -> Path:
     """A new virtual environment in `venv`; gives its Python.  Raises Problem."""
-    answer = run([interpreter.path, "-I", "-m", "venv", "--clear", "--", venv], limit_s=300.0)
+    answer = run_program(
+        interpreter.path, "-I", "-m", "venv", "--clear", "--", str(venv), timeout_s=VENV_LIMIT_S
+    )
     if answer.code != 0:
-        raise Problem(UNAVAILABLE, f"cannot make a virtual environment in {shown(venv)}: {answer.why}")
+        raise Problem(UNAVAILABLE, f"cannot make a virtual environment in {shown(venv)}: {answer.failure}")
     return venv / "bin" / "python"
 
 
@@ -114,11 +119,10 @@ def install_packages(python: Path, dependencies: tuple[str, ...], wheelhouse: Pa
     """The packages that the project needs, into that environment; offline with a wheel folder.  Raises Problem."""
     # --isolated: with a wheel folder, what pip's settings say must not bring in another place.
     where = ["--isolated", "--no-index", "--find-links", str(wheelhouse)] if wheelhouse is not None else []
-    argv = [str(python), "-I", "-m", "pip", "install", "--quiet", "--no-input", *where, *dependencies]
-    answer = run(argv, {"PIP_DISABLE_PIP_VERSION_CHECK": "1"}, limit_s=PIP_LIMIT_S)
+    answer = _pip(python, "install", *where, *dependencies)
     if answer.code != 0:
         hint = "" if wheelhouse is not None else " (no network? use --wheelhouse DIR)"
-        raise Problem(UNAVAILABLE, f"cannot install the packages: {answer.why}{hint}")
+        raise Problem(UNAVAILABLE, f"cannot install the packages: {answer.failure}{hint}")
 
 
 def make_wheelhouse(interpreter: Interpreter, dependencies: tuple[str, ...], folder: Path) -> list[str]:
@@ -128,23 +132,17 @@ def make_wheelhouse(interpreter: Interpreter, dependencies: tuple[str, ...], fol
         with tempfile.TemporaryDirectory(prefix=".making-", dir=folder) as made:
             python = make_environment(interpreter, Path(made) / "venv")
             wheels = Path(made) / "wheels"
-            argv = [
-                str(python),
-                "-I",
-                "-m",
-                "pip",
-                "wheel",
-                "--quiet",
-                "--no-input",
-                "--wheel-dir",
-                str(wheels),
-            ]
-            answer = run([*argv, *dependencies], {"PIP_DISABLE_PIP_VERSION_CHECK": "1"}, limit_s=PIP_LIMIT_S)
+            answer = _pip(python, "wheel", "--wheel-dir", str(wheels), *dependencies)
             if answer.code != 0:
-                raise Problem(UNAVAILABLE, f"cannot collect the wheels: {answer.why}")
+                raise Problem(UNAVAILABLE, f"cannot collect the wheels: {answer.failure}")
             names = sorted(path.name for path in wheels.iterdir())
             for name in names:
                 (wheels / name).replace(folder / name)
     except OSError as error:
         raise Problem(CANNOT_WRITE, f"cannot write {shown(folder)}: {error.strerror}") from None
     return names
+
+
+def _pip(python: Path, command: str, *words: str) -> ProgramAnswer:
+    options = ("--quiet", "--no-input", "--disable-pip-version-check")
+    return run_program(str(python), "-I", "-m", "pip", command, *options, *words, timeout_s=PIP_LIMIT_S)

@@ -1,17 +1,23 @@
 """Taking away: old releases, and everything.  What is in use, and what is not ours, stays."""
 
+import json
+import os
 import shutil
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from .deploy import ENV_TEMPLATE, DeployStep
+from atvm_pipeline.shell.system.files import is_locked
+from atvm_pipeline.shell.system.subprocesses import systemctl
+
+from .deploy import ENV_TEMPLATE, SYSTEMD, DeployStep
 from .layout import IN_USE, KEPT_RELEASES, SWEEP_UNIT, Places, Problem
-from .release_content import RECORD, releases_in
-from .releases_in_use import living_builds, used_releases
-from .run_program import SYSTEMD, systemctl
+from .release import RECORD, releases_in
 
 RUN_FILES = ("request.json", "state.json", "journal.jsonl")
 LIVING_SHOWN = 5
+REQUEST_BYTES_MAX = 16 * 1024 * 1024
+PARENTS_MAX = 64
 
 
 def prune(places: Places, current: Path) -> list[DeployStep]:
@@ -145,3 +151,67 @@ def _state(places: Places, *, purge: bool) -> list[DeployStep]:
 
 def _is_run(path: Path) -> bool:
     return path.is_dir() and not path.is_symlink() and any((path / name).is_file() for name in RUN_FILES)
+
+
+def used_releases(places: Places) -> dict[str, str]:
+    """Name of a release -> who uses it, in words."""
+    used: dict[str, str] = {}
+    for name, pid in _by_processes(places.releases):
+        used.setdefault(name, f"process {pid}")
+    for build, release in living_builds(places.state_root()).items():
+        if release is not None and Path(release).parent == places.releases.resolve():
+            used[Path(release).name] = f"run {build}"
+    return used
+
+
+def living_builds(state_root: Path) -> dict[str, str | None]:
+    """Builds with a living watcher or runner (proven by their locks) -> the release that the request names."""
+    builds: dict[str, str | None] = {}
+    try:
+        locks = sorted((state_root / ".locks").iterdir())
+    except OSError:
+        return builds
+    for lock in locks:
+        if lock.suffix in (".watcher", ".runner", ".start") and is_locked(lock):
+            builds[lock.stem] = _release_of(state_root / lock.stem / "request.json")
+    return builds
+
+
+def _release_of(request: Path) -> str | None:
+    try:
+        with request.open("rb") as file:
+            release = json.loads(file.read(REQUEST_BYTES_MAX))["release"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return release if isinstance(release, str) else None
+
+
+def _by_processes(releases: Path) -> Iterator[tuple[str, int]]:
+    """Releases that a living process runs from, by its command line, program or current folder; never our own chain."""
+    start = f"{releases.resolve()}/"
+    own = set(_own_chain())
+    for entry in os.scandir("/proc"):
+        if entry.name.isdecimal() and int(entry.name) not in own:
+            for text in _words(Path(entry.path)):
+                if text.startswith(start):
+                    yield text[len(start) :].split("/", 1)[0], int(entry.name)
+
+
+def _words(process: Path) -> Iterator[str]:
+    try:
+        yield from process.joinpath("cmdline").read_bytes().decode("utf-8", "surrogateescape").split("\0")
+        yield str(process.joinpath("exe").readlink())
+        yield f"{process.joinpath('cwd').readlink()}/"
+    except OSError:
+        return
+
+
+def _own_chain() -> Iterator[int]:
+    """Our own process and who started it."""
+    pid = os.getpid()
+    for _ in range(PARENTS_MAX):
+        yield pid
+        try:
+            pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+        except (OSError, ValueError, IndexError):
+            return

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.core.test_purity import imports
 from tests.support.controller import BUILD, Controller
 from tests.support.installations import (
     INSTALLER,
@@ -360,15 +359,25 @@ def test_a_file_in_the_place_of_a_folder_refuses_before_anything_is_written(
     assert [path.name for path in tmp_path.iterdir()] == ["opt"]
 
 
-@pytest.mark.parametrize(
-    "path", sorted((PROJECT / "atvm_pipeline/install").glob("*.py")), ids=lambda path: path.name
-)
-def test_the_installer_needs_nothing_but_a_bare_python(path: Path) -> None:
-    names = {name for name, _ in imports(path)} - {"atvm_pipeline.install"}
+IMPORT_ALL = """
+import importlib, pathlib, sys
+project = pathlib.Path(sys.argv[1])
+sys.path.insert(0, str(project))
+for path in (project / "atvm_pipeline" / "install").glob("[!_]*.py"):
+    importlib.import_module(f"atvm_pipeline.install.{path.stem}")
+print(*sorted(name for name in sys.modules if name.split(".")[0] not in sys.stdlib_module_names))
+"""
 
-    assert {name for name in names if name.split(".")[0] not in sys.stdlib_module_names} == {
-        name for name in names if name.startswith("atvm_pipeline.install.")
-    }
+
+def test_the_installer_needs_nothing_but_a_bare_python() -> None:
+    """`-S`: without site-packages, so that an import of an installed package fails."""
+    loaded = done(call(Path(sys.executable), "-I", "-S", "-B", "-c", IMPORT_ALL, PROJECT)).split()
+
+    ours = [name for name in loaded if name.startswith("atvm_pipeline.")]
+    assert set(loaded) - set(ours) <= {"__main__", "atvm_pipeline"}
+    assert [
+        name for name in ours if not name.startswith(("atvm_pipeline.install", "atvm_pipeline.shell.system"))
+    ] == ["atvm_pipeline.core", "atvm_pipeline.core.text", "atvm_pipeline.shell"]
 
 
 TOOLS = ("bash", "env", "dirname", "readlink", "sed", "tr", "head")

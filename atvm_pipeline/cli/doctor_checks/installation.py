@@ -5,7 +5,7 @@ from pathlib import Path
 
 from atvm_pipeline.install.deploy import wanted_links
 from atvm_pipeline.install.layout import SWEEP_UNIT, Problem
-from atvm_pipeline.install.release_content import Release, is_unchanged, read_release, read_source
+from atvm_pipeline.install.release import Release, is_unchanged, read_release, read_source
 from atvm_pipeline.shell.config import settings as env
 from atvm_pipeline.shell.supervisor.release import PROJECT, own
 from atvm_pipeline.shell.system.subprocesses import systemctl

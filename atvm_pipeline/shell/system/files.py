@@ -39,16 +39,16 @@ def make_folder(path: Path) -> None:
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Replace `path` by `data` (0600), so that a reader sees the old or the new file, also after a power failure.
+def write_whole(path: Path, data: bytes, mode: int = FILE_MODE) -> None:
+    """Replace `path` by `data`, so that a reader sees the old or the new file, also after a power failure.
 
     The temporary file is created exclusively in the same directory and removed on failure. Raises OSError.
     """
-    replace_files([(path, data)], made_in=path.parent)
+    replace_files([(path, data)], made_in=path.parent, mode=mode)
     sync_folder(path.parent)
 
 
-def replace_files(files: Sequence[tuple[Path, bytes]], *, made_in: Path) -> None:
+def replace_files(files: Sequence[tuple[Path, bytes]], *, made_in: Path, mode: int = FILE_MODE) -> None:
     """Replace several files in their order, each as `write_whole` does; the temporary files are created in `made_in`.
 
     This is for files that can be written again from something on disk: after a power failure, the old version of any of
@@ -59,7 +59,7 @@ def replace_files(files: Sequence[tuple[Path, bytes]], *, made_in: Path) -> None
         for path, data in files:
             temporary = made_in / f".{path.name}.{os.urandom(6).hex()}.tmp"
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-            descriptor = os.open(temporary, flags, FILE_MODE)
+            descriptor = os.open(temporary, flags, mode)
             made.append((descriptor, temporary, path))
             write_all(descriptor, data)
             if len(files) > 1:

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from atvm_pipeline.core.text import one_line
+
 from .files import FILE_MODE, make_folder
 
 BASH = "/bin/bash"
@@ -20,6 +22,7 @@ INTERRUPT_WAIT_S = 5.0
 SHOWN_LINE_BYTES_MAX = 64 * 1024
 """A longer line of a displayed program is passed on in pieces."""
 ANSWER_BYTES_MAX = 64 * 1024
+FAILURE_CHARS_MAX = 300
 
 
 def shell_argv(command: str) -> list[str]:
@@ -193,6 +196,13 @@ class ProgramAnswer(NamedTuple):
     text: str
     """Standard output; standard error if that is empty."""
 
+    @property
+    def failure(self) -> str:
+        """The line of the text that best explains a failure: the last one that mentions an error, else the last one."""
+        lines = [line for line in self.text.splitlines() if line.strip()]
+        errors = [line for line in lines if "error" in line.lower()]
+        return one_line((errors or lines or [f"exit code {self.code}"])[-1], FAILURE_CHARS_MAX)
+
 
 def systemctl(*words: str, timeout_s: float = 30.0) -> ProgramAnswer:
     """Run systemctl. Never raises: a failure to run it is an answer with code -1."""
@@ -206,6 +216,6 @@ def run_program(*argv: str, timeout_s: float = 30.0) -> ProgramAnswer:
             argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        return ProgramAnswer(-1, f"{argv[0]}: {type(error).__name__}")
+        return ProgramAnswer(-1, f"{argv[0]}: {getattr(error, 'strerror', None) or type(error).__name__}")
     output = done.stdout.strip() or done.stderr.strip()
     return ProgramAnswer(done.returncode, output[:ANSWER_BYTES_MAX].decode("utf-8", "replace"))

@@ -125,7 +125,7 @@ def _failed(text: str, code: int) -> int:
     return code
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     # Nobody may be there to read it; what was begun goes on all the same.
     with contextlib.suppress(OSError, ValueError):
         print(shown(text), flush=True)  # noqa: T201 - the command line prints
@@ -141,15 +141,15 @@ def _wheelhouse(args: argparse.Namespace) -> int:
     source = read_source(PROJECT)
     interpreter = _interpreter(args)
     if args.dry_run:
-        _say(
+        _print(
             f"would: collect {', '.join(source.dependencies)} for Python {interpreter} in {args.make_wheelhouse}"
         )
         return 0
     names = make_wheelhouse(interpreter, source.dependencies, Path(args.make_wheelhouse).absolute())
-    _say(
+    _print(
         f"wheels for Python {interpreter.minor} on {interpreter.machine} in {args.make_wheelhouse}: {', '.join(names)}"
     )
-    _say(f"next, on the controller: {PROG} --wheelhouse DIR (with a Python {interpreter.minor})")
+    _print(f"next, on the controller: {PROG} --wheelhouse DIR (with a Python {interpreter.minor})")
     return 0
 
 
@@ -167,30 +167,30 @@ def _install(args: argparse.Namespace, places: Places) -> None:
             )
     check_places(places)
     check_disk(places)
-    with _alone(places, make=not args.dry_run):
+    with _exclusive(places, make=not args.dry_run):
         release = find_release(places, source, interpreter)
         folder = release.folder if release is not None else new_folder(places, source)
         steps = [] if release is not None else [_build(source, interpreter, wheelhouse, folder)]
-        steps += _lay(places, folder, PROJECT)
+        steps += _deploy_steps(places, folder, PROJECT)
         _perform(steps, dry=args.dry_run)
         if not steps:
-            _say(f"nothing to do: {folder.name} is installed in {places.package}")
+            _print(f"nothing to do: {folder.name} is installed in {places.package}")
         _perform(uninstall.prune(places, folder), dry=args.dry_run)
     if steps and not args.dry_run:
-        _say(f"next: {places.package}/bin/atvm-pipeline doctor")
+        _print(f"next: {places.package}/bin/atvm-pipeline doctor")
 
 
 def _build(source: Source, interpreter: Interpreter, wheelhouse: Path | None, folder: Path) -> DeployStep:
     where = f"packages from {wheelhouse}" if wheelhouse is not None else "packages from the index"
 
     def do() -> None:
-        _say(f"making {folder.name}: this takes some seconds, and the time to get the packages")
+        _print(f"making {folder.name}: this takes some seconds, and the time to get the packages")
         make_release(source, interpreter, wheelhouse, folder)
 
     return DeployStep(f"release: {folder.name} in {folder.parent}, Python {interpreter}, {where}", do)
 
 
-def _lay(places: Places, release: Path, content: Path) -> list[DeployStep]:
+def _deploy_steps(places: Places, release: Path, content: Path) -> list[DeployStep]:
     """What lies around the releases, as `release` needs it; `content` has the same files, already now."""
     wanted = unit_files(content)
     names = [path.name for path in (content / "bin").iterdir() if path.is_file() and path.name != "run-tests"]
@@ -224,8 +224,8 @@ def known_units(places: Places) -> dict[str, set[bytes]]:
 def _rollback(args: argparse.Namespace, places: Places) -> None:
     release = _previous(places)
     check_places(places)
-    with _alone(places, make=not args.dry_run):
-        _perform(_lay(places, release.folder, release.folder), dry=args.dry_run)
+    with _exclusive(places, make=not args.dry_run):
+        _perform(_deploy_steps(places, release.folder, release.folder), dry=args.dry_run)
 
 
 def _previous(places: Places) -> Release:
@@ -243,16 +243,16 @@ def _previous(places: Places) -> Release:
 
 def _uninstall(args: argparse.Namespace, places: Places) -> None:
     uninstall.check_idle(places)
-    with _alone(places, make=False):
+    with _exclusive(places, make=False):
         names = {*known_units(places), *unit_files(PROJECT)}
         steps = uninstall.uninstall(places, names, purge_state=args.purge_state)
         if not any(not step.text.startswith("kept:") for step in steps):
-            _say(f"nothing to do: nothing is installed in {places.package}")
+            _print(f"nothing to do: nothing is installed in {places.package}")
         _perform(steps, dry=args.dry_run)
 
 
 @contextlib.contextmanager
-def _alone(places: Places, *, make: bool) -> Iterator[None]:
+def _exclusive(places: Places, *, make: bool) -> Iterator[None]:
     """Two installers at once would mix.  The lock is the package's folder itself: no file of ours is left in it."""
     if make:
         places.releases.mkdir(parents=True, exist_ok=True)
@@ -273,4 +273,4 @@ def _perform(steps: list[DeployStep], *, dry: bool) -> None:
     for step in steps:
         if not dry:
             step.do()
-        _say(f"would: {step.text}" if dry else step.text)
+        _print(f"would: {step.text}" if dry else step.text)

@@ -58,7 +58,7 @@ def point(link: Path, to: str) -> None:
 def links(places: Places, wanted: dict[str, str]) -> list[DeployStep]:
     """The links at the package root; what lies there under such a name and is no link is moved aside, not deleted."""
     steps = []
-    in_the_way = [name for name in (*wanted, "current", "previous", "releases") if _foreign(places, name)]
+    in_the_way = [name for name in (*wanted, "current", "previous", "releases") if _is_unmanaged(places, name)]
     if in_the_way:
         steps.append(_move_aside(places, [places.package / name for name in in_the_way]))
     missing = {name: to for name, to in wanted.items() if _read_link(places.package / name) != to}
@@ -82,7 +82,7 @@ def wanted_links(names: list[str]) -> dict[str, str]:
     return {"bin": "current/bin", **{name: f"bin/{name}" for name in sorted(names) if name not in UNLINKED}}
 
 
-def _foreign(places: Places, name: str) -> bool:
+def _is_unmanaged(places: Places, name: str) -> bool:
     path = places.package / name
     return (path.exists() or path.is_symlink()) and path.is_symlink() == (name == "releases")
 

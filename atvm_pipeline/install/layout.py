@@ -89,12 +89,12 @@ def check_places(places: Places) -> None:
         places.env_file.parent,
         places.state_root(),
     ):
-        there = _existing(folder)
-        if not there.is_dir():
-            raise Problem(CANNOT_WRITE, f"{shown(there)} is no folder: move it away")
-        if not os.access(there, os.W_OK | os.X_OK):
+        existing = _nearest_existing(folder)
+        if not existing.is_dir():
+            raise Problem(CANNOT_WRITE, f"{shown(existing)} is no folder: move it away")
+        if not os.access(existing, os.W_OK | os.X_OK):
             raise Problem(
-                CANNOT_WRITE, f"{shown(there)} cannot be written: mend its permissions or its mount"
+                CANNOT_WRITE, f"{shown(existing)} cannot be written: mend its permissions or its mount"
             )
     if places.env_file.exists() and not places.env_file.is_file():
         raise Problem(CANNOT_WRITE, f"{shown(places.env_file)} is no file: move it away")
@@ -103,16 +103,16 @@ def check_places(places: Places) -> None:
 def check_disk(places: Places) -> None:
     """There is room for one more release, and for state."""
     for folder, least in ((places.package, PACKAGE_BYTES), (places.state_root(), STATE_BYTES)):
-        there = _existing(folder)
-        free = shutil.disk_usage(there).free
+        existing = _nearest_existing(folder)
+        free = shutil.disk_usage(existing).free
         if free < least:
             raise Problem(
                 CANNOT_WRITE,
-                f"only {free // 2**20} MiB are free at {shown(there)}: free at least {least // 2**20} MiB",
+                f"only {free // 2**20} MiB are free at {shown(existing)}: free at least {least // 2**20} MiB",
             )
 
 
-def _existing(path: Path) -> Path:
+def _nearest_existing(path: Path) -> Path:
     """`path`, or the nearest folder above it that is there."""
     while not path.exists() and path != path.parent:
         path = path.parent

@@ -156,7 +156,7 @@ def _is_run(path: Path) -> bool:
 def used_releases(places: Places) -> dict[str, str]:
     """Name of a release -> who uses it, in words."""
     used: dict[str, str] = {}
-    for name, pid in _by_processes(places.releases):
+    for name, pid in _releases_of_processes(places.releases):
         used.setdefault(name, f"process {pid}")
     for build, release in living_builds(places.state_root()).items():
         if release is not None and Path(release).parent == places.releases.resolve():
@@ -186,18 +186,18 @@ def _release_of(request: Path) -> str | None:
     return release if isinstance(release, str) else None
 
 
-def _by_processes(releases: Path) -> Iterator[tuple[str, int]]:
+def _releases_of_processes(releases: Path) -> Iterator[tuple[str, int]]:
     """Releases that a living process runs from, by its command line, program or current folder; never our own chain."""
     start = f"{releases.resolve()}/"
-    own = set(_own_chain())
+    own = set(_own_ancestors())
     for entry in os.scandir("/proc"):
         if entry.name.isdecimal() and int(entry.name) not in own:
-            for text in _words(Path(entry.path)):
+            for text in _process_paths(Path(entry.path)):
                 if text.startswith(start):
                     yield text[len(start) :].split("/", 1)[0], int(entry.name)
 
 
-def _words(process: Path) -> Iterator[str]:
+def _process_paths(process: Path) -> Iterator[str]:
     try:
         yield from process.joinpath("cmdline").read_bytes().decode("utf-8", "surrogateescape").split("\0")
         yield str(process.joinpath("exe").readlink())
@@ -206,7 +206,7 @@ def _words(process: Path) -> Iterator[str]:
         return
 
 
-def _own_chain() -> Iterator[int]:
+def _own_ancestors() -> Iterator[int]:
     """Our own process and who started it."""
     pid = os.getpid()
     for _ in range(PARENTS_MAX):

@@ -1,1 +1,1 @@
-"""Installing the project on a controller.  Runs before any environment exists: the standard library only, and nothing of the rest."""
+"""The installer. It runs before any package is installed, so it imports the standard library and `shell.system` only."""

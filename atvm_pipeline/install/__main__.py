@@ -1,9 +1,9 @@
-"""`python3 -I <project>/atvm_pipeline/install`: what bin/install-atvm-watcher-service.sh runs."""
+"""The entry point of bin/install-atvm-watcher-service.sh, which runs `python3 -I <project>/atvm_pipeline/install`."""
 
 import sys
 from pathlib import Path
 
-# The folder itself was put there; the project takes its place, so that the package has its own name.
+# Python puts this directory there. The project replaces it, so that the package is imported by its full name.
 sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 from atvm_pipeline.install.cli import main  # noqa: E402 - only importable now

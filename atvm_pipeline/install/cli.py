@@ -1,6 +1,6 @@
-"""The installer's command line: everything is checked, then planned, then done, each in a line for a person.
+"""The command line of the installer: check everything, plan the steps, then run them and print one line for each.
 
-`--dry-run` stops after the plan.  Nothing is written before every check has passed.
+`--dry-run` stops after the plan. Nothing is written before every check has passed.
 """
 
 import argparse
@@ -49,49 +49,56 @@ PROG = "install-atvm-watcher-service.sh"
 
 
 class InstallParser(argparse.ArgumentParser):
-    """argparse with our exit code for a wrong call, and one line instead of a page."""
+    """An argument parser that reports a usage error as a Problem: exit code 64, and one line instead of the usage text."""
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong in one line and end with 64."""
+        """Raise Problem (64)."""
         raise Problem(USAGE, f"{message} (see {self.prog} --help)")
 
 
 def parser() -> argparse.ArgumentParser:
-    """The options."""
+    """Return the parser with all options."""
     made = InstallParser(
         prog=PROG,
         description="Install, upgrade, roll back or remove the watcher service on this controller.",
         allow_abbrev=False,
     )
     what = made.add_mutually_exclusive_group()
-    what.add_argument("--rollback", action="store_true", help="go back to the release before this one")
+    what.add_argument("--rollback", action="store_true", help="go back to the previous release")
     what.add_argument(
-        "--uninstall", action="store_true", help="remove everything but state and environment file"
+        "--uninstall", action="store_true", help="remove everything except the state and the environment file"
     )
     what.add_argument(
         "--make-wheelhouse",
         metavar="DIR",
-        help="only collect in DIR the packages that an offline installation needs",
+        help="only collect the packages for an offline installation in DIR",
     )
-    made.add_argument("--wheelhouse", metavar="DIR", help="take the packages from DIR, without a network")
-    made.add_argument("--python", metavar="PATH", help="the Python to use (default: the newest from 3.11 on)")
+    made.add_argument("--wheelhouse", metavar="DIR", help="install the packages from DIR, without a network")
     made.add_argument(
-        "--purge-state", action="store_true", help="with --uninstall: the state of all runs too"
+        "--python", metavar="PATH", help="the Python to use (default: the newest one, at least 3.11)"
     )
-    made.add_argument("--dry-run", action="store_true", help="check everything, say what would be done")
     made.add_argument(
-        "--root", metavar="DIR", default="/", help="install below DIR and leave systemd alone (images, tests)"
+        "--purge-state", action="store_true", help="with --uninstall: also remove the state of all runs"
+    )
+    made.add_argument(
+        "--dry-run", action="store_true", help="check everything and print the steps, change nothing"
+    )
+    made.add_argument(
+        "--root",
+        metavar="DIR",
+        default="/",
+        help="install below DIR and leave systemd alone (for images and tests)",
     )
     return made
 
 
 def main(argv: list[str]) -> int:
-    """Do what the call asks; gives the exit code."""
+    """Run the requested action and return the exit code."""
     os.umask(0o022)
     # Settings of the caller's Python must not reach the programs that are started here.
     for name in [name for name in os.environ if name.startswith("PYTHON")]:
         del os.environ[name]
-    # What was begun is taken back, however we are told to end.
+    # These signals raise KeyboardInterrupt too, so that an unfinished release is removed.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     try:
@@ -109,15 +116,15 @@ def main(argv: list[str]) -> int:
         place = f" {shown(Path(error.filename))}" if isinstance(error.filename, str) else ""
         return _failed(f"cannot write{place}: {error.strerror or 'input/output error'}", CANNOT_WRITE)
     except KeyboardInterrupt:
-        return _failed("interrupted; what is in use was not touched, call it again", 130)
+        return _failed("interrupted; the releases in use are unchanged, run it again", 130)
     return 0
 
 
 def _check_call(args: argparse.Namespace) -> None:
     if args.purge_state and not args.uninstall:
-        raise Problem(USAGE, "--purge-state goes with --uninstall")
+        raise Problem(USAGE, "--purge-state needs --uninstall")
     if args.wheelhouse is not None and (args.rollback or args.uninstall or args.make_wheelhouse):
-        raise Problem(USAGE, "--wheelhouse goes with an installation only")
+        raise Problem(USAGE, "--wheelhouse is for an installation only")
 
 
 def _failed(text: str, code: int) -> int:
@@ -126,13 +133,13 @@ def _failed(text: str, code: int) -> int:
 
 
 def _print(text: str) -> None:
-    # Nobody may be there to read it; what was begun goes on all the same.
+    # The reader of standard output may be gone. That must not interrupt an installation.
     with contextlib.suppress(OSError, ValueError):
         print(shown(text), flush=True)  # noqa: T201 - the command line prints
 
 
 def _interpreter(args: argparse.Namespace) -> Interpreter:
-    """The Python that is meant: the one that is named, else the one that the wrapper has found."""
+    """Return the Python of `--python`, else the one that runs the installer, which the wrapper has found."""
     named = args.python or sys.executable
     return examine(str(Path(named).absolute()) if "/" in named else named)
 
@@ -142,14 +149,14 @@ def _wheelhouse(args: argparse.Namespace) -> int:
     interpreter = _interpreter(args)
     if args.dry_run:
         _print(
-            f"would: collect {', '.join(source.dependencies)} for Python {interpreter} in {args.make_wheelhouse}"
+            f"dry run: would collect {', '.join(source.dependencies)} for Python {interpreter} in {args.make_wheelhouse}"
         )
         return 0
     names = make_wheelhouse(interpreter, source.dependencies, Path(args.make_wheelhouse).absolute())
     _print(
         f"wheels for Python {interpreter.minor} on {interpreter.machine} in {args.make_wheelhouse}: {', '.join(names)}"
     )
-    _print(f"next, on the controller: {PROG} --wheelhouse DIR (with a Python {interpreter.minor})")
+    _print(f"next: run {PROG} --wheelhouse DIR on the controller, with Python {interpreter.minor}")
     return 0
 
 
@@ -163,7 +170,7 @@ def _install(args: argparse.Namespace, places: Places) -> None:
             raise Problem(
                 UNAVAILABLE,
                 f"{shown(wheelhouse)} has no wheel of {', '.join(missing)} for Python {interpreter.minor} on "
-                f"{interpreter.machine}: make it with --make-wheelhouse DIR and that Python",
+                f"{interpreter.machine}: collect the wheels with --make-wheelhouse DIR and the same Python",
             )
     check_places(places)
     check_disk(places)
@@ -181,17 +188,17 @@ def _install(args: argparse.Namespace, places: Places) -> None:
 
 
 def _build(source: Source, interpreter: Interpreter, wheelhouse: Path | None, folder: Path) -> DeployStep:
-    where = f"packages from {wheelhouse}" if wheelhouse is not None else "packages from the index"
+    where = f"packages from {wheelhouse}" if wheelhouse is not None else "packages from the package index"
 
     def do() -> None:
-        _print(f"making {folder.name}: this takes some seconds, and the time to get the packages")
+        _print(f"making {folder.name}: this takes a few seconds, plus the time to download the packages")
         make_release(source, interpreter, wheelhouse, folder)
 
     return DeployStep(f"release: {folder.name} in {folder.parent}, Python {interpreter}, {where}", do)
 
 
 def _deploy_steps(places: Places, release: Path, content: Path) -> list[DeployStep]:
-    """What lies around the releases, as `release` needs it; `content` has the same files, already now."""
+    """Return the steps outside the release directory. `content` has the files of `release`, which may not exist yet."""
     wanted = unit_files(content)
     names = [path.name for path in (content / "bin").iterdir() if path.is_file() and path.name != "run-tests"]
     unit_steps = deploy.units(places, wanted, known_units(places))
@@ -206,13 +213,13 @@ def _deploy_steps(places: Places, release: Path, content: Path) -> list[DeploySt
 
 
 def unit_files(project: Path) -> dict[str, bytes]:
-    """The units of a checkout or a release: name -> content.  Raises OSError."""
+    """Return the units of a checkout or a release: name -> content. Raises OSError."""
     found = sorted((project / "units").iterdir())
     return {path.name: path.read_bytes() for path in found if path.is_file() and path.name[0] != "."}
 
 
 def known_units(places: Places) -> dict[str, set[bytes]]:
-    """Every content that an installed release has under a unit's name."""
+    """Return the units of all installed releases: name -> every content."""
     known: dict[str, set[bytes]] = {}
     for release in releases_in(places.releases):
         with contextlib.suppress(OSError):
@@ -229,14 +236,14 @@ def _rollback(args: argparse.Namespace, places: Places) -> None:
 
 
 def _previous(places: Places) -> Release:
-    """The release to go back to.  Raises Problem (65)."""
+    """Return the release to go back to. Raises Problem (65, 69)."""
     target = places.target(places.previous)
     release = read_release(target) if target is not None else None
     if release is None:
-        raise Problem(DATA, f"there is no release before the current one in {places.package}")
+        raise Problem(DATA, f"there is no previous release in {places.package}")
     if not works(release.folder):
         raise Problem(
-            UNAVAILABLE, f"{release.folder.name} does not run any more: install it from its checkout"
+            UNAVAILABLE, f"{release.folder.name} does not run any more: install it again from its checkout"
         )
     return release
 
@@ -253,7 +260,7 @@ def _uninstall(args: argparse.Namespace, places: Places) -> None:
 
 @contextlib.contextmanager
 def _exclusive(places: Places, *, make: bool) -> Iterator[None]:
-    """Two installers at once would mix.  The lock is the package's folder itself: no file of ours is left in it."""
+    """Allow one installer at a time. The lock is the package directory itself, so no lock file is left in it."""
     if make:
         places.releases.mkdir(parents=True, exist_ok=True)
     if not places.package.is_dir():
@@ -264,7 +271,7 @@ def _exclusive(places: Places, *, make: bool) -> Iterator[None]:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     except BlockingIOError:
-        raise Problem(IN_USE, "another installation is under way: try again when it has ended") from None
+        raise Problem(IN_USE, "another installation is running: try again when it has finished") from None
     finally:
         os.close(descriptor)
 
@@ -273,4 +280,4 @@ def _perform(steps: list[DeployStep], *, dry: bool) -> None:
     for step in steps:
         if not dry:
             step.do()
-        _print(f"would: {step.text}" if dry else step.text)
+        _print(f"dry run: {step.text}" if dry else step.text)

@@ -1,4 +1,4 @@
-"""What lies around the releases: links, units, environment file, state root.  Each function gives the steps that are still to do."""
+"""Deployment steps outside a release: links, units, environment file, state root. Each function returns the steps still needed."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +13,7 @@ from .layout import SWEEP_UNIT, UNAVAILABLE, Places, Problem
 SYSTEMD = Path("/run/systemd/system")
 """sd_booted(3): this directory exists where systemd is PID 1."""
 UNLINKED = frozenset({"atvm-pipeline", "_lib.bash"})
-"""Of `bin/`, what has no link of its own at the package root."""
+"""Files of `bin/` that have no link at the package root."""
 ENV_TEMPLATE = """\
 # Secrets and settings of the ATVM run watcher (docs/watcher-service.md, "Environment").  Keep it 0600, owner root.
 # The webhook's address is a credential:
@@ -25,14 +25,14 @@ ENV_TEMPLATE = """\
 
 
 class DeployStep(NamedTuple):
-    """One change: what it is, in a line for a person, and the doing of it."""
+    """A change: its description on one line, and the function that makes it."""
 
     text: str
     do: Callable[[], None]
 
 
 def switch(places: Places, release: Path) -> list[DeployStep]:
-    """`current` names that release, `previous` the one before; one rename each."""
+    """Point `current` to `release` and `previous` to the release before it, by one rename each."""
     before = places.target(places.current)
     if before == release:
         return []
@@ -47,7 +47,7 @@ def switch(places: Places, release: Path) -> list[DeployStep]:
 
 
 def point(link: Path, to: str) -> None:
-    """Make `link` name `to`, at once: a reader sees the old or the new.  Raises OSError."""
+    """Point `link` to `to` atomically: a reader sees the old or the new target. Raises OSError."""
     temporary = link.with_name(f".{link.name}.new")
     temporary.unlink(missing_ok=True)
     temporary.symlink_to(to)
@@ -56,9 +56,11 @@ def point(link: Path, to: str) -> None:
 
 
 def links(places: Places, wanted: dict[str, str]) -> list[DeployStep]:
-    """The links at the package root; what lies there under such a name and is no link is moved aside, not deleted."""
+    """Make the links at the package root. Something else of such a name is moved aside, not deleted."""
     steps = []
-    in_the_way = [name for name in (*wanted, "current", "previous", "releases") if _is_unmanaged(places, name)]
+    in_the_way = [
+        name for name in (*wanted, "current", "previous", "releases") if _is_unmanaged(places, name)
+    ]
     if in_the_way:
         steps.append(_move_aside(places, [places.package / name for name in in_the_way]))
     missing = {name: to for name, to in wanted.items() if _read_link(places.package / name) != to}
@@ -72,13 +74,13 @@ def links(places: Places, wanted: dict[str, str]) -> list[DeployStep]:
 
     if missing or stale:
         steps.append(
-            DeployStep(f"links: {', '.join([*missing, *(f'no {path.name}' for path in stale)])}", do)
+            DeployStep(f"links: {', '.join([*missing, *(f'removed {path.name}' for path in stale)])}", do)
         )
     return steps
 
 
 def wanted_links(names: list[str]) -> dict[str, str]:
-    """Name at the package root -> what it names, for the files of a release's `bin/`."""
+    """Return the links for the files of a release's `bin/`: name at the package root -> target."""
     return {"bin": "current/bin", **{name: f"bin/{name}" for name in sorted(names) if name not in UNLINKED}}
 
 
@@ -117,13 +119,15 @@ def _move_aside(places: Places, paths: list[Path]) -> DeployStep:
                 (folder / path.name).write_bytes(path.read_bytes())
 
     names = ", ".join(path.name for path in paths)
-    return DeployStep(f"kept: {names} (not as we left it) is now in {folder}", do)
+    return DeployStep(
+        f"kept: {names} (changed since the installation, or not from it), moved to {folder}", do
+    )
 
 
 def units(places: Places, wanted: dict[str, bytes], ours: dict[str, set[bytes]]) -> list[DeployStep]:
-    """The units as `wanted` has them; `ours` is every content that any installed release has under a name.
+    """Write the units of `wanted`. `ours` has every content that an installed release has for a unit.
 
-    A unit that somebody changed is kept aside before it is replaced; drop-ins are never touched.
+    A unit that was changed by hand is copied aside before it is replaced. Drop-ins are never touched.
     """
     found = {name: _read(places.units / name) for name in {*wanted, *ours}}
     write = {name: data for name, data in wanted.items() if found[name] != data}
@@ -141,25 +145,25 @@ def units(places: Places, wanted: dict[str, bytes], ours: dict[str, set[bytes]])
             (places.units / name).unlink(missing_ok=True)
 
     if write or remove:
-        words = [*sorted(write), *(f"no {name}" for name in sorted(remove))]
+        words = [*sorted(write), *(f"removed {name}" for name in sorted(remove))]
         steps.append(DeployStep(f"units: {', '.join(words)} in {places.units}", do))
     return steps
 
 
 def service_manager(places: Places, *, changed: bool, sweep: bool) -> list[DeployStep]:
-    """Let systemd read the units again, and enable the sweep at boot."""
+    """Reload systemd's units, and enable the sweep at boot."""
     if places.prefixed:
         return []
     steps = []
     if SYSTEMD.is_dir() and (changed or _is_behind()):
-        steps.append(DeployStep("systemd: units loaded", lambda: _systemctl("daemon-reload")))
+        steps.append(DeployStep("systemd: units reloaded", lambda: _systemctl("daemon-reload")))
     if sweep and systemctl("is-enabled", SWEEP_UNIT).text != "enabled":
         steps.append(DeployStep(f"systemd: {SWEEP_UNIT} enabled", lambda: _systemctl("enable", SWEEP_UNIT)))
     return steps
 
 
 def _is_behind() -> bool:
-    """Whether systemd has not read what lies there: an installation was cut short."""
+    """Return whether systemd has not loaded the installed units, because an installation was interrupted."""
     unit = "atvm-run-watcher@installed.service"
     return systemctl("show", "--property=NeedDaemonReload", "--value", unit).text == "yes"
 
@@ -171,7 +175,7 @@ def _systemctl(*words: str) -> None:
 
 
 def environment_file(places: Places) -> list[DeployStep]:
-    """A template, where there is no environment file yet.  One that is there is never changed."""
+    """Write a template if there is no environment file. An existing file is never changed."""
     if places.env_file.exists() or places.env_file.is_symlink():
         return []
 
@@ -180,12 +184,12 @@ def environment_file(places: Places) -> list[DeployStep]:
         write_whole(places.env_file, ENV_TEMPLATE.encode(), 0o600)
 
     return [
-        DeployStep(f"environment: {places.env_file} made (0600): put MATTERMOST_ATVM_WEBHOOK into it", do)
+        DeployStep(f"environment: {places.env_file} created (0600): set MATTERMOST_ATVM_WEBHOOK in it", do)
     ]
 
 
 def state_root(places: Places) -> list[DeployStep]:
-    """The state root, for its owner alone."""
+    """Make the state root, accessible to its owner only."""
     folder = places.state_root()
     if folder.is_dir():
         mode = folder.stat().st_mode & 0o7777
@@ -197,7 +201,7 @@ def state_root(places: Places) -> list[DeployStep]:
         folder.parent.mkdir(parents=True, exist_ok=True)
         folder.mkdir(mode=0o700)
 
-    return [DeployStep(f"state: {folder} made (0700)", do)]
+    return [DeployStep(f"state: {folder} created (0700)", do)]
 
 
 def _read(path: Path) -> bytes | None:

@@ -1,4 +1,4 @@
-"""A Python for the service: is it new enough and whole, and which wheels does it take."""
+"""The Python of the service: whether it can be used, which wheels it accepts, and its virtual environments."""
 
 import json
 import re
@@ -17,17 +17,17 @@ PROBE = """\
 import json, platform, sys
 try:
     import ensurepip, venv
-    whole = True
+    complete = True
 except ImportError:
-    whole = False
-print(json.dumps([getattr(sys, "_base_executable", sys.executable), list(sys.version_info[:3]), whole, platform.machine()]))
+    complete = False
+print(json.dumps([getattr(sys, "_base_executable", sys.executable), list(sys.version_info[:3]), complete, platform.machine()]))
 """
 _REQUIREMENT = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)\s*>=\s*([0-9][0-9.]*)")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Interpreter:
-    """One Python, not that of an environment."""
+    """A Python installation, not the Python of a virtual environment."""
 
     path: str
     version: tuple[int, int, int]
@@ -43,19 +43,19 @@ class Interpreter:
 
 
 def examine(path: str) -> Interpreter:
-    """What `path` is.  Raises Problem (69) if it is no Python that can serve."""
+    """Return the Python at `path`. Raises Problem (69) if it cannot run the service."""
     answer = run_program(path, "-I", "-c", PROBE)
     try:
-        base, version, whole, machine = json.loads(answer.text)
+        base, version, complete, machine = json.loads(answer.text)
         major, minor, micro = (int(part) for part in version)
     except (ValueError, TypeError):
-        raise Problem(UNAVAILABLE, f"{shown(Path(path))} is no Python that runs: {answer.failure}") from None
+        raise Problem(UNAVAILABLE, f"{shown(Path(path))} is not a working Python: {answer.failure}") from None
     if (major, minor) < OLDEST:
         raise Problem(
             UNAVAILABLE,
             f"{shown(Path(path))} is Python {major}.{minor}: 3.11 or newer is needed; give one with --python PATH",
         )
-    if not whole:
+    if not complete:
         raise Problem(
             UNAVAILABLE,
             f"{shown(Path(path))} has no venv module: install python{major}.{minor}-venv "
@@ -65,18 +65,18 @@ def examine(path: str) -> Interpreter:
 
 
 def missing_wheels(folder: Path, interpreter: Interpreter, dependencies: tuple[str, ...]) -> list[str]:
-    """The dependencies for which `folder` has no wheel that this Python takes.  Raises Problem."""
+    """Return the dependencies for which `folder` has no wheel for this Python. Raises Problem."""
     try:
         wheels = [path.name[:-4] for path in folder.iterdir() if path.name.endswith(".whl")]
     except OSError as error:
         raise Problem(
-            UNAVAILABLE, f"cannot read the wheel folder {shown(folder)}: {error.strerror}"
+            UNAVAILABLE, f"cannot read the wheel directory {shown(folder)}: {error.strerror}"
         ) from None
     return [need for need in dependencies if not any(_serves(name, need, interpreter) for name in wheels)]
 
 
 def _serves(wheel: str, need: str, interpreter: Interpreter) -> bool:
-    """Whether a wheel (its name without the ending, PEP 427) meets `need` (`name>=version`) on that Python."""
+    """Return whether a wheel (its file name without the suffix, PEP 427) satisfies `need` (`name>=version`)."""
     parts = wheel.split("-")
     wanted = _REQUIREMENT.match(need)
     if len(parts) not in (5, 6) or wanted is None:
@@ -106,7 +106,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def make_environment(interpreter: Interpreter, venv: Path) -> Path:
-    """A new virtual environment in `venv`; gives its Python.  Raises Problem."""
+    """Make a virtual environment in `venv` and return its Python. Raises Problem."""
     answer = run_program(
         interpreter.path, "-I", "-m", "venv", "--clear", "--", str(venv), timeout_s=VENV_LIMIT_S
     )
@@ -116,8 +116,8 @@ def make_environment(interpreter: Interpreter, venv: Path) -> Path:
 
 
 def install_packages(python: Path, dependencies: tuple[str, ...], wheelhouse: Path | None) -> None:
-    """The packages that the project needs, into that environment; offline with a wheel folder.  Raises Problem."""
-    # --isolated: with a wheel folder, what pip's settings say must not bring in another place.
+    """Install the dependencies into an environment; offline if there is a wheel directory. Raises Problem."""
+    # --isolated: with a wheel directory, the settings of pip must not add another source.
     where = ["--isolated", "--no-index", "--find-links", str(wheelhouse)] if wheelhouse is not None else []
     answer = _pip(python, "install", *where, *dependencies)
     if answer.code != 0:
@@ -126,7 +126,7 @@ def install_packages(python: Path, dependencies: tuple[str, ...], wheelhouse: Pa
 
 
 def make_wheelhouse(interpreter: Interpreter, dependencies: tuple[str, ...], folder: Path) -> list[str]:
-    """Collect the wheels for that Python in `folder`; gives their names.  Raises Problem."""
+    """Collect the wheels for this Python in `folder` and return their names. Raises Problem."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".making-", dir=folder) as made:

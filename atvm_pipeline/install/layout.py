@@ -1,4 +1,7 @@
-"""Where everything lies on a controller, below a root folder that is `/` but for tests and images.  Touches nothing."""
+"""The paths of an installation, and the checks before anything is written. Nothing here changes a file.
+
+All paths are below a root directory, which is `/` except for tests and images.
+"""
 
 import os
 import shutil
@@ -13,11 +16,11 @@ STATE_BYTES = 16 * 1024 * 1024
 STATE_VARIABLE = "ATVM_WATCHER_STATE_ROOT"
 
 
-class Problem(Exception):  # noqa: N818 - an answer for a person, not an error of the program
-    """It does not go on.  The text is one line that says what is wrong and what to do."""
+class Problem(Exception):  # noqa: N818 - a refusal, not an error of the program
+    """The installer cannot continue. The text is one line: the problem, and what to do about it."""
 
     def __init__(self, code: int, text: str) -> None:
-        """`code`: the exit code (docs/watcher-service.md)."""
+        """Keep the exit code `code` (docs/watcher-service.md) and the text."""
         super().__init__(text)
         self.code = code
 
@@ -29,27 +32,27 @@ class Places:
     """The paths of one controller."""
 
     def __init__(self, root: Path = Path("/")) -> None:
-        """`root` is prefixed to every path."""
+        """Prefix every path with `root`."""
         self.root = root
         self.prefixed = root != Path("/")
-        """Nothing is asked of this machine's systemd then."""
+        """Whether the root is another directory than `/`; this host's systemd is left alone then."""
         self.package = root / "opt/atvm-watcher-service"
         self.releases = self.package / "releases"
         self.current = self.package / "current"
         self.previous = self.package / "previous"
         self.replaced = self.package / "replaced"
-        """What lay in our way and was not ours is moved here."""
+        """Files in the way that are not from the installer are moved here."""
         self.units = root / "etc/systemd/system"
         self.env_file = root / "etc/atvm-run-watcher.env"
         self.old_install = root / "root/atvm-watcher-service"
 
     def state_root(self) -> Path:
-        """The state root that the services use: what the environment file says, else the default."""
+        """Return the state root of the services: the setting of the environment file, else the default."""
         named = _last_value(self.env_file, STATE_VARIABLE)
         return self.root / (named or "/var/lib/atvm-run-watcher").lstrip("/")
 
     def target(self, link: Path) -> Path | None:
-        """The release that `current` or `previous` names, None if there is none."""
+        """Return the release that `current` or `previous` links to, None if it does not exist."""
         try:
             release = self.releases / link.readlink().name
         except OSError:
@@ -58,7 +61,7 @@ class Places:
 
 
 def _last_value(path: Path, name: str) -> str | None:
-    """The last plain `name=value` of an environment file; the file's full rules are not needed for a path."""
+    """Return the last plain `name=value` of an environment file. A path does not need the full syntax of that file."""
     try:
         lines = path.read_text(errors="replace").splitlines()
     except OSError:
@@ -73,15 +76,15 @@ def shown(text: object) -> str:
 
 
 def check_user(places: Places) -> None:
-    """A controller is root's."""
+    """Raise Problem unless the user is root or installs below another root directory."""
     if not places.prefixed and os.geteuid() != 0:
         raise Problem(
-            CANNOT_WRITE, "only root can install on a controller: use sudo (or --root DIR to try it)"
+            CANNOT_WRITE, "only root can install on a controller: use sudo (or try it with --root DIR)"
         )
 
 
 def check_places(places: Places) -> None:
-    """Every folder that will be written can be."""
+    """Raise Problem if a directory that will be written is not writable."""
     for folder in (
         places.package,
         places.releases,
@@ -91,29 +94,29 @@ def check_places(places: Places) -> None:
     ):
         existing = _nearest_existing(folder)
         if not existing.is_dir():
-            raise Problem(CANNOT_WRITE, f"{shown(existing)} is no folder: move it away")
+            raise Problem(CANNOT_WRITE, f"{shown(existing)} is not a directory: move it away")
         if not os.access(existing, os.W_OK | os.X_OK):
             raise Problem(
-                CANNOT_WRITE, f"{shown(existing)} cannot be written: mend its permissions or its mount"
+                CANNOT_WRITE, f"{shown(existing)} is not writable: fix its permissions or its mount"
             )
     if places.env_file.exists() and not places.env_file.is_file():
-        raise Problem(CANNOT_WRITE, f"{shown(places.env_file)} is no file: move it away")
+        raise Problem(CANNOT_WRITE, f"{shown(places.env_file)} is not a file: move it away")
 
 
 def check_disk(places: Places) -> None:
-    """There is room for one more release, and for state."""
+    """Raise Problem if there is no room for another release, or for state."""
     for folder, least in ((places.package, PACKAGE_BYTES), (places.state_root(), STATE_BYTES)):
         existing = _nearest_existing(folder)
         free = shutil.disk_usage(existing).free
         if free < least:
             raise Problem(
                 CANNOT_WRITE,
-                f"only {free // 2**20} MiB are free at {shown(existing)}: free at least {least // 2**20} MiB",
+                f"only {free // 2**20} MiB free at {shown(existing)}: make room for at least {least // 2**20} MiB",
             )
 
 
 def _nearest_existing(path: Path) -> Path:
-    """`path`, or the nearest folder above it that is there."""
+    """Return `path`, or its nearest parent directory that exists."""
     while not path.exists() and path != path.parent:
         path = path.parent
     return path

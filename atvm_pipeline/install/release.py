@@ -1,4 +1,7 @@
-"""What a release consists of: which files of a checkout, their hash, and the record that an installed release bears."""
+"""Releases: the files of a checkout and their hash, making a release directory, and its record.
+
+Making a release changes nothing that is in use: `current` is switched later (`deploy.switch`).
+"""
 
 import json
 import os
@@ -20,7 +23,7 @@ PARTS = (
     *("README.md", "CHANGELOG.md", "LICENSE"),
 )
 LEFT_OUT = frozenset({"__pycache__", "cmcReporter", "run-tests"})
-"""Made by running, or of use in a checkout only.  Hidden files are left out too."""
+"""Files that a run creates or that only a checkout needs. Hidden files are left out too."""
 RECORD = "release.json"
 RECORD_BYTES_MAX = 64 * 1024
 IMPORTS = "import bracex, msgspec, psutil, urllib3, watchdog, wcmatch.glob; from atvm_pipeline.cli import main; from atvm_pipeline.cli.commands import watch; from atvm_pipeline.shell.delivery import http"
@@ -42,51 +45,51 @@ class Source:
 
     @property
     def name(self) -> str:
-        """The name of its release."""
+        """Return the name of its release."""
         return f"{self.version}-{self.content[:10]}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Release:
-    """`release.json`: written last, so that a folder without it is no release."""
+    """The record `release.json`. It is written last, so a directory without it is not a release."""
 
     folder: Path
     version: str
     content: str
     python: str
-    """`3.11`: an environment serves one minor version."""
+    """Such as `3.11`: an environment works with one minor version."""
     interpreter: str
     dependencies: tuple[str, ...]
     source: str
-    """The checkout that it was made from."""
+    """The checkout from which it was made."""
     installed_at: str
     """UTC, RFC 3339."""
 
     def written(self) -> str:
-        """The record's text."""
+        """Return the text of the record."""
         fields = {name: value for name, value in asdict(self).items() if name != "folder"}
         return json.dumps({"schema": 1, **fields}, indent=1) + "\n"
 
 
 def read_source(project: Path) -> Source:
-    """The checkout at `project`.  Raises Problem (65) if it is none, or not whole."""
+    """Return the checkout at `project`. Raises Problem (65) if it is not a checkout, or incomplete."""
     try:
         with (project / "pyproject.toml").open("rb") as file:
             dependencies = tuple(tomllib.load(file)["project"]["dependencies"])
         found = _VERSION.search((project / "atvm_pipeline" / "__init__.py").read_text())
         files = files_of(project)
         if found is None or not all(any(name.startswith(part) for name in files) for part in PARTS):
-            raise Problem(DATA, f"{project} is no whole checkout of the project: clone it again")
+            raise Problem(DATA, f"{project} is an incomplete checkout of the project: clone it again")
         content = content_hash(project, files, dependencies)
     except (OSError, KeyError, ValueError):
         raise Problem(
-            DATA, f"{project} is no checkout of the project: run the installer from a clone"
+            DATA, f"{project} is not a checkout of the project: run the installer from a clone"
         ) from None
     return Source(project=project, version=found[1], dependencies=dependencies, content=content, files=files)
 
 
 def files_of(project: Path) -> dict[str, bool]:
-    """Every file that a release has, and whether it is executable.  Raises OSError."""
+    """Return the files of a release and whether each is executable. Raises OSError."""
     found: dict[str, bool] = {}
     for part in PARTS:
         start = project / part
@@ -99,7 +102,7 @@ def files_of(project: Path) -> dict[str, bool]:
 
 
 def content_hash(project: Path, files: dict[str, bool], dependencies: tuple[str, ...]) -> str:
-    """The same for the same files with the same dependencies, wherever they lie.  Raises OSError."""
+    """Return a hash of files and dependencies that does not depend on their location. Raises OSError."""
     whole = sha256(json.dumps(dependencies).encode())
     for name, executable in sorted(files.items()):
         inner = sha256((project / name).read_bytes()).hexdigest()
@@ -108,7 +111,7 @@ def content_hash(project: Path, files: dict[str, bool], dependencies: tuple[str,
 
 
 def read_release(folder: Path) -> Release | None:
-    """The release in `folder`, None if there is none that is whole.  Never raises."""
+    """Return the release in `folder`, None if it is missing or incomplete. Never raises."""
     try:
         with (folder / RECORD).open("rb") as file:
             record = json.loads(file.read(RECORD_BYTES_MAX))
@@ -122,7 +125,7 @@ def read_release(folder: Path) -> Release | None:
 
 
 def releases_in(folder: Path) -> list[Release]:
-    """Every whole release, the newest first."""
+    """Return all complete releases, the newest first."""
     try:
         found = [read_release(path) for path in folder.iterdir() if path.is_dir()]
     except OSError:
@@ -135,23 +138,23 @@ def releases_in(folder: Path) -> list[Release]:
 
 
 def is_unchanged(release: Release) -> bool:
-    """Whether its files are those that were installed.  Raises OSError."""
+    """Return whether the files are the same as when they were installed. Raises OSError."""
     found = content_hash(release.folder, files_of(release.folder), release.dependencies)
     return found == release.content
 
 
 def python_of(folder: Path) -> Path:
-    """The Python of a release."""
+    """Return the path of the Python of a release."""
     return folder / ".venv" / "bin" / "python"
 
 
 def works(folder: Path) -> bool:
-    """Whether the release can run: its Python is there and finds all that it needs."""
+    """Return whether the release can run: its Python exists and imports everything."""
     return run_program(str(python_of(folder)), "-P", "-B", "-c", IMPORTS, timeout_s=WORKS_LIMIT_S).code == 0
 
 
 def find_release(places: Places, source: Source, interpreter: Interpreter) -> Release | None:
-    """The installed release with exactly this content and a working Python of this minor version."""
+    """Return the installed release with the same content and a working Python of the same minor version."""
     for release in releases_in(places.releases):
         if (
             release.content == source.content
@@ -163,7 +166,7 @@ def find_release(places: Places, source: Source, interpreter: Interpreter) -> Re
 
 
 def new_folder(places: Places, source: Source) -> Path:
-    """Where the release will lie.  A whole release of that name is left alone: it may be in use."""
+    """Return the directory for the release. A complete release of the same name stays: it may be in use."""
     folder = places.releases / source.name
     number = 1
     while read_release(folder) is not None:
@@ -173,9 +176,9 @@ def new_folder(places: Places, source: Source) -> Path:
 
 
 def make_release(source: Source, interpreter: Interpreter, wheelhouse: Path | None, folder: Path) -> None:
-    """Make the release in `folder`, whole or not at all.  Raises Problem."""
+    """Make the release in `folder`, and remove it again if that fails. Raises Problem."""
     try:
-        # Without a record it is what an installation left that was cut short.
+        # A directory without a record is left from an interrupted installation.
         shutil.rmtree(folder, ignore_errors=True)
         _fill(source, interpreter, wheelhouse, folder)
     except OSError as error:
@@ -192,9 +195,9 @@ def _fill(source: Source, interpreter: Interpreter, wheelhouse: Path | None, fol
     python = make_environment(interpreter, folder / ".venv")
     install_packages(python, source.dependencies, wheelhouse)
     site = next((folder / ".venv" / "lib").glob("python3.*/site-packages"))
-    # The release itself, told relative to that folder.
+    # The release itself, relative to site-packages.
     (site / "atvm_pipeline.pth").write_text("../../../..\n")
-    # Nobody may write here later: the watcher's unit sees the file system read-only.
+    # Compile now: the file system is read-only for the unit of the watcher.
     modules = str(folder / "atvm_pipeline")
     run_program(str(python), "-P", "-m", "compileall", "-q", modules, timeout_s=WORKS_LIMIT_S)
     if not works(folder):
@@ -209,7 +212,7 @@ def _fill(source: Source, interpreter: Interpreter, wheelhouse: Path | None, fol
         source=str(source.project),
         installed_at=now().isoformat(timespec="milliseconds").replace("+00:00", "Z"),
     )
-    # What the record vouches for must be on disk before it, and before anything points here.
+    # The files must be on disk before the record is, and before any link points here.
     os.sync()
     temporary = folder / f".{RECORD}"
     temporary.write_text(record.written())

@@ -1,4 +1,4 @@
-"""Taking away: old releases, and everything.  What is in use, and what is not ours, stays."""
+"""Removal of old releases, and of the complete installation. Releases in use and files of others stay."""
 
 import json
 import os
@@ -21,12 +21,12 @@ PARENTS_MAX = 64
 
 
 def prune(places: Places, current: Path) -> list[DeployStep]:
-    """Releases beyond the newest three go, but for those that `current` or `previous` name and those in use."""
+    """Remove all releases except the newest three, `current`, `previous` and those in use."""
     found = [release.folder for release in releases_in(places.releases)]
     kept = {folder.name for folder in found[:KEPT_RELEASES]} | {current.name}
     kept |= {target.name for link in (places.current, places.previous) if (target := places.target(link))}
     old = [folder for folder in reversed(found) if folder.name not in kept]
-    # What an installation left that was cut short; ours is the only one that goes on.
+    # Remains of interrupted installations: the lock excludes that another one is running.
     old += [path for path in _folders(places.releases) if path not in found and path != current]
     used = used_releases(places) if old else {}
     steps = []
@@ -43,30 +43,30 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def _nothing() -> None:
-    """Do nothing: some steps only say what stays."""
+    """Do nothing: some steps only report a file that stays."""
 
 
 def _remove_release(folder: Path) -> None:
-    # First the record: what is then left, should this be cut short, is no release.
+    # The record first: if this is interrupted, the rest is not taken for a release.
     (folder / RECORD).unlink(missing_ok=True)
     shutil.rmtree(folder)
 
 
 def check_idle(places: Places) -> None:
-    """Nothing of ours may run while everything is taken away.  Raises Problem (75)."""
+    """Raise Problem (75) if a process or a run uses the installation."""
     living = [f"run {build}" for build in living_builds(places.state_root())]
     living += [who for who in used_releases(places).values() if who not in living]
     if living:
         more = "" if len(living) <= LIVING_SHOWN else " and others"
         raise Problem(
             IN_USE,
-            f"still alive: {', '.join(living[:LIVING_SHOWN])}{more}; "
-            "wait for it, or stop it with cancel-atvm-runner.sh and cancel-atvm-run-watcher.sh",
+            f"still running: {', '.join(living[:LIVING_SHOWN])}{more}; "
+            "wait for the end, or stop it with cancel-atvm-runner.sh and cancel-atvm-run-watcher.sh",
         )
 
 
 def uninstall(places: Places, unit_names: set[str], *, purge_state: bool) -> list[DeployStep]:
-    """Everything that an installation laid, the enabled sweep first, the package last."""
+    """Return the steps that remove the installation: the enabled sweep first, then units, package, settings and state."""
     present = sorted(name for name in unit_names if (places.units / name).exists())
     steps = []
     if not places.prefixed and SWEEP_UNIT in present:
@@ -80,7 +80,7 @@ def uninstall(places: Places, unit_names: set[str], *, purge_state: bool) -> lis
             )
         )
         if not places.prefixed and SYSTEMD.is_dir():
-            steps.append(DeployStep("systemd: units loaded", lambda: _quiet("daemon-reload")))
+            steps.append(DeployStep("systemd: units reloaded", lambda: _quiet("daemon-reload")))
     steps.extend(_package(places))
     steps.extend(_environment(places))
     steps.extend(_state(places, purge=purge_state))
@@ -88,7 +88,7 @@ def uninstall(places: Places, unit_names: set[str], *, purge_state: bool) -> lis
 
 
 def _quiet(*words: str) -> None:
-    # What is gone already is as it should be.
+    # A failure means that the unit is already gone.
     systemctl(*words)
 
 
@@ -113,7 +113,7 @@ def _package(places: Places) -> list[DeployStep]:
         if not foreign:
             places.package.rmdir()
 
-    left = f", but for {', '.join(foreign)}, not ours" if foreign else ""
+    left = f", except {', '.join(foreign)}, which the installer did not make" if foreign else ""
     return [DeployStep(f"package: removed {places.package}{left}", do)]
 
 
@@ -137,7 +137,7 @@ def _state(places: Places, *, purge: bool) -> list[DeployStep]:
         return []
     if not purge:
         return [DeployStep(f"kept: {folder} (state of all runs; --purge-state removes it)", _nothing)]
-    # Only what is ours: the setting may name any folder.
+    # Nothing else is removed: the setting may name any directory.
     ours = [path for path in folder.iterdir() if path.name in (".locks", ".archive") or _is_run(path)]
 
     def do() -> None:
@@ -154,7 +154,7 @@ def _is_run(path: Path) -> bool:
 
 
 def used_releases(places: Places) -> dict[str, str]:
-    """Name of a release -> who uses it, in words."""
+    """Return the releases in use: name -> the run or process that uses it."""
     used: dict[str, str] = {}
     for name, pid in _releases_of_processes(places.releases):
         used.setdefault(name, f"process {pid}")
@@ -165,7 +165,7 @@ def used_releases(places: Places) -> dict[str, str]:
 
 
 def living_builds(state_root: Path) -> dict[str, str | None]:
-    """Builds with a living watcher or runner (proven by their locks) -> the release that the request names."""
+    """Return the builds with a living watcher or runner, proven by a lock -> the release of their request."""
     builds: dict[str, str | None] = {}
     try:
         locks = sorted((state_root / ".locks").iterdir())
@@ -187,7 +187,7 @@ def _release_of(request: Path) -> str | None:
 
 
 def _releases_of_processes(releases: Path) -> Iterator[tuple[str, int]]:
-    """Releases that a living process runs from, by its command line, program or current folder; never our own chain."""
+    """Yield releases that a process uses by its command line, program or current directory, without our own ancestors."""
     start = f"{releases.resolve()}/"
     own = set(_own_ancestors())
     for entry in os.scandir("/proc"):
@@ -207,7 +207,7 @@ def _process_paths(process: Path) -> Iterator[str]:
 
 
 def _own_ancestors() -> Iterator[int]:
-    """Our own process and who started it."""
+    """Yield the PIDs of this process and its ancestors."""
     pid = os.getpid()
     for _ in range(PARENTS_MAX):
         yield pid

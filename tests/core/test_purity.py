@@ -82,8 +82,7 @@ def test_each_heavy_package_has_its_importers_and_no_others(package: str, homes:
         path.relative_to(PACKAGE).as_posix()
         for path in PACKAGE.rglob("*.py")
         for name, _ in imports(path)
-        # The installer runs before any environment exists, and has its own way to start a program.
-        if name.split(".")[0] == package and path.parent.name != "install"
+        if name.split(".")[0] == package
     }
 
     assert importers == set(homes.split())

@@ -116,7 +116,7 @@ def test_a_dry_run_writes_nothing_and_says_the_same(ground: Path, tmp_path: Path
 
     assert list(tmp_path.iterdir()) == []
     assert said.replace(str(tmp_path), str(ground / "root")).splitlines() == [
-        f"would: {line}" for line in first
+        f"dry run: {line}" for line in first
     ]
 
 
@@ -283,7 +283,7 @@ def test_removing_all_is_refused_while_a_run_lives(ground: Path, root: Path) -> 
     (locks / f"{BUILD}.runner").unlink()
 
     assert refused.returncode == 75
-    assert re.fullmatch(rf"{INSTALLER}: still alive: run {BUILD}; .*\n", refused.stderr)
+    assert re.fullmatch(rf"{INSTALLER}: still running: run {BUILD}; .*\n", refused.stderr)
     assert [line for line in listing(root) if ".locks" not in line] == [
         line for line in before if ".locks" not in line
     ]
@@ -326,12 +326,12 @@ REFUSED: dict[str, tuple[Callable[[Path, Path], list[object]], int, str]] = {
     "a wheel folder that is not there": (
         lambda _g, t: ["--wheelhouse", t / "no"],
         69,
-        "cannot read the wheel folder",
+        "cannot read the wheel directory",
     ),
-    "no release to go back to": (lambda _g, _t: ["--rollback"], 65, "there is no release before"),
+    "no release to go back to": (lambda _g, _t: ["--rollback"], 65, "there is no previous release"),
     "two things at once": (lambda _g, _t: ["--rollback", "--uninstall"], 64, "not allowed with"),
     "an unknown flag": (lambda _g, _t: ["--force"], 64, "--force"),
-    "a purge without a removal": (lambda _g, _t: ["--purge-state"], 64, "goes with --uninstall"),
+    "a purge without a removal": (lambda _g, _t: ["--purge-state"], 64, "needs --uninstall"),
 }
 
 

@@ -62,7 +62,7 @@ def command_of(host: Host) -> str:
 
 def test_install_upgrade_roll_back_and_remove_on_a_real_systemd(bare: Host) -> None:
     said = install(bare, "1.0", "--wheelhouse", "/srv/wheels")
-    assert "systemd: units loaded" in said
+    assert "systemd: units reloaded" in said
     assert bare.run("systemctl", "is-enabled", "atvm-run-sweep.service").stdout == "enabled\n"
     assert bare.unit(WATCHER)["LoadState"] == "loaded"
     first = current(bare)

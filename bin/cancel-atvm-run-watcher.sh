@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 #
-# Cancel one run: no further message, state CANCELLED, watcher stopped.
+# Cancel one run: set its state to CANCELLED, stop its watcher, send no further message.
 #
 # Usage: cancel-atvm-run-watcher.sh --build-name BUILD [--why TEXT]
 

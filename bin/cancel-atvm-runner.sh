@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 #
-# Stop the runner of one request and its whole process tree.
+# Stop the runner of one request and all processes of its tree.
 #
 # Usage: cancel-atvm-runner.sh --build-name BUILD [--why TEXT]
 

@@ -7,10 +7,10 @@
 # shellcheck source=bin/_lib.bash
 . "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/_lib.bash"
 
-# What a Python must be able to do to run the installer.
+# A Python can run the installer if it can run this.
 CAPABLE='import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))'
 
-# newest_python: the newest Python on PATH that can make an environment.
+# newest_python: print the command of the newest Python on PATH that can make an environment.
 newest_python() {
   local candidate
   for candidate in python3.{30..11} python3; do
@@ -19,10 +19,10 @@ newest_python() {
       return
     fi
   done
-  die 69 "Python 3.11 or newer with its venv module is needed and not on PATH: $(package_advice), or give one with --python PATH" # EX_UNAVAILABLE
+  die 69 "Python 3.11 or newer with its venv module is not on PATH: $(package_advice), or name one with --python PATH" # EX_UNAVAILABLE
 }
 
-# package_advice: which package of this distribution has it (os-release(5)).
+# package_advice: print how to get such a Python on this distribution (os-release(5)).
 package_advice() {
   local release=${OS_RELEASE_FILE:-/etc/os-release} id like version
   id=$(os_release ID "$release")
@@ -30,7 +30,7 @@ package_advice() {
   version=$(os_release VERSION_ID "$release")
   case "$id $version" in
     'ubuntu 22.04'*) echo 'apt-get install python3.11 python3.11-venv' ;;
-    'ubuntu 20.04'* | 'debian 11'* | 'debian 10'*) echo 'this release has no package of it, build it from python.org' ;;
+    'ubuntu 20.04'* | 'debian 11'* | 'debian 10'*) echo 'this release has no package, build Python from python.org' ;;
     'fedora '*) echo 'dnf install python3' ;;
     'sles '* | 'opensuse'*) echo 'zypper install python311' ;;
     *)
@@ -44,12 +44,12 @@ package_advice() {
   esac
 }
 
-# os_release KEY FILE: one value, without its quotes.
+# os_release KEY FILE: print one value, without its quotes.
 os_release() {
   sed -n "s/^$1=//p" -- "$2" 2>/dev/null | tr -d "\"'" | head -n 1
 }
 
-# named_python ARGUMENT...: the value of --python, if it is given: it runs the installer too.
+# named_python ARGUMENT...: print the value of --python, if present. That Python runs the installer too.
 named_python() {
   while (($#)); do
     case $1 in
@@ -63,8 +63,8 @@ named_python() {
 ATVM_PROG=${0##*/}
 python=$(named_python "$@")
 [[ -n $python ]] || python=$(newest_python)
-said=$("$python" -I -c 'import sys; print("new" if sys.version_info >= (3, 11) else "old")' 2>/dev/null) || said=
-[[ $said == new ]] ||
-  die 69 "$python is not Python 3.11 or newer: $(package_advice), or give another with --python PATH" # EX_UNAVAILABLE
-# -B: a checkout stays as it is.
+age=$("$python" -I -c 'import sys; print("new" if sys.version_info >= (3, 11) else "old")' 2>/dev/null) || age=
+[[ $age == new ]] ||
+  die 69 "$python is not Python 3.11 or newer: $(package_advice), or name another one with --python PATH" # EX_UNAVAILABLE
+# -B: no compiled modules in the checkout.
 exec "$python" -I -B "$(project_folder)/atvm_pipeline/install" "$@"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 #
-# Run the runner command of one request in the foreground (what the runner unit executes).
+# Run the runner command of one request in the foreground; the runner unit executes this.
 #
 # Usage: run-atvm-runner.sh BUILD
 

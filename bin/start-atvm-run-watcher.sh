@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 #
-# Start the watcher of one request; with --attach, join a living run.
+# Start the watcher of one request; with --attach, watch a run that is already running.
 #
 # Usage: start-atvm-run-watcher.sh --build-name BUILD [--attach] [options]
 

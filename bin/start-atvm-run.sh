@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 #
-# Start one request: template command, watcher, then runner; returns when the runner is known to run.
+# Start one request: template command, watcher, then runner. Return when the runner is known to run.
 #
 # Usage: start-atvm-run.sh --build-name BUILD --runner-command COMMAND [--template-command COMMAND] [options]
 

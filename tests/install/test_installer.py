@@ -401,7 +401,7 @@ def test_without_a_python_one_line_names_this_distributions_package(tmp_path: Pa
     refused = call(PROJECT / "bin" / INSTALLER, PATH=str(tools), OS_RELEASE_FILE=str(tmp_path / "os-release"))
 
     assert refused.returncode == 69
-    assert f": {DISTRIBUTIONS[text]}, or give one with --python PATH\n" in refused.stderr
+    assert f": {DISTRIBUTIONS[text]}, or name one with --python PATH\n" in refused.stderr
     assert refused.stderr.count("\n") == 1
 
 

@@ -2,16 +2,15 @@
 
 import os
 from collections.abc import Generator, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.support import descriptors
+from tests.support.project import PROJECT
 from tests.support.reference_corpus import REFERENCE
 
-PROJECT = Path(__file__).resolve().parents[1]
 REPLAY = PROJECT / "fixtures" / "replay"
 
 # How long an example takes is a matter of the machine.  What hypothesis changes for CI stays.

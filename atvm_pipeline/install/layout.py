@@ -17,7 +17,7 @@ STATE_VARIABLE = "ATVM_WATCHER_STATE_ROOT"
 
 
 class Problem(Exception):  # noqa: N818 - a refusal, not an error of the program
-    """The installer cannot continue. The text is one line: the problem, and what to do about it."""
+    """The installer cannot continue. The text is one line: the problem and how to solve it."""
 
     def __init__(self, code: int, text: str) -> None:
         """Keep the exit code `code` (docs/watcher-service.md) and the text."""

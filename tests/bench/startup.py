@@ -22,9 +22,8 @@ from atvm_pipeline.shell.state_dir.paths import Paths
 from atvm_pipeline.shell.system.files import make_folder, write_whole
 from tests.bench.console_log import write_log
 from tests.bench.table import Row, print_table, row
-from tests.bench.watched import PROJECT
+from tests.support.project import ONE_HOST_BUILD as BUILD, PROJECT
 
-BUILD = "e2e-redhat9.6-fc"
 NOTHING = "python -c pass"
 HELP_MAX, STATUS_MAX = 4.0, 6.0
 

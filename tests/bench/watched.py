@@ -5,8 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,22 +28,13 @@ from atvm_pipeline.shell.state_dir.records import (
 )
 from atvm_pipeline.shell.system import clock
 from atvm_pipeline.shell.system.files import make_folder
+from tests.support.project import PROJECT
+from tests.support.waiting import wait_for
 
-PROJECT = Path(__file__).resolve().parents[2]
 TREE = Path(__file__).with_name("quiet-tree.bash")
 TREE_SIZE = 11
 """Processes of the quiet tree."""
 RUN_ID = "be0c4be0c4be0c4b"
-DEADLINE_S = 120.0
-
-
-def wait_for(condition: Callable[[], object], what: str, deadline_s: float = DEADLINE_S) -> None:
-    """Wait until `condition` holds; end the bench if it does not."""
-    end_s = time.monotonic() + deadline_s
-    while not condition():
-        if time.monotonic() > end_s:
-            raise SystemExit(f"waited {deadline_s:.0f} s in vain for {what}")
-        time.sleep(0.01)
 
 
 class Watched:

@@ -19,7 +19,7 @@ from tests.campaign.receiver import Heard
 from tests.campaign.watching import leftovers
 from tests.e2e.test_live_replay import outcome as result_without_times
 from tests.e2e.test_main_job import CATEGORIZED, WHOLE
-from tests.support.controller import BUILD
+from tests.support.project import BUILD
 
 if TYPE_CHECKING:
     from tests.campaign.playing import Played

@@ -19,7 +19,7 @@ from tests.campaign.judging import Told, judge
 from tests.campaign.plan import Kill, Moment, Plan
 from tests.campaign.reader import Reader
 from tests.campaign.watching import Death, Watcher, autopsy, processes_of, recorded, watch
-from tests.support.controller import BUILD
+from tests.support.project import BUILD
 from tests.support.waiting import DEADLINE_S, wait_for
 
 MOMENT_S = {"stage": 6.0, "file": 2.0, "operation": 4.0}

@@ -24,7 +24,7 @@ from tests.campaign.reader import Reader
 from tests.campaign.receiver import GATEWAYS, MARK, Heard
 from tests.campaign.totals import Totals
 from tests.conftest import REPLAY
-from tests.support.controller import PROJECT
+from tests.support.project import PROJECT
 
 KILLS = 30
 RECORDED = {

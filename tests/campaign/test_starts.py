@@ -15,7 +15,8 @@ from atvm_pipeline.shell.exit_codes import UNAVAILABLE
 from atvm_pipeline.shell.state_dir.records import Paths
 from atvm_pipeline.shell.system.files import is_locked
 from tests.campaign.watching import leftovers, processes_of
-from tests.support.controller import BIN, BUILD, CONFIG, PROJECT, RUNNER, TEMPLATE, Controller
+from tests.support.controller import BIN, CONFIG, RUNNER, TEMPLATE, Controller
+from tests.support.project import BUILD, PROJECT
 from tests.support.waiting import DEADLINE_S, wait_for
 
 START = (

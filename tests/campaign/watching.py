@@ -14,7 +14,8 @@ from atvm_pipeline.core.reducer import replay
 from atvm_pipeline.core.state import Run
 from atvm_pipeline.shell.state_dir.records import Paths, WatcherRecord, read_record
 from atvm_pipeline.shell.state_dir.store import load, read_journal
-from tests.support.controller import BUILD, PROJECT, Controller
+from tests.support.controller import Controller
+from tests.support.project import BUILD, PROJECT
 from tests.support.waiting import wait_for
 
 

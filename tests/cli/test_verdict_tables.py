@@ -16,7 +16,7 @@ from atvm_pipeline.core.transitions import (
     SUBRUN_VERDICTS,
 )
 from atvm_pipeline.core.verdict import run_verdict, subrun_verdict
-from tests.conftest import PROJECT
+from tests.support.project import PROJECT
 
 GOLDEN = PROJECT / "fixtures" / "verdicts.txt"
 

@@ -1,7 +1,6 @@
 """Formats on disk: what a release has written stays readable, what a later one wrote is told from what was torn."""
 
 import json
-from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -11,8 +10,9 @@ from atvm_pipeline.core.errors import DataError, NewerFormatError
 from atvm_pipeline.core.events import Event
 from atvm_pipeline.core.reducer import phase_of, replay
 from atvm_pipeline.core.state import Run
+from tests.support.project import PROJECT
 
-SCHEMA_1 = Path(__file__).resolve().parents[2] / "fixtures" / "schema-1"
+SCHEMA_1 = PROJECT / "fixtures" / "schema-1"
 """Frozen: never written anew."""
 LINES = (SCHEMA_1 / "events.jsonl").read_bytes().splitlines(keepends=True)
 REQUEST = (SCHEMA_1 / "journal.jsonl").read_bytes().splitlines(keepends=True)[0]

@@ -32,7 +32,8 @@ from atvm_pipeline.shell.state_dir.records import (
     WatcherRecord,
 )
 from atvm_pipeline.shell.state_dir.store import PostFile
-from tests.conftest import PROJECT, REPLAY
+from tests.conftest import REPLAY
+from tests.support.project import PROJECT
 
 FROZEN = PROJECT / "fixtures" / "frozen"
 SCHEMA_1 = PROJECT / "fixtures" / "schema-1"

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).resolve().parents[2] / "atvm_pipeline"
+from tests.support.project import PROJECT
+
+PACKAGE = PROJECT / "atvm_pipeline"
 CORE = sorted((PACKAGE / "core").rglob("*.py"))
 ALLOWED = {
     *(

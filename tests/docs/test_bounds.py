@@ -20,9 +20,9 @@ from atvm_pipeline.shell.sources import report_files
 from atvm_pipeline.shell.sources.report_files import ReportScanner
 from tests.support.controller import Controller
 from tests.support.mattermost_server import slow
+from tests.support.project import PROJECT
 from tests.support.waiting import wait_for
 
-PROJECT = Path(__file__).resolve().parents[2]
 PACKAGE = PROJECT / "atvm_pipeline"
 TEXT = (PROJECT / "docs" / "bounds.md").read_text(encoding="utf-8")
 LIMIT = re.compile(

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from atvm_pipeline.core.dialect import Dialect, read_dialect
-from tests.conftest import PROJECT
 from tests.docs.test_docs import block
+from tests.support.project import PROJECT
 from tests.support.waiting import DEADLINE_S
 
 WALK = PROJECT / "docs" / "dialect.md"

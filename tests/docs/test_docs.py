@@ -23,8 +23,8 @@ from atvm_pipeline.install import cli as installer
 from atvm_pipeline.shell import exit_codes
 from atvm_pipeline.shell.state_dir.records import Paths
 from tests.support.example_runs import EXAMPLES, shown
+from tests.support.project import PROJECT
 
-PROJECT = Path(__file__).resolve().parents[2]
 PACKAGE = PROJECT / "atvm_pipeline"
 README = PROJECT / "README.md"
 SERVICE = PROJECT / "docs" / "watcher-service.md"

@@ -10,12 +10,12 @@ import io
 import re
 import tokenize
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-PROJECT = Path(__file__).resolve().parents[2]
+from tests.support.project import PROJECT
+
 DOCS = (PROJECT / "README.md", PROJECT / "CHANGELOG.md", *sorted((PROJECT / "docs").glob("*.md")))
 NOT_YET = ("docs/architecture.md", "docs/bounds.md")
 """Documents that still have to be rewritten, as paths in the project."""

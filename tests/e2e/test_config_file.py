@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.controller import BUILD, CONFIG, RUNNER, TEMPLATE, Controller
+from tests.support.controller import CONFIG, RUNNER, TEMPLATE, Controller
+from tests.support.project import BUILD
 from tests.support.refused_calls import one_line
 
 FEW = "{ e2e: { specPattern: ['cypress/e2e/cmc-e2e/check-xml-files.ts'] } }"

@@ -8,8 +8,8 @@ import pytest
 
 from tests.support import cypress_output as prints
 from tests.support.controller import Controller, wait_for
+from tests.support.project import TWO_HOSTS_BUILD as BUILD
 
-BUILD = "e2e-redhat9.6-ubuntu24.04-fc"
 GROUPS = {"redhat9.6": ("redhat9.6.cy.ts", "check-xml-files.ts"), "ubuntu24.04": ("ubuntu24.04.cy.ts",)}
 HEAD = (
     '<?xml version="1.0"?>\n<testsuites failures="1">\n<testsuite name="Root Suite" file="cypress/e2e/{}"/>\n'

@@ -10,7 +10,8 @@ import pytest
 
 from atvm_pipeline.shell.state_dir.records import Paths
 from atvm_pipeline.shell.system.files import is_locked
-from tests.support.controller import BUILD, Controller
+from tests.support.controller import Controller
+from tests.support.project import BUILD
 from tests.support.waiting import DEADLINE_S, wait_for
 
 HEADER = r"printf '\n  (Run Starting)\n\n  ┌────────────────────────┐\n  │ Cypress:        12.17.4 │\n'"

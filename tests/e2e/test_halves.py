@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.controller import BUILD, RUNNER, Controller
+from tests.support.controller import RUNNER, Controller
+from tests.support.project import BUILD
 
 
 @pytest.fixture

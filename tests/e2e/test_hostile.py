@@ -18,8 +18,8 @@ import pytest
 
 from tests.support import cypress_output as prints
 from tests.support.controller import Controller
+from tests.support.project import ONE_HOST_BUILD as BUILD
 
-BUILD = "e2e-redhat9.6-fc"
 CONTROLS = "\x1b]0;owned\x07\x1b[31m\x1b[2J\x9b31m\r\b\x7f\u202egnp\u2066\u200f\u200e\u2028\ufeff\x00"
 CHAT = (
     "@all @channel @here @admin <!channel> <https://evil.test|click> [x](https://evil.test) ![i](https://evil.test/i) "

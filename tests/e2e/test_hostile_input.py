@@ -15,6 +15,7 @@ from atvm_pipeline.shell.system.files import Unreadable, read_small
 from tests.support import cypress_output as prints
 from tests.support.controller import Controller
 from tests.support.planted_files import laid
+from tests.support.project import PROJECT
 from tests.support.waiting import DEADLINE_S
 
 
@@ -135,7 +136,7 @@ def test_a_log_of_nothing_but_nuls_is_read_in_bounded_memory_and_says_nothing(tm
         "--json",
     ]
     answer = subprocess.run(
-        words, capture_output=True, text=True, timeout=DEADLINE_S, check=False, cwd=Path(__file__).parents[2]
+        words, capture_output=True, text=True, timeout=DEADLINE_S, check=False, cwd=PROJECT
     )
 
     assert answer.returncode == 0, answer.stderr

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.support.controller import BUILD, CONFIG, RUNNER, TEMPLATE, Controller
+from tests.support.controller import CONFIG, RUNNER, TEMPLATE, Controller
 from tests.support.mattermost_server import rate_limited
+from tests.support.project import BUILD
 from tests.support.waiting import wait_for
 
 C, F, T, H = "COMPLETED", "FAILED", "TERMINATED", "HUNG"

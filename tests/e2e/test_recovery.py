@@ -17,9 +17,10 @@ from atvm_pipeline.core.codec import decode_event, encode_state
 from atvm_pipeline.core.events import DeliverySettled, LogRead, WatcherStarted
 from atvm_pipeline.core.reducer import replay
 from atvm_pipeline.core.snapshot import state_file
-from tests.support.controller import BUILD, Controller
+from tests.support.controller import Controller
 from tests.support.mattermost_server import MattermostModel, slow
 from tests.support.processes import pipeline
+from tests.support.project import BUILD
 from tests.support.waiting import DEADLINE_S, wait_for
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.controller import BIN, BUILD, CONFIG, RUNNER, Controller
+from tests.support.controller import BIN, CONFIG, RUNNER, Controller
+from tests.support.project import BUILD
 from tests.support.refused_calls import RAW, one_line, raw
 from tests.support.waiting import DEADLINE_S
 

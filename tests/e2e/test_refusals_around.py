@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from atvm_pipeline.shell.system.files import make_folder
-from tests.support.controller import BIN, BUILD, Controller
+from tests.support.controller import BIN, Controller
+from tests.support.project import BUILD
 from tests.support.refused_calls import one_line, raw
 from tests.support.waiting import DEADLINE_S, wait_for
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.controller import BUILD, RUNNER, TEMPLATE, Controller
+from tests.support.controller import RUNNER, TEMPLATE, Controller
+from tests.support.project import BUILD
 from tests.support.refused_calls import foreign_runner, one_line
 from tests.support.waiting import wait_for
 

@@ -13,7 +13,8 @@ from atvm_pipeline.shell.state_dir.records import Paths, Request, write_record
 from atvm_pipeline.shell.state_dir.store import load
 from atvm_pipeline.shell.system.files import locked, make_folder
 from tests.support.mattermost_server import MattermostModel, error, ok, posted_500
-from tests.support.processes import PROJECT, pipeline
+from tests.support.processes import pipeline
+from tests.support.project import PROJECT
 from tests.support.waiting import DEADLINE_S
 
 LINES = (PROJECT / "fixtures" / "schema-1" / "journal.jsonl").read_bytes().splitlines(keepends=True)

@@ -19,10 +19,10 @@ from atvm_pipeline.core.events import ArtifactWritten, CancelRequested, Event, R
 from atvm_pipeline.core.reducer import begin_run, reduce
 from tests.conftest import REPLAY
 from tests.core.test_replay import read
-from tests.support.controller import PROJECT
 from tests.support.disturbed_watcher import MODES
 from tests.support.journal_player import Player
 from tests.support.mattermost_server import MattermostModel
+from tests.support.project import PROJECT
 from tests.support.waiting import wait_for
 
 RUNS = (

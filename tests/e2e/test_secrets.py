@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.support.controller import BUILD, RUNNER, TEMPLATE, Controller
+from tests.support.controller import RUNNER, TEMPLATE, Controller
 from tests.support.mattermost_server import (
     Behaviour,
     drop_after_accept,
@@ -24,6 +24,7 @@ from tests.support.mattermost_server import (
     redirect,
     slow,
 )
+from tests.support.project import BUILD
 from tests.support.secret_search import files, leaks, malformed, processes
 from tests.support.waiting import DEADLINE_S, wait_for
 

@@ -17,13 +17,12 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.support.project import BUILD, PROJECT
 from tests.support.reference_corpus import CONSOLE
 from tests.support.waiting import DEADLINE_S, wait_for
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-ROOT = REPOSITORY / "fixtures" / "automation-root"
+ROOT = PROJECT / "fixtures" / "automation-root"
 CONFIG = "cypress.atvm-config-gold.ts"
-BUILD = "e2e-redhat9.6-ubuntu24.04-w2k25-fc"
 # Word for word as the operators type them.
 TEMPLATE_COMMAND = (
     "python3 ./cmc-templates.py --template_name cmc-e2e --config_file cypress.atvm-config-gold.ts"

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from tests.support import cypress_output as prints
-from tests.support.controller import BUILD, Controller
+from tests.support.controller import Controller
+from tests.support.project import BUILD
 from tests.support.refused_calls import foreign_runner, one_line
 from tests.support.waiting import wait_for
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.processes import PROJECT
+from tests.support.project import PROJECT
 from tests.support.waiting import DEADLINE_S, wait_for
 
 BIN = PROJECT / "bin"

@@ -11,8 +11,9 @@ import argparse
 from importlib.util import find_spec
 
 from tests.fuzz.minimising import keep
-from tests.fuzz.registry import NAMES, PROJECT
+from tests.fuzz.registry import NAMES
 from tests.fuzz.running import session
+from tests.support.project import PROJECT
 
 
 def main() -> int:

@@ -5,13 +5,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol, cast
 
+from tests.support.project import PROJECT
+
 NAMES = (
     *("console", "report", "journal", "records", "dialect"),
     *("inventory", "patterns", "settings", "webhook", "messages"),
 )
 PROOF = "proof"
 """The target that breaks by design."""
-PROJECT = Path(__file__).resolve().parents[2]
 FIXTURES = PROJECT / "fixtures" / "fuzz"
 """One folder per target: inputs that once broke the program."""
 

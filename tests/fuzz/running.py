@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
-from tests.fuzz.registry import PROJECT, found, load
+from tests.fuzz.registry import found, load
+from tests.support.project import PROJECT
 
 RSS_MAX_MB = 1024
 """Memory of one process, instrumentation included."""

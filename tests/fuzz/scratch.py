@@ -7,8 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from atvm_pipeline.shell.state_dir.records import Paths
-
-BUILD = "e2e-redhat9.6-fc"
+from tests.support.project import ONE_HOST_BUILD as BUILD
 
 
 @cache

@@ -4,7 +4,6 @@ import json
 import random
 from collections.abc import Callable, Iterator
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -17,8 +16,9 @@ from atvm_pipeline.core.reducer import reduce
 from atvm_pipeline.core.state import Run
 from tests.core.console.test_scanner_hostile import FAKES, failing_run
 from tests.support import cypress_output as prints
+from tests.support.project import PROJECT
 
-FIXTURES = Path(__file__).resolve().parents[2] / "fixtures"
+FIXTURES = PROJECT / "fixtures"
 DATES = (
     "0001-01-01T00:00:00Z",
     "0001-01-01T00:00:00+14:00",

@@ -32,7 +32,8 @@ from atvm_pipeline.core.verdict.report_notes import run_report_notes
 from atvm_pipeline.shell.config.env_file import read_env_file
 from atvm_pipeline.shell.delivery.webhook import Webhook
 from tests.fuzz import scratch
-from tests.fuzz.registry import PROJECT, load
+from tests.fuzz.registry import load
+from tests.support.project import PROJECT
 from tests.support.run_builder import Story, counts
 
 SMALL, LARGE = 4 * 1024, 32 * 1024

@@ -14,10 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.controller import BUILD, Controller
+from tests.support.controller import Controller
 from tests.support.installations import (
     INSTALLER,
-    PROJECT,
     WRAPPERS,
     call,
     copy_of_the_checkout,
@@ -26,6 +25,7 @@ from tests.support.installations import (
     install,
     make_ground,
 )
+from tests.support.project import BUILD, PROJECT
 from tests.support.waiting import DEADLINE_S, wait_for
 
 pytestmark = pytest.mark.timeout(300)

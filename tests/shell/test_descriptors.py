@@ -22,7 +22,8 @@ from atvm_pipeline.shell.watcher.first_event import first_event
 from atvm_pipeline.shell.watcher.service import run_watcher
 from tests.support import descriptors
 from tests.support.log_actions import Follow, append, line, rotate
-from tests.support.processes import BUILD, RUN_ID, make_request
+from tests.support.processes import RUN_ID, make_request
+from tests.support.project import ONE_HOST_BUILD as BUILD
 from tests.support.waiting import wait_for
 
 NAMED = {"build_name": BUILD, "run_id": RUN_ID}

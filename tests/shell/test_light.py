@@ -16,7 +16,7 @@ from atvm_pipeline.shell.state_dir.paths import Paths
 from atvm_pipeline.shell.state_dir.reader import STATE, read_state, shape_error
 from atvm_pipeline.shell.system import files
 from atvm_pipeline.shell.system.files import replace_files
-from tests.support.processes import PROJECT
+from tests.support.project import PROJECT
 from tests.support.waiting import wait_for
 
 HEAVY = (

@@ -31,7 +31,6 @@ from .disk import REAL
 from .table import Table
 from .world import BEGIN, World
 
-BUILD = "e2e-redhat9.6-ubuntu24.04-fc"
 RUN_ID = "r-1"
 OTHER_RUN = "r-0"
 WRAPPER, COMMAND, FIRST_CHILD = 100, 101, 110

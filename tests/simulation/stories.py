@@ -11,8 +11,9 @@ from atvm_pipeline.core.junit.report import FailedCase, Report, ReportedSpec
 from tests.core.verdict.test_early_ends import ENDS
 from tests.support import cypress_output as prints
 from tests.support.journal_player import xml_of
+from tests.support.project import TWO_HOSTS_BUILD as BUILD
 
-from .outside import BUILD, Outside
+from .outside import Outside
 from .world import OUTSIDE, RUNNER
 
 FIRST, SECOND, STRANGER = "redhat9.6.cy.ts", "ubuntu24.04.cy.ts", "w2k25.cy.ts"

@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterable
-from pathlib import Path
 
 import pytest
 
@@ -22,8 +21,8 @@ from tests.simulation.mutants import MUTANTS, mutated
 from tests.simulation.plans import Away, Death, Fault, Happening, Plan, drawn
 from tests.simulation.stories import STORIES, TINY
 from tests.support import descriptors
+from tests.support.project import PROJECT
 
-PROJECT = Path(__file__).resolve().parents[2]
 SLICES = 4
 """The exhaustive histories of one run are as many tests, so that they share the processors."""
 SEEDS = 60

@@ -15,12 +15,11 @@ from typing import Any, Self
 from atvm_pipeline.shell.state_dir.records import Paths
 from atvm_pipeline.shell.system.files import is_locked
 from tests.support.mattermost_server import MattermostModel
+from tests.support.project import BUILD, PROJECT
 from tests.support.waiting import DEADLINE_S, wait_for
 
-PROJECT = Path(__file__).resolve().parents[2]
 BIN = PROJECT / "bin"
 ROOT = PROJECT / "fixtures" / "automation-root"
-BUILD = "e2e-redhat9.6-ubuntu24.04-w2k25-fc"
 CONFIG = "cypress.atvm-config-gold.ts"
 TEMPLATE = f"python3 ./cmc-templates.py --template_name cmc-e2e --config_file {CONFIG}"
 RUNNER = f"python3 ./run-sorry-cypress.py --config_file {CONFIG} --build_name {BUILD}"

@@ -30,9 +30,9 @@ from atvm_pipeline.core.events import (
 )
 from atvm_pipeline.core.facts import Counts
 from atvm_pipeline.core.reducer import begin_run, reduce
+from tests.support.project import BUILD
 
 BEGIN = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
-BUILD = "e2e-redhat9.6-ubuntu24.04-w2k25-fc"
 INVENTORY = {
     "redhat9.6": "5.14.0-570.el9",
     "ubuntu24.04": "6.8.0-31-generic",

@@ -15,8 +15,8 @@ from pathlib import Path
 from atvm_pipeline.shell.state_dir.records import ExitRecord, Paths, WatcherRecord, read_record, write_record
 from atvm_pipeline.shell.system.files import locked
 from tests.campaign import disk
-from tests.support.controller import PROJECT
-from tests.support.processes import BUILD, RUN_ID, make_request
+from tests.support.processes import RUN_ID, make_request
+from tests.support.project import ONE_HOST_BUILD as BUILD, PROJECT
 from tests.support.waiting import wait_for
 
 

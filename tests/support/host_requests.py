@@ -22,7 +22,6 @@ INVENTORY = (
     ),
     *("ubuntu24.04", "w2k19", "w2k22", "w2k25"),
 )
-BUILD = "e2e-redhat9.6-ubuntu24.04-w2k25-fc"
 HOSTS = ("redhat9.6", "ubuntu24.04", "w2k25")
 
 host_names = st.from_regex(r"[a-z]{2,8}[0-9]{1,2}(\.[0-9]{1,2})?", fullmatch=True)

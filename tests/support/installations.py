@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.project import PROJECT
 from tests.support.waiting import DEADLINE_S
 
-PROJECT = Path(__file__).resolve().parents[2]
 INSTALLER = "install-atvm-watcher-service.sh"
 PARTS = (
     *("atvm_pipeline", "bin", "units", "docs", "fixtures/automation-root"),

@@ -38,8 +38,8 @@ from atvm_pipeline.shell.state_dir.records import (
 )
 from atvm_pipeline.shell.system.clock import boot_id
 from atvm_pipeline.shell.system.files import make_folder
-from tests.support.controller import PROJECT
 from tests.support.mattermost_server import MattermostModel
+from tests.support.project import PROJECT
 from tests.support.waiting import DEADLINE_S, wait_for
 
 SETTLE_S = 0.4

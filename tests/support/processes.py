@@ -8,10 +8,9 @@ from pathlib import Path
 
 from atvm_pipeline.shell.state_dir.records import ExitRecord, Paths, Request, read_record, write_record
 from atvm_pipeline.shell.system.files import make_folder
+from tests.support.project import ONE_HOST_BUILD as BUILD, PROJECT
 from tests.support.waiting import DEADLINE_S
 
-PROJECT = Path(__file__).resolve().parents[2]
-BUILD = "e2e-redhat9.6-fc"
 RUN_ID = "0123456789abcdef"
 
 

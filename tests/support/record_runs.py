@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tests.conftest import REPLAY
-from tests.support.controller import BUILD, RUNNER, Controller
+from tests.support.controller import RUNNER, Controller
+from tests.support.project import BUILD
 from tests.support.waiting import wait_for
 
 WORKDIR = "/srv/automation"

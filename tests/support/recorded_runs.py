@@ -7,8 +7,8 @@ from atvm_pipeline.core.reducer import replay
 from atvm_pipeline.core.snapshot import state_file
 from atvm_pipeline.core.state import Run
 from atvm_pipeline.shell.state_dir.records import Paths
+from tests.support.project import PROJECT
 
-PROJECT = Path(__file__).resolve().parents[2]
 LINES = (PROJECT / "fixtures" / "schema-1" / "journal.jsonl").read_bytes().splitlines(keepends=True)
 EVENTS = [decode_event(line) for line in LINES]
 RUN_ID = EVENTS[0].run_id

@@ -7,7 +7,8 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
-from tests.support.controller import BIN, BUILD, Controller
+from tests.support.controller import BIN, Controller
+from tests.support.project import BUILD
 from tests.support.waiting import DEADLINE_S, wait_for
 
 RAW = b"caf\xe9"

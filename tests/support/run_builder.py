@@ -29,9 +29,9 @@ from atvm_pipeline.core.facts import Counts
 from atvm_pipeline.core.junit.report import FailedCase, Report, ReportedSpec
 from atvm_pipeline.core.reducer import begin_run, phase_of, reduce
 from atvm_pipeline.core.snapshot import Snapshot, snapshot
+from tests.support.project import TWO_HOSTS_BUILD as BUILD
 
 BEGIN = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
-BUILD = "e2e-redhat9.6-ubuntu24.04-fc"
 HOSTS = ("redhat9.6", "ubuntu24.04")
 RUNNER = Process(pid=100, create_time=1.0, name="bash", role="runner", state="S")
 CYPRESS = Process(pid=101, create_time=2.0, name="cypress", role="cypress", state="S")

@@ -9,8 +9,8 @@ import venv
 from pathlib import Path
 from typing import Any
 
-from tests.support.controller import BUILD, CONFIG, ROOT, RUNNER, TEMPLATE
-from tests.support.processes import PROJECT
+from tests.support.controller import CONFIG, ROOT, RUNNER, TEMPLATE
+from tests.support.project import BUILD, PROJECT
 from tests.support.waiting import wait_for
 from tests.systemd.host import Host
 

@@ -16,7 +16,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.support.processes import PROJECT
+from tests.support.project import PROJECT
 from tests.support.waiting import DEADLINE_S, wait_for
 
 BOOT = Path(__file__).with_name("boot.sh")

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.support.controller import BUILD
+from tests.support.project import BUILD
 from tests.support.waiting import wait_for
 from tests.systemd.controller_host import PACKAGE, RUNNER_UNIT, SECRET, STATE, WATCHER, ControllerHost
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.installations import INSTALLER, make_ground
+from tests.support.project import ONE_HOST_BUILD as BUILD
 from tests.support.waiting import DEADLINE_S, wait_for
 from tests.systemd.host import Host
 
-BUILD = "e2e-redhat9.6-fc"
 WATCHER = f"atvm-run-watcher@{BUILD}.service"
 PACKAGE = "/opt/atvm-watcher-service"
 UNITS = "/etc/systemd/system"

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.controller import BUILD, CONFIG
+from tests.support.controller import CONFIG
 from tests.support.installations import INSTALLER, make_ground
+from tests.support.project import BUILD
 from tests.support.waiting import DEADLINE_S
 from tests.systemd.controller_host import (
     AUTOMATION,

@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from hypothesis import HealthCheck, Phase, given, settings, strategies as st
 
-from tests.support.controller import BUILD, CONFIG
+from tests.support.controller import CONFIG
+from tests.support.project import BUILD
 from tests.support.waiting import wait_for
 from tests.systemd.controller_host import (
     AUTOMATION,

@@ -10,7 +10,7 @@ from atvm_pipeline.core.console.error_catalog import ERROR_TABLE
 from atvm_pipeline.core.reasons import REASONS
 from atvm_pipeline.core.snapshot import Snapshot, snapshot
 from atvm_pipeline.shell.sources.finished_run import FinishedRun, inspect_log
-from tests.conftest import PROJECT
+from tests.support.project import PROJECT
 
 TEXT = (PROJECT / "docs" / "cypress-errors.md").read_text(encoding="utf-8")
 ROW = re.compile(r"^\| (`?[^|]+?`?) \| `` (?P<line>.+?) `` \| (?P<kind>.+?) \|$", re.MULTILINE)

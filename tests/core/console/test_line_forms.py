@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import pytest
 
@@ -12,6 +11,7 @@ from atvm_pipeline.core.dialect import Dialect
 from tests.core.console.test_scanner import found
 from tests.support import cypress_output as prints
 from tests.support.judged_log import judged
+from tests.support.project import PROJECT
 
 HOST, CHECK = "redhat9.6.cy.ts", "check-xml-files.ts"
 GREEN = prints.whole_run(HOST, CHECK)
@@ -344,7 +344,7 @@ def test_a_line_without_the_dialects_prefix_is_not_cypresss() -> None:
     assert judged(GREEN, scanner=PREFIX).reason["code"] == "log-unreadable"
 
 
-FALSE_GREENS = Path(__file__).parents[3] / "fixtures" / "false-greens"
+FALSE_GREENS = PROJECT / "fixtures" / "false-greens"
 JENKINS = SHAPES["Jenkins pipeline"]
 
 

@@ -5,9 +5,9 @@ from hypothesis import given, settings, strategies as st
 
 from atvm_pipeline.core.dialect import Dialect
 from atvm_pipeline.core.hosts.host_names import group_name, host_of_spec, hosts_in_label, valid_build_name
+from tests.support.project import BUILD
 
 PLAIN = Dialect()
-BUILD = "e2e-redhat9.6-ubuntu24.04-w2k25-fc"
 HOSTS = ("redhat9.6", "ubuntu24.04", "w2k25")
 
 names = st.text(alphabet=string.ascii_lowercase + string.digits, min_size=1, max_size=8)

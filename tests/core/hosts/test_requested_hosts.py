@@ -8,7 +8,8 @@ from hypothesis import given, strategies as st
 
 from atvm_pipeline.core.dialect import NOT_REQUESTED, Dialect
 from atvm_pipeline.core.hosts.requested_hosts import SYSTEMS
-from tests.support.host_requests import BUILD, HOSTS, INVENTORY, NO_PATTERN, found, host_names, hosts, left
+from tests.support.host_requests import HOSTS, INVENTORY, NO_PATTERN, found, host_names, hosts, left
+from tests.support.project import BUILD
 
 words = st.text(alphabet=string.ascii_lowercase + string.digits, min_size=1, max_size=8)
 

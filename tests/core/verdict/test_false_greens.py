@@ -15,8 +15,8 @@ import pytest
 
 from atvm_pipeline.core.snapshot import Snapshot, snapshot
 from atvm_pipeline.shell.sources.finished_run import FinishedRun, inspect_log
-from tests.conftest import PROJECT
 from tests.support.cypress_output import encoded, whole_run
+from tests.support.project import PROJECT
 
 FOLDER = PROJECT / "fixtures" / "false-greens"
 

@@ -8,7 +8,8 @@ from atvm_pipeline.core.codec import decode_event, encode_event
 from atvm_pipeline.core.events import RunRequested
 from atvm_pipeline.core.facts import Counts
 from atvm_pipeline.core.hosts.requested_hosts import NAMES_IN_NOTE_MAX
-from tests.support.run_builder import BUILD, HOSTS, Story, counts
+from tests.support.project import TWO_HOSTS_BUILD as BUILD
+from tests.support.run_builder import HOSTS, Story, counts
 
 GREEN = counts(4)
 REDHAT: tuple[str, Counts] = ("redhat9.6.cy.ts", GREEN)

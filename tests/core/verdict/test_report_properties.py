@@ -11,7 +11,7 @@ from atvm_pipeline.core.events import ArtifactWritten
 from atvm_pipeline.core.junit.report import Report, ReportedSpec, parse_report
 from atvm_pipeline.core.spec_names import same_spec
 from atvm_pipeline.core.verdict.report_owners import ownership
-from tests.conftest import PROJECT
+from tests.support.project import PROJECT
 from tests.support.run_builder import BEGIN, Story, counts
 
 GREEN, RED = counts(2), counts(1, 1)

@@ -24,7 +24,8 @@ from tests.support.mattermost_server import (
     passed_on,
     rate_limited,
 )
-from tests.support.processes import BUILD, PROJECT, RUN_ID, make_request
+from tests.support.processes import RUN_ID, make_request
+from tests.support.project import ONE_HOST_BUILD as BUILD, PROJECT
 from tests.support.waiting import DEADLINE_S, SOON_S, wait_for
 
 

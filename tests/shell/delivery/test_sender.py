@@ -20,8 +20,9 @@ from atvm_pipeline.shell.delivery.mattermost import NOT_LOADED
 from atvm_pipeline.shell.delivery.sender import make_sender, performer, send_once, with_channel
 from atvm_pipeline.shell.delivery.webhook import Webhook
 from atvm_pipeline.shell.state_dir.records import Request
-from tests.support.controller import BUILD, Controller
+from tests.support.controller import Controller
 from tests.support.mattermost_server import MattermostModel, away, drip, error, healthy, held, ok, slow
+from tests.support.project import BUILD
 from tests.support.waiting import wait_for
 
 PERFORM = performer(Webhook.parse("http://127.0.0.1:9/hooks/s3cr3ts3cr3t"), {"main": None}, None)

@@ -21,7 +21,8 @@ from atvm_pipeline.shell.state_dir.records import (
     write_record,
 )
 from atvm_pipeline.shell.system.files import is_locked, locked
-from tests.support.processes import BUILD, RUN_ID, exit_record, make_request, runner
+from tests.support.processes import RUN_ID, exit_record, make_request, runner
+from tests.support.project import ONE_HOST_BUILD as BUILD
 from tests.support.waiting import DEADLINE_S, wait_for
 
 PRINT_CALL = """\

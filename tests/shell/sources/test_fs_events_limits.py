@@ -15,9 +15,9 @@ from atvm_pipeline.core.dialect import Dialect
 from atvm_pipeline.shell.sources import fs_events as watching, report_files as artifacts_source
 from atvm_pipeline.shell.sources.report_files import ReportScanner
 from atvm_pipeline.shell.system.mounts import file_system_of
-from tests.support.controller import PROJECT
 from tests.support.hint_recorder import Place, has_been_told
 from tests.support.privileges import needs
+from tests.support.project import PROJECT
 from tests.support.waiting import DEADLINE_S, wait_for
 
 
@@ -34,7 +34,6 @@ from atvm_pipeline.core.dialect import Dialect
 from atvm_pipeline.shell.sources import report_files as artifacts_source, fs_events as watching
 from atvm_pipeline.shell.sources.report_files import ReportScanner
 from atvm_pipeline.shell.sources.fs_events import FileWatcher
-from tests.support.controller import PROJECT
 def say(text):
     # Hints come from several threads: a line is written at once, or two become one.
     os.write(1, f"{text}\\n".encode())

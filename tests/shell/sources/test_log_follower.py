@@ -11,8 +11,8 @@ import pytest
 
 from atvm_pipeline.core.events import LogRead
 from atvm_pipeline.shell.sources.log_follower import FOLLOW_BLOCK_BYTES
-from tests.support.controller import PROJECT
 from tests.support.log_actions import Follow, append, labels, line, no_access, replaced, rotate
+from tests.support.project import PROJECT
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from atvm_pipeline.shell.start.template import run_template
-from tests.support.processes import BUILD, PROJECT
+from tests.support.project import ONE_HOST_BUILD as BUILD, PROJECT
 from tests.support.waiting import DEADLINE_S, wait_for
 
 ENVIRONMENT = {"PATH": os.environ["PATH"]}

@@ -14,8 +14,8 @@ from atvm_pipeline.core.snapshot import state_file
 from atvm_pipeline.shell.state_dir.archive import archive_run
 from atvm_pipeline.shell.state_dir.records import Paths, Request, write_record
 from atvm_pipeline.shell.system.files import make_folder
+from tests.support.project import PROJECT
 
-PROJECT = Path(__file__).resolve().parents[3]
 LINES = (PROJECT / "fixtures" / "schema-1" / "journal.jsonl").read_bytes().splitlines(keepends=True)
 RUN_ID = decode_event(LINES[0]).run_id
 SENT, WAITS = len(LINES), len(LINES) - 3

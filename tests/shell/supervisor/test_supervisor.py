@@ -19,7 +19,8 @@ from atvm_pipeline.shell.supervisor import Local, Systemd, choose, systemd
 from atvm_pipeline.shell.system.clock import now
 from atvm_pipeline.shell.system.files import is_locked
 from tests.support.privileges import needs
-from tests.support.processes import BUILD, RUN_ID, exit_record, make_request, pipeline
+from tests.support.processes import RUN_ID, exit_record, make_request, pipeline
+from tests.support.project import ONE_HOST_BUILD as BUILD
 from tests.support.waiting import DEADLINE_S, SOON_S, wait_for
 
 WEBHOOK = "http://127.0.0.1:9/hooks/abcdefghijklmnopqrstuvwxyz"

@@ -18,9 +18,9 @@ from atvm_pipeline.shell.system import clock
 from atvm_pipeline.shell.watcher import retry
 from atvm_pipeline.shell.watcher.retry import PASSING, is_permanent, retry_io
 from tests.campaign import disk
-from tests.support.controller import PROJECT
 from tests.support.mattermost_server import MattermostModel
 from tests.support.privileges import needs
+from tests.support.project import PROJECT
 from tests.support.waiting import DEADLINE_S, wait_for
 
 needs_disk = needs(disk.missing())

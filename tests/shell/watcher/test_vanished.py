@@ -14,9 +14,9 @@ from atvm_pipeline.shell.sources.collector import VANISH_LOOKS, Sources
 from atvm_pipeline.shell.state_dir.records import MarkerRecord, Paths, Request, write_record
 from atvm_pipeline.shell.system.clock import boot_id
 from atvm_pipeline.shell.system.files import make_folder
+from tests.support.project import ONE_HOST_BUILD as BUILD
 
 NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
-BUILD = "e2e-redhat9.6-fc"
 GONE_PID = 2**22
 """Above the kernel's largest process id."""
 

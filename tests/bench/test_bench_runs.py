@@ -8,25 +8,9 @@ import pytest
 from atvm_pipeline.core.console.lines import LINE_BYTES_MAX
 from atvm_pipeline.core.console.scanner import Scanner, ScannerState
 from atvm_pipeline.core.dialect import Dialect
-from tests.bench import console_log, grep, recognise
+from tests.bench import console_log, grep
 
 COSTLY = tuple(console_log.costly_lines(LINE_BYTES_MAX))
-
-
-def test_the_bench_measures_a_small_log_and_prints_its_table(capsys: pytest.CaptureFixture[str]) -> None:
-    code = recognise.main(["--mb", "1", "--rounds", "1", "--subruns", "4", "--specs", "8"])
-
-    table = capsys.readouterr().out
-    assert code in (0, 1)
-    for row in (
-        "recognise + parse + reduce",
-        "grep -cE",
-        "ratio",
-        "peak memory",
-        "one line of",
-        "reduce alone",
-    ):
-        assert row in table
 
 
 def test_the_generated_log_is_the_same_every_time_and_four_lines_in_a_hundred_are_anchors(

@@ -1,66 +1,75 @@
-"""The benches of whole programs stay able to run.  Seconds are for people to read: none is asserted here."""
+"""The benches can be run, and print their tables. Times are for people to read: none is asserted here."""
+
+import importlib
 
 import pytest
 
-from tests.bench import idle, reaction, startup
 from tests.bench.table import Row, percentile, print_table
 
+BENCHES = {
+    "recognise": (
+        ["--mb", "1", "--rounds", "1", "--subruns", "4", "--specs", "8"],
+        """
+        recognise + parse + reduce
+        grep -cE
+        ratio
+        peak memory
+        one line of
+        reduce alone
+        """,
+    ),
+    "reaction": (
+        ["--rounds", "1", "--stimuli", "1"],
+        """
+        report closed -> state.json, 1 times
+        last log line -> message, 1 times
+        last log line -> state.json, 1 times
+        runner's command ends -> state.json, 1 times
+        runner's command ends -> message, 1 times
+        record of that end is there -> state.json, 1 times
+        nothing but waiting and replacing a file, 50 times
+        the same with a line and the file synced, 50 times
+        a loop that looks every second
+        p99 <= 5
+        >= 200
+        """,
+    ),
+    "idle": (
+        ["--watchers", "2", "--seconds", "0.3", "--settle", "0", "--reports", "60"],
+        """
+        1 watcher: CPU, % of a core each
+        1 watcher, 60 reports read every second: CPU
+        2 watchers: CPU, % of a core each
+        wake-ups per second each
+        memory (PSS) each, MiB
+        processes of this machine
+        """,
+    ),
+    "startup": (
+        ["--rounds", "1"],
+        """
+        python -c pass, ms
+        --help, ms
+        status, no build, ms
+        status, one build, ms
+        bin/atvm-pipeline --help, ms
+        times python -c pass
+        """,
+    ),
+}
+"""Module -> its arguments for one short round, and the rows of its table."""
 
-def test_the_reaction_bench_measures_a_round_and_prints_its_table(
-    capsys: pytest.CaptureFixture[str],
+
+@pytest.mark.parametrize("name", BENCHES)
+def test_a_bench_measures_a_short_round_and_prints_its_table(
+    name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code = reaction.main(["--rounds", "1", "--stimuli", "1"])
+    arguments, rows = BENCHES[name]
+    code = importlib.import_module(f"tests.bench.{name}").main(arguments)
 
     table = capsys.readouterr().out
     assert code in (0, 1)
-    for row in (
-        "report closed -> state.json, 1 times",
-        "last log line -> message, 1 times",
-        "last log line -> state.json, 1 times",
-        "runner's command ends -> state.json, 1 times",
-        "runner's command ends -> message, 1 times",
-        "record of that end is there -> state.json, 1 times",
-        "nothing but waiting and replacing a file, 50 times",
-        "the same with a line and the file synced, 50 times",
-        "a loop that looks every second",
-        "p99 <= 5",
-        ">= 200",
-    ):
-        assert row in table
-
-
-def test_the_idle_bench_measures_two_watchers_and_prints_its_table(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    code = idle.main(["--watchers", "2", "--seconds", "0.3", "--settle", "0", "--reports", "60"])
-
-    table = capsys.readouterr().out
-    assert code in (0, 1)
-    for row in (
-        "1 watcher: CPU, % of a core each",
-        "1 watcher, 60 reports read every second: CPU",
-        "2 watchers: CPU, % of a core each",
-        "wake-ups per second each",
-        "memory (PSS) each, MiB",
-        "processes of this machine",
-    ):
-        assert row in table
-
-
-def test_the_startup_bench_measures_a_turn_and_prints_its_table(capsys: pytest.CaptureFixture[str]) -> None:
-    code = startup.main(["--rounds", "1"])
-
-    table = capsys.readouterr().out
-    assert code in (0, 1)
-    for row in (
-        "python -c pass, ms",
-        "--help, ms",
-        "status, no build, ms",
-        "status, one build, ms",
-        "bin/atvm-pipeline --help, ms",
-        "times python -c pass",
-    ):
-        assert row in table
+    assert [row for row in rows.split("\n") if row.strip() not in table] == []
 
 
 def test_a_percentile_is_a_figure_that_was_measured() -> None:

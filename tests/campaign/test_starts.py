@@ -15,9 +15,10 @@ from atvm_pipeline.shell.exit_codes import UNAVAILABLE
 from atvm_pipeline.shell.state_dir.records import Paths
 from atvm_pipeline.shell.system.files import is_locked
 from tests.campaign.watching import leftovers, processes_of
+from tests.support.calls import completed
 from tests.support.controller import BIN, CONFIG, RUNNER, TEMPLATE, Controller
 from tests.support.project import BUILD, PROJECT
-from tests.support.waiting import DEADLINE_S, wait_for
+from tests.support.waiting import wait_for
 
 START = (
     *(
@@ -98,16 +99,8 @@ def killed_start(host: Controller, kind: str, number: int) -> str:
     """A start that gets SIGKILL just before (`half`: within) an operation of its own; gives what that was."""
     note = host.folder / "died-at"
     argv = ["tests.campaign.mortal", kind, str(number), str(host.state_root), str(note), "run", *START]
-    died = subprocess.run(
-        [sys.executable, "-P", "-m", *argv],
-        cwd=host.workdir,
-        env={**host.environ, "PYTHONPATH": str(PROJECT)},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_S,
-        check=False,
-    )
+    environ = {**host.environ, "PYTHONPATH": str(PROJECT)}
+    died = completed([sys.executable, "-P", "-m", *argv], cwd=host.workdir, env=environ)
     assert died.returncode == -signal.SIGKILL, died.stderr
     return note.read_text().replace(BUILD, "B")
 

@@ -1,7 +1,6 @@
 """The config file of a start: one that is missing refuses, a `specPattern` that is not certain does not."""
 
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,12 +11,6 @@ from tests.support.refused_calls import one_line
 
 FEW = "{ e2e: { specPattern: ['cypress/e2e/cmc-e2e/check-xml-files.ts'] } }"
 WORDS = ("--build-name", BUILD, "--supervisor", "local")
-
-
-@pytest.fixture
-def host(tmp_path: Path) -> Iterator[Controller]:
-    with Controller(tmp_path) as controller:
-        yield controller
 
 
 def start(

@@ -1,27 +1,19 @@
 """The demo, as a newcomer runs it: to its end, in a folder of its own, with nothing else left behind."""
 
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from atvm_pipeline.cli.commands.demo import BUILD
+from tests.support.calls import completed
 from tests.support.controller import BIN
-from tests.support.waiting import DEADLINE_S
 
 
 def demo(folder: Path, *words: str) -> tuple[str, Path]:
     """What a demo says, and its folder."""
-    done = subprocess.run(
-        [str(BIN / "atvm-pipeline"), "demo", "--speed", "50", *words],
-        env={**os.environ, "TMPDIR": str(folder)},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_S,
-        check=False,
-    )
+    call = [BIN / "atvm-pipeline", "demo", "--speed", "50", *words]
+    done = completed(call, env={**os.environ, "TMPDIR": str(folder)})
     assert done.returncode == 0, done.stdout + done.stderr
     (own,) = folder.iterdir()
     return done.stdout, own

@@ -4,7 +4,6 @@ import contextlib
 import io
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -50,12 +49,6 @@ NAMES = [
 ]
 """No build names: paths, options, hidden folders, look-alikes, what a shell or systemd would read."""
 TAKING = ("watch", "runner", "cancel", "status", "wait", "explain", "resend", "alert", "service-result")
-
-
-@pytest.fixture
-def host(tmp_path: Path) -> Iterator[Controller]:
-    with Controller(tmp_path) as controller:
-        yield controller
 
 
 def words_for(command: str, name: str, state_root: Path) -> list[str]:

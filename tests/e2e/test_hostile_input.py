@@ -2,9 +2,8 @@
 
 import json
 import os
-import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,17 +12,10 @@ from atvm_pipeline.core.errors import ConfigError
 from atvm_pipeline.shell.config.env_file import read_env_file
 from atvm_pipeline.shell.system.files import Unreadable, read_small
 from tests.support import cypress_output as prints
+from tests.support.calls import completed
 from tests.support.controller import Controller
 from tests.support.planted_files import laid
 from tests.support.project import PROJECT
-from tests.support.waiting import DEADLINE_S
-
-
-@pytest.fixture
-def host(tmp_path: Path) -> Iterator[Controller]:
-    with Controller(tmp_path) as controller:
-        yield controller
-
 
 # --- the environment ---
 
@@ -135,9 +127,7 @@ def test_a_log_of_nothing_but_nuls_is_read_in_bounded_memory_and_says_nothing(tm
         str(log),
         "--json",
     ]
-    answer = subprocess.run(
-        words, capture_output=True, text=True, timeout=DEADLINE_S, check=False, cwd=PROJECT
-    )
+    answer = completed(words, cwd=PROJECT)
 
     assert answer.returncode == 0, answer.stderr
     assert json.loads(answer.stdout)["phase"] == "UNKNOWN"

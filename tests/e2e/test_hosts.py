@@ -1,7 +1,6 @@
 """Requested hosts, for real: what a start refuses, what a run is checked for, and where both are shown."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,12 +14,6 @@ from tests.support.refused_calls import one_line
 HOSTS = ("redhat9.6", "ubuntu24.04", "w2k25")
 LIKE = "looks like a host but no spec matches it; nearest known: "
 ADVICE = "; use --hosts, or `not_requested` in the dialect file; nothing was started"
-
-
-@pytest.fixture
-def host(tmp_path: Path) -> Iterator[Controller]:
-    with Controller(tmp_path) as controller:
-        yield controller
 
 
 def runner_of(build: str) -> str:
@@ -236,17 +229,16 @@ def test_the_template_s_parts_are_no_hosts(host: Controller) -> None:
 # --- the two halves ---
 
 
+def words_of_a_half(build: str) -> list[str]:
+    return [
+        *("--build-name", build, "--runner-command", runner_of(build)),
+        *("--supervisor", "local", "--categorize"),
+    ]
+
+
 def test_the_runner_s_half_takes_the_hosts_of_the_watcher_and_refuses_others(host: Controller) -> None:
     build = "e2e-ubunut24.04-fc"
-    words = [
-        "--build-name",
-        build,
-        "--runner-command",
-        runner_of(build),
-        "--supervisor",
-        "local",
-        "--categorize",
-    ]
+    words = words_of_a_half(build)
     watcher = host.call(
         "start-atvm-run-watcher.sh", *words, "--template", "cmc-e2e", "--hosts", "redhat9.6,ubuntu24.04,w2k25"
     )
@@ -265,15 +257,7 @@ def test_the_runner_s_half_takes_the_hosts_of_the_watcher_and_refuses_others(hos
 
 def test_a_half_with_hosts_is_refused_beside_a_watcher_without(host: Controller) -> None:
     build = "e2e-redhat9.6-ubuntu24.04-w2k25-fc"
-    words = [
-        "--build-name",
-        build,
-        "--runner-command",
-        runner_of(build),
-        "--supervisor",
-        "local",
-        "--categorize",
-    ]
+    words = words_of_a_half(build)
     watcher = host.call("start-atvm-run-watcher.sh", *words)
     refused = host.call("start-atvm-runner.sh", *words, "--hosts", "redhat9.6")
     alike = host.call("start-atvm-runner.sh", *words, "--check")

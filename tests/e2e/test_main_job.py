@@ -3,7 +3,6 @@
 import json
 import os
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -63,12 +62,6 @@ WHOLE: dict[str, End] = {
     "runner-killed": End(T, "runner-signalled", (T,), 0),
     "runner-fails-after-last-group": End(F, "runner-failed", (F,), 1),
 }
-
-
-@pytest.fixture
-def host(tmp_path: Path) -> Iterator[Controller]:
-    with Controller(tmp_path) as controller:
-        yield controller
 
 
 def inspect(host: Controller, state: dict[str, Any], *more: str) -> dict[str, Any]:

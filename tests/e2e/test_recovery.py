@@ -60,12 +60,6 @@ def laid(pattern: Pattern, tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def server() -> Iterator[MattermostModel]:
-    with MattermostModel() as model:
-        yield model
-
-
 def environ(server: MattermostModel) -> dict[str, str]:
     return {
         "PATH": os.environ["PATH"],

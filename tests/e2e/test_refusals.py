@@ -1,23 +1,14 @@
 """What a start, and a look, refuse or survive: hostile bytes, lost files, other people's runners.  One line, nothing begun."""
 
 import os
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.support.calls import completed
 from tests.support.controller import BIN, CONFIG, RUNNER, Controller
 from tests.support.project import BUILD
 from tests.support.refused_calls import RAW, one_line, raw
-from tests.support.waiting import DEADLINE_S
-
-
-@pytest.fixture
-def host(tmp_path: Path) -> Iterator[Controller]:
-    with Controller(tmp_path) as controller:
-        yield controller
-
 
 # --- bytes that are not UTF-8 ---
 
@@ -78,15 +69,7 @@ def test_a_start_does_not_take_its_own_ancestors_for_a_runner(
         str(BIN / "start-atvm-run.sh"),
         *("--build-name", BUILD, "--runner-command", RUNNER, "--supervisor", "local", "--check"),
     ]
-    checked = subprocess.run(
-        words,
-        cwd=host.workdir,
-        env=host.environ,
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_S,
-        check=False,
-    )
+    checked = completed(words, cwd=host.workdir, env=host.environ)
 
     assert checked.returncode == 0, checked.stderr
 
@@ -94,25 +77,11 @@ def test_a_start_does_not_take_its_own_ancestors_for_a_runner(
 def test_a_cancel_does_not_kill_who_called_it(host: Controller) -> None:
     words = ["--build-name", BUILD, "--runner-command", f"{RUNNER} --categorize", "--supervisor", "local"]
     assert host.call("start-atvm-run-watcher.sh", *words).returncode == 0
-    cancelled = subprocess.run(
-        [
-            "timeout",
-            "60",
-            "env",
-            "A=1",
-            "B=2",
-            "C=3",
-            str(BIN / "cancel-atvm-runner.sh"),
-            "--build-name",
-            BUILD,
-        ],
-        cwd=host.workdir,
-        env=host.environ,
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_S,
-        check=False,
-    )
+    cancel = [
+        *("timeout", "60", "env", "A=1", "B=2", "C=3"),
+        *(str(BIN / "cancel-atvm-runner.sh"), "--build-name", BUILD),
+    ]
+    cancelled = completed(cancel, cwd=host.workdir, env=host.environ)
 
     assert cancelled.returncode == 0, cancelled.stderr
     assert "no runner is running" in cancelled.stderr

@@ -1,25 +1,17 @@
 """What a start, and a look, survive: a terminal that obeys, a state that is corrupt, a surrounding that lacks something."""
 
 import json
-import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
 from atvm_pipeline.shell.system.files import make_folder
+from tests.support.calls import completed
 from tests.support.controller import BIN, Controller
 from tests.support.project import BUILD
 from tests.support.refused_calls import one_line, raw
-from tests.support.waiting import DEADLINE_S, wait_for
-
-
-@pytest.fixture
-def host(tmp_path: Path) -> Iterator[Controller]:
-    with Controller(tmp_path) as controller:
-        yield controller
-
+from tests.support.waiting import wait_for
 
 # --- what reaches the terminal ---
 
@@ -121,14 +113,7 @@ def test_no_home_folder_is_a_clear_refusal(host: Controller) -> None:
         if name not in ("HOME", "XDG_STATE_HOME", "ATVM_WATCHER_STATE_ROOT")
     }
     code = "import os; os.geteuid = lambda: 4711\n" + code
-    answer = subprocess.run(
-        [sys.executable, "-c", code, "status"],
-        env={**environ, "PYTHONPATH": str(BIN.parent)},
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_S,
-        check=False,
-    )
+    answer = completed([sys.executable, "-c", code, "status"], env={**environ, "PYTHONPATH": str(BIN.parent)})
 
     one_line(answer, 78, "ATVM_WATCHER_STATE_ROOT")
 
@@ -156,15 +141,7 @@ def test_an_ascii_terminal_gets_what_it_can_show(two: Controller) -> None:
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&- <&-", "| true", "2>&1 >/dev/null | true"])
 def test_a_start_goes_on_where_nobody_reads_its_answer(closed: str, host: Controller) -> None:
     script = f'"$0" --build-name b --runner-command "echo up" --supervisor local {closed}'
-    subprocess.run(
-        ["bash", "-c", script, str(BIN / "start-atvm-run.sh")],
-        cwd=host.workdir,
-        env=host.environ,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        timeout=DEADLINE_S,
-        check=False,
-    )
+    completed(["bash", "-c", script, BIN / "start-atvm-run.sh"], cwd=host.workdir, env=host.environ)
     wait_for((host.state_root / "b" / "runner-exit.json").exists, "the runner's end")
     host.wait("b")
 
@@ -179,15 +156,8 @@ def test_a_bug_is_one_line_without_what_it_was_about(host: Controller) -> None:
     )
     call = [sys.executable, "-c", code]
     environ = {**host.environ, "PYTHONPATH": str(BIN.parent)}
-    plain = subprocess.run(call, env=environ, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
-    asked = subprocess.run(
-        call,
-        env={**environ, "ATVM_DEBUG": "1"},
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_S,
-        check=False,
-    )
+    plain = completed(call, env=environ)
+    asked = completed(call, env={**environ, "ATVM_DEBUG": "1"})
 
     one_line(plain, 70, "bug: LookupError")
     assert "s3cret" not in plain.stderr

@@ -1,7 +1,6 @@
 """Joining a run that is there already, ours or one that somebody started by hand."""
 
-from collections.abc import Iterator
-from pathlib import Path
+import subprocess
 
 import pytest
 
@@ -11,21 +10,13 @@ from tests.support.refused_calls import foreign_runner, one_line
 from tests.support.waiting import wait_for
 
 
-@pytest.fixture
-def host(tmp_path: Path) -> Iterator[Controller]:
-    with Controller(tmp_path) as controller:
-        yield controller
+def join(host: Controller, build: str, **environ: str) -> "subprocess.CompletedProcess[str]":
+    return host.call("start-atvm-run-watcher.sh", "--attach", "--build-name", build, environ=environ)
 
 
 def test_joining_a_run_that_has_ended_says_so(host: Controller) -> None:
     host.run(template=None, runner="true", build="over", categorize=False)
-    joined = host.call(
-        "start-atvm-run-watcher.sh",
-        "--attach",
-        "--build-name",
-        "over",
-        environ={"ATVM_WATCHER_POST_PHASES": ""},
-    )
+    joined = join(host, "over", ATVM_WATCHER_POST_PHASES="")
 
     assert joined.returncode == 0, joined.stderr
     assert "over has ended: " in joined.stderr
@@ -35,13 +26,7 @@ def test_joining_needs_no_webhook_for_a_run_that_posts_nothing(host: Controller)
     host.run(
         template=None, runner="true", build="over", categorize=False, environ={"ATVM_WATCHER_POST_PHASES": ""}
     )
-    joined = host.call(
-        "start-atvm-run-watcher.sh",
-        "--attach",
-        "--build-name",
-        "over",
-        environ={"MATTERMOST_ATVM_WEBHOOK": ""},
-    )
+    joined = join(host, "over", MATTERMOST_ATVM_WEBHOOK="")
 
     assert joined.returncode == 0, joined.stderr
 

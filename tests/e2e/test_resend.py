@@ -1,7 +1,6 @@
 """Resending by hand: what is refused, each in one line, and what is delivered, always marked."""
 
 import os
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,12 +22,6 @@ UNDER_WAY = len(LINES) - 1
 """Up to where the run was judged, the third group's message being under way."""
 NONE = 31
 """Up to the runner's end: judged by nobody yet."""
-
-
-@pytest.fixture
-def server() -> Iterator[MattermostModel]:
-    with MattermostModel() as model:
-        yield model
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.support.calls import completed
 from tests.support.project import BUILD, PROJECT
 from tests.support.reference_corpus import CONSOLE
 from tests.support.waiting import DEADLINE_S, wait_for
@@ -126,15 +127,7 @@ def template(root: Path, scenario: str, *options: str) -> subprocess.CompletedPr
         CONFIG,
         *options,
     ]
-    return subprocess.run(
-        command,
-        cwd=root,
-        env=environment(scenario),
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_S,
-        check=False,
-    )
+    return completed(command, cwd=root, env=environment(scenario))
 
 
 def runner(*options: str) -> list[str]:
@@ -340,16 +333,8 @@ def test_a_wrong_request_is_one_line(tmp_path: Path) -> None:
 def test_the_seed_command_lines_run_word_for_word(tmp_path: Path) -> None:
     root = copy_of_root(tmp_path)
     for command in (TEMPLATE_COMMAND, RUNNER_COMMAND):
-        shell = ["bash", "-c", command]
-        result = subprocess.run(
-            shell,
-            cwd=root,
-            env=environment("all-green"),
-            capture_output=True,
-            timeout=DEADLINE_S,
-            check=False,
-        )
-        assert result.returncode == 0, result.stderr.decode()
+        result = completed(["bash", "-c", command], cwd=root, env=environment("all-green"))
+        assert result.returncode == 0, result.stderr
 
     made = sorted(path.name for path in (root / "cmcReporter").iterdir())
     assert made == ["check-xml-files.xml", "redhat9.6.xml", "ubuntu24.04.xml", "w2k25.xml"]

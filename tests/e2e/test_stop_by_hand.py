@@ -1,7 +1,6 @@
 """A stop of a runner that was started by hand: it leaves no exit record, so that `stop.json` alone proves the stop."""
 
-from collections.abc import Iterator
-from pathlib import Path
+import subprocess
 from typing import Any
 
 import pytest
@@ -21,12 +20,6 @@ WHOLE = [
         [prints.row(spec, (1, 1, 0, 0, 0)) for spec in SPECS], "All specs passed!", (3, 3, 0, 0, 0)
     ),
 ]
-
-
-@pytest.fixture
-def host(tmp_path: Path) -> Iterator[Controller]:
-    with Controller(tmp_path) as controller:
-        yield controller
 
 
 def script(lines: list[str]) -> str:
@@ -55,6 +48,12 @@ def stop(host: Controller) -> None:
     assert stopped.returncode == 0, stopped.stderr
 
 
+def kill(host: Controller, process: "subprocess.Popen[bytes]") -> None:
+    process.kill()
+    process.wait()
+    host.wait()
+
+
 @pytest.mark.parametrize(
     ("lines", "specs"), [(["no line of Cypress"], 0), (MIDWAY, 2), (WHOLE, 3)], ids=["begin", "midway", "end"]
 )
@@ -73,9 +72,7 @@ def test_a_requested_stop_is_a_stop_whatever_had_run(lines: list[str], specs: in
 def test_a_runner_that_is_killed_without_a_request_has_vanished(host: Controller) -> None:
     with foreign_runner(host, script=script(MIDWAY)) as process:
         watch(host, 2)
-        process.kill()
-        process.wait()
-        host.wait()
+        kill(host, process)
 
     assert host.state()["reason"]["code"] == "runner-vanished"
 
@@ -83,9 +80,7 @@ def test_a_runner_that_is_killed_without_a_request_has_vanished(host: Controller
 def test_a_stop_after_the_end_changes_nothing(host: Controller) -> None:
     with foreign_runner(host, script=script(WHOLE)) as process:
         watch(host, 3)
-        process.kill()
-        process.wait()
-        host.wait()
+        kill(host, process)
         before = host.state()
         late = host.call("cancel-atvm-runner.sh", "--build-name", BUILD)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.calls import completed
 from tests.support.project import PROJECT
 from tests.support.waiting import DEADLINE_S, wait_for
 
@@ -71,15 +72,7 @@ def executable(path, text):
 
 
 def call(program, *words, environ=None, cwd=None):
-    return subprocess.run(
-        [program, *words],
-        env={**os.environ, **(environ or {})},
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_S,
-        check=False,
-    )
+    return completed([program, *words], cwd=cwd, env={**os.environ, **(environ or {})})
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from atvm_pipeline.shell.state_dir.records import Paths
 from atvm_pipeline.shell.system.files import is_locked
+from tests.support.calls import completed
 from tests.support.mattermost_server import MattermostModel
 from tests.support.project import BUILD, PROJECT
 from tests.support.waiting import DEADLINE_S, wait_for
@@ -96,16 +97,8 @@ class Controller:
         self, program: str, *args: str, environ: Mapping[str, str] | None = None, cwd: Path | None = None
     ) -> subprocess.CompletedProcess[str]:
         """Run a wrapper, or `atvm-pipeline`, to its end."""
-        return subprocess.run(
-            [str(BIN / program), *args],
-            cwd=cwd or self.workdir,
-            env={**self.environ, **(environ or {})},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=DEADLINE_S,
-            check=False,
-        )
+        environ = {**self.environ, **(environ or {})}
+        return completed([BIN / program, *args], cwd=cwd or self.workdir, env=environ)
 
     def start(
         self,

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.calls import completed
 from tests.support.project import PROJECT
-from tests.support.waiting import DEADLINE_S
 
 INSTALLER = "install-atvm-watcher-service.sh"
 PARTS = (
@@ -29,15 +29,7 @@ def environ(**more: str) -> dict[str, str]:
 
 
 def call(program: Path, *words: object, **more: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [str(program), *map(str, words)],
-        env=environ(**more),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_S,
-        check=False,
-    )
+    return completed([program, *map(str, words)], env=environ(**more))
 
 
 def install(checkout: Path, root: Path, *words: object) -> subprocess.CompletedProcess[str]:

@@ -1,8 +1,6 @@
 """What the tests of the follower share: lines, what events say, and what people and rotations do to a log."""
 
-import contextlib
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from atvm_pipeline.core.console.scanner import Scanner, ScannerState
@@ -33,24 +31,23 @@ def replaced(events: list[LogRead | LogReplaced]) -> list[tuple[int, str, int | 
     return [(e.generation, e.why, e.unread_bytes) for e in events if isinstance(e, LogReplaced)]
 
 
+def caught_up(follow: Follow, log: Path, data: bytes) -> LogFollower:
+    """Return a follower that has read `data`, the first content of `log`."""
+    tail = follow(log)
+    log.write_bytes(data)
+    list(tail.read())
+    return tail
+
+
+def read(tail: LogFollower) -> tuple[list[str], list[tuple[int, str, int | None]]]:
+    """Read new content; return the labels in it, and how the log was replaced."""
+    events = list(tail.read())
+    return labels(events), replaced(events)
+
+
 def append(path: Path, data: bytes) -> None:
     with path.open("ab") as file:
         file.write(data)
-
-
-@contextlib.contextmanager
-def no_access(path: Path) -> Iterator[None]:
-    """Nobody may read `path` here; root is nobody for the while, as root may read everything."""
-    mode = path.stat().st_mode
-    path.chmod(0)
-    if os.getuid() == 0:
-        os.seteuid(65534)
-    try:
-        yield
-    finally:
-        if os.getuid() == 0:
-            os.seteuid(0)
-        path.chmod(mode)
 
 
 def resumed(

@@ -14,6 +14,7 @@ from atvm_pipeline.core.messages.attempts import REPEAT_DELAYS_S
 from atvm_pipeline.shell.delivery import alerts as alerting
 from atvm_pipeline.shell.state_dir.records import Paths, Request, read_record
 from atvm_pipeline.shell.system.files import locked
+from tests.support.calls import completed
 from tests.support.controller import Controller
 from tests.support.mattermost_server import (
     MattermostModel,
@@ -26,13 +27,7 @@ from tests.support.mattermost_server import (
 )
 from tests.support.processes import RUN_ID, make_request
 from tests.support.project import ONE_HOST_BUILD as BUILD, PROJECT
-from tests.support.waiting import DEADLINE_S, SOON_S, wait_for
-
-
-@pytest.fixture
-def server():
-    with MattermostModel() as model:
-        yield model
+from tests.support.waiting import SOON_S, wait_for
 
 
 def run(
@@ -49,9 +44,7 @@ def run(
         **environ,
     }
     command = [sys.executable, "-m", "atvm_pipeline", "alert", *(words or (BUILD,))]
-    return subprocess.run(
-        command, cwd=PROJECT, env=given, capture_output=True, text=True, timeout=DEADLINE_S, check=False
-    )
+    return completed(command, cwd=PROJECT, env=given)
 
 
 def test_a_watcher_that_died_is_told_with_what_is_known_and_what_helps(tmp_path, server):

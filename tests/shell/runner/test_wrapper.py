@@ -39,6 +39,14 @@ def run(paths, **options):
     return wrapper.returncode, err
 
 
+@pytest.fixture
+def gate(tmp_path: Path) -> Path:
+    """A FIFO: a command that reads it waits until the test writes to it."""
+    path = tmp_path / "gate"
+    os.mkfifo(path)
+    return path
+
+
 def test_a_command_with_every_awkward_character_reaches_the_runner_unchanged(tmp_path):
     (tmp_path / "print_call.py").write_text(PRINT_CALL)
     command = (
@@ -147,9 +155,7 @@ def test_a_command_that_cannot_be_started_leaves_a_record_that_says_why(tmp_path
     assert (record.exit_code, record.signal) == (None, None)
 
 
-def test_the_wrapper_waits_for_an_orphan_that_left_the_session(tmp_path):
-    gate = tmp_path / "gate"
-    os.mkfifo(gate)
+def test_the_wrapper_waits_for_an_orphan_that_left_the_session(tmp_path, gate):
     paths = make_request(tmp_path, f"setsid bash -c '(read -r x < {gate}; echo orphan) &' ; exit 3")
 
     with runner(paths) as wrapper:
@@ -212,9 +218,7 @@ def test_sigterm_to_the_wrapper_reaches_the_tree_and_is_remembered_as_a_stop(tmp
     assert "SIGTERM" in stop.who
 
 
-def test_a_lost_terminal_does_not_end_the_run(tmp_path):
-    gate = tmp_path / "gate"
-    os.mkfifo(gate)
+def test_a_lost_terminal_does_not_end_the_run(tmp_path, gate):
     paths = make_request(tmp_path, f"read -r x < {gate}; exit 5")
 
     with runner(paths) as wrapper:

@@ -11,7 +11,8 @@ import pytest
 
 from atvm_pipeline.core.events import LogRead
 from atvm_pipeline.shell.sources.log_follower import FOLLOW_BLOCK_BYTES
-from tests.support.log_actions import Follow, append, labels, line, no_access, replaced, rotate
+from tests.support.log_actions import Follow, append, caught_up, labels, line, read, replaced, rotate
+from tests.support.privileges import no_access
 from tests.support.project import PROJECT
 
 
@@ -133,39 +134,27 @@ def test_a_large_log_is_caught_up_with_in_portions(log: Path, follow: Follow) ->
 
 
 def test_a_renamed_log_is_read_to_its_end_before_the_new_one(log: Path, follow: Follow) -> None:
-    tail = follow(log)
-    log.write_bytes(line("a"))
-    list(tail.read())
+    tail = caught_up(follow, log, line("a"))
     append(log, line("b"))
     log.rename(log.with_name("runner.log.1"))
     log.write_bytes(line("c"))
 
-    events = list(tail.read())
-
-    assert labels(events) == ["b", "c"]
-    assert replaced(events) == [(1, "replaced", 0)]
+    assert read(tail) == (["b", "c"], [(1, "replaced", 0)])
 
 
 def test_a_writer_whose_log_was_renamed_is_followed_while_the_new_file_is_empty(
     log: Path, follow: Follow
 ) -> None:
-    tail = follow(log)
-    log.write_bytes(line("a"))
-    list(tail.read())
+    tail = caught_up(follow, log, line("a"))
     log.rename(log.with_name("runner.log.1"))
     log.touch()
     append(log.with_name("runner.log.1"), line("b"))
 
-    events = list(tail.read())
-
-    assert labels(events) == ["b"]
-    assert replaced(events) == []
+    assert read(tail) == (["b"], [])
 
 
 def test_a_deleted_log_is_read_to_its_end_and_its_successor_from_its_begin(log: Path, follow: Follow) -> None:
-    tail = follow(log)
-    log.write_bytes(line("a"))
-    list(tail.read())
+    tail = caught_up(follow, log, line("a"))
     with log.open("ab") as writer:
         log.unlink()
         writer.write(line("b"))
@@ -174,49 +163,31 @@ def test_a_deleted_log_is_read_to_its_end_and_its_successor_from_its_begin(log: 
         assert labels(list(tail.read())) == ["b"]
 
     log.write_bytes(line("c"))
-    events = list(tail.read())
-
-    assert labels(events) == ["c"]
-    assert replaced(events) == [(1, "deleted", None)]
+    assert read(tail) == (["c"], [(1, "deleted", None)])
 
 
 def test_a_truncated_log_is_read_again_from_its_begin(log: Path, follow: Follow) -> None:
-    tail = follow(log)
-    log.write_bytes(line("aaaaaaaaaaaaaaaa"))
-    list(tail.read())
+    tail = caught_up(follow, log, line("aaaaaaaaaaaaaaaa"))
     log.write_bytes(line("b"))
 
-    events = list(tail.read())
-
-    assert labels(events) == ["b"]
-    assert replaced(events) == [(1, "truncated", None)]
+    assert read(tail) == (["b"], [(1, "truncated", None)])
 
 
 def test_a_log_cut_and_grown_past_the_old_offset_between_two_looks_is_noticed(
     log: Path, follow: Follow
 ) -> None:
-    tail = follow(log)
-    log.write_bytes(line("a"))
-    list(tail.read())
+    tail = caught_up(follow, log, line("a"))
     log.write_bytes(line("b") + line("c") + line("d"))
 
-    events = list(tail.read())
-
-    assert labels(events) == ["b", "c", "d"]
-    assert replaced(events) == [(1, "truncated", None)]
+    assert read(tail) == (["b", "c", "d"], [(1, "truncated", None)])
 
 
 def test_a_regrown_log_with_the_same_first_kilobyte_is_noticed(log: Path, follow: Follow) -> None:
     banner = b"= banner =\n" * 200
-    tail = follow(log)
-    log.write_bytes(banner + line("a"))
-    list(tail.read())
+    tail = caught_up(follow, log, banner + line("a"))
     log.write_bytes(banner + line("b") + line("c"))
 
-    events = list(tail.read())
-
-    assert labels(events) == ["b", "c"]
-    assert replaced(events) == [(1, "truncated", None)]
+    assert read(tail) == (["b", "c"], [(1, "truncated", None)])
 
 
 def test_a_copytruncated_writer_without_append_leaves_nuls_and_is_followed(log: Path, follow: Follow) -> None:
@@ -253,9 +224,7 @@ def test_losing_the_folder_does_not_lose_the_open_log(tmp_path: Path, follow: Fo
     folder = tmp_path / "logs"
     folder.mkdir()
     log = folder / "runner.log"
-    log.write_bytes(line("a"))
-    tail = follow(log)
-    list(tail.read())
+    tail = caught_up(follow, log, line("a"))
     append(log, line("b"))
     with no_access(folder):
         assert labels(list(tail.read())) == ["b"]
@@ -274,9 +243,7 @@ def test_what_is_no_regular_file_is_no_log(log: Path, make: object, follow: Foll
 
 
 def test_no_descriptor_is_left_behind_by_many_rotations(log: Path, follow: Follow) -> None:
-    tail = follow(log)
-    log.write_bytes(line("a"))
-    list(tail.read())
+    tail = caught_up(follow, log, line("a"))
     before = len(os.listdir("/proc/self/fd"))
     for number in range(40):
         rotate(log) if number % 3 else os.truncate(log, 0)

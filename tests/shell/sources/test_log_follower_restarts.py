@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from atvm_pipeline.core.events import LogRead
-from tests.support.log_actions import Follow, append, labels, line, replaced, resumed, rotate
+from tests.support.log_actions import Follow, append, caught_up, labels, line, read, replaced, resumed, rotate
 
 
 @pytest.fixture
@@ -32,10 +32,7 @@ def test_a_log_that_was_renamed_while_nobody_watched_is_found_beside(log: Path, 
     log.write_bytes(line("c"))
     tail = resumed(follow, tail, events, identity=tail.identity)
 
-    events = list(tail.read())
-
-    assert labels(events) == ["b", "c"]
-    assert replaced(events) == [(1, "replaced", 0)]
+    assert read(tail) == (["b", "c"], [(1, "replaced", 0)])
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["identity known", "identity unknown"])
@@ -48,10 +45,7 @@ def test_a_log_that_was_cut_while_nobody_watched_is_read_from_its_begin(
     log.write_bytes(line("b"))
     tail = resumed(follow, tail, events, identity=tail.identity if known else None)
 
-    events = list(tail.read())
-
-    assert labels(events) == ["b"]
-    assert replaced(events) == [(1, "truncated", None)]
+    assert read(tail) == (["b"], [(1, "truncated", None)])
 
 
 def test_a_log_that_went_away_for_good_is_said_at_the_end(log: Path, follow: Follow) -> None:
@@ -82,33 +76,23 @@ def test_files_that_came_and_went_between_two_looks_are_read_in_their_order(
     if restarted:
         tail = resumed(follow, tail, events, identity=tail.identity)
 
-    events = list(tail.read())
-
-    assert labels(events) == ["b", "c", "d"]
-    assert replaced(events) == [(1, "replaced", 0), (2, "replaced", 0), (3, "replaced", 0)]
+    assert read(tail) == (["b", "c", "d"], [(1, "replaced", 0), (2, "replaced", 0), (3, "replaced", 0)])
 
 
 def test_a_log_without_an_extension_takes_no_file_of_another_build_for_its_own(
     tmp_path: Path, follow: Follow
 ) -> None:
     log = tmp_path / "e2e-redhat9"
-    tail = follow(log)
-    log.write_bytes(line("ours"))
-    list(tail.read())
+    tail = caught_up(follow, log, line("ours"))
     log.rename(tmp_path / "away")
     (tmp_path / "e2e-redhat9.6").write_bytes(line("another-build"))
     log.write_bytes(line("ours-again"))
 
-    events = list(tail.read())
-
-    assert labels(events) == ["ours-again"]
-    assert replaced(events) == [(1, "replaced", None)]
+    assert read(tail) == (["ours-again"], [(1, "replaced", None)])
 
 
 def test_a_line_that_a_rotation_cuts_is_read_as_one(log: Path, follow: Follow) -> None:
-    tail = follow(log)
-    log.write_bytes(line("whole")[:20])
-    list(tail.read())
+    tail = caught_up(follow, log, line("whole")[:20])
     rotate(log)
     log.write_bytes(line("whole")[20:])
 
@@ -117,9 +101,7 @@ def test_a_line_that_a_rotation_cuts_is_read_as_one(log: Path, follow: Follow) -
 
 @pytest.mark.parametrize("how", ["packed", "deleted"])
 def test_a_rotated_file_that_cannot_be_read_any_more_is_a_gap(log: Path, how: str, follow: Follow) -> None:
-    tail = follow(log)
-    log.write_bytes(line("a"))
-    list(tail.read())
+    tail = caught_up(follow, log, line("a"))
     for name in ("b", "c"):
         rotate(log)
         log.write_bytes(line(name))
@@ -128,30 +110,20 @@ def test_a_rotated_file_that_cannot_be_read_any_more_is_a_gap(log: Path, how: st
         between.with_name("runner.log.1.gz").write_bytes(b"packed")
     between.unlink()
 
-    events = list(tail.read())
-
-    assert labels(events) == ["c"]
-    assert replaced(events) == [(1, "replaced", None)]
+    assert read(tail) == (["c"], [(1, "replaced", None)])
 
 
 def test_a_copy_beside_the_log_is_not_read_again(log: Path, follow: Follow) -> None:
-    tail = follow(log)
-    log.write_bytes(line("a"))
-    list(tail.read())
+    tail = caught_up(follow, log, line("a"))
     log.with_name("runner.log.old").write_bytes(line("a"))
     rotate(log)
     log.write_bytes(line("b"))
 
-    events = list(tail.read())
-
-    assert labels(events) == ["b"]
-    assert replaced(events) == [(1, "replaced", 0)]
+    assert read(tail) == (["b"], [(1, "replaced", 0)])
 
 
 def test_the_log_of_another_build_is_no_part_of_this_one(log: Path, follow: Follow) -> None:
-    tail = follow(log)
-    log.write_bytes(line("a"))
-    list(tail.read())
+    tail = caught_up(follow, log, line("a"))
     for name in ("runner.log.json", "runner.log2", "runner-fc.log", "runner.log.bak"):
         log.with_name(name).write_bytes(line("other"))
     rotate(log)
@@ -172,10 +144,7 @@ def test_a_log_that_is_a_link_is_followed_when_it_is_switched(log: Path, follow:
     log.symlink_to("two.txt")
     append(log, line("c"))
 
-    events = list(tail.read())
-
-    assert labels(events) == ["b", "c"]
-    assert replaced(events) == [(1, "replaced", 0)]
+    assert read(tail) == (["b", "c"], [(1, "replaced", 0)])
 
 
 def test_a_folder_that_is_replaced_is_a_gap_though_the_old_log_is_read_to_its_end(
@@ -184,18 +153,13 @@ def test_a_folder_that_is_replaced_is_a_gap_though_the_old_log_is_read_to_its_en
     folder = tmp_path / "logs"
     folder.mkdir()
     log = folder / "runner.log"
-    log.write_bytes(line("a"))
-    tail = follow(log)
-    list(tail.read())
+    tail = caught_up(follow, log, line("a"))
     append(log, line("b"))
     folder.rename(tmp_path / "old")
     folder.mkdir()
     log.write_bytes(line("c"))
 
-    events = list(tail.read())
-
-    assert labels(events) == ["b", "c"]
-    assert replaced(events) == [(1, "replaced", None)]
+    assert read(tail) == (["b", "c"], [(1, "replaced", None)])
 
 
 def test_a_regrown_log_with_the_same_first_kilobyte_is_noticed_after_a_restart(
@@ -208,7 +172,4 @@ def test_a_regrown_log_with_the_same_first_kilobyte_is_noticed_after_a_restart(
     log.write_bytes(banner + line("b") + line("c"))
     tail = resumed(follow, tail, events, identity=tail.identity)
 
-    events = list(tail.read())
-
-    assert labels(events) == ["b", "c"]
-    assert replaced(events) == [(1, "truncated", None)]
+    assert read(tail) == (["b", "c"], [(1, "truncated", None)])

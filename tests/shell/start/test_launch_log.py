@@ -13,10 +13,9 @@ import pytest
 from atvm_pipeline.shell.config.settings import launch_log_dir
 from atvm_pipeline.shell.exit_codes import CommandError
 from atvm_pipeline.shell.start.template import check_launch_log, run_template
-from tests.support.privileges import needs
+from tests.support.privileges import NOBODY, needs
 from tests.support.project import ONE_HOST_BUILD as BUILD
 
-NOBODY = 65534
 LOG = f"{BUILD}.launch.log"
 as_root = needs(None if os.geteuid() == 0 else "only root may give a file to another user, and become one")
 

@@ -12,7 +12,6 @@ from atvm_pipeline.core.dialect import Dialect
 from atvm_pipeline.core.events import LogRead, LogReplaced
 
 SCANNER = Scanner(Dialect())
-NOBODY = 65534
 LONG_BYTES = 600_000
 BANNER = b"= the same first kilobyte in every log =\n" * 30
 VERBOSE = bool(os.environ.get("FOLLOW_VERBOSE"))

@@ -14,8 +14,9 @@ from atvm_pipeline.core.events import LogReplaced, RunRequested
 from atvm_pipeline.core.reducer import begin_run, reduce
 from atvm_pipeline.shell.sources import log_follower as product
 from atvm_pipeline.shell.sources.log_follower import LogFollower
-from tests.support.log_follower.files import NOBODY, SCANNER, VERBOSE, Files, Journal, Told
+from tests.support.log_follower.files import SCANNER, VERBOSE, Files, Journal, Told
 from tests.support.log_follower.parts import Part, brief, joined, labels_of
+from tests.support.privileges import no_access
 
 
 class World(Files):
@@ -88,21 +89,9 @@ class World(Files):
 
     @contextlib.contextmanager
     def access(self) -> Iterator[None]:
-        """While it is forbidden, nobody may open the log: root reads as a user to whom permissions apply."""
-        path = self.log
-        if not self.forbidden or not path.exists():
+        """Make the log unreadable in the block while it is forbidden."""
+        with no_access(self.log) if self.forbidden and self.log.exists() else contextlib.nullcontext():
             yield
-            return
-        mode = path.stat().st_mode
-        path.chmod(0)
-        if os.getuid() == 0:
-            os.seteuid(NOBODY)
-        try:
-            yield
-        finally:
-            if os.getuid() == 0:
-                os.seteuid(0)
-            path.chmod(mode)
 
     # --- actions of others ---
 

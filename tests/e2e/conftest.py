@@ -1,0 +1,22 @@
+"""Fixtures of the end-to-end tests."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.controller import Controller
+from tests.support.mattermost_server import MattermostModel
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[Controller]:
+    """A controller of its own for the test."""
+    with Controller(tmp_path) as controller:
+        yield controller
+
+
+@pytest.fixture
+def server() -> Iterator[MattermostModel]:
+    with MattermostModel() as model:
+        yield model

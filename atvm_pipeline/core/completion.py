@@ -1,6 +1,6 @@
-"""When a verdict is given: sub-runs that have ended and settled, then the run; each once and for ever.
+"""Decides when verdicts are recorded: first for each finished sub-run, then for the run. A recorded verdict is final.
 
-What the verdict is, is `run_verdict.py`'s; this module says when, and which post it asks for.
+`verdict/` decides which verdict it is. This module decides when, and requests the messages that follow from it.
 """
 
 from msgspec.structs import replace
@@ -21,12 +21,12 @@ from .verdict.subrun_context import SubRunContext, label_mismatch, result_of, ru
 from .verdict.subrun_verdict import Decision, judge_subrun, subrun_failure
 
 ALERT_PHASES = frozenset({Phase.HUNG, Phase.TERMINATED, Phase.UNKNOWN})
-"""Ends that the alert channel is told of (contract §3); a cancel is never told."""
+"""Ends that are reported to the alert channel; a cancel is never reported."""
 
 
 def close_subruns(run: Run) -> Run:
-    """End the sub-runs whose children have ended, and judge those that have settled."""
-    # A long run has many sub-runs that are judged, and all are asked after with every event: once is enough.
+    """End the sub-runs whose children have ended, and decide those that have settled."""
+    # This runs for every event, and a long run has many sub-runs with a verdict: only the others are checked.
     open_ = [subrun for subrun in run.subruns if subrun.result is None]
     for subrun in open_:
         if subrun.ended_watched_s is None:
@@ -41,7 +41,7 @@ def close_subruns(run: Run) -> Run:
 
 
 def _end_subrun(run: Run, subrun: SubRun) -> Run:
-    """A categorized sub-run ends with its children (a wrapper's with its end line), any other with the run."""
+    """End a categorized sub-run with its children (a wrapper's with its end line), any other with the run."""
     if run.over_watched_s is not None:
         return put_subrun(run, replace(subrun, ended_at=run.over_at, ended_watched_s=run.over_watched_s))
     if not run.request.categorized or in_wrapper(subrun) or not subrun.children:
@@ -53,7 +53,7 @@ def _end_subrun(run: Run, subrun: SubRun) -> Run:
 
 
 def _settled(run: Run, subrun: SubRun) -> bool:
-    """Whether the time for late reports is over (ATVM_WATCHER_SETTLE_S)."""
+    """Return whether the time for late reports is over (ATVM_WATCHER_SETTLE_S)."""
     if subrun.ended_watched_s is None:
         return False
     by_itself = run.over_watched_s is None or _ended_before_the_run(subrun)
@@ -65,7 +65,7 @@ def _ended_before_the_run(subrun: SubRun) -> bool:
 
 
 def _record_verdict(run: Run, case: SubRunContext, judged: Decision) -> Run:
-    """Fix the verdict of a sub-run and ask for its post."""
+    """Record the verdict of a sub-run and request its message."""
     failing = judged.phase is Phase.FAILED or subrun_failure(case) is not None
     result = result_of(case, judged.phase, judged.reason, failing=failing)
     subrun = replace(case.subrun, result=result, ended_at=case.subrun.ended_at or run.at)
@@ -83,17 +83,17 @@ def _record_verdict(run: Run, case: SubRunContext, judged: Decision) -> Run:
 
 
 def complete_run(run: Run, phase: Phase) -> Run:
-    """Judge the run if it is over and settled, was cancelled, or passed a limit; else look whether a person should."""
+    """Decide the run if it is over and settled, was cancelled, or passed a limit; else report a quiet run to the operator."""
     if run.cancel is not None or timeouts.never_started(run, phase):
         return _judge_run(run)
     if run.over_watched_s is not None:
-        # Also where every sub-run was judged: the log may not be read to its end yet.
+        # This also holds where every sub-run has a verdict: the log may not be read to its end yet.
         settled = run.watched_s - run.over_watched_s >= run.request.settings.settle_s
         return _judge_run(run) if settled else run
     if timeouts.limit_passed(run) is not None and phase is Phase.RUNNING:
         return _judge_run(run)
     if timeouts.is_quiet(run):
-        text = f"Nothing has moved for {run.request.settings.quiet_limit_s:.0f} s. {timeouts.describe_quiet(run)}"
+        text = f"No progress for more than {run.request.settings.quiet_limit_s:.0f} s. {timeouts.describe_quiet(run)}"
         return outbox.notice(run, "quiet", text)
     return run
 
@@ -122,14 +122,14 @@ def _judge_run(run: Run) -> Run:
 
 
 def _unfinished_verdict(run: Run, case: SubRunContext, judged: Decision) -> Decision:
-    """A run that is one sub-run shares its verdict; an unfinished one of several takes it where the end was the run's."""
+    """Return the run's verdict for its only sub-run, and for an unfinished one of several where the run as such ended."""
     if not run.request.categorized or judged.phase in INHERITED_PHASES:
         return judged
     return judge_subrun(case)
 
 
 def results_of(run: Run) -> tuple[SubRunResult, ...]:
-    """The sub-runs of a run whose sub-runs are all judged."""
+    """Return the results of the sub-runs that have a verdict."""
     return tuple(subrun.result for subrun in run.subruns if subrun.result is not None)
 
 
@@ -140,7 +140,7 @@ def _alert(run: Run, verdict: Verdict) -> Run:
 
 
 def _closing_post(run: Run, verdict: Verdict, results: tuple[SubRunResult, ...]) -> Run:
-    """Ask for one post at the end of a categorized run, only for an end that no sub-run's post has reported."""
+    """Request one message at the end of a categorized run, only for an end that no sub-run's message has reported."""
     if (
         not run.request.categorized
         or verdict.phase.value not in run.request.settings.post_phases

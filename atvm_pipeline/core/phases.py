@@ -1,10 +1,13 @@
-"""The phases of a run and of a sub-run.  Imports next to nothing: commands that only look need them too."""
+"""The phases of a run and of a sub-run.
+
+This module imports only `enum`: commands that only show a state use it too, and they must start fast.
+"""
 
 from enum import StrEnum
 
 
 class Phase(StrEnum):
-    """Where a run or sub-run is in its life."""
+    """A step in the life of a run or sub-run."""
 
     PENDING = "PENDING"
     RUNNING = "RUNNING"

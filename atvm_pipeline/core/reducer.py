@@ -1,7 +1,7 @@
-"""The fold: `reduce(run, event) -> Step(run, effects)`, `replay`, and the next moment at which time matters.
+"""The reducer: `reduce(run, event) -> Reduction(run, effects)`, `replay`, and the next deadline.
 
-Total: every event is legal in every phase.  These are observations, and the world does not ask for permission; what
-has no row in the tables changes nothing and is counted.  Effects come from the change, never from the event.
+`reduce` accepts every event in every phase, because events are observations and can arrive in any order. An event without
+a row in the tables changes nothing and is counted. Effects are derived from the change of the state, never from the event.
 """
 
 from collections.abc import Iterable
@@ -49,18 +49,18 @@ from .subruns.log_facts import apply_fact
 from .transitions import PHASE_TRANSITIONS, SUMMARY_WAIT_S
 
 REPLACED_MAX = 20
-"""Replacements of the log remembered."""
+"""Replacements of the log that are kept."""
 
 
 class Reduction(NamedTuple):
-    """What one event makes of a run."""
+    """The run after one event, and the effects to perform."""
 
     run: Run
     effects: tuple[Effect, ...]
 
 
 def begin_run(event: RunRequested) -> Reduction:
-    """The state of a run that was asked for; the first event of every journal."""
+    """Return the state after `RunRequested`, the first event of every journal."""
     subruns = () if event.categorized else (SubRun(index=1),)
     log = LogPosition(end=event.log_start, scanner=ScannerState(offset=event.log_start))
     run = Run(seq=event.seq, request=event, at=event.at, watched_s=event.watched_s, log=log, subruns=subruns)
@@ -68,18 +68,18 @@ def begin_run(event: RunRequested) -> Reduction:
 
 
 def reduce(run: Run, event: Event) -> Reduction:
-    """Apply one event.  An event that was applied before (by its `seq`) changes nothing and asks for nothing."""
+    """Apply one event. An event that was applied before (by its `seq`) changes nothing and has no effects."""
     if event.seq <= run.seq:
         return Reduction(run, ())
     before = run
-    # The watched axis never runs backwards, whatever a source says.
+    # The watched axis never runs backwards, even if a source does.
     run = replace(run, seq=event.seq, at=event.at, watched_s=max(run.watched_s, event.watched_s))
     run = _settle_time(before, _apply(run, event))
     return Reduction(run, _effects(before, run))
 
 
 def replay(events: Iterable[Event]) -> Run:
-    """Fold a whole history.  Raises ValueError if it does not begin with `RunRequested`."""
+    """Return the run after all events. Raises ValueError if they do not start with `RunRequested`."""
     run: Run | None = None
     for event in events:
         if run is not None:
@@ -87,26 +87,26 @@ def replay(events: Iterable[Event]) -> Run:
         elif isinstance(event, RunRequested):
             run = begin_run(event).run
         else:
-            raise ValueError(f"a journal begins with run-requested, not with {type(event).__name__}")
+            raise ValueError(f"a journal must start with run-requested, not with {type(event).__name__}")
     if run is None:
-        raise ValueError("an empty journal says nothing about a run")
+        raise ValueError("the journal is empty")
     return run
 
 
 def phase_of(run: Run) -> Phase:
-    """The run's phase: derived, never set."""
+    """Return the run's phase. It is derived, never set."""
     if run.verdict is not None:
         return run.verdict.phase
     return Phase.RUNNING if run.seen else Phase.PENDING
 
 
 def is_finished(run: Run) -> bool:
-    """Whether the run has ended and every post is settled: nothing is left to do."""
+    """Return whether the run has ended and every post is settled, so that nothing is left to do."""
     return run.verdict is not None and not outbox.pending(run)
 
 
 def next_deadline(run: Run) -> float | None:
-    """The point on the watched axis at which a `ClockTicked` matters next; None if time alone changes nothing."""
+    """Return the point on the watched axis of the next `ClockTicked` that changes the run, or None."""
     moments = outbox.post_deadlines(run) + undelivered.lateness_deadlines(run)
     if run.verdict is None:
         settle = run.request.settings.settle_s
@@ -192,7 +192,7 @@ def _processes_seen(run: Run, event: ProcessesSeen) -> Run:
     if event.processes:
         run = _seen(run, event)
     if run.verdict is None and timeouts.cypress_lives(run):
-        # It was not over after all: a child goes on that nobody had seen.
+        # The run was considered over, but one of its Cypress processes is still alive.
         run = reopen(run)
     return each_stream(run, _child_process_seen)
 
@@ -209,7 +209,7 @@ def _child_process_seen(run: Run) -> Run:
 def _runner_exited(run: Run, event: RunnerExited) -> Run:
     if run.exit is not None or run.verdict is not None:
         return _ignored(run)
-    # Who was seen alive counts until a look shows that he is gone, whatever the record says of survivors.
+    # A process once seen alive is kept until a scan shows it gone, even if the exit record does not list it.
     known = {(process.pid, process.create_time) for process in run.processes}
     more = tuple(process for process in event.survivors if (process.pid, process.create_time) not in known)
     return _seen(replace(run, exit=event, processes=(*run.processes, *more)), event)
@@ -246,16 +246,16 @@ def _log_replaced(run: Run, event: LogReplaced) -> Run:
     if event.generation <= run.log.generation:
         return _ignored(run)
     log = run.log
-    # Nothing was lost: the stream goes on in the new file, in the middle of a spec or of a line.  After a loss nothing
-    # may be put together across it.
-    whole = event.unread_bytes == 0 and event.begin == log.scanner.offset
+    # If nothing was lost, the stream continues in the new file, in the middle of a spec or of a line. After a loss, lines
+    # must not be joined across the gap.
+    continued = event.unread_bytes == 0 and event.begin == log.scanner.offset
     position = LogPosition(
         generation=event.generation,
         begin=event.begin,
         end=event.begin,
-        scanner=log.scanner if whole else ScannerState(offset=event.begin),
+        scanner=log.scanner if continued else ScannerState(offset=event.begin),
         identity=event.identity,
-        since=log.since if whole else None,
+        since=log.since if continued else None,
         replaced=_remembered((*log.replaced, event)),
     )
     run = replace(run, log=position)
@@ -263,7 +263,7 @@ def _log_replaced(run: Run, event: LogReplaced) -> Run:
 
 
 def _remembered(replaced: tuple[LogReplaced, ...]) -> tuple[LogReplaced, ...]:
-    """At most REPLACED_MAX: clean rotations are forgotten first."""
+    """Return at most `REPLACED_MAX` of them; rotations without a loss are dropped first."""
     if len(replaced) <= REPLACED_MAX:
         return replaced
     least = next((at for at, gap in enumerate(replaced) if gap.unread_bytes == 0), 0)
@@ -276,17 +276,17 @@ def _artifact_written(run: Run, event: ArtifactWritten) -> Run:
         return _ignored(run)
     artifacts = (*run.artifacts, event)
     if len(artifacts) > ARTIFACTS_MAX:
-        # The oldest goes, evidence of a failure last: without it a red run could look green.
+        # The oldest is dropped, evidence of a failure last: without it, a failed run could look like a pass.
         least = next((at for at, old in enumerate(artifacts) if not _is_evidence(old)), 0)
         artifacts = (*artifacts[:least], *artifacts[least + 1 :])
         run = replace(run, artifacts_forgotten=run.artifacts_forgotten + 1)
     run = replace(run, artifacts=artifacts)
-    # A report of yesterday, or one that another run may have written, says nothing about this run's life.
+    # A stale report, or one that another run may have written, is no progress of this run.
     return run if event.stale or event.rivals else _progress(run, event)
 
 
 def _is_evidence(artifact: ArtifactWritten) -> bool:
-    """Whether a report shows a failure, or may contain one."""
+    """Return whether a report shows a failure, or may contain one."""
     report = artifact.report
     if report is None:
         return artifact.refusal is not None
@@ -298,8 +298,8 @@ def _version(artifact: ArtifactWritten) -> tuple[object, ...]:
 
 
 def _settle_time(before: Run, run: Run) -> Run:
-    """Everything that follows from the state and the time alone, however it came about."""
-    run = _judge(run)
+    """Apply everything that follows from the state and the time alone, whatever the event was."""
+    run = _decide(run)
     run = run if run.stopping else outbox.expire(run)
     if run.outbox is not before.outbox:
         run = undelivered.note_lost(run)
@@ -307,7 +307,7 @@ def _settle_time(before: Run, run: Run) -> Run:
     return run if run.stopping else outbox.start_due(run)
 
 
-def _judge(run: Run) -> Run:
+def _decide(run: Run) -> Run:
     if run.verdict is not None:
         return run
     run = each_stream(run, _summary_awaited)
@@ -324,7 +324,7 @@ def _summary_awaited(run: Run) -> Run:
 
 
 def _over(run: Run) -> Run:
-    """Note that the runner and every related Cypress process have ended: while one lives the run is not over."""
+    """Record that the runner and every related Cypress process have ended; the run is not over before."""
     ended = run.exit is not None or run.vanished is not None
     if run.over_watched_s is not None or not ended or timeouts.cypress_lives(run):
         return run
@@ -333,8 +333,8 @@ def _over(run: Run) -> Run:
 
 
 def _effects(before: Run, after: Run) -> tuple[Effect, ...]:
-    """What the change asks for: attempts and pings that were begun by it, and the end of watching."""
-    begun = {post.key: post.attempts for post in before.outbox if post.in_flight}
+    """Return the effects of a change: attempts and pings that it has started, and the end of watching."""
+    started = {post.key: post.attempts for post in before.outbox if post.in_flight}
     effects: list[Effect] = [
         PostMessage(
             key=post.key,
@@ -343,7 +343,7 @@ def _effects(before: Run, after: Run) -> tuple[Effect, ...]:
             payload=outbox.payload_to_send(post),
         )
         for post in after.outbox
-        if post.in_flight and begun.get(post.key) != post.attempts
+        if post.in_flight and started.get(post.key) != post.attempts
     ]
     asked = {post.key: post.pings for post in before.outbox}
     effects += [

@@ -1,6 +1,6 @@
-"""What a user reads about specs, hosts and sub-runs: the inner part of `state.json` (contract §3, §7).
+"""Results of specs, hosts and sub-runs as users see them: the inner part of `state.json`.
 
-Plain data.  Fields are never renamed or retyped: every released snapshot stays readable.
+Plain data. A field is never renamed and never changes its type, so that every released snapshot stays readable.
 """
 
 from datetime import datetime
@@ -12,11 +12,11 @@ from .facts import Counts, TestsCounted
 
 
 class ResultBase(msgspec.Struct, frozen=True, kw_only=True):
-    """Unknown keys are let in: an older program must be able to read a newer snapshot."""
+    """Base of all results. Unknown keys are accepted, so that an older program can read a newer snapshot."""
 
 
 class Ledger(ResultBase, frozen=True, kw_only=True):
-    """Specs, by what became of them: planned is the sum of the seven below it, without flaky."""
+    """The number of specs by result: planned is the sum of the seven below it, without flaky."""
 
     planned: int = 0
     planned_source: str = "none"
@@ -41,16 +41,16 @@ RESULT_WORDS: dict[str, tuple[str, str]] = {
     "pending": ("RUN", "pending"),
     "passed": ("PASS", "completed"),
 }
-"""What a spec is -> (result, detail), the worst first: a host takes the worst of its specs."""
+"""Kind of a spec's result -> (result, detail), the worst first: a host has the worst result of its specs."""
 
 _ORDER = list(RESULT_WORDS)
 
 KIND_BY_DETAIL: dict[str, str] = {detail: kind for kind, (_, detail) in RESULT_WORDS.items()}
-"""The way back from a detail to what the spec is."""
+"""Detail -> kind of the result: the reverse of `RESULT_WORDS`."""
 
 
 def kind_of(counts: Counts) -> str:
-    """What a spec with these counts is, as far as counts can tell: a key of RESULT_WORDS."""
+    """Return the kind of result, a key of `RESULT_WORDS`, of a spec with these counts."""
     if counts.failing:
         return "failed"
     if counts.skipped:
@@ -61,12 +61,12 @@ def kind_of(counts: Counts) -> str:
 
 
 def is_worse(one: Counts, other: Counts) -> bool:
-    """Whether one source says something worse than another."""
+    """Return whether one source shows a worse result than another."""
     return _ORDER.index(kind_of(one)) < _ORDER.index(kind_of(other))
 
 
 def add_counts(one: Counts, other: Counts) -> Counts:
-    """Return the sums, column by column."""
+    """Return the sums, field by field."""
     return Counts(
         tests=one.tests + other.tests,
         passing=one.passing + other.passing,
@@ -87,15 +87,15 @@ def counts_text(counts: Counts) -> str:
 
 
 def lines_agree(counted: TestsCounted, row: Counts) -> bool:
-    """Return whether the reporter's own lines say what a row of the final table says.
+    """Return whether the reporter's own lines agree with a row of the final table.
 
-    The epilogue decides where it was read.  Without it the marks of the tests do, and only of a spec in which none
+    The epilogue decides if it was read. Without it, the marks of the tests decide, and only for a spec in which no test
     failed: a failed test has another mark.
     """
     epilogue = counted.epilogue
     if epilogue is not None:
-        said = (epilogue.passing, epilogue.failing, epilogue.pending)
-        return said == (row.passing, row.failing, row.pending)
+        shown = (epilogue.passing, epilogue.failing, epilogue.pending)
+        return shown == (row.passing, row.failing, row.pending)
     marks = (counted.passed, counted.pending, 0, 0)
     return marks == (row.passing, row.pending, row.failing, row.skipped)
 
@@ -108,7 +108,7 @@ class FailedTest(ResultBase, frozen=True, kw_only=True):
 
 
 class SpecResult(ResultBase, frozen=True, kw_only=True):
-    """One spec as all sources together show it."""
+    """The result of one spec, combined from all sources."""
 
     spec: str
     position: int | None = None
@@ -126,13 +126,13 @@ class SpecResult(ResultBase, frozen=True, kw_only=True):
     sources: tuple[str, ...] = ()
     artifact: str | None = None
     offset: int | None = None
-    """Where the log speaks of its result, else of its begin."""
+    """Where the log shows its result, else its start."""
     conflict: str | None = None
-    """How the sources differ and which was believed."""
+    """How the sources differ, and which of them counts."""
 
 
 class HostResult(ResultBase, frozen=True, kw_only=True):
-    """One host: the worst of its specs, their counts and durations summed."""
+    """The result of one host: the worst of its specs, with summed counts and durations."""
 
     host: str
     kernel: str | None = None

@@ -1,4 +1,4 @@
-"""Sentences and evidence: the small pieces that reasons, notes and messages are made of."""
+"""Sentences and evidence: the building blocks of reasons, notes and messages."""
 
 from collections.abc import Iterable, Sequence
 
@@ -13,17 +13,17 @@ QUOTED_LINE_CHARS_MAX = 120
 
 
 def make_reason(code: str, evidence: Iterable[Evidence] = (), **words: object) -> Reason:
-    """A reason with its sentence filled in.  Raises KeyError for a code that is not in the closed list."""
+    """Return a reason with its sentence filled in. Raises KeyError for a code that is not in the closed list."""
     return Reason(code=code, text=REASONS[code].format(**words), evidence=tuple(evidence))
 
 
 def and_text(found: Reason, more: str) -> Reason:
-    """The same reason with another sentence behind its own."""
+    """Return the reason with another sentence after its own."""
     return Reason(code=found.code, text=f"{found.text} {more}", evidence=found.evidence)
 
 
 def and_form(found: Reason, request: RunRequested, idle: Sequence[str]) -> Reason:
-    """Add what to do about those of the `idle` hosts that only look like a host."""
+    """Add advice about those of the `idle` names that only look like a host."""
     by_form = [host for host in idle if request.host_sources.get(host) == "looks-like"]
     if not by_form:
         return found
@@ -35,7 +35,10 @@ def and_form(found: Reason, request: RunRequested, idle: Sequence[str]) -> Reaso
 
 
 def log_evidence(run: Run, offset: int | None) -> list[Evidence]:
-    """Evidence: a place in the runner's log.  After a rotation `file_begin` is the offset of the first byte of its last file."""
+    """Return a place in the runner's log as evidence.
+
+    After a rotation, `file_begin` is the offset of the first byte of the newest file.
+    """
     if offset is None:
         return []
     place: Evidence = {"kind": "log", "path": run.request.log_path, "offset": offset}
@@ -47,28 +50,33 @@ def plural(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def all_specs(planned: int) -> str:
+    """Return all planned specs as the subject of a sentence: `The planned spec`, `All 3 planned specs`."""
+    return "The planned spec" if planned == 1 else f"All {planned} planned specs"
+
+
 def specs_named(named: Sequence[str], missing: int) -> str:
-    """The specs without a result, `missing` in all: by name, and the number of those that have no name."""
+    """Return the `missing` specs without a result: their names, and the number of those without a name."""
     unnamed = missing - len(named)
     if len(named) < NAMES_JOINED_MAX and unnamed:
-        return ", ".join([*named, f"{unnamed} that never began"])
+        return ", ".join([*named, f"{unnamed} that never started"])
     shown = ", ".join(named[:NAMES_JOINED_MAX])
     return shown if missing <= NAMES_JOINED_MAX else f"{shown} and {missing - NAMES_JOINED_MAX} more"
 
 
 def hosts_named(hosts: Sequence[str]) -> str:
-    """`host a` or `hosts a, b`."""
+    """Return hosts with their noun: `host a` or `hosts a, b`."""
     return f"host {hosts[0]}" if len(hosts) == 1 else f"hosts {join_names(hosts)}"
 
 
 def checked_hosts_note(request: RunRequested) -> str:
-    """Return the line about the hosts that a run is checked for; it has `hosts not checked` where there are none."""
+    """Return the line about the hosts that a run is checked for, or `hosts not checked` without any host."""
     sources = {host: request.host_sources.get(host, "inventory") for host in request.requested_hosts}
     return hosts_note(RequestedHosts(sources, request.not_checked))
 
 
 def format_duration(seconds: float) -> str:
-    """A duration for a person: `45 s`, `12 min`, `3 h 05 min`."""
+    """Return a duration for people: `45 s`, `12 min`, `3 h 05 min`."""
     if seconds < 60:  # noqa: PLR2004 - a minute
         return f"{seconds:.0f} s"
     hours, minutes = divmod(int(seconds) // 60, 60)
@@ -76,13 +84,13 @@ def format_duration(seconds: float) -> str:
 
 
 def gap_text(gap: LogReplaced) -> str:
-    """What a replaced log lost, for a person."""
-    lost = "an unknown part of it" if gap.unread_bytes is None else f"{gap.unread_bytes} bytes of it"
-    return f"The log was {gap.why} while it was followed: {lost} may not have been read."
+    """Return the sentence about a log that was replaced while the watcher followed it."""
+    lost = "some lines" if gap.unread_bytes is None else plural(gap.unread_bytes, "byte")
+    return f"The log was {gap.why} while being followed; {lost} may be missing."
 
 
 def gap_notes(run: Run) -> tuple[str, ...]:
-    """A sentence for each loss, the same once: of the log, where a rotation without a loss has nothing to tell, or of reports."""
+    """Return one sentence for each kind of loss, of lines of the log and of reports; a rotation without a loss has none."""
     gaps = dict.fromkeys(gap_text(gap) for gap in run.log.replaced if gap.unread_bytes != 0)
-    forgotten = f"{run.artifacts_forgotten} reports gave way to newer ones: only {ARTIFACTS_MAX} are kept."
+    forgotten = f"Dropped {plural(run.artifacts_forgotten, 'older report')} (limit {ARTIFACTS_MAX})."
     return (*gaps, forgotten) if run.artifacts_forgotten else tuple(gaps)

@@ -1,6 +1,7 @@
-"""`state.json`: the run as a user reads it, with the facts that a restarted watcher goes on from (contract §7).
+"""`state.json`: the run as users see it, and the facts from which a restarted watcher continues.
 
-The keys are stable; more may be added, none changes its meaning.  `facts` is ours: everything else is derived from it.
+The keys are stable: keys may be added, and no key changes its meaning. `facts` is internal; everything else is derived
+from it.
 """
 
 from datetime import datetime
@@ -21,11 +22,11 @@ from .verdict.report_notes import run_report_notes
 from .verdict.subrun_context import reason_dict, run_ledger
 
 SCHEMA = 1
-"""Raised only with an upgrade in `codec.py` and a golden file of the old form."""
+"""A new number needs an upgrade function in `codec.py` and a golden file of the old form."""
 
 
 class PostView(msgspec.Struct, frozen=True, kw_only=True):
-    """One message and what became of it."""
+    """One message and the outcome of its delivery."""
 
     outcome: str
     key: str
@@ -37,13 +38,13 @@ class PostView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SubRunView(SubRunResult, frozen=True, kw_only=True):
-    """One sub-run with its post."""
+    """One sub-run with its message."""
 
     post: PostView | None = None
 
 
 class SubRunFile(SubRunView, frozen=True, kw_only=True):
-    """`subruns/<NNN>.json`: one sub-run that names its run."""
+    """`subruns/<NNN>.json`: one sub-run with the name and id of its run."""
 
     schema: int = SCHEMA
     build_name: str | None
@@ -61,7 +62,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     failing: bool
     attention: str | None
     attentions: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
-    """Every sentence for a person who should look, where there are several; `attention` is the first."""
+    """All sentences that ask the operator to act, if there are several; `attention` is the first."""
     reason: dict[str, Any]
     started_at: Instant
     updated_at: Instant
@@ -69,9 +70,9 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     cancelled: dict[str, Any] | None
     requested_hosts: tuple[str, ...]
     host_check: bool
-    """False where no host is requested: then the results are not compared with the request."""
+    """False if no host is requested: then the results are not compared with the request."""
     host_sources: dict[str, str] = {}
-    """Requested host to `inventory`, `pattern`, `looks-like` or `option` (--hosts)."""
+    """Requested host -> `inventory`, `pattern`, `looks-like` or `option` (--hosts)."""
     not_checked: tuple[str, ...] = ()
     """Other parts of the build name with a digit."""
     host_check_note: str = ""
@@ -85,23 +86,23 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StateFile(Snapshot, frozen=True, kw_only=True):
-    """What lies on disk: the public object and the facts behind it."""
+    """The content of `state.json`: the public object and the facts behind it."""
 
     facts: Run
 
 
 def snapshot(run: Run) -> Snapshot:
-    """The run as a user reads it."""
+    """Return the run as users see it."""
     return Snapshot(**_fields(run))
 
 
 def state_file(run: Run) -> StateFile:
-    """The run as it is saved."""
+    """Return the run as it is saved."""
     return StateFile(**_fields(run), facts=run)
 
 
 def subrun_files(view: Snapshot) -> dict[int, SubRunFile]:
-    """Index -> content of `subruns/<NNN>.json`."""
+    """Return index -> content of `subruns/<NNN>.json`."""
     return {
         subrun.index: SubRunFile(
             build_name=view.build_name,
@@ -158,7 +159,7 @@ def _subrun_view(run: Run, result: SubRunResult) -> SubRunView:
 
 
 def _post_view(posts: list[Post]) -> PostView | None:
-    """The last of a post and its repeats by hand."""
+    """Return the last of a post and its manual repeats."""
     if not posts:
         return None
     post = posts[-1]

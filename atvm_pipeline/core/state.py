@@ -1,7 +1,8 @@
-"""The facts of one run, folded: everything that the core remembers.
+"""The state of one run: everything that the core remembers, folded from the events.
 
-Only what was seen and what was finally judged lives here; whatever can be derived (ledgers, hosts, names, the
-run's phase while it goes on) is derived by `judge.py` and shown by `snapshot.py`.  Frozen, replaced, never mutated.
+It contains only observed facts and recorded verdicts. Ledgers, hosts, names and the phase of a running run are derived
+(`reducer.phase_of`, `verdict/run_context.py`) and shown by `snapshot.py`. All objects are frozen: they are replaced, never
+changed.
 """
 
 from datetime import datetime
@@ -38,27 +39,27 @@ from .phases import Phase
 from .results import Ledger, SubRunResult
 
 FAILURES_MAX = 50
-"""Failing tests remembered per spec; the message shows ten."""
+"""Failing tests kept per spec; the message shows ten."""
 SPECS_MAX = 5_000
-"""Specs remembered per child; a child with more cannot pass."""
+"""Specs kept per child; a child with more cannot pass."""
 SUBRUNS_MAX = 2_000
-"""Sub-runs remembered, and children of one sub-run; more than any day holds."""
+"""Sub-runs kept, and children kept per sub-run; more than run in a day."""
 ARTIFACTS_MAX = 10_000
-"""Artifact versions remembered; the oldest go first."""
+"""Artifact versions kept; the oldest are dropped first."""
 LAUNCHES_MAX = 100
-"""Command lines remembered whose child has not printed anything yet."""
+"""Command lines kept whose child has not printed anything yet."""
 ERRORS_MAX = 20
-"""Error blocks remembered per child."""
+"""Error blocks kept per child."""
 RUN_UNPLACED_MAX = 100
-"""Lines remembered per child that fit nowhere, and as many of a run that stand in front of its first child."""
+"""Unplaced lines kept per child, and for a run before its first child."""
 
 
 Evidence = dict[str, str | int | float | None]
-"""One place to look at; its `kind` says what the other keys are."""
+"""One place that shows a fact; `kind` defines the other keys."""
 
 
 class Stage(StrEnum):
-    """Where one child is between its first line and its end (contract §4)."""
+    """The stage of one child between its first line and its end."""
 
     OPEN = "open"
     #: `(Run Finished)` was printed, its totals row not yet.
@@ -67,7 +68,7 @@ class Stage(StrEnum):
 
 
 class StateBase(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Unknown keys are let in: an older program must be able to read a newer snapshot."""
+    """Base of all state. Unknown keys are accepted, so that an older program can read a newer snapshot."""
 
 
 class Failure(StateBase, frozen=True, kw_only=True):
@@ -78,17 +79,17 @@ class Failure(StateBase, frozen=True, kw_only=True):
 
 
 class Spec(StateBase, frozen=True, kw_only=True):
-    """What the log says about one spec of one child, source by source."""
+    """The results of one spec of one child in the log, source by source."""
 
     spec: str
     offset: int
-    """Where the log speaks of it first."""
+    """Where the log first mentions it."""
     position: int | None = None
     total: int | None = None
     began: bool = False
     """Whether its `Running:` line was seen."""
     since: datetime | None = None
-    """When the log had been read last before this line: it began then or later, however late it was read."""
+    """When the log was last read before this line: the spec started then or later, however late the line was read."""
     box: Counts | None = None
     box_offset: int | None = None
     row: Counts | None = None
@@ -96,16 +97,16 @@ class Spec(StateBase, frozen=True, kw_only=True):
     row_mark: str | None = None
     row_skipped: bool = False
     counted: TestsCounted | None = None
-    """What the reporter's own lines say, where no box was read."""
+    """The result in the reporter's own lines, if no box was read."""
     duration_s: float | None = None
     error: ErrorReported | None = None
-    """The error block that cost this spec."""
+    """The error block that ended this spec."""
     failures: tuple[Failure, ...] = ()
     flaky: tuple[str, ...] = ()
 
 
 class HeldSummary(StateBase, frozen=True, kw_only=True):
-    """A final table read while a spec was open: the child's own if nothing more of that spec comes."""
+    """A final table read while a spec was open: it is the child's own unless more lines of that spec follow."""
 
     within: str
     """The spec that was open."""
@@ -114,10 +115,10 @@ class HeldSummary(StateBase, frozen=True, kw_only=True):
 
 
 class Child(StateBase, frozen=True, kw_only=True):
-    """One Cypress process's run, as the log shows it."""
+    """The run of one Cypress process, as the log shows it."""
 
     offset: int
-    """Where the log speaks of it first."""
+    """Where the log first mentions it."""
     at: datetime
     watched_s: float
     label: str | None = None
@@ -133,14 +134,14 @@ class Child(StateBase, frozen=True, kw_only=True):
     doubtful: tuple[ErrorReported, ...] = ()
     """Error blocks printed while a spec ran: a test may have printed them, unless the child ends without its summary."""
     stream: int = 0
-    """Which of several outputs in one log it is of."""
+    """The output it belongs to, if one log has several."""
     headless: bool = False
-    """Whether its first line was a spec's: no header was read."""
+    """Whether its first line belongs to a spec, because no header was read."""
     overlaps: bool = False
-    """Whether the child before it had neither a totals row nor `Recorded Run:` when this one began, or overlapped such
-    a one and this is headless: then the first may go on here."""
+    """Whether the child before it had neither a totals row nor `Recorded Run:` when this one started, or overlapped such
+    a child and this one is headless: then the first child may continue here."""
     unplaced: tuple[LineUnplaced, ...] = ()
-    """Lines of Cypress's own form that fit neither a spec nor the summary of this child."""
+    """Lines in Cypress's own form that match neither a spec nor the summary of this child."""
     held: HeldSummary | None = None
     stage: Stage = Stage.OPEN
     finished_offset: int | None = None
@@ -148,13 +149,13 @@ class Child(StateBase, frozen=True, kw_only=True):
     totals: TotalsReported | None = None
     recorded_offset: int | None = None
     process_seen: bool = False
-    """Whether a living Cypress process was seen while this child was open."""
+    """Whether a Cypress process was seen while this child was open."""
     ended_at: datetime | None = None
     ended_watched_s: float | None = None
     ended_by: str | None = None
     """The trigger of `transitions.CHILD_TRANSITIONS` that ended it."""
     last: tuple[LastLine, ...] = ()
-    """The last lines of the log when the next child began, where this one had not printed its summary."""
+    """The last lines of the log when the next child started, if this one had not printed its summary."""
 
 
 class Wrapper(StateBase, frozen=True, kw_only=True):
@@ -166,11 +167,11 @@ class Wrapper(StateBase, frozen=True, kw_only=True):
     group: str | None = None
     finished_offset: int | None = None
     totals: WrapperTotals | None = None
-    """The verdict of its own table."""
+    """The result in its own table."""
 
 
 class SubRun(StateBase, frozen=True, kw_only=True):
-    """What is judged and told as one."""
+    """A part of a run with its own verdict and message: one group of a categorized run, or the complete run."""
 
     index: int
     children: tuple[Child, ...] = ()
@@ -179,27 +180,27 @@ class SubRun(StateBase, frozen=True, kw_only=True):
     ended_at: datetime | None = None
     ended_watched_s: float | None = None
     result: SubRunResult | None = None
-    """The verdict, once it was given: final."""
+    """The verdict, once it is recorded: final."""
 
 
 class LogPosition(StateBase, frozen=True, kw_only=True):
-    """How far the log was read."""
+    """The position up to which the log was read."""
 
     generation: int = 0
     begin: int = 0
-    """The offset of the first byte of the file that is followed now."""
+    """The offset of the first byte of the file that is currently followed."""
     end: int = 0
     scanner: ScannerState = ScannerState()
     identity: LogIdentity | None = None
     final: bool = False
     since: datetime | None = None
-    """When a watcher had last read all there was, before what it read last."""
+    """When a watcher last reached the end of the log, before its latest read."""
     replaced: tuple[LogReplaced, ...] = ()
     """At most 20: times when the log's file changed under the watcher."""
 
 
 class Post(StateBase, frozen=True, kw_only=True):
-    """One message asked for, and what became of it (contract §8)."""
+    """One requested message and the state of its delivery."""
 
     key: str
     kind: Literal["subrun", "run", "alert"]
@@ -212,7 +213,7 @@ class Post(StateBase, frozen=True, kw_only=True):
     asked_watched_s: float
     attempts: int = 0
     in_flight: bool = False
-    """An attempt was begun and nothing is known of it yet: a crash now makes it uncertain."""
+    """Whether an attempt has started and its outcome is not known yet: a crash now makes it uncertain."""
     due_watched_s: float = 0.0
     uncertain: int = 0
     """Attempts that ended uncertain."""
@@ -221,21 +222,21 @@ class Post(StateBase, frozen=True, kw_only=True):
     repeats: int = 0
     """Marked attempts that may have reached the server."""
     ping_first: bool = False
-    """Whether the server is asked before the next attempt."""
+    """Whether the server is pinged before the next attempt."""
     pinging: bool = False
-    """A ping was begun and not answered yet: a crash now loses nothing."""
+    """Whether a ping has started and has no response yet: a crash now loses nothing."""
     pings: int = 0
     pings_down: int = 0
-    """Pings in a row that found the server away."""
+    """Consecutive pings that found the server down."""
     marked: bool = False
-    """Whether the next attempt bears the mark of a possible duplicate."""
+    """Whether the next attempt is marked as a possible duplicate."""
     settled_at: datetime | None = None
     detail: str = ""
     status: int | None = None
 
 
 class Notice(StateBase, frozen=True, kw_only=True):
-    """A sentence for a person who should look, while it holds."""
+    """A sentence that asks the operator to act, for as long as it applies."""
 
     code: str
     text: str
@@ -251,7 +252,7 @@ class Verdict(StateBase, frozen=True, kw_only=True):
 
 
 class Reason(StateBase, frozen=True, kw_only=True):
-    """Why a phase was chosen: a code of `reasons.REASONS`, one sentence, and where to look."""
+    """Why a phase was chosen: a code of `reasons.REASONS`, its text, and the evidence."""
 
     code: str
     text: str
@@ -275,23 +276,23 @@ class Run(StateBase, frozen=True, kw_only=True):
     watched_s: float = 0.0
     utc_offset_s: int = 0
     stopping: bool = False
-    """The watcher was asked to stop: no attempt to deliver begins until another one has started."""
+    """Whether the watcher was asked to stop: no delivery attempt starts until another watcher has started."""
     watcher_pid: int | None = None
     ignored: int = 0
-    """Events that changed nothing because they came too late or twice."""
+    """Events that changed nothing because they arrived too late or twice."""
 
     seen: bool = False
-    """Whether anything of a runner was seen."""
+    """Whether any sign of a runner was seen."""
     seen_watched_s: float | None = None
     runner: RunnerStarted | None = None
     processes: tuple[Process, ...] = ()
     stuck: bool = False
     had_browser: bool = False
-    """Whether the child that began last had a browser of its own."""
+    """Whether the last child to start had a browser of its own."""
     browsers: tuple[tuple[int, float], ...] = ()
     """pid and start time of the browsers last seen while a child was open."""
     past_browsers: tuple[tuple[int, float], ...] = ()
-    """Browsers of an earlier child that lived on when this one began: they say nothing about it."""
+    """Browsers of an earlier child that were still running when this one started: they are no evidence about it."""
     exit: RunnerExited | None = None
     vanished: RunnerVanished | None = None
     over_watched_s: float | None = None
@@ -300,26 +301,26 @@ class Run(StateBase, frozen=True, kw_only=True):
 
     log: LogPosition = LogPosition()
     launched: tuple[Launch, ...] = ()
-    """Children whose command line was printed and who have not printed anything yet, in order."""
+    """Children whose command line was printed and that have not printed anything yet, in order."""
     subruns: tuple[SubRun, ...] = ()
     stream: int = 0
-    """The stream of the log that is being read: the same label before each line, or none."""
+    """The stream of the log that is being read: lines with the same label, or without one."""
     streams: tuple[int, ...] = (0,)
-    """All streams in which a child began."""
+    """All streams in which a child started."""
     too_many: bool = False
     """More children or sub-runs were seen than are kept."""
     unplaced: tuple[LineUnplaced, ...] = ()
-    """Lines of Cypress's own form in front of the first child."""
+    """Lines in Cypress's own form before the first child."""
     epilogue_passing: int = 0
-    """Tests that passed by the epilogues in front of the first child."""
+    """Passing tests in the epilogues before the first child."""
     epilogue_failing: int = 0
     words_unread: WordsUnread | None = None
-    """Cypress's words, where none of its lines could be read."""
+    """The first line with Cypress's words, if no line of Cypress could be parsed, or some could not."""
     artifacts: tuple[ArtifactWritten, ...] = ()
     artifacts_forgotten: int = 0
-    """Artifact versions that gave way to newer ones."""
+    """Artifact versions that were dropped for newer ones."""
     progress_watched_s: float = 0.0
-    """When the log or an artifact last moved."""
+    """When the log or an artifact last changed."""
     progress_at: datetime | None = None
     last_progress_text: str | None = None
 
@@ -327,4 +328,4 @@ class Run(StateBase, frozen=True, kw_only=True):
     notices: tuple[Notice, ...] = ()
     outbox: tuple[Post, ...] = ()
     verdict: Verdict | None = None
-    """The end, once it was judged: final."""
+    """The end, once it is recorded: final."""

@@ -1,6 +1,6 @@
-"""Limits of time: when nothing has moved for too long, and whether the process tree shows a cause (contract §3).
+"""Timeouts: a run without progress for too long, and the cause that the process tree shows.
 
-All in watched seconds, the monotonic time in which a watcher watched.
+All times are watched seconds: monotonic time during which a watcher was running.
 """
 
 from .phases import Phase
@@ -9,29 +9,29 @@ from .state import Evidence, Reason, Run
 from .subruns.children import open_child, spec_runs
 
 PROCESSES_SHOWN = 8
-"""Processes named in the sentence about a hang."""
+"""Processes listed in the sentence about a hang."""
 PROCESS_EVIDENCE_MAX = 20
 """Processes in its evidence."""
 
 
 def quiet_s(run: Run) -> float:
-    """Watched seconds without a new log byte or artifact."""
+    """Return the watched seconds without a new log byte or artifact."""
     return run.watched_s - run.progress_watched_s
 
 
 def cypress_lives(run: Run) -> bool:
-    """Whether a process of a Cypress child lives, as far as the last look at the process table says."""
+    """Return whether the last scan of the process table found a Cypress process or browser of this run."""
     return any(process.role in ("cypress", "browser") for process in run.processes)
 
 
 def hang_cause(run: Run) -> str | None:
-    """What the tree of a living Cypress child shows as the cause of silence, None if it looks healthy."""
+    """Return the cause of silence that the process tree of a live Cypress child shows; None if it looks healthy."""
     if not cypress_lives(run):
         return None
     if run.stuck:
         states = ", ".join(sorted({process.state for process in run.processes if process.role != "runner"}))
         return f"every process of the Cypress child is in state {states}"
-    # Seen before in this child: otherwise it may only bear a name that the dialect does not know.
+    # Only if this child had a browser before: otherwise the browser may have a name that the dialect does not know.
     missing = run.had_browser and not any(process.role == "browser" for process in run.processes)
     if missing and spec_runs(run):
         return "the browser is gone while Cypress waits for it"
@@ -39,7 +39,7 @@ def hang_cause(run: Run) -> str | None:
 
 
 def limit_passed(run: Run) -> Reason | None:
-    """Why the run counts as HUNG now; None while no limit has passed."""
+    """Return the reason why the run is HUNG; None while no limit has passed."""
     settings = run.request.settings
     total = settings.total_limit_s
     if total is not None and run.seen_watched_s is not None and run.watched_s - run.seen_watched_s >= total:
@@ -57,17 +57,17 @@ def limit_passed(run: Run) -> Reason | None:
 
 
 def never_started(run: Run, phase: Phase) -> bool:
-    """Whether the run has waited for a runner as long as it may."""
+    """Return whether the run has waited for a runner until the start limit."""
     return phase is Phase.PENDING and run.watched_s >= run.request.settings.start_limit_s
 
 
 def is_quiet(run: Run) -> bool:
-    """Whether a person should look: silent for long within a child, without a cause that would make it HUNG."""
+    """Return whether an open child has been silent for so long that the operator should check it."""
     return open_child(run) is not None and quiet_s(run) >= run.request.settings.quiet_limit_s
 
 
 def describe_quiet(run: Run) -> str:
-    """What was going on: the spec, and the processes."""
+    """Return a sentence about the spec and the processes that were running."""
     child = open_child(run)
     if child is None:
         where = "No Cypress child was running."
@@ -99,7 +99,7 @@ def _evidence(run: Run) -> list[Evidence]:
 
 
 def timeout_deadlines(run: Run, phase: Phase) -> list[float]:
-    """Points on the watched axis at which a limit passes, past ones included."""
+    """Return the points on the watched axis at which a limit passes, past ones included."""
     settings = run.request.settings
     if phase is Phase.PENDING:
         return [settings.start_limit_s]

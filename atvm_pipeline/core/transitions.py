@@ -1,8 +1,9 @@
-"""The tables: which phase, stage and verdict follow on what.  Data, no functions.
+"""Transition and verdict tables: which phase, stage or verdict follows from an event or a condition. Data, no functions.
 
-Rule 1: what decides about phases, stages and verdicts is a row in this file; the code that reads the rows lives in
-`children.py` (stages), `reducer.py` (phases) and `run_verdict.py` (verdicts).  A missing cell means: changes nothing.
-The tables are printed by `atvm-pipeline verdicts`, kept as `fixtures/verdicts.txt`, and drawn in the README.
+Every decision about a phase, a stage or a verdict is a row in this file. The code that reads the rows is in
+`subruns/children.py` (stages), `reducer.py` (phases), `verdict/subrun_verdict.py` and `verdict/run_verdict.py` (verdicts).
+A missing cell means that nothing changes. `atvm-pipeline verdicts` prints the tables, `fixtures/verdicts.txt` is their
+golden file, and the diagram in the README is made from them.
 """
 
 from typing import NamedTuple
@@ -14,11 +15,11 @@ PHASE_TRANSITIONS: dict[Phase, dict[str, Phase]] = {
     Phase.PENDING: {
         "runner-started": Phase.RUNNING,
         "runner-exited": Phase.RUNNING,
-        # A runner that was not started by us shows itself by its processes or by its log.
+        # A runner that this program did not start is found by its processes or by its log.
         "processes-seen": Phase.RUNNING,
         "log-read": Phase.RUNNING,
     },
-    # How a run ends is no single event's doing: see RUN_VERDICTS.
+    # No single event ends a run: see RUN_VERDICTS.
     Phase.RUNNING: {},
     # Nothing leaves a terminal phase.
     Phase.COMPLETED: {},
@@ -33,7 +34,7 @@ PHASE_TRANSITIONS: dict[Phase, dict[str, Phase]] = {
 CHILD_TRANSITIONS: dict[Stage, dict[str, Stage]] = {
     Stage.OPEN: {
         "run-finished": Stage.SUMMARISED,
-        # A summary whose header line was lost still ends the child.
+        # A summary without its header line still ends the child: the line may be lost.
         "totals-reported": Stage.ENDED,
         "run-recorded": Stage.ENDED,
         "next-child": Stage.ENDED,
@@ -43,15 +44,15 @@ CHILD_TRANSITIONS: dict[Stage, dict[str, Stage]] = {
         "totals-reported": Stage.ENDED,
         "run-recorded": Stage.ENDED,
         "next-child": Stage.ENDED,
-        # A reused ci-build-id prints no table: the end is seen by what follows.
+        # With a reused ci-build-id Cypress prints no table, so the next events show the end.
         "child-gone": Stage.ENDED,
         "summary-wait-passed": Stage.ENDED,
         "runner-over": Stage.ENDED,
     },
-    # Later facts are recorded and never change it.
+    # Later facts are recorded and never change the stage.
     Stage.ENDED: {},
 }
-"""Stage of a child -> fact or derived trigger -> next stage (contract §4)."""
+"""Stage of a child -> fact or derived trigger -> next stage."""
 
 CHILD_TRIGGERS = (
     "run-finished",
@@ -65,20 +66,20 @@ CHILD_TRIGGERS = (
 """The columns of CHILD_TRANSITIONS; the last four are derived, the others are facts of the log."""
 
 SUMMARY_WAIT_S = 10.0
-"""How long a child without a totals row is waited for after `(Run Finished)` (contract §4)."""
+"""How long to wait for the totals row of a child after `(Run Finished)`."""
 
 
 class VerdictRow(NamedTuple):
-    """One row of a verdict table: the first whose condition holds gives the phase."""
+    """One row of a verdict table. The first row whose condition holds decides the phase."""
 
     number: str
     condition: str
-    """Name of the condition in `verdict.CONDITIONS`."""
+    """Key of the condition in `RUN_CONDITIONS` or `SUBRUN_CONDITIONS`."""
     when: str
-    """The condition for a person."""
+    """The condition in words, for people."""
     phase: Phase
     codes: tuple[str, ...]
-    """The reason codes that it can give."""
+    """The reason codes that the condition can return."""
 
 
 EARLY_ENDS = (
@@ -109,33 +110,35 @@ EARLY_ENDS = (
     "cypress-signalled",
     "spec-compile-error",
 )
-"""Reason codes of the ends that Cypress itself prints."""
+"""Reason codes of early ends that Cypress itself prints."""
 
 _FAILURES = ("tests-failed", "spec-crashed", "failure-unattributed", *EARLY_ENDS)
 _MISSING = ("nothing-ran", "results-missing", "host-pending", "wrong-hosts", "log-mixed", "totals-contradict")
 
 ABSENT_CODES = frozenset({"nothing-ran", "results-missing", "host-pending", "wrong-hosts"})
-"""Codes of what is not there: no proof of a failure where a part of the log could not be read."""
+"""Codes of something that is absent: no proof of a failure where a part of the log could not be read."""
 
 RUN_VERDICTS: tuple[VerdictRow, ...] = (
     VerdictRow(
-        "1", "cancelled", "a cancel marker was there before the end", Phase.CANCELLED, ("cancel-requested",)
+        "1", "cancelled", "a cancel was requested before the end", Phase.CANCELLED, ("cancel-requested",)
     ),
-    VerdictRow("2", "limit", "a limit passed", Phase.HUNG, ("quiet-with-cause", "stalled", "total-limit")),
+    VerdictRow(
+        "2", "limit", "a time limit passed", Phase.HUNG, ("quiet-with-cause", "stalled", "total-limit")
+    ),
     VerdictRow(
         "3",
         "outside",
-        "ended from outside",
+        "the runner was ended from outside",
         Phase.TERMINATED,
         ("runner-signalled", "runner-stopped", "out-of-memory", "host-rebooted", "runner-vanished"),
     ),
-    VerdictRow("4", "failure", "a failure is certain in one in-time source", Phase.FAILED, _FAILURES),
-    # Only `inspect` without exit information: nobody saw the end, so a log that stops midway proves nothing.
-    VerdictRow("4a", "cut", "the end was not seen and the log stops midway", Phase.UNKNOWN, ("no-evidence",)),
+    VerdictRow("4", "failure", "the log or a fresh report shows a failure", Phase.FAILED, _FAILURES),
+    # Only `inspect` without exit information: the end is unknown, so a log that stops midway proves nothing.
+    VerdictRow("4a", "cut", "the end is unknown and the log stops midway", Phase.UNKNOWN, ("no-evidence",)),
     VerdictRow(
         "5",
         "missing",
-        "something planned, or a requested host, has no result",
+        "a planned spec or a requested host has no result",
         Phase.FAILED,
         (*_MISSING, "runner-not-started"),
     ),
@@ -143,36 +146,34 @@ RUN_VERDICTS: tuple[VerdictRow, ...] = (
     VerdictRow(
         "6a",
         "unproven",
-        "the log has no summary or cannot be read, and the reports do not suffice",
+        "the log has no summary or cannot be parsed, and the reports do not prove a pass",
         Phase.UNKNOWN,
         ("no-summary", "log-unreadable"),
     ),
     VerdictRow(
         "7",
         "nothing",
-        "no Cypress line and no artifact",
+        "no Cypress output and no report",
         Phase.UNKNOWN,
         ("no-evidence", "runner-never-started"),
     ),
     VerdictRow("8", "passed", "none of these", Phase.COMPLETED, ("all-passed",)),
 )
-"""How a run ended: the first row that holds (contract §3)."""
+"""How a run ended: the first row that holds."""
 
 SUBRUN_VERDICTS: tuple[VerdictRow, ...] = (
-    VerdictRow("1", "failure", "a failure is certain in one in-time source", Phase.FAILED, _FAILURES),
-    VerdictRow(
-        "2", "missing", "something planned, or a requested host, has no result", Phase.FAILED, _MISSING
-    ),
+    VerdictRow("1", "failure", "the log or a fresh report shows a failure", Phase.FAILED, _FAILURES),
+    VerdictRow("2", "missing", "a planned spec or a requested host has no result", Phase.FAILED, _MISSING),
     VerdictRow(
         "2a",
         "unread",
-        "what is missing may be in lines of the log that cannot be read",
+        "the missing results may be in lines of the log that cannot be parsed",
         Phase.UNKNOWN,
         ("log-unreadable",),
     ),
     VerdictRow("3", "passed", "none of these", Phase.COMPLETED, ("all-passed",)),
 )
-"""How a sub-run of a categorized run ended; an unfinished one takes the run's phase of rows 1 to 3 instead."""
+"""How a sub-run of a categorized run ended. An unfinished one takes the run's phase if that is in `INHERITED_PHASES`."""
 
 INHERITED_PHASES = frozenset({Phase.CANCELLED, Phase.HUNG, Phase.TERMINATED, Phase.UNKNOWN})
 """Phases of a run that its unfinished sub-runs take over."""

@@ -1,7 +1,7 @@
-"""The outcome of an attempt to deliver, and what follows from it: a repeat, a wait or an end.
+"""The outcome of a delivery attempt and its consequence: a repeat, a wait or the final outcome.
 
-not-arrived           repeated unmarked, with growing waits, until it expires
-probably-not-arrived  a proxy answered 502 or 503: repeated marked, each time after a ping that found the server back
+not-arrived           repeated unmarked, with growing waits, until the message expires
+probably-not-arrived  a proxy answered 502 or 503: repeated marked, each time after a ping that found the server up
 rejected              final
 uncertain             repeated once, marked; final if that is uncertain again
 """
@@ -26,18 +26,18 @@ from .outbox import (
 )
 
 UNCERTAIN_DELAY_S = 30.0
-"""Before the one repeat of an uncertain post: the time that a slow server needs to show the first one."""
+"""Wait before the one repeat of an uncertain post: a slow server needs this time to show the first one."""
 REPEAT_DELAYS_S = (5.0, 30.0, 300.0, 1800.0, 14400.0, 86400.0)
-"""Before the 1st, 2nd ... marked repeat.  Their sum is 28 hours, so that a server that is back within a day is met
-also where its ping permits every repeat."""
+"""Waits before the 1st, 2nd ... marked repeat. Their sum is 28 hours, so that the last repeat reaches a server that is back
+within a day, even if its ping permits every repeat."""
 REPEATS_MAX = len(REPEAT_DELAYS_S)
-"""Marked repeats of one post, whatever made them necessary."""
+"""Marked repeats of one post, whatever their cause."""
 
 Final = Literal["sent", "rejected", "uncertain", "dropped"]
 
 
 def settle_post(run: Run, event: DeliverySettled) -> Run:
-    """Fold the outcome of one attempt.  An outcome of another attempt than the one in flight changes nothing."""
+    """Apply the outcome of one attempt. An outcome of any attempt but the one in flight changes nothing."""
     for at, old in enumerate(run.outbox):
         post = _begun_earlier(old, event)
         if post.key == event.key and post.in_flight and post.attempts == event.attempt:
@@ -47,7 +47,7 @@ def settle_post(run: Run, event: DeliverySettled) -> Run:
 
 
 def _begun_earlier(post: Post, event: DeliverySettled) -> Post:
-    """Begin the repeat that a release with shorter waits had begun: its journal has only the outcome."""
+    """Start the repeat that an earlier release, with shorter waits, had started: its journal has only the outcome."""
     waits = post.outcome == "pending" and post.attempts > 0 and not post.in_flight
     begun = waits and post.key == event.key and event.attempt == post.attempts + 1
     return attempted(post) if begun else post
@@ -72,7 +72,7 @@ def _not_arrived(run: Run, post: Post, event: DeliverySettled) -> Post:
         return _final(post, "uncertain" if may_have_arrived(post) else "dropped", event.at)
     return replace(
         post,
-        # No reader can have seen it.
+        # It cannot have been seen, so it does not count as a repeat.
         repeats=max(0, post.repeats - 1),
         due_watched_s=run.watched_s + repeat_delay_s(post.attempts, event.retry_after_s),
     )
@@ -109,18 +109,18 @@ def _final(post: Post, outcome: Final, at: Instant) -> Post:
 
 
 def on_ping(run: Run, event: ServerPinged) -> Run:
-    """Fold the answer to a ping: begin the repeat, or wait and ask again."""
+    """Apply the response to a ping: start the repeat, or wait and ping again."""
     for at, post in enumerate(run.outbox):
         if post.key == event.key and post.pinging and post.pings == event.ping:
             if not event.up:
                 return _ping_certificate(_away(run, post, event), post, event)
-            # A watcher that stops begins nothing; the next one asks again.
+            # A watcher that is stopping starts no attempt; the next one pings again.
             return put(run, at, replace(post, pinging=False) if run.stopping else attempted(post))
     return replace(run, ignored=run.ignored + 1)
 
 
 def _away(run: Run, post: Post, event: ServerPinged) -> Run:
-    """Ask again later; the other posts that wait for the same server need no ping of their own until then."""
+    """Ping again later; the other posts that wait for the same server need no ping of their own until then."""
     down = post.pings_down + 1
     due = run.watched_s + repeat_delay_s(down, event.retry_after_s)
     posts = []
@@ -135,14 +135,14 @@ def _away(run: Run, post: Post, event: ServerPinged) -> Run:
 
 
 def repeat_delay_s(attempts: int, retry_after_s: float | None) -> float:
-    """Seconds until the next attempt: doubling from 5 s to 15 min; a server's own wish, up to 1 h, comes first."""
+    """Return the seconds until the next attempt: doubling from 5 s to 15 min, or the server's Retry-After, up to 1 h."""
     doubled = min(LAST_DELAY_S, FIRST_DELAY_S * 2.0 ** min(attempts - 1, 20))
     return doubled if retry_after_s is None else min(RETRY_AFTER_MAX_S, max(retry_after_s, FIRST_DELAY_S))
 
 
 def _certificate(run: Run, post: Post, event: DeliverySettled) -> Run:
     if post.kind == "alert":
-        # An alert about an undelivered alert would go nowhere.
+        # An alert about an undelivered alert would not arrive either.
         return run
     if event.certificate:
         return notice(

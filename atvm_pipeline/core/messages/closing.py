@@ -1,4 +1,4 @@
-"""The closing message of a categorized run: only what no sub-run's message has said."""
+"""The closing message of a categorized run: only information that no sub-run's message contains."""
 
 from atvm_pipeline.core.events import RunnerExited
 from atvm_pipeline.core.phases import Phase
@@ -12,19 +12,19 @@ from .payload import has_note
 
 
 def closing_sentences(run: Run, verdict: Verdict, results: tuple[SubRunResult, ...]) -> tuple[str, ...]:
-    """Return what the end of the run adds to its sub-runs' ends; () if they have said all of it.
+    """Return the sentences about the end of the run that the messages of the sub-runs do not contain.
 
-    A host that never ran, a runner that failed, a hang between groups, a sub-run that failed after its message.
+    Examples: a host that never ran, a runner that failed, a hang between groups, a sub-run that failed after its message.
     """
     if verdict.phase is Phase.COMPLETED:
-        # Without a sub-run the reports alone have decided, and no message has been asked for yet.
+        # Without a sub-run, only the reports decided, and no message was requested yet.
         return () if results else (verdict.reason.text,)
     if all(result.phase != verdict.phase for result in results):
         return (verdict.reason.text,)
     if verdict.phase is not Phase.FAILED:
         return ()
     late = [
-        f"{result.name} failed after its verdict: {found.text}"
+        f"{result.name} was COMPLETED, but a failure was found later: {found.text}"
         for result in results
         if (found := late_failure(run, result)) is not None
     ]
@@ -32,7 +32,7 @@ def closing_sentences(run: Run, verdict: Verdict, results: tuple[SubRunResult, .
 
 
 def closing_notes(run: Run) -> tuple[str, ...]:
-    """Return the notes about the whole run that no sub-run's message has."""
+    """Return the notes about the run that no sub-run's message contains."""
     posts = [post.payload for post in run.outbox if post.kind == "subrun"]
     notes = (*gap_notes(run), *run.request.notes)
     return tuple(note for note in notes if not any(has_note(payload, note) for payload in posts))

@@ -1,7 +1,7 @@
-"""The outbox: messages to deliver, when their next attempt is due, and the notices for a person.
+"""The outbox: messages to deliver, the time of their next attempt, and notices for the operator.
 
-pending -> sent | rejected | uncertain | expired | dropped.  Times are watched seconds.  At most one attempt is in
-flight, so that a crash leaves at most one delivery uncertain.  `attempts.py` decides what the outcome of an attempt means.
+pending -> sent | rejected | uncertain | expired | dropped. Times are watched seconds. At most one attempt is in flight, so
+that a crash leaves at most one delivery uncertain. `attempts.py` decides how the outcome of an attempt changes the message.
 """
 
 from typing import Literal
@@ -16,15 +16,15 @@ FIRST_DELAY_S = 5.0
 LAST_DELAY_S = 900.0
 RETRY_AFTER_MAX_S = 3600.0
 EXPIRES_S = 72 * 3600.0
-"""How long a message that cannot arrive is kept alive."""
+"""How long delivery of a message is tried."""
 RESENDS_MAX = 100
-"""Repeats by hand per run."""
+"""Manual repeats (`resend`) per message."""
 
 
 def request_post(
     run: Run, key: str, kind: Literal["subrun", "run", "alert"], payload: str, subrun: int | None = None
 ) -> Run:
-    """Put a post into the outbox; one key is asked for once."""
+    """Add a post to the outbox, once per key."""
     if any(post.key == key for post in run.outbox):
         return run
     post = Post(
@@ -41,7 +41,7 @@ def request_post(
 
 
 def request_alert(run: Run, code: str, text: str) -> Run:
-    """Ask for one line to the alert channel, once per code, if there is such a channel and the run is not cancelled."""
+    """Request one line to the alert channel, once per code, if such a channel is set and the run is not cancelled."""
     if not run.request.settings.alerts or run.cancel is not None:
         return run
     key = f"{run.request.run_id}/alert/{code}"
@@ -49,7 +49,7 @@ def request_alert(run: Run, code: str, text: str) -> Run:
 
 
 def start_due(run: Run) -> Run:
-    """Begin the next attempt or ping that is due, if none is under way."""
+    """Start the next attempt or ping that is due, if none is in progress."""
     if busy(run):
         return run
     for at, post in enumerate(run.outbox):
@@ -63,7 +63,7 @@ def _pinging(post: Post) -> Post:
 
 
 def attempted(post: Post) -> Post:
-    """Begin an attempt."""
+    """Start an attempt."""
     return replace(
         post,
         pinging=False,
@@ -75,14 +75,14 @@ def attempted(post: Post) -> Post:
 
 
 def forget_pings(run: Run) -> Run:
-    """Forget pings of an earlier watcher, which will not be answered; they are begun again."""
+    """Forget pings of an earlier watcher, which will get no response, so that they are started again."""
     if not any(post.pinging for post in run.outbox):
         return run
     return replace(run, outbox=tuple(replace(post, pinging=False) for post in run.outbox))
 
 
 def busy(run: Run) -> bool:
-    """Whether an attempt or a ping is under way."""
+    """Return whether an attempt or a ping is in progress."""
     return any(post.in_flight or post.pinging for post in run.outbox)
 
 
@@ -92,12 +92,12 @@ def put(run: Run, at: int, post: Post) -> Run:
 
 
 def may_have_arrived(post: Post) -> bool:
-    """Whether an attempt ended without certainty that the server does not have the post."""
+    """Return whether an attempt may have delivered the post although it was not confirmed."""
     return post.uncertain > 0 or post.probable > 0
 
 
 def expire(run: Run) -> Run:
-    """End the posts that have waited for too long."""
+    """End the posts that have waited for `EXPIRES_S`."""
     for at, post in enumerate(run.outbox):
         if (
             post.outcome == "pending"
@@ -111,12 +111,12 @@ def expire(run: Run) -> Run:
 
 
 def payload_to_send(post: Post) -> str:
-    """The body of the attempt in flight, marked if an earlier one may have arrived."""
+    """Return the body of the attempt in flight, marked if an earlier one may have arrived."""
     return messages.marked(post.payload) if post.marked else post.payload
 
 
 def notice(run: Run, code: str, text: str, *, alert: bool = True) -> Run:
-    """Say that a person should look; the same code replaces its sentence in its place and alerts once."""
+    """Add a notice for the operator. A notice with the same code is replaced in its place, and alerts only once."""
     new = Notice(code=code, text=text)
     at = next((at for at, old in enumerate(run.notices) if old.code == code), None)
     if at is None:
@@ -128,13 +128,13 @@ def notice(run: Run, code: str, text: str, *, alert: bool = True) -> Run:
 
 
 def clear_notice(run: Run, code: str) -> Run:
-    """Take a sentence back that no longer holds."""
+    """Remove a notice that no longer applies."""
     kept = tuple(item for item in run.notices if item.code != code)
     return run if len(kept) == len(run.notices) else replace(run, notices=kept)
 
 
 def drop_unbegun(run: Run) -> Run:
-    """After a cancel: nothing more is sent; what is in flight settles by itself."""
+    """Drop the posts that wait after a cancel; an attempt in flight settles by itself."""
     outbox = tuple(
         replace(
             post,
@@ -150,7 +150,7 @@ def drop_unbegun(run: Run) -> Run:
 
 
 def resend(run: Run, key: str) -> Run:
-    """Ask for a post once more, marked; one that waits for its next attempt gets it now.  An unknown key changes nothing."""
+    """Request a post again, marked; if it waits for its next attempt, that is due now. An unknown key changes nothing."""
     first = next((post for post in run.outbox if post.key == key), None)
     repeats = [post for post in run.outbox if post.key.startswith(f"{key}/resend-")]
     waiting = next(
@@ -158,7 +158,7 @@ def resend(run: Run, key: str) -> Run:
         None,
     )
     if waiting is not None:
-        # A person decides here, so no ping comes before this attempt.
+        # The operator has decided, so no ping precedes this attempt.
         now = replace(
             run.outbox[waiting], marked=True, due_watched_s=run.watched_s, ping_first=False, pinging=False
         )
@@ -180,12 +180,12 @@ def resend(run: Run, key: str) -> Run:
 
 
 def pending(run: Run) -> bool:
-    """Whether any post is not settled."""
+    """Return whether any post is not settled."""
     return any(post.outcome == "pending" for post in run.outbox)
 
 
 def post_deadlines(run: Run) -> list[float]:
-    """Points on the watched axis at which an attempt or a ping is due or a post expires."""
+    """Return the points on the watched axis at which an attempt or a ping is due or a post expires."""
     if busy(run):
         return []
     waiting = [post for post in run.outbox if post.outcome == "pending"]

@@ -1,6 +1,7 @@
-"""A sub-run, a run or an alert as the body of a Mattermost post (contract §8, docs/status-template.md).
+"""Rendering of a sub-run, a run or an alert as the body of a Mattermost post (docs/status-template.md).
 
-Pure text: no channel, no secret.  One post stays below the sizes at which the server splits it.
+The body has no channel and no secret. It stays below the sizes at which the server splits a post. It is rendered within
+the fold, so that the journal proves which text was sent.
 """
 
 import re
@@ -12,50 +13,50 @@ import msgspec
 from atvm_pipeline.core.events import Metadata
 from atvm_pipeline.core.reasons import no_spec
 from atvm_pipeline.core.results import FailedTest, HostResult, Ledger, SpecResult, SubRunResult
-from atvm_pipeline.core.sentences import checked_hosts_note, format_duration, gap_notes
+from atvm_pipeline.core.sentences import checked_hosts_note, format_duration, gap_notes, plural
 from atvm_pipeline.core.state import Run, Verdict
 from atvm_pipeline.core.text import code_span, one_line
 from atvm_pipeline.core.verdict.report_notes import run_report_notes, subrun_report_notes
 from atvm_pipeline.core.verdict.subrun_context import run_ledger
 
 TEXT_MAX_CHARS = 3_600
-"""Servers with an old database split a text at 4000 characters; the mark of a repeat comes on top."""
+"""Servers with an old database split a text at 4000 characters; the mark of a repeat is added to the text."""
 TEXT_MAX_BYTES = 8_000
-"""A body stays below 16 kB (contract §8) with its fields, which are bounded one by one, and with a channel."""
+"""Keeps a body below 16 kB with its fields, which are bounded one by one, and with a channel."""
 HOSTS_SHOWN = 24
 FAILURES_SHOWN = 10
 NOTES_SHOWN = 6
 REPORT_NOTES_SHOWN = 4
-"""Notes about reports that could not be used, before all others."""
+"""Notes about unused reports, which come before all others."""
 OFFSET_MAX_S = 24 * 3600 - 60
-"""Seconds east or west of UTC that a time zone can lie."""
+"""The greatest offset of a time zone from UTC, in seconds."""
 COLOURS = {"COMPLETED": "#2e7d32", "FAILED": "#c62828"}
 NEUTRAL = "#757575"
 EMOJI = re.compile(r":(?=[A-Za-z0-9_+-]{1,64}:)")
-"""The colon that would begin an emoji name."""
+"""The colon that would start an emoji name."""
 PHASE_WORDS = {"PASS": "PASS {0}", "FAIL": "FAIL {0}", "RUN": "RUN/{0}"}
 
 
 def delivery_id(key: str) -> str:
-    """A short name for one delivery, the same in every repeat of it: a reader can tell a duplicate by it."""
+    """Return the short name of a delivery. All repeats have the same one, so that a reader can recognise a duplicate."""
     return sha256(key.encode()).hexdigest()[:12]
 
 
 def subrun_payload(run: Run, result: SubRunResult, key: str) -> str:
-    """The post of one sub-run that ended, as JSON text."""
+    """Return the post of one sub-run that ended, as JSON text."""
     head = f"**{result.phase}** {code_span(result.name)}"
     if run.request.categorized:
         head += f" (group {result.index} of {code_span(run.request.build_name or 'run')})"
         ledger = result.ledger
     else:
-        # The only post of such a run shows the run's counts.
+        # This is the only post of such a run, so it shows the run's counts.
         ledger = run_ledger(run, (result,))
     lines = [head, code_free(result.reason["text"]), counts_line(ledger, result.reason["code"])]
-    lines.append(host_check_line(run, whole=not run.request.categorized))
+    lines.append(host_check_line(run, of_run=not run.request.categorized))
     reports = subrun_report_notes(run, result.index)
     if not run.request.categorized:
         reports += run_report_notes(run)
-    # Evidence that was not used comes above the hosts, where nothing can push it out; then a gap in the log.
+    # Notes about unused evidence come above the hosts, where they are never cut; then a gap in the log.
     first, more = note_lines(reports, (*gap_notes(run), *result.notes, *run.request.notes))
     lines += [*first, *host_lines(result.hosts), *failure_lines(result.specs), *more]
     times = _times(run, result.started_at, result.finished_at)
@@ -71,13 +72,13 @@ def run_payload(
     sentence: str,
     notes: tuple[str, ...] = (),
 ) -> str:
-    """The closing post of a categorized run, as JSON text; `sentence` and `notes`: what no sub-run's post has said."""
-    head = f"**{verdict.phase}** {code_span(run.request.build_name or 'run')} (the whole run)"
+    """Return the closing post of a categorized run, as JSON text; no sub-run's post contains `sentence` and `notes`."""
+    head = f"**{verdict.phase}** {code_span(run.request.build_name or 'run')} (the complete run)"
     lines = [head, code_free(sentence), counts_line(verdict.ledger, verdict.reason.code)]
-    lines.append(host_check_line(run, whole=True))
+    lines.append(host_check_line(run, of_run=True))
     lines += [_subrun_line(result) for result in results[:HOSTS_SHOWN]]
     if len(results) > HOSTS_SHOWN:
-        lines.append(f"- and {len(results) - HOSTS_SHOWN} more groups")
+        lines.append(f"- and {plural(len(results) - HOSTS_SHOWN, 'more group')}")
     first, more = note_lines(run_report_notes(run), notes)
     lines += [*first, *more]
     started = results[0].started_at if results else None
@@ -85,19 +86,19 @@ def run_payload(
 
 
 def alert_payload(run: Run, text: str, key: str) -> str:
-    """One line for the alert channel, as JSON text."""
+    """Return one line for the alert channel, as JSON text."""
     return alert_line(run.request.build_name or "run", run.request.run_id, text, key)
 
 
 def alert_line(build_name: str, run_id: str, text: str, key: str) -> str:
-    """The same where the run itself cannot be read."""
+    """Return one line for the alert channel, for a run whose state may be unreadable."""
     line = f"ATVM run {code_span(build_name)}: {code_free(text)}"
     props = {"atvm_run_id": run_id, "atvm_delivery_id": delivery_id(key)}
     return _encode({"text": line[:TEXT_MAX_CHARS], "props": props})
 
 
 def marked(payload: str) -> str:
-    """The same post with a visible mark: it may have arrived before."""
+    """Return the post with a visible mark that it may be a duplicate."""
     body = msgspec.json.decode(payload)
     delivery = body.get("props", {}).get("atvm_delivery_id", "")
     mark = (
@@ -108,7 +109,7 @@ def marked(payload: str) -> str:
 
 
 def code_free(text: str) -> str:
-    """One of our own sentences with foreign names in it, as plain text that formats and mentions nothing."""
+    """Return a sentence of this program that contains untrusted names as plain text, without formatting or mentions."""
     safe = one_line(text, 700)
     for char in "\\`*_~[]#|":
         safe = safe.replace(char, f"\\{char}")
@@ -122,7 +123,7 @@ def code_free(text: str) -> str:
 
 
 def counts_line(ledger: Ledger, reason_code: str) -> str:
-    """The ledger in words, adding up: what passed and what did not, then what never ran."""
+    """Return the ledger in words, as a sum: passed specs, other results, then specs that never ran."""
     if not ledger.planned:
         return f"{no_spec(reason_code)}."
     return f"Specs: {ledger.planned} planned = {_counts(ledger)}" + (
@@ -148,45 +149,45 @@ def _counts(ledger: Ledger) -> str:
     return " + ".join(f"{count} {word}" for word, count in parts.items() if count or word == "passed")
 
 
-def host_check_line(run: Run, *, whole: bool) -> str:
-    """Return the hosts that the run is checked for, and the parts of its name that are not; `whole`: of a message on the run."""
+def host_check_line(run: Run, *, of_run: bool) -> str:
+    """Return the hosts that the run is checked for, and the parts of its name that are not; `of_run`: for the run's message."""
     note = checked_hosts_note(run.request)
     if not run.request.requested_hosts:
         return code_free(f"Note: {note}")
     # A group is not checked for the hosts of the others.
     return code_free(
-        note.replace("hosts checked", "Hosts checked" if whole else "Hosts checked in the whole run", 1)
+        note.replace("hosts checked", "Hosts checked" if of_run else "Hosts checked in the complete run", 1)
     )
 
 
 def host_lines(hosts: tuple[HostResult, ...]) -> list[str]:
-    """One line per host, the failing ones first where not all fit."""
+    """Return one line per host; if not all fit, the failing ones come first."""
     shown = hosts
     if len(hosts) > HOSTS_SHOWN:
         order = {"FAIL": 0, "RUN": 1, "PASS": 2}
         shown = tuple(sorted(hosts, key=lambda host: order[host.result])[:HOSTS_SHOWN])
     lines = [_host_line(host) for host in shown]
     if len(hosts) > len(shown):
-        lines.append(f"- and {len(hosts) - len(shown)} more hosts")
+        lines.append(f"- and {plural(len(hosts) - len(shown), 'more host')}")
     return lines
 
 
 def outcome_words(result: str, detail: str) -> str:
-    """`PASS completed`, `FAIL failed`, `RUN/pending`."""
+    """Return a result as text: `PASS completed`, `FAIL failed`, `RUN/pending`."""
     return PHASE_WORDS[result].format(detail)
 
 
 def _host_line(host: HostResult) -> str:
     kernel = code_span(host.kernel, 60) if host.kernel else "unknown"
     took = f", {format_duration(host.duration_s)}" if host.duration_s is not None else ""
-    tests = f"{host.passing} of {host.tests} tests passed"
+    tests = f"{host.passing} of {plural(host.tests, 'test')} passed"
     return f"- {code_span(host.host, 60)} kernel {kernel}: **{outcome_words(host.result, host.detail)}**, {tests}{took}"
 
 
 def failure_lines(specs: tuple[SpecResult, ...]) -> list[str]:
-    """At most ten failing tests by name, with the first line of the error, and the number of all others.
+    """Return at most ten failing tests by name, with the first line of the error, and the number of all others.
 
-    The number is that of the counts: not every name is kept, and not every failing test has one.
+    The number is taken from the counts: not every name is kept, and not every failing test has one.
     """
     failures: list[FailedTest] = [failure for spec in specs for failure in spec.failures]
     failing = sum(max(spec.failing, len(spec.failures)) for spec in specs)
@@ -211,7 +212,7 @@ def note_lines(reports: tuple[str, ...], others: tuple[str, ...]) -> tuple[list[
 
 
 def has_note(payload: str, note: str) -> bool:
-    """Whether a post, as JSON text, shows this note."""
+    """Return whether a post, as JSON text, shows this note."""
     return _note_line(note) in str(msgspec.json.decode(payload)["text"]).splitlines()
 
 
@@ -271,12 +272,12 @@ def _payload(run: Run, phase: str, lines: list[str], times: str, key: str) -> st
 
 
 def _bounded(lines: list[str]) -> str:
-    """The lines as one text, cut at a line where it would be too long in characters or bytes, and saying so."""
+    """Return the lines as one text; if it would be too long in characters or bytes, it ends at a line with a remark."""
     text = ""
     for line in lines:
         longer = f"{text}\n{line}" if text else line
         if len(longer) > TEXT_MAX_CHARS or len(longer.encode()) > TEXT_MAX_BYTES:
-            return text + "\n- (cut here; the whole is in the state files)"
+            return text + "\n- (cut here; the state files have the complete text)"
         text = longer
     return text
 

@@ -7,20 +7,20 @@ from atvm_pipeline.core.state import Post, Run
 from .outbox import EXPIRES_S, clear_notice, notice, request_alert
 
 LATE_S = 600.0
-"""A message that has not arrived after so long calls for attention."""
+"""A message that has not arrived after this time needs attention."""
 MESSAGES_NAMED_MAX = 5
-"""Sub-runs named in one notice."""
+"""Messages listed in one notice."""
 Lost = Literal["rejected", "uncertain", "expired"]
 LOST_OUTCOMES: dict[Lost, str] = {
     "rejected": "rejected by the webhook and not delivered",
-    "uncertain": "sent, but it is not known whether {it} arrived",
-    "expired": f"not delivered within {round(EXPIRES_S / 3600)} hours and given up",
+    "uncertain": "sent, but may not have arrived",
+    "expired": f"not delivered within {round(EXPIRES_S / 3600)} hours and dropped",
 }
-"""Every final outcome of a message that a reader may not have seen, in words."""
+"""Every final outcome of a message that may not have been seen, in words."""
 
 
 def last_outcomes(run: Run) -> tuple[Post, ...]:
-    """Return each message once: its last repeat by hand, else the message itself."""
+    """Return each message once: its last manual repeat, else the message itself."""
     last: dict[str, Post] = {}
     for post in run.outbox:
         last[post.key.partition("/resend-")[0]] = post
@@ -28,7 +28,7 @@ def last_outcomes(run: Run) -> tuple[Post, ...]:
 
 
 def note_lost(run: Run) -> Run:
-    """Keep one notice per outcome of `LOST`, as long as a message has it."""
+    """Keep one notice per outcome of `LOST_OUTCOMES`, as long as a message has it."""
     last = last_outcomes(run)
     for outcome in LOST_OUTCOMES:
         posts = [post for post in last if post.outcome == outcome]
@@ -37,19 +37,19 @@ def note_lost(run: Run) -> Run:
 
 
 def note_late(run: Run) -> Run:
-    """Keep one notice while a message has waited for `LATE_S`."""
+    """Keep one notice while a message is undelivered after `LATE_S`."""
     late = [post for post in run.outbox if _tried(post) and run.watched_s >= post.asked_watched_s + LATE_S]
     if not late:
         return clear_notice(run, "message-late")
     was = "has" if len(late) == 1 else "have"
     why = f" ({late[0].detail})" if late[0].detail else ""
-    text = f"{_subject(late)} {was} not arrived after {round(LATE_S / 60)} minutes{why}; the watcher goes on trying."
+    text = f"{_subject(late)} {was} not been delivered after {round(LATE_S / 60)} minutes{why}; the watcher keeps trying."
     return _noted(run, "message-late", late, text)
 
 
 def lateness_deadlines(run: Run) -> list[float]:
-    """Points on the watched axis at which a message becomes late."""
-    # The outcome of an attempt in flight comes soon, and then counts as well.
+    """Return the points on the watched axis at which a message becomes late."""
+    # An attempt in flight ends soon, and its outcome is a further event.
     waiting = [post for post in run.outbox if _tried(post) and not post.in_flight]
     moments = [post.asked_watched_s + LATE_S for post in waiting]
     return [at for at in moments if at > run.watched_s]
@@ -63,15 +63,15 @@ def _noted(run: Run, code: str, posts: list[Post], text: str) -> Run:
     if not posts:
         return clear_notice(run, code)
     if any(post.kind != "alert" for post in posts):
-        # Once, and only now: an alert about nothing but undelivered alerts would not arrive either.
+        # An alert is requested once, and not for alerts alone: an alert about undelivered alerts would not arrive either.
         run = request_alert(run, f"attention-{code}", f"attention: {text}")
     return notice(run, code, text, alert=False)
 
 
 def _lost_text(posts: list[Post], outcome: Lost) -> str:
-    was, it = ("was", "it") if len(posts) == 1 else ("were", "they")
+    was = "was" if len(posts) == 1 else "were"
     status = next((f" (status {post.status})" for post in posts if post.status is not None), "")
-    return f"{_subject(posts)} {was} {LOST_OUTCOMES[outcome].format(it=it)}{status}."
+    return f"{_subject(posts)} {was} {LOST_OUTCOMES[outcome]}{status}."
 
 
 def _subject(posts: list[Post]) -> str:

@@ -32,10 +32,10 @@ SIGNAL_NUMBERS: Mapping[str, int] = {
 """Signals that end a program, with the numbers of Linux on x86 and ARM (signal(7))."""
 
 CRASHES = frozenset({"SIGILL", "SIGTRAP", "SIGABRT", "SIGBUS", "SIGFPE", "SIGSEGV", "SIGSYS"})
-"""Signals that a program gets for its own fault, nearly always."""
+"""Signals that a program nearly always causes itself."""
 
 FROM_OUTSIDE = frozenset({"SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"})
-"""Signals by which a person, a session or a service manager ends a program."""
+"""Signals with which a user, a session or a service manager ends a program."""
 
 SIGNAL_NAMES: Mapping[int, str] = {
     1: "SIGHUP",
@@ -47,27 +47,27 @@ SIGNAL_NAMES: Mapping[int, str] = {
     13: "SIGPIPE",
     15: "SIGTERM",
 }
-"""Signals whose exit code, as a shell reports it, says that the runner was ended before everything had run."""
+"""Signals whose exit code, as a shell reports it, shows that the runner was ended before everything had run."""
 
 _SIGNAL_WORDS: Mapping[str, str] = {
     "SIGHUP": "its terminal or connection was closed",
     "SIGINT": "interrupted, as by Ctrl-C",
-    "SIGKILL": "killed, by the kernel if memory ran out, or by a person or a program",
+    "SIGKILL": "killed by the kernel because memory ran out, or by a user or a program",
     "SIGPIPE": "the reader of its output went away",
     "SIGTERM": "asked to stop",
-    "SIGXCPU": "its limit of CPU time was reached",
-    "SIGXFSZ": "its limit of file size was reached",
+    "SIGXCPU": "its CPU time limit was reached",
+    "SIGXFSZ": "its file size limit was reached",
 }
 _NAMES = {number: name for name, number in SIGNAL_NUMBERS.items()}
 
 
 def signal_of_exit_code(code: int) -> str | None:
-    """Return the name of the signal that a shell reports as this exit code; None if it reports none by it."""
+    """Return the name of the signal that a shell reports as this exit code; None if the code stands for no signal."""
     return _NAMES.get(code - SHELL_SIGNAL_BASE)
 
 
 def signal_text(name: str) -> str:
-    """Return a signal with what it says about the end: `SIGSEGV (the program crashed)`."""
+    """Return a signal with its usual meaning: `SIGSEGV (the program crashed)`."""
     words = _signal_words(name)
     return f"{name} ({words})" if words else name
 
@@ -77,21 +77,21 @@ def _signal_words(name: str) -> str | None:
 
 
 def exit_code_text(code: int) -> str:
-    """Return an exit code with what it usually means: `exit code 127 (command not found)`.
+    """Return an exit code with its usual meaning: `exit code 127 (command not found)`.
 
-    A count of failing tests is an exit code too: the words are right only where no test failed.
+    Cypress exits with the number of failing tests, so the meaning is only right if no test failed.
     """
     return f"exit code {code_text(code)}"
 
 
 def code_text(code: object) -> str:
-    """Return the same without the noun, for a sentence that has it; what is no number is returned as it is."""
+    """Return an exit code with its meaning but without the noun, for a sentence that has it; return other values as text."""
     words = _words_of(code) if isinstance(code, int) else None
     return str(code) if words is None else f"{code} ({words})"
 
 
 def has_words(code: int | None) -> bool:
-    """Return whether the exit code by itself says how the runner ended."""
+    """Return whether the exit code has a meaning of its own."""
     return code is not None and _words_of(code) is not None
 
 
@@ -103,11 +103,11 @@ def _words_of(code: int) -> str | None:
 
 
 def signal_advice(signal: str) -> str:
-    """Return what to do about a Cypress process that a signal ended, as the end of a sentence."""
+    """Return the advice about a Cypress process that a signal ended, as the end of a sentence."""
     if signal == "SIGKILL":
-        return "look in the kernel's log for a shortage of memory, or for what killed it"
+        return "look in the kernel log for an out-of-memory kill, or find the program that killed it"
     if signal in CRASHES:
         return "Cypress itself crashed; start again, and if it recurs, try another Cypress or browser version"
     if signal in FROM_OUTSIDE:
-        return "something outside of Cypress ended it"
+        return "find the program or user that sent it"
     return "start again"

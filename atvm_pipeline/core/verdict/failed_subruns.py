@@ -1,10 +1,11 @@
-"""The failed sub-runs of a run: counted, named, and the one whose reason is the run's."""
+"""The failed sub-runs of a run: their number, their names, and the one whose reason the run takes."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from atvm_pipeline.core.phases import Phase
 from atvm_pipeline.core.results import SubRunResult
+from atvm_pipeline.core.sentences import plural
 from atvm_pipeline.core.state import Reason, Run
 from atvm_pipeline.core.text import join_names
 
@@ -18,9 +19,9 @@ class FailedSubRun(NamedTuple):
     name: str
     reason: Reason
     decides: bool
-    """Whether the reason belongs to the row of the table that is being asked."""
+    """Whether the reason belongs to the row of the table that is being evaluated."""
     late: bool = False
-    """Whether it failed after it had been judged COMPLETED."""
+    """Whether the failure was found after the verdict COMPLETED."""
 
 
 def reason_of_subruns(
@@ -30,11 +31,11 @@ def reason_of_subruns(
     condition: Callable[[SubRunContext], Reason | None],
     is_of_row: Callable[[str], bool],
 ) -> Reason | None:
-    """Return the run's reason for one row of the table, None if no sub-run meets it.
+    """Return the run's reason for one row of the table, None if no sub-run matches it.
 
-    `condition` asks an unjudged sub-run, `is_of_row` the reason code of a failed one.  The first sub-run that meets
-    the row gives code and evidence.  The count covers every failed sub-run, whatever its code, so that it equals the
-    number of sub-runs that a reader sees as FAILED.
+    `condition` checks a sub-run without a verdict, `is_of_row` the reason code of a failed one. Code and evidence are those
+    of the first sub-run that matches the row. The count covers every failed sub-run, whatever its code, so that it equals
+    the number of sub-runs that are shown as FAILED.
     """
     failed = [
         found
@@ -44,17 +45,18 @@ def reason_of_subruns(
     first = next((found for found in failed if found.decides), None)
     if first is None or not run.request.categorized:
         return None if first is None else first.reason
-    named = join_names(
-        [f"{found.name} (after its verdict)" if found.late else found.name for found in failed]
-    )
+    named = join_names([f"{found.name} (found later)" if found.late else found.name for found in failed])
     same = all(found.reason.text == first.reason.text for found in failed)
     sentence = first.reason.text if same else f"{first.name}: {first.reason.text}"
-    text = f"{len(failed)} of {len(results)} sub-runs failed: {named}. {sentence}"
+    text = f"{len(failed)} of {plural(len(results), 'sub-run')} failed: {named}. {sentence}"
     return Reason(code=first.reason.code, text=text, evidence=first.reason.evidence)
 
 
 def late_failure(run: Run, result: SubRunResult) -> Reason | None:
-    """Return why a sub-run fails that was judged COMPLETED: its verdict stays, but the run knows of it."""
+    """Return a failure of a sub-run that was found after its verdict COMPLETED, for the run's verdict, or None.
+
+    The verdict of the sub-run itself is final.
+    """
     if result.phase != Phase.COMPLETED:
         return None
     return _why(_case_now(run, result))

@@ -1,6 +1,6 @@
-"""What became of every spec and host of a sub-run, all sources together, and the sums.
+"""Results of every spec and host of a sub-run, combined from all sources, and their sums.
 
-Derives; decides no phase.  The worst that one in-time source says is what counts, and a difference is named.
+This module decides no phase. The worst result of all sources in time counts, and a difference between them is reported.
 """
 
 from collections.abc import Sequence
@@ -32,33 +32,33 @@ from atvm_pipeline.core.subruns.spec_facts import log_counts
 from .report_matching import Doubt, Match, match_reports, report_doubts
 
 DEATHS = frozenset({"spec-crashed", "browser-closed", "cypress-signalled", "heap-exhausted"})
-"""Errors that say that a browser or Cypress itself died: the spec that was running has crashed."""
+"""Errors after the death of a browser or of Cypress itself: the spec that was running has crashed."""
 
 
 class Planned(NamedTuple):
-    """How many specs were to run, and who says so."""
+    """The number of planned specs, and its source."""
 
     specs: int
     source: str
 
 
 def known_hosts(run: Run) -> tuple[str, ...]:
-    """Every host name that is known for sure: requested or in the inventory."""
+    """Return every host name that is certain: requested, or in the inventory."""
     return tuple(dict.fromkeys((*run.request.requested_hosts, *run.request.inventory)))
 
 
 def planned_specs(child: Child) -> Planned:
-    """Return how many specs one child was to run, and the source of the number.
+    """Return the number of specs that one child was to run, and the source of the number.
 
-    N of `(i of N)`; of a parallel group N is the group's.  Where i jumps without `Parallel: true`, a line was lost or the
-    server counts for the group: then the totals row says whether the specs that are named are all.
+    It is N of `(i of N)`. In a parallel group, N is the number of the group. If i jumps without `Parallel: true`, a line was
+    lost or the server counts for the group: then the totals row shows whether the named specs are complete.
     """
     began = [spec for spec in child.specs if spec.began]
     positions = [spec.position for spec in began if spec.position is not None]
     if positions:
         total = next((spec.total for spec in reversed(began) if spec.total is not None), 0)
         parallel = child.described is not None and child.described.parallel
-        # Positions count instances of the whole group in a recorded parallel run: they may jump or start late.
+        # In a recorded parallel run, positions count the instances of the complete group: they may jump or start late.
         if parallel:
             return Planned(len(child.specs), "began")
         jumps = positions[0] > 1 or any(after - before > 1 for before, after in pairwise(positions))
@@ -83,7 +83,7 @@ def _planned(subrun: SubRun) -> Planned:
 
 
 def spec_results(run: Run, subrun: SubRun) -> tuple[SpecResult, ...]:
-    """Every spec of the sub-run in order; planned ones that never began come last, where their names are known."""
+    """Return every spec of the sub-run in order; planned ones that never started come last, if their names are known."""
     known = known_hosts(run)
     specs = [(child, spec) for child in subrun.children for spec in child.specs]
     hosts = [host_of_spec(spec.spec, known, run.request.dialect) for _, spec in specs]
@@ -111,7 +111,7 @@ def _names_not_begun(child: Child) -> tuple[str, ...]:
 
 
 def _victim(child: Child) -> Spec | None:
-    """The spec that was running when the child's browser or Cypress itself died."""
+    """Return the spec that was running when the child's browser or Cypress itself died."""
     died = any(error.code in DEATHS for error in early_ends(child))
     last = child.specs[-1] if child.specs else None
     return last if died and last is not None and last.began and last.box is None else None
@@ -161,7 +161,7 @@ def _spec_result(spec: Spec, host: str | None, match: Match | None, *, died: boo
 
 
 def _is_believed(reported: Counts, log: Counts) -> bool:
-    """Whether the report decides: only a failure does, other counts that differ are a note."""
+    """Return whether the report decides: only a failure does, other differences are a note."""
     return reported.failing > 0 and is_worse(reported, log)
 
 
@@ -175,7 +175,7 @@ def _doubted(result: SpecResult, doubt: Doubt) -> SpecResult:
 
 
 def _has_own_source(spec: Spec) -> bool:
-    """Return whether something besides the final table says how the spec ended; a row alone proves nothing."""
+    """Return whether another source than the final table shows how the spec ended; a row alone proves nothing."""
     if spec.box is not None or spec.row is None:
         return True
     return spec.counted is not None and lines_agree(spec.counted, spec.row)
@@ -194,25 +194,25 @@ def _kind(spec: Spec, counts: Counts) -> str:
 def _conflict(spec: Spec, match: Match | None, *, believed: bool) -> str | None:
     box, row = spec.box, spec.row
     if box is not None and row is not None and not spec.row_skipped and box != row:
-        return f"{spec.spec}: its own box says {counts_text(box)}, the final table {counts_text(row)}; the worse was believed"
+        return f"{spec.spec}: its result box shows {counts_text(box)}, the final table {counts_text(row)}; the worse result counts"
     if box is not None and not box.failing and spec.row_mark == "failed":
-        return f"{spec.spec}: its own box says {counts_text(box)}, the final table marks it as failed; the failure was believed"
+        return f"{spec.spec}: its result box shows {counts_text(box)}, the final table marks it as failed; the failure counts"
     if match is not None and (not match.fits or match.others):
         log = log_counts(spec)
-        told = [
-            f"{name} {counts_text(counts)}"
+        shown = [
+            f"{name} shows {counts_text(counts)}"
             for name, counts in ((match.name, match.reported.counts), *match.others)
         ]
         if log is not None:
-            told.insert(0, f"the log says {counts_text(log)}")
+            shown.insert(0, f"the log shows {counts_text(log)}")
         believed_name = match.artifact.path if match.others else "the report"
         which = "the log" if log is not None and not believed else believed_name
-        return f"{spec.spec}: {', '.join(told)}; {which} was believed"
+        return f"{spec.spec}: {', '.join(shown)}; {which} counts"
     return None
 
 
 def ledger_of(subrun: SubRun, specs: Sequence[SpecResult]) -> Ledger:
-    """The sums over a sub-run's specs; what was planned and has no spec is not_run, so that it always balances."""
+    """Return the sums over a sub-run's specs; planned specs without a name count as not_run, so that the sums balance."""
     planned = _planned(subrun)
     counted = dict.fromkeys(RESULT_WORDS, 0)
     for spec in specs:
@@ -224,7 +224,7 @@ def ledger_of(subrun: SubRun, specs: Sequence[SpecResult]) -> Ledger:
 
 
 def add_ledgers(ledgers: Sequence[Ledger], hosts_not_planned: int) -> Ledger:
-    """The run's ledger: its sub-runs' sums, and one planned, not run, for each requested host that they do not count."""
+    """Return the run's ledger: the sums of its sub-runs, plus one planned and not run spec per host in `hosts_not_planned`."""
     sources = {ledger.planned_source for ledger in ledgers if ledger.planned_source != "none"}
     source = "none" if not sources else sources.pop() if len(sources) == 1 else "mixed"
     sums = {
@@ -236,7 +236,7 @@ def add_ledgers(ledgers: Sequence[Ledger], hosts_not_planned: int) -> Ledger:
 
 
 def host_results(run: Run, specs: Sequence[SpecResult]) -> tuple[HostResult, ...]:
-    """One line per host in order of appearance: the worst of its specs, counts and durations summed."""
+    """Return one result per host in order of appearance: the worst of its specs, with summed counts and durations."""
     by_host: dict[str, list[SpecResult]] = {}
     for spec in specs:
         if spec.host is not None:

@@ -1,6 +1,6 @@
-"""Checks of a child's log lines against each other: two runs in one log, failures that fit nowhere, sums that differ.
+"""Consistency checks of a child's log lines: two runs in one log, failures of no known spec, sums that differ.
 
-Each looks at facts and returns what it found; which phase follows is the tables' word.
+Each check returns its finding; the tables in `transitions.py` decide which phase follows.
 """
 
 from collections.abc import Iterator
@@ -19,14 +19,14 @@ _ONCE_PER_SPEC = frozenset({"running", "box", "row"})
 
 
 class Mix(NamedTuple):
-    """The place that shows that two Cypress processes wrote into one log."""
+    """The place in the log that shows the output of two Cypress processes."""
 
     offset: int
     line: str
 
 
 def _unlisted(child: Child) -> Mix | None:
-    """A spec that started and that the header, which lists all specs, does not name: the header is another run's."""
+    """Return a spec that started although the header does not list it: then the header belongs to another run."""
     listed = child.described.spec_names if child.described is not None else ()
     started = (spec for spec in child.specs if listed and spec.position is not None)
     spec = next((spec for spec in started if not any(same_spec(spec.spec, name) for name in listed)), None)
@@ -34,10 +34,10 @@ def _unlisted(child: Child) -> Mix | None:
 
 
 def find_mix(run: Run, subrun: SubRun) -> Mix | None:
-    """Return a place where lines of a child of this sub-run and of another unfinished child are mixed, None without one.
+    """Return a place where lines of a child of this sub-run and of another unfinished child are mixed; None without one.
 
-    Two runs overlap where a header was read while the child before it had no totals row.  They are mixed if more lines
-    of one kind follow than the second run can have printed, or lines about a spec of the first run only.
+    Two runs overlap if a header was read while the child before it had no totals row. They are mixed if more lines of one
+    kind follow than the second run can have printed, or lines about a spec of the first run only.
     """
     for firsts, second in _overlaps(run, subrun):
         found = _mix_in(firsts, second)
@@ -47,9 +47,9 @@ def find_mix(run: Run, subrun: SubRun) -> Mix | None:
 
 
 def _overlaps(run: Run, subrun: SubRun) -> Iterator[tuple[list[Child], Child]]:
-    """Yield each child that began beside unfinished ones, with those, where one of them is of this sub-run.
+    """Yield each child that started while others were unfinished, with those, if one of them belongs to this sub-run.
 
-    Lines under two labels are two streams: a child is only compared with children of its own.
+    Lines with two labels are two streams: a child is only compared with children of its own stream.
     """
     own = {id(child) for child in subrun.children}
     for stream in dict.fromkeys(child.stream for child in subrun.children):
@@ -64,7 +64,7 @@ def _overlaps(run: Run, subrun: SubRun) -> Iterator[tuple[list[Child], Child]]:
 
 
 def _unfinished_before(run: Run, subrun: SubRun, following: Child) -> list[Child]:
-    """The children of earlier sub-runs that were unfinished, one after another, when `following` began."""
+    """Return the children of earlier sub-runs that were unfinished, one after another, when `following` started."""
     chain: list[Child] = []
     for earlier in reversed(run.subruns[: subrun.index - 1]):
         for child in reversed(earlier.children):
@@ -77,7 +77,7 @@ def _unfinished_before(run: Run, subrun: SubRun, following: Child) -> list[Child
 
 
 def _overlapping_after(run: Run, subrun: SubRun, stream: int) -> Iterator[Child]:
-    """The children of later sub-runs that began while a chain of unfinished ones lasted."""
+    """Yield the children of later sub-runs that started while a chain of unfinished ones lasted."""
     for later in run.subruns[subrun.index :]:
         for child in later.children:
             if child.stream == stream:
@@ -94,33 +94,33 @@ def _mix_in(firsts: list[Child], second: Child) -> Mix | None:
     own, others = _names(second), [name for first in firsts for name in _names(first)]
     alone = firsts == [second]
     if second.headless and len(firsts) > 1:
-        return Mix(second.offset, "specs without a header behind the end of another run")
+        return Mix(second.offset, "specs without a header after the end of another run")
 
     def is_own(name: str) -> bool:
         return any(same_spec(name, one) for one in own)
 
-    def is_foreign(name: str) -> bool:
+    def is_of_other_run(name: str) -> bool:
         return not is_own(name) and (alone or any(same_spec(name, one) for one in others))
 
     for spec in second.specs:
-        if is_foreign(spec.spec):
+        if is_of_other_run(spec.spec):
             return Mix(spec.offset, spec.spec)
     for line in second.unplaced:
         if line.spec is not None and (
-            is_foreign(line.spec) or (line.kind in _ONCE_PER_SPEC and is_own(line.spec))
+            is_of_other_run(line.spec) or (line.kind in _ONCE_PER_SPEC and is_own(line.spec))
         ):
             return Mix(line.offset, line.text)
     return _too_many(second)
 
 
 def _names(child: Child) -> tuple[str, ...]:
-    """The specs of a child: those that its header names, else those that it was seen to run."""
+    """Return the specs of a child: those that its header lists, else those that it ran."""
     described = child.described.spec_names if child.described is not None else ()
     return described or tuple(spec.spec for spec in child.specs)
 
 
 def _too_many(child: Child) -> Mix | None:
-    """More headers or summaries than one, or more results than specs."""
+    """Return a place with a second header or summary, or with more results than specs."""
     headers = [line for line in child.unplaced if line.kind == "header" and not line.within]
     if len(headers) > 1:
         return Mix(headers[-1].offset, headers[-1].text)
@@ -137,17 +137,17 @@ def _too_many(child: Child) -> Mix | None:
 
 
 def summaries(child: Child) -> int:
-    """Return how many summaries were read while the child was the last: titles or totals rows, whichever are more."""
+    """Return the number of summaries in the output of a child: of titles or of totals rows, whichever is greater."""
     finishes = sum(1 for line in child.unplaced if line.kind == "finish")
     totals = sum(1 for line in child.unplaced if line.kind == "totals")
     return max(finishes + (child.finished_offset is not None), totals + (child.totals is not None))
 
 
 def unattributed(run: Run, subrun: SubRun) -> tuple[LineUnplaced, ...]:
-    """Return the lines that report a failure and fit no spec of this sub-run.
+    """Return the lines that report a failure of no known spec of this sub-run.
 
-    A test may print such a line while its spec runs: there it counts only where a second header, a second summary or a
-    second `Running:` line shows that more than a test wrote into the log.
+    A test may print such a line while its spec runs. There it counts only if a second header, a second summary or a second
+    `Running:` line shows that more than a test wrote to the log.
     """
     return tuple(
         line
@@ -158,14 +158,14 @@ def unattributed(run: Run, subrun: SubRun) -> tuple[LineUnplaced, ...]:
 
 
 def has_second_run(run: Run, subrun: SubRun, child: Child) -> bool:
-    """Return whether more than a test may have written into the output of a child's specs."""
+    """Return whether more than a test may have written to the output of a child's specs."""
     if next(_overlaps(run, subrun), None) is not None or summaries(child) > 1:
         return True
     return any(line.kind == "running" for line in child.unplaced)
 
 
 def printed_failures(run: Run, subrun: SubRun) -> tuple[LineUnplaced, ...]:
-    """Return the lines that report a failure which a test may have printed: a note, no verdict."""
+    """Return the lines with a failure that a test may have printed: they become a note and decide nothing."""
     counted = {id(line) for line in unattributed(run, subrun)}
     return tuple(
         line
@@ -183,7 +183,7 @@ class Contradiction(NamedTuple):
 
 
 def find_contradiction(subrun: SubRun) -> Contradiction | None:
-    """Return how a final table of a sub-run contradicts its specs: a child's own, or the wrapper's; None where none does."""
+    """Return how a final table of a sub-run, a child's own or the wrapper's, contradicts its specs; None if it does not."""
     found = next(filter(None, map(_child_contradicts, subrun.children)), None)
     return found or _wrapper_contradicts(subrun)
 
@@ -196,20 +196,20 @@ def _wrapper_contradicts(subrun: SubRun) -> Contradiction | None:
     sums = reduce(add_counts, filter(None, counted), Counts())
     if sums == totals.counts:
         return None
-    said = f"the wrapper's table says {counts_text(totals.counts)}, the specs add up to {counts_text(sums)}"
-    return Contradiction(totals.offset, said)
+    text = f"the wrapper's table shows {counts_text(totals.counts)}, the specs add up to {counts_text(sums)}"
+    return Contradiction(totals.offset, text)
 
 
 def _child_contradicts(child: Child) -> Contradiction | None:
-    """Return how the final table of a child contradicts its specs, None where it does not.
+    """Return how the final table of a child contradicts its specs; None if it does not.
 
-    The totals row is the sum over rows, or boxes where a row was lost (388 of 388 outputs of Cypress 12 to 15).  Where a
-    planned spec has neither, the sums are only compared for being too high.
+    The totals row is the sum of the rows, or of the boxes where a row was lost (388 of 388 outputs of Cypress 12 to 15). If
+    a planned spec has neither, the sums can only be too high.
     """
     for spec in child.specs:
         if spec.box is not None and spec.row is not None and not spec.row_skipped and spec.box != spec.row:
-            said = f"its box says {counts_text(spec.box)}, its row of the final table {counts_text(spec.row)}"
-            return Contradiction(spec.row_offset or spec.offset, f"{spec.spec}: {said}")
+            text = f"its result box shows {counts_text(spec.box)}, its row of the final table {counts_text(spec.row)}"
+            return Contradiction(spec.row_offset or spec.offset, f"{spec.spec}: {text}")
     if child.totals is None:
         return None
     sums, totals = table_sums(child), child.totals.counts
@@ -217,8 +217,10 @@ def _child_contradicts(child: Child) -> Contradiction | None:
         table_counts(spec) is not None for spec in child.specs
     )
     if (every and sums != totals) or _exceeds(sums, totals):
-        said = f"the totals row says {counts_text(totals)}, the {len(child.specs)} specs add up to {counts_text(sums)}"
-        return Contradiction(child.totals.offset, said)
+        one = len(child.specs) == 1
+        specs = "the only spec has" if one else f"the {len(child.specs)} specs add up to"
+        text = f"the totals row shows {counts_text(totals)}, {specs} {counts_text(sums)}"
+        return Contradiction(child.totals.offset, text)
     return None
 
 

@@ -1,4 +1,4 @@
-"""Notes about a sub-run's log: what its lines say besides the reason of the verdict, so that no evidence is dropped."""
+"""Notes about a sub-run's log: its findings in addition to the reason of the verdict, so that no evidence is dropped."""
 
 from collections.abc import Iterator, Sequence
 
@@ -25,12 +25,12 @@ def _notes(run: Run, subrun: SubRun, code: str) -> Iterator[str]:
         yield make_reason("totals-contradict", detail=contradiction.text).text
     lines = unattributed(run, subrun) if code != "failure-unattributed" else ()
     if lines:
-        yield f"{plural(len(lines), 'line')} of the log report a failure and fit no spec of this run: {quote_lines(lines)}."
+        yield f"{lines_reporting(len(lines))} a failure that matches no spec of this run: {quote_lines(lines)}."
     printed = printed_failures(run, subrun)
     if printed:
         yield (
-            f"{plural(len(printed), 'line')} of the log report a failure and fit no spec; the spec that was running may have "
-            f"printed them: {quote_lines(printed)}."
+            f"{lines_reporting(len(printed))} a failure that matches no spec; the spec that was running may have "
+            f"printed {'it' if len(printed) == 1 else 'them'}: {quote_lines(printed)}."
         )
     errors = [
         one_line(error.text, QUOTED_LINE_CHARS_MAX)
@@ -40,11 +40,16 @@ def _notes(run: Run, subrun: SubRun, code: str) -> Iterator[str]:
     ]
     if errors:
         yield (
-            "An error was read while a spec was running; the spec may have printed it, because Cypress continued: "
+            "The log shows an error while a spec was running, and Cypress continued; the spec may have printed it: "
             f"{join_names(errors)}."
         )
 
 
+def lines_reporting(number: int) -> str:
+    """Return lines of the log as the subject of a sentence: `1 line of the log reports`, `2 lines of the log report`."""
+    return f"{plural(number, 'line')} of the log {'reports' if number == 1 else 'report'}"
+
+
 def quote_lines(lines: Sequence[LineUnplaced]) -> str:
-    """Return the lines for a sentence, their number and their length bounded."""
+    """Return the lines for a sentence, bounded in number and length."""
     return join_names([one_line(line.text, QUOTED_LINE_CHARS_MAX) for line in lines])

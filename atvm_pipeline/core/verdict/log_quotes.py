@@ -1,4 +1,4 @@
-"""The last lines of the log as a sentence: what a reason quotes where nothing better explains an end."""
+"""The last lines of the log as a sentence, for a reason that has no better explanation of an end."""
 
 from collections.abc import Sequence
 
@@ -12,18 +12,18 @@ from atvm_pipeline.core.text import one_line
 from .exit_meaning import code_text, has_words
 
 QUOTED_MAX = 3
-"""Lines that one sentence quotes."""
+"""Lines quoted in one sentence."""
 QUOTE_CHARS_MAX = 160
 _DISK_FULL = ("ENOSPC", "o space left on device", "Disk quota exceeded")
 
 
 def and_last_lines(run: Run, found: Reason, begin: int = 0) -> Reason:
-    """Add the last lines of the log from `begin` on to a reason; unchanged where there are none."""
+    """Add the last lines of the log from offset `begin` on, if any, to a reason."""
     return _and_lines(run, found, [line for line in run.log.scanner.last if line.offset >= begin])
 
 
 def and_nothing_read(run: Run, found: Reason) -> Reason:
-    """Quote the log's end where it shows no line of Cypress; a log with nothing to quote may be the wrong one."""
+    """Quote the end of a log that has no line of Cypress; if there is nothing to quote, it may be the wrong log."""
     quoted = and_last_lines(run, found)
     if quoted is not found:
         return quoted
@@ -31,19 +31,19 @@ def and_nothing_read(run: Run, found: Reason) -> Reason:
         found,
         "The log is empty."
         if not run.log.end
-        else "The log does not show one readable line: is it in UTF-8?",
+        else "The log has no readable line; check that it is in UTF-8.",
     )
 
 
 def and_subrun_end(run: Run, found: Reason, subrun: SubRun) -> Reason:
-    """Add the last lines that a sub-run wrote, and what the exit code says where it is the last one."""
+    """Add the last lines that a sub-run wrote and, for the last sub-run, the meaning of the exit code."""
     if _end(run, subrun) is None:
         found = and_exit_words(run, found)
     return and_subrun_lines(run, found, subrun, _begin(subrun))
 
 
 def and_subrun_lines(run: Run, found: Reason, subrun: SubRun, begin: int) -> Reason:
-    """Add the last lines that a sub-run wrote from `begin` on: those of a child that was cut off, else the log's."""
+    """Add the last lines that a sub-run wrote from offset `begin` on: of a child that was cut off, else of the log."""
     end = _end(run, subrun)
     cut = [
         line for child in subrun.children for line in child.last if line.offset >= max(begin, child.offset)
@@ -67,13 +67,13 @@ def _and_lines(run: Run, found: Reason, last: Sequence[LastLine]) -> Reason:
 
 
 def _quoted(last: Sequence[LastLine]) -> list[LastLine]:
-    """Return the lines to quote, in order: causes first, each text once, noise only where there is nothing else."""
+    """Return the lines to quote, in order: causes are preferred, each text once, noise only if there is nothing else."""
     ranked = {line.text: line for kind in ("cause", "line") for line in reversed(last) if line.kind == kind}
     return sorted(list(ranked.values() or last)[:QUOTED_MAX], key=lambda line: line.offset)
 
 
 def and_exit_words(run: Run, found: Reason) -> Reason:
-    """Add the runner's exit code where it has a meaning of its own."""
+    """Add the runner's exit code if it has a meaning of its own."""
     code = run.exit.exit_code if run.exit is not None else None
     return (
         and_text(found, f"The runner ended with exit code {code_text(code)}.") if has_words(code) else found
@@ -81,7 +81,7 @@ def and_exit_words(run: Run, found: Reason) -> Reason:
 
 
 def _end(run: Run, subrun: SubRun) -> int | None:
-    """Return where the lines of the next sub-run begin; None for the last one."""
+    """Return the offset at which the lines of the next sub-run start; None for the last one."""
     begin = _begin(subrun)
     later = [_begin(other) for other in run.subruns[subrun.index :]]
     later += [launch.offset for launch in run.launched if launch.offset > begin]

@@ -1,8 +1,8 @@
-"""Runs whose log proves nothing: `--quiet`, or lines that cannot be read.  Their reports alone decide, by a strict rule.
+"""Runs whose log proves nothing: `--quiet`, or lines that cannot be parsed. Their reports alone decide, by a strict rule.
 
-A quiet log has no line of a Cypress run, only Mocha's, or the run has fresh reports.  An unreadable one holds Cypress's
-words and no line that can be read.  A failure is certain where a fresh report or an epilogue counts one.  A pass needs a
-fresh passing report for every spec that the config's specPattern certainly matches.
+A quiet log has only Mocha's lines and none of a Cypress run, or no such line at all while the run has fresh reports. An
+unreadable log contains Cypress's words and no line that can be parsed. A failure is certain where a fresh report or an
+epilogue counts one. A pass needs a fresh passing report for every spec that the config's specPattern certainly matches.
 """
 
 import re
@@ -13,7 +13,14 @@ from atvm_pipeline.core.facts import WordsUnread
 from atvm_pipeline.core.hosts.host_names import host_of_spec, hosts_in_label
 from atvm_pipeline.core.junit.report import ReportedSpec
 from atvm_pipeline.core.results import Ledger, kind_of
-from atvm_pipeline.core.sentences import QUOTED_LINE_CHARS_MAX, and_text, log_evidence, make_reason, plural
+from atvm_pipeline.core.sentences import (
+    QUOTED_LINE_CHARS_MAX,
+    all_specs,
+    and_text,
+    log_evidence,
+    make_reason,
+    plural,
+)
 from atvm_pipeline.core.spec_names import same_spec
 from atvm_pipeline.core.state import Child, Evidence, Reason, Run
 from atvm_pipeline.core.text import join_names
@@ -21,22 +28,22 @@ from atvm_pipeline.core.text import join_names
 REPORT_EVIDENCE_MAX = 20
 """Reports in the evidence of a pass."""
 PART_UNREAD = (
-    "The log has lines of Cypress in a form that could not be read, beside those that were. The first looks like this: {line}. "
-    "Let the runner write the lines as Cypress does, or with one prefix before each."
+    "Some Cypress lines of the log could not be parsed. The first looks like this: {line}. "
+    "Let the runner write the lines as Cypress prints them, or with one fixed prefix."
 )
 _FAILING = re.compile(r"(?<![0-9.])[1-9][0-9]{0,8} failing(?![0-9A-Za-z])")
-NO_SUMMARY = "The log has no summary of Cypress (cypress run --quiet prints none)"
+NO_SUMMARY = "The log has no Cypress summary (cypress run --quiet prints none)"
 
 
 class FreshReport(NamedTuple):
-    """What the newest report of this run says about one spec."""
+    """The newest report of this run about one spec."""
 
     path: str
     reported: ReportedSpec
 
 
 def log_kind(run: Run) -> Literal["quiet", "unreadable"] | None:
-    """Return why the log proves nothing; None where a line of a Cypress run was read, or nothing says that one ran."""
+    """Return why the log proves nothing; None if a line of a Cypress run was read, or if there is no sign of one."""
     if any(_is_read(child) for subrun in run.subruns for child in subrun.children):
         return None
     if run.words_unread is not None:
@@ -66,24 +73,24 @@ def _fresh(run: Run) -> Iterator[FreshReport]:
 
 
 def quiet_failure(run: Run) -> Reason | None:
-    """A fresh report of a requested host, or an epilogue, counts a failure."""
+    """Return the reason if a fresh report of a requested host, or an epilogue, counts a failure."""
     if log_kind(run) is None:
         return None
     failing = [found for found in fresh_reports(run) if found.reported.counts.failing and is_ours(run, found)]
     if failing:
         evidence: list[Evidence] = [{"kind": "artifact", "path": found.path} for found in failing]
         said = join_names([found.reported.spec or found.path for found in failing])
-        text = f"{plural(len(failing), 'report')} of this run {'counts' if len(failing) == 1 else 'count'} a failure: {said}. {_why(run)}."
+        text = f"{plural(len(failing), 'report')} of this run {'shows' if len(failing) == 1 else 'show'} a failure: {said}. {_why(run)}."
         return Reason(code="tests-failed", text=text, evidence=tuple(evidence))
     if run.epilogue_failing:
         tests = plural(run.epilogue_failing, "failing test")
-        text = f"The log counts {tests} and {run.epilogue_passing} passing. {_why(run)}."
+        text = f"The log shows {tests} and {run.epilogue_passing} passing. {_why(run)}."
         return Reason(code="tests-failed", text=text, evidence=tuple(log_evidence(run, run.log.end)))
     return None
 
 
 def is_ours(run: Run, found: FreshReport) -> bool:
-    """Whether a report speaks of a requested host, or of no host; the folder may be shared with other runs."""
+    """Return whether a report is about a requested host, or about no host: other runs may share the directory."""
     requested = run.request.requested_hosts
     if not requested:
         return True
@@ -97,7 +104,7 @@ def is_ours(run: Run, found: FreshReport) -> bool:
 
 
 def quiet_unproven(run: Run) -> Reason | None:
-    """The log proves nothing, and the reports do not suffice either."""
+    """Return the reason if the log proves nothing and the reports do not prove a pass either."""
     kind, unread = log_kind(run), run.words_unread
     if reports_suffice(run) or (kind is None and unread is None):
         return None
@@ -115,13 +122,13 @@ def quiet_unproven(run: Run) -> Reason | None:
 
 
 def part_unread(run: Run, unread: WordsUnread) -> Reason:
-    """Return the reason of a run or a sub-run in whose log some lines of Cypress could not be read."""
+    """Return the reason of a run or a sub-run in whose log some lines of Cypress could not be parsed."""
     text = PART_UNREAD.format(line=unread.text[:QUOTED_LINE_CHARS_MAX])
     return Reason(code="log-unreadable", text=text, evidence=tuple(log_evidence(run, unread.offset)))
 
 
 def reports_suffice(run: Run) -> bool:
-    """Return whether the reports alone prove a pass: exit code 0, no error, and each certainly planned spec reported green."""
+    """Return whether the reports alone prove a pass: exit code 0, no error, and a passing report of each certainly planned spec."""
     planned, exit_ = run.request.planned_specs, run.exit
     if not planned or log_kind(run) is None or run.epilogue_failing:
         return False
@@ -162,9 +169,9 @@ def proof_by_reports(run: Run) -> Reason | None:
     evidence: list[Evidence] = [
         {"kind": "artifact", "path": found.path} for found in fresh_reports(run)[:REPORT_EVIDENCE_MAX]
     ]
-    found = make_reason("all-passed", evidence, planned=ledger.planned, hosts=hosts)
-    return and_text(found, f"The reports alone prove it. {_why(run)}.")
+    found = make_reason("all-passed", evidence, specs=all_specs(ledger.planned), hosts=hosts)
+    return and_text(found, f"Only the reports prove it. {_why(run)}.")
 
 
 def _why(run: Run) -> str:
-    return "The lines of the log cannot be read" if log_kind(run) == "unreadable" else NO_SUMMARY
+    return "The lines of the log cannot be parsed" if log_kind(run) == "unreadable" else NO_SUMMARY

@@ -1,6 +1,6 @@
 """Notes about reports that cannot be used, or only in part: file, line, reason.
 
-A sub-run has the notes about reports of its specs, and about unreadable ones that were written while it ran.  The run has
+A sub-run has the notes about reports of its specs, and about unreadable ones that were written while it ran. The run has
 the others, and those that arrived after a sub-run's verdict.
 """
 
@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from atvm_pipeline.core.events import ArtifactWritten
+from atvm_pipeline.core.sentences import plural
 from atvm_pipeline.core.state import Run
 from atvm_pipeline.core.text import join_names, one_line
 
@@ -16,7 +17,7 @@ from .quiet_log import FreshReport, is_ours, log_kind
 from .report_owners import Ownership, SameNames, Shared, Suite, fresh_suites, ownership
 
 REPORT_NOTES_MAX = 10
-"""Notes about reports kept for a sub-run and for the run; the rest is counted."""
+"""Notes about reports kept for a sub-run and for the run; the others are counted."""
 NOTE_PATH_CHARS_MAX = 200
 PROBLEM_CHARS_MAX = 200
 
@@ -29,7 +30,7 @@ class Notes(NamedTuple):
     run: dict[str, None]
 
     def add(self, indexes: Iterable[int | None], note: str) -> None:
-        """Add a note to sub-runs, to the run where there is none."""
+        """Add a note to the sub-runs, or to the run if `indexes` is empty."""
         for index in dict.fromkeys(indexes) or (None,):
             (self.run if index is None else self.subruns.setdefault(index, {}))[note] = None
 
@@ -55,7 +56,7 @@ def _bounded(notes: Iterable[str]) -> tuple[str, ...]:
     more = len(every) - REPORT_NOTES_MAX
     if more <= 0:
         return every
-    return (*every[:REPORT_NOTES_MAX], f"Notes about {more} more reports are left out.")
+    return (*every[:REPORT_NOTES_MAX], f"{plural(more, 'more note')} about reports not shown.")
 
 
 def _notes(run: Run) -> Notes:
@@ -69,7 +70,7 @@ def _all_notes(same: SameNames) -> Notes:
     notes = Notes({}, {})
     subruns = _subruns_by_report(found)
     for artifact in _damaged(same.run, found):
-        # A report of specs that only another running build's log shows belongs to that build.
+        # A report of specs that only the log of another running build shows belongs to that build.
         if artifact.seq in subruns or not artifact.rivals:
             notes.add(subruns.get(artifact.seq, ()), _damage(artifact, found))
     _add_unused(same.run, notes, found)
@@ -80,14 +81,14 @@ def _add_unused(run: Run, notes: Notes, found: Ownership) -> None:
     """Add the suites that belong to no spec, to several, or to another run as well."""
     for shared in found.shared:
         indexes = dict.fromkeys(running.key[0] for running in shared.runnings)
-        said = candidate_names(shared)
+        names = candidate_names(shared)
         for suite in shared.suites:
-            notes.add(indexes, f"{shared_text(suite, said)}.")
+            notes.add(indexes, f"{shared_text(suite, names)}.")
     for suite, index in found.rivalled:
         if suite.reported.counts.failing:
             others = join_names(suite.artifact.rivals)
             text = (
-                f"Report {_path(suite)} fits the running {others} as well and was not used{_failing(suite)}."
+                f"Report {_path(suite)} also matches the running {others} and was not used{_failing(suite)}."
             )
             notes.add((index,), text)
     strangers: dict[str, list[Suite]] = {}
@@ -96,17 +97,17 @@ def _add_unused(run: Run, notes: Notes, found: Ownership) -> None:
             strangers.setdefault(suite.artifact.path, []).append(suite)
     for suites in strangers.values():
         specs = join_names(list(dict.fromkeys(suite.reported.spec or "no spec file" for suite in suites)))
-        text = f"Report {_path(suites[0])} names {specs}, which the log does not show, and was not used{_failing(*suites)}."
+        text = f"Report {_path(suites[0])} is about {specs}, which the log does not show, and was not used{_failing(*suites)}."
         notes.add((), text)
 
 
 def _decides(run: Run, suite: Suite) -> bool:
-    """Whether a failing suite that fits no spec of the log has decided the run all the same."""
+    """Return whether a failing suite that matches no spec of the log has nevertheless decided the run."""
     return log_kind(run) is not None and is_ours(run, FreshReport(suite.artifact.path, suite.reported))
 
 
 def candidate_names(shared: Shared) -> str:
-    """Return the specs that suites match equally, in words."""
+    """Return the names of the specs that suites match equally, for a sentence."""
     return join_names(list(dict.fromkeys(running.spec.spec for running in shared.runnings)))
 
 
@@ -121,7 +122,7 @@ def _path(suite: Suite) -> str:
 
 def _failing(*suites: Suite) -> str:
     failing = sum(suite.reported.counts.failing for suite in suites)
-    return f"; it shows {failing} failing" if failing else ""
+    return f"; it shows {plural(failing, 'failing test')}" if failing else ""
 
 
 def _damaged(run: Run, found: Ownership) -> Iterable[ArtifactWritten]:
@@ -137,18 +138,18 @@ def _damaged(run: Run, found: Ownership) -> Iterable[ArtifactWritten]:
 def _damage(artifact: ArtifactWritten, found: Ownership) -> str:
     path = one_line(artifact.path, NOTE_PATH_CHARS_MAX)
     if found.newest[artifact.path] != artifact.seq:
-        path += " (overwritten since)"
+        path += " (since overwritten)"
     report = artifact.report
     if report is None:
         return f"Report {path} cannot be used: {one_line(artifact.refusal or '', PROBLEM_CHARS_MAX)}."
     problem = one_line(report.problem, PROBLEM_CHARS_MAX)
     if report.incomplete:
-        return f"Report {path} can be read only in part: {problem}; of it only failing tests count."
-    return f"Report {path} is damaged: {problem}; all of it could be read."
+        return f"Report {path} is only partly readable: {problem}; only its failing tests count."
+    return f"Report {path} is damaged: {problem}; all results could be read."
 
 
 def _subruns_by_report(found: Ownership) -> dict[int, dict[int | None, None]]:
-    """Return, by the `seq` of a report, the sub-runs whose notes name it."""
+    """Return, by the `seq` of a report, the sub-runs whose notes mention it."""
     subruns: dict[int, dict[int | None, None]] = {}
     for (index, _), owned in found.owned.items():
         for own in owned:

@@ -1,7 +1,7 @@
-"""Assigns every suite of every report of a run to the one spec that it speaks of.
+"""Assigns every suite of every report of a run to the one spec that it is about.
 
-A suite belongs to the spec with the longest matching path, without a file to the spec of the host that it names.
-Repeated for every state that is saved: each step uses an index, so the work grows with the run and not with its square.
+A suite belongs to the spec with the longest matching path; without a file, to the spec of the host that it names.
+This is repeated for every state that is saved, so each step uses an index: the work grows linearly with the run.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -30,15 +30,15 @@ class Suite(NamedTuple):
 
 
 class Owned(NamedTuple):
-    """A suite that speaks of a spec."""
+    """A suite that is about a spec."""
 
     suite: Suite
     certain: bool
-    """Whether it can only be of this running of the spec, so that it can prove a pass."""
+    """Whether it can only belong to this execution of the spec, so that it can prove a pass."""
 
 
 class SpecRun(NamedTuple):
-    """One running of a spec."""
+    """One execution of a spec."""
 
     key: Key
     child: Child
@@ -60,11 +60,11 @@ class Ownership(NamedTuple):
     shared: list[Shared]
     """Suites that match several specs equally."""
     rivalled: list[tuple[Suite, int | None]]
-    """Suites that match a spec of another running build as well, with the index of the sub-run whose notes name them."""
+    """Suites that also match a spec of another running build, with the index of the sub-run whose notes mention them."""
     strangers: list[Suite]
     """Suites of specs that the log does not show."""
     unreadable: list[tuple[ArtifactWritten, int | None]]
-    """Reports without any suite, with the index of the sub-run whose notes name them."""
+    """Reports without any suite, with the index of the sub-run whose notes mention them."""
     newest: dict[str, int]
     """Path -> `seq` of its newest version."""
 
@@ -104,10 +104,10 @@ def fresh_suites(run: Run) -> Iterator[ArtifactWritten]:
 
 
 class ReportWords:
-    """Specs by a word that a report may contain as a whole word: their host, or the name of their file."""
+    """Specs by a word that a report may contain as a separate word: their host, or the name of their file."""
 
     def __init__(self, run: Run, names: dict[str, list[str]]) -> None:
-        """Take word -> names of specs."""
+        """Index the specs; `names` is word -> names of specs."""
         self._names = names
         self._words = tuple(names)
         self._dialect = run.request.dialect
@@ -136,7 +136,7 @@ class _Assignment:
         self._by_name: dict[str, list[SpecRun]] = {}
         self._names = SpecNames(())
         self._suites: dict[str, list[Suite]] = {}
-        """By the name of the spec that they speak of."""
+        """By the name of the spec that they are about."""
         self._owners: dict[tuple[tuple[str, ...], int | None], str | Shared] = {}
         """By the names that a suite matches, and the sub-run that was running when it was written."""
 
@@ -168,7 +168,7 @@ class _Assignment:
 
     @cached_property
     def _hosts(self) -> ReportWords:
-        """Specs by host; one that stands for no host by its own name."""
+        """Specs by host; a spec that stands for no host by its own name."""
         known = (*self._run.request.requested_hosts, *self._run.request.inventory)
         hosts: dict[str, list[str]] = {}
         for name in self._by_name:
@@ -185,7 +185,7 @@ class _Assignment:
         return ReportWords(self._run, stems)
 
     def _name(self, suite: Suite) -> None:
-        """Find the spec that a suite speaks of: by its file, else by the host that it names."""
+        """Find the spec that a suite is about: by its file, else by the host that it names."""
         reported = suite.reported
         names = self._names.match(reported.spec) if reported.spec else self._by_host(suite)
         if not names and reported.within:
@@ -211,7 +211,7 @@ class _Assignment:
             self._suites.setdefault(owner, []).append(suite)
 
     def _choose(self, names: tuple[str, ...], index: int | None) -> str | Shared:
-        """Let time choose between specs of several sub-runs; if several still match, the suite belongs to none."""
+        """Choose by time between specs of several sub-runs; if several still match, the suite belongs to none of them."""
         runnings = [running for name in names for running in self._by_name.get(name, ())]
         near = tuple(running for running in runnings if running.key[0] == index) or tuple(runnings)
         left = {plain_path(running.spec.spec) for running in near}
@@ -222,7 +222,7 @@ class _Assignment:
         return shared
 
     def _by_host(self, suite: Suite) -> tuple[str, ...]:
-        """Return the specs of the host that a suite names, by the spec's own name too where there are several."""
+        """Return the specs of the host that a suite names; if there are several, those that it also names by file."""
         file = report_name(suite.artifact)
         for texts in (suite.reported.suites, (file,)):
             names = self._hosts.named_in(texts)
@@ -234,12 +234,12 @@ class _Assignment:
         return ()
 
     def _subrun_of(self, artifact: ArtifactWritten) -> int | None:
-        """Return the sub-run whose notes name an unreadable report: by the host in its file name, and by its time."""
+        """Return the sub-run whose notes mention an unreadable report: by the host in its file name, and by its time."""
         named = self._hosts.named_in((report_name(artifact),))
         subruns = dict.fromkeys(running.key[0] for name in named for running in self._by_name[name])
-        going_on = None if self._run.request.offline else subrun_at(self._run, artifact)
-        if going_on is not None and (not subruns or going_on in subruns):
-            return going_on
+        current = None if self._run.request.offline else subrun_at(self._run, artifact)
+        if current is not None and (not subruns or current in subruns):
+            return current
         if not subruns:
             subruns = dict.fromkeys(subrun.index for subrun in self._run.subruns)
         return next(iter(subruns)) if len(subruns) == 1 else None
@@ -263,7 +263,7 @@ def _without_repeats(artifacts: Iterable[ArtifactWritten]) -> Iterator[Suite]:
     for artifact in artifacts:
         specs = artifact.report.specs if artifact.report is not None else ()
         for reported in specs:
-            # Without a time of its own, only the same file can repeat it, and a failure may be a second one.
+            # A suite without a time of its own can only be repeated by the same file, and its failure may be another one.
             dated = reported.started_at is not None
             key = ("" if dated else artifact.path, reported)
             once = len(specs) <= first.setdefault(key, len(specs))
@@ -272,7 +272,7 @@ def _without_repeats(artifacts: Iterable[ArtifactWritten]) -> Iterator[Suite]:
 
 
 def _planned(child: Child) -> tuple[str, ...]:
-    """Return the specs that the header box names, if it names all."""
+    """Return the specs that the header box lists, if it lists all."""
     described = child.described
     if described is None or described.specs_found != len(described.spec_names):
         return ()
@@ -284,7 +284,7 @@ def _written(suite: Suite) -> tuple[float, int]:
 
 
 def _are_dated(suites: Sequence[Suite]) -> bool:
-    """Whether the suites themselves show in which order they ran: a copied file has the time of the copy."""
+    """Return whether the suites contain the order in which they ran: a copied file has the time of the copy."""
     times = {suite.reported.started_at for suite in suites}
     return None not in times and len(times) == len(suites)
 

@@ -1,8 +1,8 @@
-"""Chooses between the runnings of a spec that ran more than once: which of them wrote a report.
+"""Chooses which execution of a spec wrote a report, for a spec that ran more than once.
 
-Every group of a categorized run ends with check-xml-files.ts, and a group may be repeated.  Time chooses and never
-discards a report.  The window of a running starts at the end of the previous one and ends at its own end, plus the
-settle time for a report that is written late.
+Every group of a categorized run ends with check-xml-files.ts, and a group may be repeated. Time decides between the
+executions and never discards a report. The window of an execution starts at the end of the previous one and ends at its
+own end, plus the settle time for a report that is written late.
 """
 
 from bisect import bisect_left
@@ -16,16 +16,16 @@ from atvm_pipeline.core.junit.report import ReportedSpec
 EARLY_S = 2.0
 """A file's time comes from the kernel's coarse clock, and a log is read a little later than it is written."""
 CUT_S = 1.0
-"""A suite's own time is cut to the second."""
+"""A suite's own time is truncated to the second."""
 LOOKED_BACK_MAX = 100
-"""Earlier runnings that are tried, offline, where a report contradicts the log of the last one."""
+"""Earlier executions that are tried, offline, if a report contradicts the log of the last one."""
 
 
 class Window(NamedTuple):
-    """One running of a spec; times in seconds."""
+    """One execution of a spec; times in seconds."""
 
     since: float
-    """When the log had been read last before its start."""
+    """When the log was last read before its start."""
     ended: float
     """When its sub-run ended; infinite while that runs."""
     log: Counts | None
@@ -44,14 +44,14 @@ class Placed(NamedTuple):
 
     window: int
     certain: bool
-    """Whether no other running can have written it, so that it can prove that the spec passed."""
+    """Whether no other execution can have written it, so that it can prove that the spec passed."""
 
 
 def counts_fit(log: Counts, reported: ReportedSpec) -> bool:
-    """Whether a report's counts can be those of the log.
+    """Return whether a report's counts agree with those of the log.
 
-    Failures must be equal, and without one the passing tests too. A report declares fewer tests where a root hook
-    failed (`tests="0" failures="1"`), and one that is cut contradicts only by a failure too many.
+    Failures must be equal and, without a failure, the passing tests too. A report declares fewer tests where a root hook
+    failed (`tests="0" failures="1"`), and a truncated report contradicts the log only by a failure too many.
     """
     counts = reported.counts
     if reported.incomplete:
@@ -65,7 +65,7 @@ def counts_fit(log: Counts, reported: ReportedSpec) -> bool:
 
 def place_by_time(windows: Sequence[Window], writings: Sequence[Writing], settle_s: float) -> list[Placed]:
     """Return the window of each report; `writings` and `windows` are in order of time."""
-    # A clock that was set back must not make the windows overlap.
+    # If the clock was set back, the windows must not overlap.
     ends = list(accumulate((window.ended for window in windows), max))
     clusters = _clusters(windows, ends)
     taken: set[int] = set()
@@ -85,9 +85,9 @@ def place_by_time(windows: Sequence[Window], writings: Sequence[Writing], settle
 
 
 def _clusters(windows: Sequence[Window], ends: Sequence[float]) -> list[range]:
-    """Return, for each window, the windows whose log was read at once, so that time cannot choose between them.
+    """Return, for each window, the windows whose log was read in one go, so that time cannot decide between them.
 
-    The runner buffers its output, or the watcher started late.
+    This happens if the runner buffers its output, or if the watcher started late.
     """
     clusters: list[range] = []
     start = 0
@@ -117,7 +117,7 @@ def _placed(
 
 
 def _is_of_next(windows: Sequence[Window], writing: Writing, at: int, taken: set[int]) -> bool:
-    """Whether a second report within one window is of the next running, because the log was read late.
+    """Return whether a second report within one window belongs to the next execution, because the log was read late.
 
     A runner that buffers its output prints the end of a group after the next one has written its reports.
     """
@@ -129,9 +129,9 @@ def _is_of_next(windows: Sequence[Window], writing: Writing, at: int, taken: set
 
 
 def place_by_order(windows: Sequence[Window], writings: Sequence[Writing]) -> list[Placed]:
-    """Return the same where no times are known: the newest report belongs to the last running, and so on backwards.
+    """Return the window of each report without times: the newest report belongs to the last execution, and so on backwards.
 
-    Where there are fewer reports than runnings, one that contradicts the log is moved back to a running that it fits.
+    If there are fewer reports than executions, a report that contradicts the log is moved back to an execution that it fits.
     """
     certain = len(writings) >= len(windows)
     placed: list[Placed] = []

@@ -21,11 +21,11 @@ from .subrun_verdict import (
 
 
 class RunContext(NamedTuple):
-    """A run with its sub-runs: judged ones as they were judged, the others as they look now."""
+    """A run with its sub-runs: recorded results of those with a verdict, current results of the others."""
 
     run: Run
     cases: tuple[SubRunContext | None, ...]
-    """None for a sub-run that was judged."""
+    """None for a sub-run that has a verdict."""
     results: tuple[SubRunResult, ...]
 
 
@@ -42,13 +42,13 @@ def run_context(run: Run) -> RunContext:
 
 
 def result_now(case: SubRunContext) -> SubRunResult:
-    """A sub-run that was not judged yet, as a user reads it while it goes on."""
+    """Return the result of a sub-run without a verdict, as it is shown while it runs."""
     failing = subrun_failure(case)
     phase = Phase.RUNNING if case.subrun.children else Phase.PENDING
-    going_on = make_reason("running" if phase is Phase.RUNNING else "pending")
-    return result_of(case, phase, failing or going_on, failing=failing is not None)
+    current = make_reason("running" if phase is Phase.RUNNING else "pending")
+    return result_of(case, phase, failing or current, failing=failing is not None)
 
 
 def has_unfinished(case: RunContext) -> bool:
-    """Whether a sub-run has not printed its end."""
+    """Return whether a sub-run has not printed its end."""
     return any(found is not None and unfinished(found) is not None for found in case.cases)

@@ -23,7 +23,7 @@ STOP_MARKER: Evidence = {"kind": "marker", "path": "stop.json"}
 
 
 def ended_externally(case: RunContext) -> Reason | None:
-    """The runner was ended from outside, or is gone without a record while something is unfinished."""
+    """Return the reason if the runner was ended from outside, or disappeared without a record before everything had finished."""
     run = case.run
     if run.exit is not None:
         return _outside_exit(case, run.exit)
@@ -32,7 +32,7 @@ def ended_externally(case: RunContext) -> Reason | None:
     at: list[Evidence] = [{"kind": "process", "pid": run.runner.pid if run.runner is not None else None}]
     at += log_evidence(run, run.log.end)
     if run.vanished.stop_requested:
-        # As with an exit record: the request ended the runner, whatever it still had to do.
+        # As with an exit record: the request ended the runner, whether or not it had finished.
         return make_reason("runner-stopped", [*at, STOP_MARKER])
     if not (has_unfinished(case) or hosts_not_begun(run, case.results)):
         return None
@@ -55,7 +55,7 @@ def _outside_exit(case: RunContext, exit_: RunnerExited) -> Reason | None:
     number = code - SHELL_SIGNAL_BASE if code is not None else 0
     incomplete = has_unfinished(case) or bool(hosts_not_begun(case.run, case.results))
     if number in SIGNAL_NAMES and incomplete and _failing_tests(case) % 256 != code:
-        # The count of failing tests, cut to 8 bits, is an exit code too.
+        # Cypress exits with the number of failing tests, truncated to 8 bits.
         detail = (
             f"{SIGNAL_NAMES[number]} (exit code {code}, as a shell reports it, before everything had run)"
         )
@@ -64,7 +64,7 @@ def _outside_exit(case: RunContext, exit_: RunnerExited) -> Reason | None:
 
 
 def _signalled(record: list[Evidence], signal: str, detail: str) -> Reason:
-    """Say that a signal ended the runner; one that a program brings on itself came from inside."""
+    """Return the reason for a signal that ended the runner; a signal of a crash was not sent from outside."""
     if signal in CRASHES:
         return Reason(
             code="runner-signalled", text=f"The runner crashed with {detail}.", evidence=tuple(record)
@@ -73,7 +73,7 @@ def _signalled(record: list[Evidence], signal: str, detail: str) -> Reason:
 
 
 def exit_evidence(exit_: RunnerExited) -> list[Evidence]:
-    """Evidence: the exit record."""
+    """Return the exit record as evidence."""
     return [
         {"kind": "exit", "path": "runner-exit.json", "exit_code": exit_.exit_code, "signal": exit_.signal}
     ]
@@ -84,7 +84,7 @@ def _failing_tests(case: RunContext) -> int:
 
 
 def run_exit(case: RunContext) -> Reason | None:
-    """The runner's exit code is not 0, or systemd says that it failed."""
+    """Return the reason if the runner's exit code is not 0, or if systemd reports a failure."""
     exit_ = case.run.exit
     if exit_ is None:
         return None
@@ -94,9 +94,9 @@ def run_exit(case: RunContext) -> Reason | None:
     if not code:
         return None
     passed = any(result.ledger.passed for result in case.results)
-    ran = "though everything that ran had passed" if passed else "before anything of Cypress had run"
+    ran = "although everything that ran had passed" if passed else "before Cypress ran any test"
     if log_kind(case.run) is not None:
-        ran = "and the log does not show how its specs ended"
+        ran = "and the log does not show the results of its specs"
     found = make_reason("runner-failed", exit_evidence(exit_), exit=code_text(code), ran=ran)
     last = max((child.offset for subrun in case.run.subruns for child in subrun.children), default=0)
     return and_last_lines(case.run, found, last)

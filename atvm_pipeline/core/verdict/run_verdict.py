@@ -1,7 +1,7 @@
-"""How a run ended: the conditions that the rows of `transitions.RUN_VERDICTS` name.
+"""How a run ended: the conditions of the rows of `transitions.RUN_VERDICTS`.
 
-A run's phase is derived from its sub-runs and the runner's end; nothing sets it.  A condition looks at facts and
-gives a Reason if it holds; which phase follows is the table's word.
+A run's phase is derived from its sub-runs and the runner's end; nothing sets it. A condition returns a Reason if it holds,
+and the table decides which phase follows.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from atvm_pipeline.core.sentences import (
     log_evidence,
     make_reason,
 )
-from atvm_pipeline.core.state import Reason, Run
+from atvm_pipeline.core.state import Evidence, Reason, Run
 from atvm_pipeline.core.subruns.children import current_child
 from atvm_pipeline.core.text import join_names
 from atvm_pipeline.core.transitions import RUN_VERDICTS
@@ -43,13 +43,13 @@ from .subrun_verdict import (
 )
 
 MISSING_CODES = next(row.codes for row in RUN_VERDICTS if row.condition == "missing")
-"""A failed sub-run with another code meets the row "failure"."""
+"""A failed sub-run with any other code matches the row "failure"."""
 RUN_EVIDENCE_MAX = 20
-"""Places in the log that show that a run passed; each sub-run has its own besides."""
+"""Places in the log that show that a run passed; each sub-run has its own evidence in addition."""
 
 
 def judge_run(case: RunContext) -> Decision:
-    """The verdict of a run that is over, or whose limit passed, by `RUN_VERDICTS`."""
+    """Return the verdict, by `RUN_VERDICTS`, of a run that is over or whose limit passed."""
     for row in RUN_VERDICTS:
         found = RUN_CONDITIONS[row.condition](case)
         if found is not None:
@@ -58,7 +58,7 @@ def judge_run(case: RunContext) -> Decision:
 
 
 def run_cancelled(case: RunContext) -> Reason | None:
-    """A marker was there before the end."""
+    """Return the reason if a cancel was requested before the end."""
     cancel = case.run.cancel
     if cancel is None:
         return None
@@ -71,22 +71,22 @@ def run_cancelled(case: RunContext) -> Reason | None:
 
 
 def run_limit(case: RunContext) -> Reason | None:
-    """A limit passed while the run was not over."""
+    """Return the reason if a time limit passed before the run was over."""
     if case.run.over_watched_s is not None or not case.run.seen:
         return None
     return timeouts.limit_passed(case.run)
 
 
 def run_failure(case: RunContext) -> Reason | None:
-    """A failure is certain in a sub-run, or a line in front of all of them reports one."""
-    # A code of a later release is in no table, and a failure must not get lost for that.
+    """Return the reason if a sub-run, or a line before the first of them, shows a failure."""
+    # A code of a later release is in no table, and its failure must not get lost.
     found = reason_of_subruns(*case, subrun_failure, lambda code: code not in MISSING_CODES)
     found = found or failure_unattributed(case.run, [line for line in case.run.unplaced if line.failing])
     return quiet_failure(case.run) or _and_idle(case, found)
 
 
 def _and_idle(case: RunContext, found: Reason | None) -> Reason | None:
-    """Name the hosts that nothing was planned for: the ledger counts them, and no sub-run's reason does."""
+    """Add the hosts for which nothing was planned: the ledger counts them, but no sub-run's reason does."""
     idle = hosts_without_spec(case.run, case.results)
     if found is None or not idle:
         return found
@@ -94,21 +94,21 @@ def _and_idle(case: RunContext, found: Reason | None) -> Reason | None:
 
 
 def log_truncated(case: RunContext) -> Reason | None:
-    """Nobody saw the end and the log stops midway, or holds nothing: no proof of anything."""
+    """Return the reason if the end is unknown and the log is empty or stops midway: then it proves nothing."""
     exit_ = case.run.exit
     if exit_ is None or not exit_.assumed:
         return None
     began = any(subrun.children for subrun in case.run.subruns)
     if began and not (has_unfinished(case) or _cut_summary(case.run)):
         return None
-    detail = "the log stops before the end of Cypress's summary, and how the runner ended is not known"
+    detail = "the log stops before the end of Cypress's summary, and the exit code of the runner is not known"
     return and_last_lines(
         case.run, make_reason("no-evidence", log_evidence(case.run, case.run.log.end), detail=detail)
     )
 
 
 def _cut_summary(run: Run) -> bool:
-    """Whether the log's last summary has no totals row, though it is one of specs: an empty run's never has one."""
+    """Return whether the log's last summary lacks its totals row; the summary of an empty run never has one."""
     last = current_child(run)
     if last is None or not last.specs or last.finished_offset is None:
         return False
@@ -116,18 +116,15 @@ def _cut_summary(run: Run) -> bool:
 
 
 def run_missing(case: RunContext) -> Reason | None:
-    """Something planned, or a requested host, has no result."""
+    """Return the reason if a planned spec or a requested host has no result."""
     run = case.run
     if run.over_watched_s is None:
-        # Judged by a limit while nothing has ended: then nothing can be called missing yet.
+        # The run is being decided by a timeout and has not ended, so no result counts as missing yet.
         return None
     if run.exit is not None and run.exit.error is not None:
         return make_reason("runner-not-started", exit_evidence(run.exit), detail=run.exit.error)
     if run.too_many:
-        lost = "the groups beyond those that are kept"
-        return make_reason(
-            "results-missing", log_evidence(run, run.log.end), missing="Some", planned="the", names=lost
-        )
+        return _some_missing(log_evidence(run, run.log.end), "the groups beyond the limit of this program")
     if log_kind(run) is not None:
         return None
     if any(subrun.children or subrun.wrapper is not None for subrun in run.subruns):
@@ -136,7 +133,7 @@ def run_missing(case: RunContext) -> Reason | None:
         if found is not None and found.code != "host-pending":
             return _wrong_hosts(case) or found
         if run.words_unread is not None:
-            return found  # row 6a: what seems to be missing may be in the lines that could not be read
+            return found  # row 6a: the missing results may be in the lines that could not be parsed
         return _wrong_hosts(case) or found or _hosts_pending(case) or _never_began(run)
     if not run.request.requested_hosts:
         return None
@@ -148,16 +145,20 @@ def run_missing(case: RunContext) -> Reason | None:
     return and_nothing_read(run, _with_exit(run, found))
 
 
+def _some_missing(evidence: list[Evidence], names: str) -> Reason:
+    return make_reason(
+        "results-missing", evidence, missing="Some", specs="the planned specs", have="have", names=names
+    )
+
+
 def _never_began(run: Run) -> Reason | None:
-    """A child was launched under a label of its own, and the log does not show one line of it."""
+    """Return the reason if a child was launched with a label of its own and the log shows no line of it."""
     labels = {child.label for subrun in run.subruns for child in subrun.children}
     lost = [launch for launch in run.launched if launch.label not in labels]
     if not lost:
         return None
-    told = f"those of {join_names([launch.label for launch in lost])}, launched and never begun"
-    found = make_reason(
-        "results-missing", log_evidence(run, lost[0].offset), missing="Some", planned="the", names=told
-    )
+    names = f"those of {join_names([launch.label for launch in lost])}, which never started"
+    found = _some_missing(log_evidence(run, lost[0].offset), names)
     return and_last_lines(run, _with_exit(run, found), lost[0].offset)
 
 
@@ -182,7 +183,7 @@ def _hosts_pending(case: RunContext) -> Reason | None:
 
 
 def _wrong_hosts(case: RunContext) -> Reason | None:
-    """Requested hosts that nothing began for, while specs of hosts that nobody requested ran."""
+    """Return the reason if no spec of some requested hosts started, while specs of other hosts ran."""
     run = case.run
     idle = hosts_not_begun(run, case.results)
     if not idle:
@@ -206,7 +207,7 @@ def _wrong_hosts(case: RunContext) -> Reason | None:
 
 
 def run_unproven(case: RunContext) -> Reason | None:
-    """The log proves nothing, or what seems to be missing may be in lines that could not be read."""
+    """Return the reason if the log proves nothing, or if the missing results may be in lines that could not be parsed."""
     run = case.run
     found = quiet_unproven(run)
     if found is not None or run.words_unread is None or log_kind(run) is not None:
@@ -219,7 +220,7 @@ def run_unproven(case: RunContext) -> Reason | None:
 
 
 def run_nothing(case: RunContext) -> Reason | None:
-    """Not one Cypress line and not one artifact of this run."""
+    """Return the reason if the run has neither a line of Cypress nor an artifact."""
     run = case.run
     if run.over_watched_s is None:
         return make_reason(
@@ -229,12 +230,12 @@ def run_nothing(case: RunContext) -> Reason | None:
         )
     if any(subrun.children for subrun in run.subruns) or log_kind(run) is not None:
         return None
-    detail = "the log does not show one line of Cypress, and no report was written"
+    detail = "the log contains no Cypress output, and no report was written"
     return and_last_lines(run, make_reason("no-evidence", log_evidence(run, run.log.end), detail=detail))
 
 
 def run_passed(case: RunContext) -> Reason:
-    """Everything planned passed, on every requested host."""
+    """Return the reason of a run in which everything planned passed, on every requested host."""
     alone = proof_by_reports(case.run)
     if alone is not None:
         return alone
@@ -245,7 +246,7 @@ def run_passed(case: RunContext) -> Reason:
     if case.run.exit is not None and case.run.exit.assumed:
         return and_text(found, "The exit code was assumed.")
     if case.run.exit is None or case.run.exit.exit_code is None:
-        return and_text(found, "The exit code is unknown: the runner left no record of it.")
+        return and_text(found, "The exit code is unknown: the runner left no exit record.")
     return found
 
 
@@ -261,4 +262,4 @@ RUN_CONDITIONS: dict[str, Callable[[RunContext], Reason | None]] = {
     "nothing": run_nothing,
     "passed": run_passed,
 }
-"""Condition name -> how it is found out."""
+"""Name of a condition -> its function."""

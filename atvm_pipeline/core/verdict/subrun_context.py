@@ -1,6 +1,6 @@
-"""What a sub-run looks like right now: its specs, hosts, sums, name and notes, ready to be judged or shown.
+"""The current specs, hosts, sums, name and notes of a sub-run, derived from the facts, for a verdict or for display.
 
-Derives from the facts; the verdict itself is `run_verdict.py`'s.
+`subrun_verdict.py` and `run_verdict.py` decide the verdict itself.
 """
 
 from typing import NamedTuple
@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from atvm_pipeline.core.hosts.host_names import group_name, hosts_in_label
 from atvm_pipeline.core.phases import Phase
 from atvm_pipeline.core.results import HostResult, Ledger, SpecResult, SubRunResult
+from atvm_pipeline.core.sentences import plural
 from atvm_pipeline.core.spec_names import base_name
 from atvm_pipeline.core.state import Reason, Run, SubRun
 from atvm_pipeline.core.subruns.final_tables import adopted
@@ -23,7 +24,7 @@ from .report_matching import overwritten_group_report
 from .report_notes import subrun_report_notes
 
 CONFLICTS_SHOWN = 15
-"""Notes about specs of which two sources say different things; the rest is counted."""
+"""Notes about specs whose sources differ; the others are counted."""
 
 
 class SubRunContext(NamedTuple):
@@ -37,12 +38,12 @@ class SubRunContext(NamedTuple):
 
 
 class Name(NamedTuple):
-    """What a sub-run is called."""
+    """The label and the name of a sub-run."""
 
     label: str | None
     name: str
     trusted: bool | None
-    """None where there is no label, or no known host to hold it against."""
+    """None if there is no label, or no known host to compare it with."""
 
 
 def subrun_context(run: Run, subrun: SubRun) -> SubRunContext:
@@ -54,7 +55,7 @@ def subrun_context(run: Run, subrun: SubRun) -> SubRunContext:
 
 
 def name_of(case: SubRunContext) -> Name:
-    """Label and name (contract §4): a label that does not fit the hosts that really ran gives way to them."""
+    """Return label and name; if the label does not match the hosts that ran, the name is derived from those hosts."""
     run, subrun = case.run, case.subrun
     build_name = run.request.build_name or "run"
     if not run.request.categorized:
@@ -88,7 +89,7 @@ def _label(subrun: SubRun) -> str | None:
 
 
 def real_hosts(case: SubRunContext, *, began_only: bool) -> tuple[str, ...]:
-    """Hosts of the sub-run's specs that are hosts for sure (requested, in the inventory, or of a host's form)."""
+    """Return the hosts of the sub-run's specs that are certain: requested, in the inventory, or in the form of a host."""
     known = known_hosts(case.run)
     hosts = (
         spec.host
@@ -103,39 +104,39 @@ def real_hosts(case: SubRunContext, *, began_only: bool) -> tuple[str, ...]:
 
 
 def notes_of(case: SubRunContext, name: Name) -> tuple[str, ...]:
-    """Sentences about a mismatch, a conflict or a recovered result."""
-    # First, so that nothing pushes them out of a message.
+    """Return the sentences about a mismatch, a conflict or a recovered result."""
+    # Notes about reports come first, so that no other note displaces them from a message.
     notes = list(subrun_report_notes(case.run, case.subrun.index))
     if name.trusted is False:
         notes.append(label_mismatch(case, name.label, name.name))
     # Several specs may have the same conflict, and a note about the report may contain it already.
-    said = dict.fromkeys(spec.conflict for spec in case.specs if spec.conflict is not None)
-    conflicts = [f"Sources differ: {conflict}." for conflict in said if f"{conflict}." not in notes]
+    texts = dict.fromkeys(spec.conflict for spec in case.specs if spec.conflict is not None)
+    conflicts = [f"Sources differ: {conflict}." for conflict in texts if f"{conflict}." not in notes]
     notes += conflicts[:CONFLICTS_SHOWN]
     if len(conflicts) > CONFLICTS_SHOWN:
-        notes.append(f"Sources differ about {len(conflicts) - CONFLICTS_SHOWN} more specs.")
+        notes.append(f"Sources differ for {plural(len(conflicts) - CONFLICTS_SHOWN, 'more spec')}.")
     recovered = [spec.spec for spec in case.specs if spec.sources == ("xml",)]
     if recovered:
-        notes.append(f"Recovered from reports because the log has no result: {join_names(recovered)}.")
+        notes.append(f"Result taken from the report because the log has none: {join_names(recovered)}.")
     non_hosts = frozenset(base_name(spec.spec) for spec in case.specs if spec.host is None)
     grouped = overwritten_group_report(case.run, case.subrun, non_hosts) if non_hosts else None
     if grouped is not None:
         own = sum(1 for host in case.hosts if host.artifact is not None)
         notes.append(
-            f"The grouped report {grouped} holds only {join_names(sorted(non_hosts))}; "
-            f"results were taken from the log and the hosts' own reports ({own} of {len(case.hosts)})."
+            f"The grouped report {grouped} contains only {join_names(sorted(non_hosts))}; the results are from the log and "
+            f"from the hosts' own reports ({own} of {plural(len(case.hosts), 'host')})."
         )
     return tuple(notes)
 
 
 def label_mismatch(case: SubRunContext, label: str | None, name: str) -> str:
-    """Say that the label does not fit the hosts that ran, so that the sub-run is reported under another name."""
+    """Return the note that the label does not match the hosts that ran, and under which name the sub-run is reported."""
     ran = join_names(real_hosts(case, began_only=True))
-    return f"The label {label} does not fit the hosts that ran ({ran}); it is reported as {name}."
+    return f"The label {label} does not match the hosts that ran ({ran}); the group is reported as {name}."
 
 
 def result_of(case: SubRunContext, phase: Phase, reason: Reason, *, failing: bool) -> SubRunResult:
-    """The sub-run as a user reads it."""
+    """Return the sub-run as it is shown to users."""
     name = name_of(case)
     subrun = case.subrun
     return SubRunResult(
@@ -156,17 +157,17 @@ def result_of(case: SubRunContext, phase: Phase, reason: Reason, *, failing: boo
 
 
 def reason_dict(reason: Reason) -> dict[str, object]:
-    """A reason as the user's files hold it."""
+    """Return a reason in the form of the state files."""
     return {"code": reason.code, "text": reason.text, "evidence": [dict(item) for item in reason.evidence]}
 
 
 def reason_of(result: SubRunResult) -> Reason:
-    """Return a sub-run's reason as it was before `reason_dict`."""
+    """Return a sub-run's reason: the reverse of `reason_dict`."""
     return convert(result.reason, Reason)
 
 
 def run_ledger(run: Run, results: tuple[SubRunResult, ...]) -> Ledger:
-    """The run's sums over its sub-runs and the requested hosts that none of them has planned a spec for."""
+    """Return the run's sums over its sub-runs, plus the requested hosts without a planned spec in any of them."""
     proven = reports_ledger(run)
     if proven is not None:
         return proven
@@ -178,8 +179,8 @@ def run_ledger(run: Run, results: tuple[SubRunResult, ...]) -> Ledger:
 def _hosts_not_planned(run: Run, results: tuple[SubRunResult, ...]) -> int:
     """Count the requested hosts without a planned spec in any sub-run's ledger.
 
-    A ledger also counts specs without a name: Cypress cuts a long list of specs, or the log lost its header box.  One
-    that never began can be any requested host's; in a categorized run it can only be of a host that its label names.
+    A ledger also counts specs without a name: Cypress cuts a long list of specs, or the log lost its header box. Such a spec
+    can belong to any requested host; in a categorized run, only to a host that the label of its sub-run names.
     """
     hosts = hosts_without_spec(run, results)
     for result in results:
@@ -199,13 +200,13 @@ def _may_plan(run: Run, result: SubRunResult, host: str) -> bool:
 
 
 def hosts_without_spec(run: Run, results: tuple[SubRunResult, ...]) -> tuple[str, ...]:
-    """Requested hosts that no spec of any sub-run stands for, neither one that began nor one planned by name."""
+    """Return the requested hosts without any spec, neither one that started nor one that is planned by name."""
     named = {spec.host for result in results for spec in result.specs}
     return tuple(host for host in run.request.requested_hosts if host not in named)
 
 
 def hosts_not_begun(run: Run, results: tuple[SubRunResult, ...]) -> tuple[str, ...]:
-    """Requested hosts of which no spec began in any sub-run."""
+    """Return the requested hosts of which no spec started in any sub-run."""
     began = {
         spec.host
         for result in results

@@ -1,6 +1,6 @@
-"""How one sub-run ended: the conditions that the rows of `transitions.SUBRUN_VERDICTS` name.
+"""How one sub-run ended: the conditions of the rows of `transitions.SUBRUN_VERDICTS`.
 
-A condition looks at facts and gives a Reason if it holds.  Which phase follows is the table's word, not its.
+A condition returns a Reason if it holds, and the table decides which phase follows.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,6 +11,7 @@ from atvm_pipeline.core.phases import Phase
 from atvm_pipeline.core.results import Ledger, SpecResult
 from atvm_pipeline.core.sentences import (
     QUOTED_LINE_CHARS_MAX,
+    all_specs,
     and_text,
     hosts_named,
     log_evidence,
@@ -25,7 +26,7 @@ from atvm_pipeline.core.transitions import ABSENT_CODES, EARLY_ENDS, SUBRUN_VERD
 
 from .exit_meaning import signal_advice
 from .log_checks import find_contradiction, find_mix, has_second_run, unattributed
-from .log_notes import quote_lines
+from .log_notes import lines_reporting, quote_lines
 from .log_quotes import and_subrun_end, and_subrun_lines
 from .quiet_log import part_unread
 from .subrun_context import SubRunContext, real_hosts
@@ -42,20 +43,20 @@ QUOTED_ERRORS = frozenset(
         "xvfb-failed",
     }
 )
-"""Errors of which many texts have one code: the reason quotes the line."""
+"""Errors with many texts for one code: the reason quotes the line."""
 WITHOUT_CAUSE = QUOTED_ERRORS | {"record-server-error"}
-"""Errors whose cause stands in the lines below."""
+"""Errors whose cause is in the lines below them."""
 
 
 class Decision(NamedTuple):
-    """What a table says."""
+    """The phase and the reason that a table returns."""
 
     phase: Phase
     reason: Reason
 
 
 def subrun_failure(case: SubRunContext) -> Reason | None:
-    """A failure that is certain: an early end, a crashed spec, a failing test, or a totals row that counts one."""
+    """Return the reason if a failure is certain: an early end, a crashed spec, a failing test, or a failing totals row."""
     run = case.run
     for child in case.subrun.children:
         fatal = early_ends(child)
@@ -63,8 +64,8 @@ def subrun_failure(case: SubRunContext) -> Reason | None:
             fatal = child.doubtful
         if fatal:
             first = fatal[0]
-            told = [*log_evidence(run, first.offset)]
-            return _and_cause(case, first, _error_told(first, told, names="the time between two specs"))
+            evidence = [*log_evidence(run, first.offset)]
+            return _and_cause(case, first, _error_reason(first, evidence, names="the time between two specs"))
         if child.totals is not None and child.totals.verdict == "canceled":
             return make_reason("run-canceled", log_evidence(run, child.totals.offset))
     crashed = [spec for spec in case.specs if spec.detail == "crashed"]
@@ -83,31 +84,31 @@ def _unattributed(case: SubRunContext) -> Reason | None:
 
 
 def failure_unattributed(run: Run, lines: Sequence[LineUnplaced]) -> Reason | None:
-    """Lines of the log that report a failure and fit no spec; None without one."""
+    """Return the reason for lines of the log with a failure of no known spec; None without such a line."""
     if not lines:
         return None
     evidence = [item for line in lines[:NAMES_JOINED_MAX] for item in log_evidence(run, line.offset)]
     return make_reason(
-        "failure-unattributed", evidence, lines=plural(len(lines), "line"), names=quote_lines(lines)
+        "failure-unattributed", evidence, lines=lines_reporting(len(lines)), names=quote_lines(lines)
     )
 
 
-def _error_told(error: ErrorReported, told: Sequence[Evidence], *, names: str) -> Reason:
-    """The sentence of an error block; one whose code is of a later release is quoted."""
+def _error_reason(error: ErrorReported, evidence: Sequence[Evidence], *, names: str) -> Reason:
+    """Return the reason of an error block; a code of a later release has the text of the log."""
     if error.code != "spec-crashed" and error.code not in EARLY_ENDS:
-        return Reason(code=error.code, text=error.text, evidence=tuple(told))
+        return Reason(code=error.code, text=error.text, evidence=tuple(evidence))
     signal = _signal_in(error.text)
-    found = make_reason(error.code, told, detail=signal, advice=signal_advice(signal), names=names)
+    found = make_reason(error.code, evidence, detail=signal, advice=signal_advice(signal), names=names)
     quoted = error.code in QUOTED_ERRORS
     return (
-        and_text(found, f'The log says: "{one_line(error.text, QUOTED_LINE_CHARS_MAX)}".')
+        and_text(found, f'The log shows: "{one_line(error.text, QUOTED_LINE_CHARS_MAX)}".')
         if quoted
         else found
     )
 
 
 def _and_cause(case: SubRunContext, error: ErrorReported, found: Reason) -> Reason:
-    """Add the last lines below an error that names no cause by itself."""
+    """Add the last lines of the log to an error that does not include its cause."""
     if error.code not in WITHOUT_CAUSE:
         return found
     return and_subrun_lines(case.run, found, case.subrun, error.offset + 1)
@@ -134,14 +135,14 @@ def _failed(case: SubRunContext, failed: list[SpecResult]) -> Reason:
         for spec in child.specs
         if spec.error is not None
     }
-    told = _spec_evidence(case.run, failed)
+    evidence = _spec_evidence(case.run, failed)
     if len(errors) == 1 and len(failed) == 1:
-        return _error_told(next(iter(errors.values())), told, names=failed[0].spec)
+        return _error_reason(next(iter(errors.values())), evidence, names=failed[0].spec)
     base = make_reason(
         "tests-failed",
-        told,
+        evidence,
         failed=len(failed),
-        planned=case.ledger.planned,
+        specs=plural(case.ledger.planned, "spec"),
         names=join_names([spec.spec for spec in failed]),
     )
     conflict = next((spec.conflict for spec in failed if spec.conflict is not None), None)
@@ -154,9 +155,9 @@ def _failing_totals(case: SubRunContext) -> Reason | None:
         if totals is not None and (totals.verdict == "failed" or totals.counts.failing):
             return _believed_totals(case, totals, totals.failed or 1, totals.total or 0, "totals row")
     wrapper = case.subrun.wrapper
-    said = wrapper.totals if wrapper is not None else None
-    if said is not None and (said.failed or said.counts.failing):
-        return _believed_totals(case, said, said.failed or 1, said.total or 0, "wrapper's table")
+    table = wrapper.totals if wrapper is not None else None
+    if table is not None and (table.failed or table.counts.failing):
+        return _believed_totals(case, table, table.failed or 1, table.total or 0, "wrapper's table")
     return None
 
 
@@ -167,21 +168,21 @@ def _believed_totals(
         "tests-failed",
         log_evidence(case.run, totals.offset),
         failed=failed,
-        # The row may know of more specs than the rest of the log shows.
-        planned=max(case.ledger.planned, total, failed),
+        # The row may count more specs than the rest of the log shows.
+        specs=plural(max(case.ledger.planned, total, failed), "spec"),
         names="see the final table",
     )
-    return and_text(base, f"Only the {source} says so; it was believed.")
+    return and_text(base, f"Only the {source} shows this.")
 
 
 def subrun_missing(case: SubRunContext) -> Reason | None:
-    """Something planned without a result, or a requested host of this sub-run without a passed spec."""
+    """Return the reason if a planned spec has no result, or if no spec of a requested host of this sub-run passed."""
     found = _lacking(case)
     return None if subrun_unread(case) is not None else found
 
 
 def subrun_unread(case: SubRunContext) -> Reason | None:
-    """What seems to be missing may be in lines of Cypress that could not be read."""
+    """Return the reason if the missing results may be in lines of Cypress that could not be parsed."""
     unread, found = case.run.words_unread, _lacking(case)
     if unread is None or found is None or found.code not in ABSENT_CODES:
         return None
@@ -199,8 +200,10 @@ def _lacking(case: SubRunContext) -> Reason | None:
             "log-mixed", log_evidence(run, mix.offset), line=one_line(mix.line, QUOTED_LINE_CHARS_MAX)
         )
     if any(child.too_many for child in case.subrun.children):
-        lost = f"the specs beyond the {SPECS_MAX} of one Cypress run that are kept"
-        return make_reason("results-missing", place, missing="Some", planned="the", names=lost)
+        lost = f"the specs beyond the limit of {SPECS_MAX} per Cypress run"
+        return make_reason(
+            "results-missing", place, missing="Some", specs="the planned specs", have="have", names=lost
+        )
     finished = unfinished(case) is None
     ran = ledger.passed + ledger.pending + ledger.skipped + ledger.no_report
     if not ran and finished:
@@ -214,8 +217,14 @@ def _lacking(case: SubRunContext) -> Reason | None:
     missing = ledger.no_report + ledger.not_run + ledger.skipped
     if missing:
         listed = specs_named([spec.spec for spec in lacking], missing)
-        told = _spec_evidence(run, lacking) or place
-        found = make_reason("results-missing", told, missing=missing, planned=ledger.planned, names=listed)
+        found = make_reason(
+            "results-missing",
+            _spec_evidence(run, lacking) or place,
+            missing=missing,
+            specs=plural(ledger.planned, "planned spec"),
+            have="has" if missing == 1 else "have",
+            names=listed,
+        )
         doubt = next(
             (spec.conflict for spec in lacking if spec.detail == "no_report" and spec.conflict), None
         )
@@ -224,10 +233,10 @@ def _lacking(case: SubRunContext) -> Reason | None:
     if not finished:
         found = Reason(code="results-missing", text=_no_summary(case), evidence=tuple(place))
         return and_subrun_end(run, found, case.subrun)
-    foreign = _foreign_hosts(case)
-    if foreign:
+    others = _other_hosts(case)
+    if others:
         wanted = hosts_named(run.request.requested_hosts)
-        return make_reason("wrong-hosts", place, ran=hosts_named(foreign), hosts=wanted)
+        return make_reason("wrong-hosts", place, ran=hosts_named(others), hosts=wanted)
     pending = _hosts_without_pass(case)
     if pending:
         return make_reason("host-pending", place, hosts=hosts_named(pending))
@@ -237,48 +246,48 @@ def _lacking(case: SubRunContext) -> Reason | None:
 
 
 def _nothing_ran(case: SubRunContext, place: Sequence[Evidence]) -> Reason:
-    """Say why nothing ran: an empty summary is what a reused ci-build-id leaves; else the log's last lines are quoted."""
+    """Return the reason why nothing ran: an empty summary points to a reused ci-build-id; else the last lines are quoted."""
     if any(child.finished_offset is not None and not child.specs for child in case.subrun.children):
-        detail = ": look for a ci-build-id that was used before, or for specs that hold no tests"
+        detail = ": check whether the ci-build-id was used before, or whether the specs contain no tests"
         return make_reason("nothing-ran", place, detail=detail)
     if case.specs and not unfinished(case):
         return make_reason(
             "nothing-ran",
             place,
-            detail=f": {join_names([spec.spec for spec in case.specs])} had no result to count",
+            detail=f": no result for {join_names([spec.spec for spec in case.specs])}",
         )
     return and_subrun_end(case.run, make_reason("nothing-ran", place, detail=""), case.subrun)
 
 
 def _no_summary(case: SubRunContext) -> str:
-    """The sentence for a sub-run whose specs all have a result, and whose log lacks the lines that end it."""
+    """Return the sentence for a sub-run whose specs all have a result, but whose log lacks its last lines."""
     planned = case.ledger.planned
     if not planned:
-        return "Cypress started, and the log ends before its first spec."
-    had = "The planned spec has a result" if planned == 1 else f"All {planned} planned specs have a result"
+        return "Cypress started, but the log ends before its first spec."
+    had = f"{all_specs(planned)} {'has' if planned == 1 else 'have'} a result"
     wrapper = case.subrun.wrapper
     if wrapper is not None and wrapper.finished_offset is None:
-        return f"{had}, but the log does not show the end line of {wrapper.name}: more may have been planned."
-    return f"{had}, but the log does not show Cypress's final table: the runner or the log may have been cut off."
+        return f"{had}, but the log does not show the end line of {wrapper.name}; there may be more specs."
+    return f"{had}, but the log does not show Cypress's final table; the runner or the log may have been cut off."
 
 
 def has_summary(child: Child) -> bool:
-    """Return whether the child's summary was read, as far as an end can be seen."""
+    """Return whether any part of the child's summary was read."""
     if child.finished_offset is not None or child.totals is not None or child.recorded_offset is not None:
         return True
     return any(spec.row is not None for spec in child.specs)
 
 
 def unfinished(case: SubRunContext) -> Child | SubRun | None:
-    """The child (or the wrapper's sub-run) that did not print its end; None if all is finished."""
+    """Return the child (or the wrapper's sub-run) that did not print its end; None if everything is finished."""
     wrapper = case.subrun.wrapper
     if wrapper is not None and wrapper.finished_offset is None:
         return case.subrun
     return next((child for child in case.subrun.children if not has_summary(child)), None)
 
 
-def _foreign_hosts(case: SubRunContext) -> tuple[str, ...]:
-    """The hosts that ran, if none of them was requested."""
+def _other_hosts(case: SubRunContext) -> tuple[str, ...]:
+    """Return the hosts that ran, if none of them was requested."""
     requested = set(case.run.request.requested_hosts)
     ran = real_hosts(case, began_only=True)
     return ran if requested and ran and not requested & set(ran) else ()
@@ -291,7 +300,7 @@ def _hosts_without_pass(case: SubRunContext) -> list[str]:
 
 
 def subrun_passed(case: SubRunContext) -> Reason:
-    """Everything planned passed."""
+    """Return the reason of a sub-run in which everything planned passed."""
     place = log_evidence(
         case.run,
         next((c.totals.offset for c in reversed(case.subrun.children) if c.totals is not None), None),
@@ -300,10 +309,11 @@ def subrun_passed(case: SubRunContext) -> Reason:
 
 
 def passed_reason(ledger: Ledger, evidence: Sequence[Evidence], hosts: str = "") -> Reason:
-    """Say that everything planned passed, or how many are pending: a pending spec has not passed."""
+    """Return the reason of a pass; it counts pending specs, which have not passed, separately."""
     if not ledger.pending:
-        return make_reason("all-passed", evidence, planned=ledger.planned, hosts=hosts)
-    text = f"{ledger.passed} of {ledger.planned} planned specs passed{hosts}, {ledger.pending} pending."
+        return make_reason("all-passed", evidence, specs=all_specs(ledger.planned), hosts=hosts)
+    specs = plural(ledger.planned, "planned spec")
+    text = f"{ledger.passed} of {specs} passed{hosts}, {ledger.pending} pending."
     return Reason(code="all-passed", text=text, evidence=tuple(evidence))
 
 
@@ -316,7 +326,7 @@ SUBRUN_CONDITIONS: dict[str, Callable[[SubRunContext], Reason | None]] = {
 
 
 def judge_subrun(case: SubRunContext) -> Decision:
-    """The verdict of a sub-run that has ended, by `SUBRUN_VERDICTS`."""
+    """Return the verdict, by `SUBRUN_VERDICTS`, of a sub-run that has ended."""
     for row in SUBRUN_VERDICTS:
         found = SUBRUN_CONDITIONS[row.condition](case)
         if found is not None:

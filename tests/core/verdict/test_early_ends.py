@@ -321,7 +321,7 @@ def test_the_sentence_of_an_early_end_says_what_happened_and_what_to_do(code: st
 
     assert happened[0].isupper()
     assert re.fullmatch(
-        r"(?:check|look|install|mend|run|start|ask|raise|use|the runner has to) .+[^.]\.|install it\.|\{advice\}\.",
+        r"(?:check|find|fix|install|look|raise|read|run|start|use) .+[^.]\.|install it\.|\{advice\}\.",
         to_do,
     )
     assert len(REASONS[code]) < 150

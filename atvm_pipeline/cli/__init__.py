@@ -1,1 +1,1 @@
-"""The command line: arguments in, wiring, exit codes out."""
+"""The command line: parses arguments, calls the other packages, prints the result and returns the exit code."""

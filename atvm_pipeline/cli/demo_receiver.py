@@ -1,4 +1,4 @@
-"""A webhook receiver on loopback for the demo: answers as Mattermost does and shows each message as a reader sees it."""
+"""A webhook receiver on loopback for the demo: responds like Mattermost and shows each message as a reader sees it."""
 
 import json
 import secrets
@@ -15,7 +15,7 @@ class Receiver:
     """`with Receiver(show) as receiver:` serves `receiver.url` until the block ends."""
 
     def __init__(self, show: Callable[[dict[str, Any]], None]) -> None:
-        """`show` is called with the decoded body of every message, on the receiver's thread."""
+        """Create the receiver. It calls `show` with the decoded body of every message, on its own thread."""
         path = f"/hooks/{secrets.token_hex(13)}"
         self.messages: list[dict[str, Any]] = []
         receiver = self
@@ -37,7 +37,7 @@ class Receiver:
                 self.wfile.write(b"ok")
 
             def log_message(self, *_args: object) -> None:
-                """Say nothing: the path is the secret."""
+                """Log nothing: the path is the secret."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True

@@ -1,4 +1,4 @@
-"""The entry point: which command, and what an error looks like from outside.  Imports a command only when it runs."""
+"""The entry point: selects the command and prints errors. A command is imported only when it runs."""
 
 import io
 import os
@@ -8,34 +8,35 @@ from collections.abc import Sequence
 from atvm_pipeline.shell.exit_codes import BAD_CONFIG, BUG, CANNOT_WRITE, DATA, DONE, USAGE, CommandError
 
 COMMANDS: dict[str, tuple[str, str]] = {
-    "run": ("run", "template, preflight, watcher, runner: start one request"),
-    "watch": ("watch", "follow one run to its end (what the watcher service executes)"),
-    "runner": ("runner", "run the runner command of one request (what the runner service executes)"),
+    "run": ("run", "start one request: template, preflight, watcher, runner"),
+    "watch": ("watch", "follow one run to its end (the watcher service executes this)"),
+    "runner": ("runner", "run the runner command of one request (the runner service executes this)"),
     "cancel": ("cancel", "cancel a run, or stop its runner"),
-    "status": ("status", "what is known about one run or all runs"),
+    "status": ("status", "show one run or all runs, and whether their processes are running"),
     "wait": ("wait", "wait until a run has ended and its messages are settled"),
-    "explain": ("explain", "why a run ended as it did, with the evidence"),
-    "inspect": ("inspect", "judge the log and reports of a finished run, offline"),
-    "replay": ("replay", "fold a journal again and print the state"),
-    "verdicts": ("verdicts", "print the tables that decide"),
-    "resend": ("resend", "deliver a message once more, marked"),
-    "alert": ("alert", "tell the alert channel that the watcher of a run died"),
-    "sweep": ("sweep", "give every unfinished run a watcher again, as at boot"),
-    "doctor": ("doctor", "check this machine, with the command that mends each finding"),
-    "demo": ("demo", "a whole run on a stand-in, in about twenty seconds"),
+    "explain": ("explain", "explain the verdict of a run, with the evidence"),
+    "inspect": ("inspect", "evaluate the log and reports of a finished run, offline"),
+    "replay": ("replay", "rebuild the state from a journal and print it"),
+    "verdicts": ("verdicts", "print the verdict tables and reason codes"),
+    "resend": ("resend", "send a message of a run again, marked as a possible duplicate"),
+    "alert": ("alert", "report to the alert channel that the watcher of a run died"),
+    "sweep": ("sweep", "restart the watcher of every unfinished run, as at boot"),
+    "doctor": ("doctor", "check this machine and show how to fix each problem"),
+    "demo": ("demo", "show a complete run with a stand-in for Cypress, in about 20 seconds"),
 }
 
 
 def usage() -> str:
-    """The list of commands."""
+    """Return the list of commands."""
     lines = ["usage: atvm-pipeline COMMAND [options]", "", "commands:"]
     lines += [f"  {name:<9} {about}" for name, (_, about) in COMMANDS.items()]
-    lines += ["", "atvm-pipeline COMMAND --help tells the options of one.  Start with: atvm-pipeline demo"]
+    lines += ["", "Run 'atvm-pipeline COMMAND --help' for the options of a command."]
+    lines += ["New here? Run 'atvm-pipeline demo'."]
     return "\n".join(lines)
 
 
 def main(argv: list[str]) -> int:
-    """Run one command; gives the exit code (docs/watcher-service.md)."""
+    """Run one command and return its exit code (docs/watcher-service.md)."""
     if not argv or argv[0] in ("-h", "--help", "help"):
         print(usage())
         return USAGE if not argv else 0
@@ -65,25 +66,25 @@ def main(argv: list[str]) -> int:
 
 
 def prog(default: str) -> str:
-    """What this program calls itself: the wrapper's name where one started it."""
+    """Return the name of this program for messages: that of the wrapper script, if one started it."""
     from atvm_pipeline.core.text import one_line
 
     return one_line(os.environ.get("ATVM_PROG", ""), 60) or default
 
 
 def script() -> int:
-    """`main`, with every error said in one line."""
+    """Run `main`, and print every error as one line."""
     _make_streams_safe()
     try:
         code = main(sys.argv[1:])
         sys.stdout.flush()
     except BrokenPipeError:
-        # The reader of our answer went away: nothing is wrong on our side.
-        _drop_answer()
+        # The reader of the output closed it (`| head`): this is not an error.
+        _drop_output()
         return DONE
     except KeyboardInterrupt:
-        return _said("interrupted", 130)
-    except Exception as error:  # noqa: BLE001 - the last resort: foreign data in a traceback might hold a secret
+        return _log_error("interrupted", 130)
+    except Exception as error:  # noqa: BLE001 - last resort: data in a traceback might contain a secret
         return _failed(error)
     return code
 
@@ -94,20 +95,23 @@ def _failed(error: Exception) -> int:
 
     match error:
         case CommandError():
-            return _said(str(error), error.code, error.more)
+            return _log_error(str(error), error.code, error.more)
         case ConfigError():
-            return _said(str(error), BAD_CONFIG)
+            return _log_error(str(error), BAD_CONFIG)
         case DataError() | Unreadable():
-            return _said(str(error), DATA)
+            return _log_error(str(error), DATA)
         case OSError():
-            place = f" {error.filename}" if error.filename else ""
-            return _said(f"cannot use{place}: {error.strerror or 'input/output error'}", CANNOT_WRITE)
+            place = f"cannot access {error.filename}: " if error.filename else ""
+            return _log_error(f"{place}{error.strerror or 'input/output error'}", CANNOT_WRITE)
         case _:
             return _bug(error)
 
 
 def _make_streams_safe() -> None:
-    """No descriptor of ours may become 0, 1 or 2, and no character may be one that cannot be said."""
+    """Open descriptors 0, 1 and 2 if they are closed, and let the output accept every character.
+
+    Otherwise the next file that is opened would get descriptor 0, 1 or 2.
+    """
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
@@ -116,29 +120,31 @@ def _make_streams_safe() -> None:
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123 - for as long as we live
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123 - for the life of the process
         elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
-def _drop_answer() -> None:
-    """What is still buffered would fail again at the end."""
+def _drop_output() -> None:
+    """Redirect stdout to /dev/null: writing the buffered rest would fail again when the process exits."""
     with open(os.devnull, "wb") as nothing:  # noqa: PTH123 - one import less in every command
         os.dup2(nothing.fileno(), sys.stdout.fileno())
 
 
 def _bug(error: Exception) -> int:
-    """One line with the kind of the error and its place, no value: the whole traceback only where it is asked for."""
+    """Print one line with the kind of the error and its place, without values; the traceback only with ATVM_DEBUG=1."""
     import traceback
 
     if os.environ.get("ATVM_DEBUG") == "1":
         traceback.print_exception(error)
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else ""  # noqa: PTH119 - a name
-    return _said(f"bug: {type(error).__name__}{place} (ATVM_DEBUG=1 shows where)", BUG)
+    return _log_error(
+        f"bug: {type(error).__name__}{place}; set ATVM_DEBUG=1 and try again to see the traceback", BUG
+    )
 
 
-def _said(text: str, code: int, more: Sequence[str] = ()) -> int:
+def _log_error(text: str, code: int, more: Sequence[str] = ()) -> int:
     from atvm_pipeline.shell.system.log import log
 
     log(f"{prog('atvm-pipeline')}: {text}")
@@ -147,5 +153,5 @@ def _said(text: str, code: int, more: Sequence[str] = ()) -> int:
     try:
         sys.stdout.flush()
     except (OSError, ValueError):
-        _drop_answer()
+        _drop_output()
     return code

@@ -1,4 +1,4 @@
-"""A message as its reader would see it, on a terminal."""
+"""Rendering of a message on a terminal, as a reader would see it."""
 
 import re
 import textwrap
@@ -16,7 +16,7 @@ _ESCAPED = re.compile(r"\\([\\`*_~\[\]#|])")
 
 
 def render_message(message: dict[str, Any], *, colour: bool) -> str:
-    """The text with its attachments below, bold and code as a terminal can show them."""
+    """Return the text and its attachments, with bold and code in the style of a terminal."""
     lines = [*_wrapped(str(message.get("text", "")), colour=colour)]
     for attachment in message.get("attachments", ()):
         shade = _COLOURS.get(attachment.get("color", ""), "90")
@@ -40,13 +40,13 @@ def _wrapped(text: str, *, colour: bool) -> list[str]:
 
 
 def _closed(parts: list[str]) -> list[str]:
-    """Parts of a line in which no code span begins on one and ends on another."""
+    """Return the parts of a line with every code span closed within its part."""
     closed = []
     within = False
     for part in parts:
-        begun = f"`{part}" if within else part
-        within = begun.count("`") % 2 == 1
-        closed.append(f"{begun}`" if within else begun)
+        opened = f"`{part}" if within else part
+        within = opened.count("`") % 2 == 1
+        closed.append(f"{opened}`" if within else opened)
     return closed
 
 

@@ -1,6 +1,6 @@
-"""What all commands share: exit codes and the options that every command knows.
+"""Options that several commands share, and the checks of their values.
 
-Whatever reaches a terminal from here is one harmless line, whoever wrote its parts.
+Every message of this module is one sanitised line, whatever it quotes.
 """
 
 import argparse
@@ -16,30 +16,28 @@ from atvm_pipeline.shell.system.files import user_name
 from atvm_pipeline.shell.system.log import log
 
 HOSTS_OPTION_MAX = 200
-"""Hosts that one --hosts may name."""
+"""Hosts that --hosts may name."""
 _HOST_NAME = re.compile(r"[0-9A-Za-z](?:[0-9A-Za-z._-]{0,126}[0-9A-Za-z])?")
 
 
 class CommandParser(argparse.ArgumentParser):
-    """argparse with the contract's exit code for a wrong call, and one line instead of a page."""
+    """An argument parser that exits with 64 for a wrong call and prints one line instead of the usage page."""
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong in one line and end with 64."""
-        log(f"{self.prog}: {message} (see {self.prog} --help)")
+        """Print the error as one line and exit with 64."""
+        log(f"{self.prog}: {message}; see {self.prog} --help")
         raise SystemExit(USAGE)
 
 
 def checked_text(name: str, value: str) -> str:
-    """`value`, if it can be written into a file of ours; `name` is the option that gave it.  Raises Refused (64)."""
+    """Return `value` if it is valid text; `name` is its option. Raises CommandError (64)."""
     if is_text(value):
         return value
-    raise CommandError(
-        USAGE, f"{name} is not UTF-8: give it in UTF-8 (check the terminal's and the file's encoding)"
-    )
+    raise CommandError(USAGE, f"{name} is not valid UTF-8; check the encoding of the terminal and of the script")
 
 
 def user_and_host() -> str:
-    """The person who calls, as far as it is known: the one before sudo, the user's name, else the number."""
+    """Return the calling user: the user before sudo if there is one, else the name of the user id, else its number."""
     named = os.environ.get("SUDO_USER", "")
     if named and is_text(named):
         return named
@@ -47,40 +45,42 @@ def user_and_host() -> str:
 
 
 def environment() -> Mapping[str, str]:
-    """The process environment over the environment file."""
+    """Return the environment file's variables, overridden by the process environment."""
     from atvm_pipeline.shell.config.settings import effective_environment
 
     return effective_environment(os.environ)
 
 
 def add_state_root(parser: argparse.ArgumentParser) -> None:
-    """`--state-root`."""
+    """Declare `--state-root`."""
     parser.add_argument(
-        "--state-root", metavar="DIR", help="where the state lies (default: $ATVM_WATCHER_STATE_ROOT)"
+        "--state-root", metavar="DIR", help="directory of the state (default: $ATVM_WATCHER_STATE_ROOT)"
     )
 
 
 def state_root(args: argparse.Namespace, environ: Mapping[str, str]) -> Path:
-    """The state root that a call means.  Raises Refused, ConfigError."""
+    """Return the state root for a call. Raises CommandError, ConfigError."""
     from atvm_pipeline.shell.config import settings
 
     if args.state_root:
         return Path(checked_text("--state-root", args.state_root)).absolute()
     root = settings.state_root_of(environ)
     if not is_text(str(root)):
-        raise CommandError(BAD_CONFIG, "the path of the state root is not UTF-8: set ATVM_WATCHER_STATE_ROOT")
+        raise CommandError(
+            BAD_CONFIG, "the path of the state root is not valid UTF-8; set ATVM_WATCHER_STATE_ROOT"
+        )
     return root
 
 
 def given_state_root(args: argparse.Namespace) -> list[str]:
-    """`--state-root` as it was given, to be handed on."""
+    """Return the `--state-root` of this call as arguments for another command."""
     return ["--state-root", args.state_root] if args.state_root else []
 
 
 def checked_build_name(given: object) -> str:
-    """A build name that may become a folder's and a unit's name.  Raises Refused.
+    """Return a build name that is valid as the name of a directory and of a unit. Raises CommandError.
 
-    `given`: what argparse made of the command line; for `-- --` that is an empty list.
+    `given` is the value from argparse; for `-- --` that is an empty list.
     """
     from atvm_pipeline.core.build_name import valid_build_name
     from atvm_pipeline.core.text import one_line
@@ -91,7 +91,7 @@ def checked_build_name(given: object) -> str:
     raise CommandError(
         USAGE,
         f"build name {one_line(name, 60)!r} is not valid: use 1 to 128 characters of A-Z a-z 0-9 . _ - "
-        "and begin with a letter, a digit or _",
+        "and start with a letter, a digit or _",
     )
 
 
@@ -101,12 +101,12 @@ def add_hosts(parser: argparse.ArgumentParser) -> None:
         "--hosts",
         action="append",
         metavar="H1,H2",
-        help="check these hosts and no others (default: the hosts that the build name has)",
+        help="check these hosts and no others (default: the hosts in the build name)",
     )
 
 
 def checked_hosts(given: list[str] | None) -> tuple[str, ...]:
-    """Return the host names of every `--hosts`, () where there is none.  Raises Refused (64)."""
+    """Return the host names of every `--hosts`, or (). Raises CommandError (64)."""
     from atvm_pipeline.core.text import one_line
 
     if given is None:
@@ -116,8 +116,8 @@ def checked_hosts(given: list[str] | None) -> tuple[str, ...]:
     if wrong is not None:
         raise CommandError(
             USAGE,
-            f"--hosts has {one_line(wrong, 60)!r}, which is not a host name: separate names of letters, digits, '.', '_' "
-            "and '-' by commas, for example --hosts redhat9.6,w2k25",
+            f"--hosts has {one_line(wrong, 60)!r}, which is not a host name: use letters, digits, '.', '_' and '-', and "
+            "separate names by commas, for example --hosts redhat9.6,w2k25",
         )
     if len(names) > HOSTS_OPTION_MAX:
         raise CommandError(USAGE, f"--hosts has {len(names)} names: use at most {HOSTS_OPTION_MAX}")

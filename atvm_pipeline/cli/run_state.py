@@ -1,46 +1,49 @@
-"""The state of a build for a command that shows it, and what a person must know besides."""
+"""The state of a build for a command that shows it, and the problems that an operator must know."""
 
 from typing import Any
 
 from atvm_pipeline.core.phases import TERMINAL_PHASES
 from atvm_pipeline.shell.exit_codes import DATA, CommandError
 from atvm_pipeline.shell.state_dir.paths import Paths
-from atvm_pipeline.shell.state_dir.reader import liveness, posts_pending, read_state
+from atvm_pipeline.shell.state_dir.reader import liveness, posts_of, posts_pending, read_state
 
 from .views import attentions
 
 
 def known_state(paths: Paths) -> dict[str, Any]:
-    """The state of a build.  Raises Refused (65) if there is none."""
+    """Return the state of a build. Raises CommandError (65) without one."""
     state = read_state(paths)
     if state is not None:
         return state
     if paths.request.exists():
         raise CommandError(
-            DATA, f"build {paths.build_name} was requested, but no watcher has written a state yet"
+            DATA,
+            f"build {paths.build_name} was requested, but its watcher has not written a state yet; try again",
         )
     raise CommandError(
         DATA,
-        f"build {paths.build_name} is not known in {paths.state_root} (atvm-pipeline status lists what is)",
+        f"build {paths.build_name} not found in {paths.state_root}; list the builds with: atvm-pipeline status",
     )
 
 
 def headline(paths: Paths, state: dict[str, Any]) -> str:
-    """One line: the reason, and what a person must know besides."""
+    """Return one line: the reason, and the problems that an operator must know."""
     return " | ".join(part for part in (state["reason"].get("text", ""), *concerns(paths, state)) if part)
 
 
 def concerns(paths: Paths, state: dict[str, Any]) -> list[str]:
-    """Return what a person must know besides the reason."""
+    """Return the problems that an operator must know in addition to the reason."""
     parts: list[str] = []
+    attach = f"start-atvm-run-watcher.sh --attach --build-name {paths.build_name}"
     if state["phase"] not in TERMINAL_PHASES and not liveness(paths)["watcher"]:
-        parts.append(
-            "NOBODY WATCHES: join with start-atvm-run-watcher.sh --attach --build-name " + paths.build_name
-        )
+        parts.append(f"NOT WATCHED: attach a watcher with {attach}")
     elif posts_pending(state):
+        waiting = [post for _, post in posts_of(state) if post["outcome"] == "pending"]
+        are = f"{len(waiting)} {'message is' if len(waiting) == 1 else 'messages are'} not delivered yet"
+        why = next((post["detail"] for post in waiting if post.get("detail")), "")
         parts.append(
-            "a message waits to be delivered"
+            f"{are}{': ' if why else ''}{why}"
             if liveness(paths)["watcher"]
-            else "a message was not delivered, and nobody watches"
+            else f"{are} and no watcher is running: attach one with {attach}"
         )
     return [*parts, *(f"attention: {text}" for text in attentions(state))]

@@ -1,4 +1,4 @@
-"""What the arguments and the environment of a start ask for."""
+"""The options of a start, from arguments and environment."""
 
 import argparse
 from collections.abc import Mapping
@@ -19,16 +19,16 @@ from .options import checked_hosts
 def start_options(
     args: argparse.Namespace, build_name: str, environ: Mapping[str, str], root: Path
 ) -> StartOptions:
-    """Return the start that the call asks for.  Raises ConfigError, Refused."""
+    """Return the options of a start. Raises ConfigError, CommandError."""
     check_settings(environ)
     workdir = env.workdir(args.workdir, environ)
     if not is_text(str(workdir)):
         raise CommandError(
-            USAGE, "the path of the working directory is not UTF-8: name another with --workdir"
+            USAGE, "the path of the working directory is not valid UTF-8; set another one with --workdir"
         )
     if not workdir.is_dir():
         raise CommandError(
-            USAGE, f"working directory {workdir} is no folder: set --workdir or ATVM_RUNNER_WORKDIR"
+            USAGE, f"working directory {workdir} is not a directory; set --workdir or ATVM_RUNNER_WORKDIR"
         )
     template_command = args.template_command or environ.get("ATVM_WATCHER_TEMPLATE_COMMAND") or None
     runner_command = (
@@ -37,14 +37,16 @@ def start_options(
         or environ.get("ATVM_WATCHER_RUNNER_COMMAND")
         or None
     )
-    asked = args.categorize or env.truthy(environ.get("ATVM_WATCHER_CATEGORIZED"))
-    held = runner_command is not None and has_option(runner_command, "--categorize")
+    requested = args.categorize or env.truthy(environ.get("ATVM_WATCHER_CATEGORIZED"))
+    in_command = runner_command is not None and has_option(runner_command, "--categorize")
     notes: tuple[str, ...] = ()
-    if asked != held and runner_command is not None:
+    if requested != in_command and runner_command is not None:
         where = (
-            "the request but not the runner command" if asked else "the runner command but not the request"
+            "the request but not in the runner command"
+            if requested
+            else "the runner command but not in the request"
         )
-        notes = (f"--categorize is in {where}; the run is taken as categorized.",)
+        notes = (f"--categorize is in {where}; the run is treated as categorized.",)
     return StartOptions(
         paths=Paths(root, build_name),
         environ=environ,
@@ -54,7 +56,7 @@ def start_options(
         workdir=workdir,
         template_command=template_command,
         runner_command=runner_command,
-        categorize=asked or held,
+        categorize=requested or in_command,
         hosts=checked_hosts(args.hosts),
         notes=notes,
         share_config=args.share_config,

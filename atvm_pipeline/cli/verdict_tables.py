@@ -1,4 +1,4 @@
-"""The tables of `transitions.py` as text, as data and as a diagram: what a person reviews is what the program runs."""
+"""The tables of `transitions.py` as text, as data and as a diagram, so that the reviewed tables are the ones in use."""
 
 from typing import Any
 
@@ -17,28 +17,28 @@ from atvm_pipeline.core.transitions import (
 
 
 def event_tags() -> tuple[str, ...]:
-    """The kind of every event, as the journal spells it."""
+    """Return the tag of every event in the journal."""
     return tuple(str(kind.__struct_config__.tag) for kind in Event.__args__)
 
 
 def render_tables() -> str:
-    """All tables as plain text: the golden matrix, and what `atvm-pipeline verdicts` prints."""
-    lines = ["Phase of a run, by event (- changes nothing):"]
+    """Return all tables as plain text, for `atvm-pipeline verdicts` and its golden file."""
+    lines = ["Phase of a run, by event (-: no change):"]
     lines += [
         f"  {phase:<10} {tag:<17} {PHASE_TRANSITIONS[phase].get(tag, '-')}"
         for phase in Phase
         for tag in event_tags()
     ]
-    lines += ["", "Stage of a child, by what the log or the process table shows (- changes nothing):"]
+    lines += ["", "Stage of a Cypress process, by log line or process table (-: no change):"]
     lines += [
         f"  {stage:<10} {name:<20} {CHILD_TRANSITIONS[stage].get(name, '-')}"
         for stage in Stage
         for name in CHILD_TRIGGERS
     ]
-    lines += ["", "How a run ended: the first row that holds:"]
+    lines += ["", "Verdict of a run: the first row that holds."]
     lines += _rows(RUN_VERDICTS)
-    lines += ["", "How a sub-run of a categorized run ended: the first row that holds;"]
-    lines += ["an unfinished one takes CANCELLED, HUNG, TERMINATED or UNKNOWN from its run:"]
+    lines += ["", "Verdict of a sub-run of a categorized run: the first row that holds."]
+    lines += ["An unfinished sub-run takes CANCELLED, HUNG, TERMINATED or UNKNOWN from its run."]
     lines += _rows(SUBRUN_VERDICTS)
     lines += ["", "Reason codes:"]
     lines += [f"  {code:<22} {text}" for code, text in REASONS.items()]
@@ -54,7 +54,7 @@ def _rows(table: tuple[VerdictRow, ...]) -> list[str]:
 
 
 def as_data() -> dict[str, Any]:
-    """The same for a program."""
+    """Return all tables as data for `--json`."""
     return {
         "phases": {
             phase: {tag: PHASE_TRANSITIONS[phase].get(tag) for tag in event_tags()} for phase in Phase
@@ -69,7 +69,7 @@ def as_data() -> dict[str, Any]:
 
 
 def diagram() -> str:
-    """The phases of a run as a Mermaid state diagram, made from the tables."""
+    """Return the phases of a run as a Mermaid state diagram, made from the tables."""
     lines = ["stateDiagram-v2", "    [*] --> PENDING: requested"]
     edges: dict[tuple[Phase, Phase], list[str]] = {}
     for phase, cells in PHASE_TRANSITIONS.items():

@@ -59,14 +59,14 @@ def test_a_sub_run_refers_to_the_runs_reason_where_that_has_its_sentence(explain
 
     assert sum(sentence in line for line in lines) == 1
     assert "   reason tests-failed: see the reason of the run, above" in lines
-    assert "   reason host-pending: No passed result for the requested host w2k25." in lines
+    assert "   reason host-pending: No spec passed for the requested host w2k25." in lines
     evidence = [line for line in lines if line.startswith("   evidence: ")]
     assert len(evidence) == len(set(evidence))
 
 
 def test_a_label_that_does_not_fit_is_named_by_the_note_alone(explained: Any) -> None:
     lines, _ = explained("failed-wrong-hosts")
-    note = "The label e2e-redhat9.6-fc does not fit the hosts that ran (sles15.5); it is reported as e2e-sles15.5-fc."
+    note = "The label e2e-redhat9.6-fcdoes not match the hosts that ran (sles15.5); the group is reported as e2e-sles15.5-fc."
 
     assert [line for line in lines if note in line] == [f"   note: {note}"]
 

@@ -25,7 +25,7 @@ def test_reports_that_gave_way_to_newer_ones_are_counted_in_a_note(monkeypatch: 
         story.report(f"s{number}.cy.ts", GREEN)
 
     assert len(story.run.artifacts) == 3
-    assert story.view.notes == ("2 reports gave way to newer ones: only 3 are kept.",)
+    assert story.view.notes == ("Dropped 2 older reports (limit 3).",)
 
 
 def test_evidence_of_a_failure_gives_way_last(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,7 +82,7 @@ def test_conflicts_beyond_those_that_are_noted_are_counted(monkeypatch: pytest.M
     notes = story.view.subruns[0].notes
 
     assert sum(note.startswith("Sources differ: ") for note in notes) == 2
-    assert "Sources differ about 3 more specs." in notes
+    assert "Sources differ for 3 more specs." in notes
 
 
 # --- what the files hold ---

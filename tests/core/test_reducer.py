@@ -34,7 +34,7 @@ def test_replaying_a_history_gives_the_state_that_it_gave() -> None:
 
 
 def test_a_history_must_begin_with_the_request() -> None:
-    with pytest.raises(ValueError, match="begins with run-requested"):
+    with pytest.raises(ValueError, match="must start with run-requested"):
         replay([ClockTicked(at=BEGIN)])
     with pytest.raises(ValueError, match="empty"):
         replay([])

@@ -46,8 +46,8 @@ def play(host: Controller, first: str, second: str) -> None:
 def test_a_report_that_was_cut_is_named_in_the_message_of_its_group(host: Controller) -> None:
     play(host, CUT.format("redhat9.6.cy.ts", ""), CUT.format("other.cy.ts", FAILED))
     [first, second] = host.texts()
-    note = "Report cmcReporter/redhat9.6.xml can be read only in part: line 5: not well-formed XML (no element found)"
-    stranger = "Report cmcReporter/second.xml names cypress/e2e/other.cy.ts, which the log does not show"
+    note = "Report cmcReporter/redhat9.6.xml is only partly readable: line 5: not well-formed XML (no element found)"
+    stranger = "Report cmcReporter/second.xml is about cypress/e2e/other.cy.ts, which the log does not show"
     state = host.state(BUILD)
 
     assert state["phase"] == "COMPLETED"

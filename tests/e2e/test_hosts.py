@@ -109,7 +109,7 @@ def test_transports_counters_dates_and_tickets_start_and_complete_and_are_named_
     assert (explained["host_check_note"], explained["not_checked"]) == (note, state["not_checked"])
     assert len(host.texts()) == 3
     for text in host.texts():
-        assert f"\nHosts checked in the whole run: {note.removeprefix('hosts checked: ')}\n" in text
+        assert f"\nHosts checked in the complete run: {note.removeprefix('hosts checked: ')}\n" in text
 
 
 def test_named_hosts_alone_are_checked(host: Controller) -> None:

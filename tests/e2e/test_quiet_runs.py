@@ -13,7 +13,7 @@ QUIET = "set -o pipefail; {} | grep -E '^ +[0-9]+ (passing|pending|failing)|✓'
 @pytest.mark.parametrize(
     ("scenario", "phase", "words"),
     [
-        ("all-green", "COMPLETED", "The reports alone prove it"),
+        ("all-green", "COMPLETED", "Only the reports prove it"),
         (
             "failing-test",
             "FAILED",

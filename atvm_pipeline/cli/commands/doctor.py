@@ -1,4 +1,4 @@
-"""Check this machine for what a run needs: each finding says what, why it matters, and the command that mends it."""
+"""Check this machine and show for each problem why it matters and how to fix it."""
 
 import argparse
 from collections.abc import Callable
@@ -41,28 +41,31 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--post-test", action="store_true", help="also send a marked test message to each channel"
     )
     parser.add_argument(
-        "--root", metavar="DIR", default="/", help="look for an installation below DIR (as the installer's)"
+        "--root",
+        metavar="DIR",
+        default="/",
+        help="check the installation below DIR (as the installer's --root)",
     )
     add_state_root(parser)
 
 
-def _looked(check: Callable[[Where], list[DoctorFinding]], where: Where) -> list[DoctorFinding]:
-    """What a check finds; a place that it may not see is a finding too."""
+def _findings(check: Callable[[Where], list[DoctorFinding]], where: Where) -> list[DoctorFinding]:
+    """Return the findings of a check; a path that it may not access is a finding too."""
     try:
         return check(where)
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         name = check.__name__.replace("_", " ")
-        why = "nothing is known about it"
+        why = "this could not be checked"
         return bad(name, f"{place}{error.strerror or error}", why, "run doctor as root")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Check.  0 if nothing is wrong, 1 if something is."""
+    """Run all checks. Returns 0 without a problem, else 1."""
     environ = environment()
     where = Where(environ, state_root(args, environ), Places(Path(args.root).absolute()))
     checks = (*CHECKS, webhook_and_settings.post_test) if args.post_test else CHECKS
-    findings = [finding for check in checks for finding in _looked(check, where)]
+    findings = [finding for check in checks for finding in _findings(check, where)]
     wrong = [finding for finding in findings if not finding.ok]
     if args.json:
         print_json({"ok": not wrong, "findings": [msgspec.to_builtins(finding) for finding in findings]})
@@ -70,5 +73,5 @@ def run(args: argparse.Namespace) -> int:
         for finding in findings:
             print(printable(f"{'ok  ' if finding.ok else 'BAD '} {finding.check}: {finding.text}"))
             if not finding.ok:
-                print(f"       why: {printable(finding.why)}\n       mend: {printable(finding.mend)}")
+                print(f"       why: {printable(finding.why)}\n       fix: {printable(finding.fix)}")
     return NO if wrong else DONE

@@ -1,4 +1,4 @@
-"""What a check gets and what it gives."""
+"""The argument and the result of a check."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,31 +10,31 @@ from atvm_pipeline.install.layout import Places
 
 
 class DoctorFinding(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that was looked at."""
+    """The result of one check."""
 
     check: str
     ok: bool
     text: str
     why: str = ""
-    """Why it matters, if it is not in order."""
-    mend: str = ""
-    """The command that mends it, or what to do."""
+    """Why the problem matters."""
+    fix: str = ""
+    """The command that fixes the problem, or an instruction."""
 
 
 class Where(NamedTuple):
-    """What a check looks at."""
+    """The environment and the directories that the checks examine."""
 
     environ: Mapping[str, str]
     state_root: Path
     places: Places
-    """Where an installation lies."""
+    """The paths of an installation."""
 
 
 def good(check: str, text: str) -> list[DoctorFinding]:
-    """In order, or nothing to say against it."""
+    """Return a finding without a problem."""
     return [DoctorFinding(check=check, ok=True, text=text)]
 
 
-def bad(check: str, text: str, why: str, mend: str) -> list[DoctorFinding]:
-    """Not in order."""
-    return [DoctorFinding(check=check, ok=False, text=text, why=why, mend=mend)]
+def bad(check: str, text: str, why: str, fix: str) -> list[DoctorFinding]:
+    """Return a finding with a problem."""
+    return [DoctorFinding(check=check, ok=False, text=text, why=why, fix=fix)]

@@ -1,4 +1,4 @@
-"""The machine: Python, bash, inotify, disk, clock, and who keeps the processes."""
+"""Checks of the machine: Python, bash, state root, disk, inotify, clock and supervisor."""
 
 import os
 import shutil
@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from atvm_pipeline.core.errors import ConfigError
+from atvm_pipeline.core.sentences import plural
 from atvm_pipeline.shell.supervisor import choose
 from atvm_pipeline.shell.system import clock
 from atvm_pipeline.shell.system.subprocesses import run_program
@@ -21,13 +22,13 @@ CLOCK_SLACK_S = 120.0
 
 
 def python(_where: Where) -> list[DoctorFinding]:
-    """Which Python runs us."""
+    """Report the Python version and its path."""
     version = ".".join(str(part) for part in sys.version_info[:3])
     return good("python", f"{version} at {sys.executable}")
 
 
 def bash(_where: Where) -> list[DoctorFinding]:
-    """Whether the user's commands can be run."""
+    """Check that bash, which runs the operator's commands, is installed."""
     found = shutil.which("bash")
     if found is None:
         return bad(
@@ -37,24 +38,24 @@ def bash(_where: Where) -> list[DoctorFinding]:
 
 
 def state_root(where: Where) -> list[DoctorFinding]:
-    """Whether the state root can be written, is its owner's alone, and has room."""
+    """Check that the state root is writable, accessible only to its owner, and has free space."""
     root = where.state_root
-    why = "every run keeps its journal and state there"
-    mend = f"mkdir -p -m 0700 {root} as the user that starts runs, or set ATVM_WATCHER_STATE_ROOT"
-    # Only looked at: a start makes it.
-    there = next(path for path in (root, *root.parents) if path.exists())
+    why = "every run stores its journal and state there"
+    fix = f"mkdir -p -m 0700 {root} as the user that starts runs, or set ATVM_WATCHER_STATE_ROOT"
+    # Doctor creates nothing: a start creates the directory.
+    existing = next(path for path in (root, *root.parents) if path.exists())
     try:
-        mode = root.stat().st_mode & 0o777 if there == root else 0o700
-        room = os.statvfs(there)
+        mode = root.stat().st_mode & 0o777 if existing == root else 0o700
+        room = os.statvfs(existing)
     except OSError as error:
-        return bad("state root", f"{root}: {error.strerror}", why, mend)
-    if not there.is_dir():
-        return bad("state root", f"{there} is no folder", why, mend)
-    writable = os.access(there, os.W_OK | os.X_OK)
+        return bad("state root", f"{root}: {error.strerror}", why, fix)
+    if not existing.is_dir():
+        return bad("state root", f"{existing} is not a directory", why, fix)
+    writable = os.access(existing, os.W_OK | os.X_OK)
     findings = (
-        good("state root", f"{root} can be written")
+        good("state root", f"{root} is writable")
         if writable
-        else bad("state root", f"{root} cannot be written", why, mend)
+        else bad("state root", f"{root} is not writable", why, fix)
     )
     if mode & 0o077:
         why = "others on this host could read commands, logs and the runner's environment"
@@ -63,33 +64,33 @@ def state_root(where: Where) -> list[DoctorFinding]:
 
 
 def _disk(root: Path, free: int, files: int | None) -> list[DoctorFinding]:
-    why = "a full disk stops the watcher from acting: it waits until there is room"
-    mend = "free some space, or set ATVM_WATCHER_STATE_ROOT to another file system"
-    text = f"{free // 2**20} MiB are free at {root}"
+    why = "on a full disk the watcher stops and waits until there is free space"
+    fix = "free some space, or set ATVM_WATCHER_STATE_ROOT to another file system"
+    text = f"{free // 2**20} MiB free at {root}"
     if files is not None and files < FREE_FILES_MIN:
-        return bad("disk", f"only {files} more files fit at {root}", why, mend)
-    return bad("disk", text, why, mend) if free < FREE_BYTES_MIN else good("disk", text)
+        return bad("disk", f"only {plural(files, 'free inode')} at {root}", why, fix)
+    return bad("disk", text, why, fix) if free < FREE_BYTES_MIN else good("disk", text)
 
 
 def inotify(_where: Where) -> list[DoctorFinding]:
-    """The kernel's limits for being told of changes."""
+    """Check the kernel's inotify limits."""
     findings = []
     for name, least in (("max_user_instances", INSTANCES_MIN), ("max_user_watches", WATCHES_MIN)):
         try:
             limit = int((LIMITS / name).read_text())
         except (OSError, ValueError):
             continue
-        why = "beyond it watchers look every second instead of being told at once"
-        mend = f"sysctl -w fs.inotify.{name}={least * 4}"
+        why = "watchers above the limit poll every second instead of reacting at once"
+        fix = f"sysctl -w fs.inotify.{name}={least * 4}"
         check = f"inotify {name}"
-        findings += bad(check, str(limit), why, mend) if limit < least else good(check, str(limit))
+        findings += bad(check, str(limit), why, fix) if limit < least else good(check, str(limit))
     return findings
 
 
 def wall_clock(where: Where) -> list[DoctorFinding]:
-    """Whether the clock is kept right: reports are matched with the log by time, and people read times."""
-    why = "times in messages are wrong, and certificates and reports are judged by them"
-    mend = "timedatectl set-ntp true (with chrony or systemd-timesyncd installed)"
+    """Check that the clock is synchronised: reports are matched with the log by time, and messages show times."""
+    why = "times in messages may be wrong, and certificates and reports are checked by time"
+    fix = "timedatectl set-ntp true (with chrony or systemd-timesyncd installed)"
     now_s = clock.now().timestamp()
     for path in (where.state_root, where.places.current):
         try:
@@ -97,18 +98,18 @@ def wall_clock(where: Where) -> list[DoctorFinding]:
         except OSError:
             continue
         if ahead_s > CLOCK_SLACK_S:
-            return bad("clock", f"{path} was changed {ahead_s:.0f} s in the future", why, mend)
+            return bad("clock", f"{path} was changed {ahead_s:.0f} s in the future", why, fix)
     answer = run_program("timedatectl", "show", "--property=NTPSynchronized", "--value")
     if answer.code != 0:
-        return good("clock", "cannot be asked here whether it is synchronised")
+        return good("clock", "not checked: timedatectl does not work here")
     if answer.text != "yes":
-        return bad("clock", "not synchronised with a time server", why, mend)
+        return bad("clock", "not synchronised with a time server", why, fix)
     return good("clock", "synchronised")
 
 
 def supervisor(_where: Where) -> list[DoctorFinding]:
-    """Who would keep the processes of a start."""
+    """Report the supervisor that a start would use."""
     try:
         return good("supervisor", f"auto chooses {choose('auto').name}")
     except ConfigError as error:
-        return bad("supervisor", str(error), "a start is refused with it", "correct it")
+        return bad("supervisor", str(error), "a start is refused", "correct the setting")

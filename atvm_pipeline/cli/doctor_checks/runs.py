@@ -1,7 +1,8 @@
-"""The runs of this host: those that nobody watches, messages that wait, and Cypress processes that belong to no watched run."""
+"""Checks of the runs on this host: runs without a watcher, undelivered messages, and unwatched Cypress processes."""
 
 from atvm_pipeline.core.errors import DataError
 from atvm_pipeline.core.phases import TERMINAL_PHASES
+from atvm_pipeline.core.sentences import plural
 from atvm_pipeline.shell.processes.discovery import UnwatchedCypress, find_unwatched_cypress
 from atvm_pipeline.shell.state_dir.reader import builds, liveness, posts_pending, read_state
 from atvm_pipeline.shell.state_dir.records import Paths, RunnerRecord, read_record
@@ -11,46 +12,47 @@ from atvm_pipeline.shell.system.files import is_locked
 from .finding import DoctorFinding, Where, bad, good
 
 STRAYS_MAX = 20
+UNREPORTED = "its result will not be reported"
 
 
 def runs(where: Where) -> list[DoctorFinding]:
-    """Every run that goes on must be watched, and every message delivered or on its way."""
+    """Check that every unfinished run is watched, and that every message is delivered or will be."""
     try:
         names = builds(where.state_root)
     except OSError as error:
-        why = "nothing is known about the runs there"
-        return bad("runs", str(error), why, "run it as the user that starts runs")
+        why = "the runs there cannot be checked"
+        return bad("runs", str(error), why, "run doctor as the user that starts runs")
     findings = [finding for name in names for finding in _run(Paths(where.state_root, name))]
-    return findings or good("runs", "every run that goes on is watched, every message is settled")
+    return findings or good("runs", "every unfinished run is watched, and no message is undelivered")
 
 
 def _run(paths: Paths) -> list[DoctorFinding]:
     name = paths.build_name
-    join = f"start-atvm-run-watcher.sh --attach --build-name {name}"
+    attach = f"start-atvm-run-watcher.sh --attach --build-name {name}"
     try:
         state = read_state(paths)
     except (DataError, OSError) as error:
-        why = "its state cannot be told; its journal is what counts"
-        return bad("state", f"{name} is CORRUPT: {error}", why, f"{join} (writes it anew from the journal)")
+        why = "its state cannot be shown; its journal has all the data"
+        return bad("state", f"{name} is CORRUPT: {error}", why, f"{attach} (rebuilds it from the journal)")
     if state is None or liveness(paths)["watcher"]:
         return []
     if state["phase"] not in TERMINAL_PHASES:
-        text = f"{name} is {state['phase']} and nobody watches it"
-        return bad("run", text, "nobody will say how it ends", join)
+        text = f"{name} is {state['phase']} and no watcher is running"
+        return bad("run", text, "its result will not be reported", attach)
     if posts_pending(state):
-        text = f"{name} has a message that was not delivered, and nobody tries"
-        return bad("message", text, "its reader knows nothing yet", join)
+        text = f"{name} has an undelivered message and no watcher is running"
+        return bad("message", text, "the result has not been posted", attach)
     posts = [state["post"], *(subrun.get("post") for subrun in state["subruns"])]
     outcomes = {str(post["outcome"]) for post in posts if post is not None}
     lost = sorted(outcomes & {"rejected", "expired", "uncertain"})
     if lost:
-        text = f"{name} has a message that is {' and one that is '.join(lost)}"
-        return bad("message", text, "its reader may know nothing", f"atvm-pipeline resend {name}")
+        text = f"{name} has a message with the outcome {' and one with '.join(lost)}"
+        return bad("message", text, "the result may not have been received", f"atvm-pipeline resend {name}")
     return []
 
 
 def strays(where: Where) -> list[DoctorFinding]:
-    """Cypress processes that no living watcher follows."""
+    """Check for Cypress processes that no watcher follows."""
     try:
         names = builds(where.state_root)
     except OSError:
@@ -71,26 +73,27 @@ def strays(where: Where) -> list[DoctorFinding]:
         return good("cypress", "no Cypress process without a watcher")
     findings = [finding for stray in found[:STRAYS_MAX] for finding in _stray(stray)]
     if len(found) > STRAYS_MAX:
-        why = "nobody will say how they end"
-        more = f"{len(found) - STRAYS_MAX} more processes run and no watcher follows them"
-        findings += bad("cypress", more, why, "look at them: ps -ef | grep -i cypress")
+        count = len(found) - STRAYS_MAX
+        more = f"{count} more Cypress {'process is' if count == 1 else 'processes are'} running without a watcher"
+        findings += bad("cypress", more, UNREPORTED, "check with: ps -ef | grep -i cypress")
     return findings
 
 
 def size(where: Where) -> list[DoctorFinding]:
-    """How much is kept of all runs."""
-    held = disk_usage(where.state_root)
-    more = "" if held.complete else "more than "
-    return good("size", f"{held.builds} builds take {more}{held.size // 2**20} MiB in {where.state_root}")
+    """Report the disk usage of all runs."""
+    used = disk_usage(where.state_root)
+    more = "" if used.complete else "more than "
+    builds_use = f"{plural(used.builds, 'build')} {'uses' if used.builds == 1 else 'use'}"
+    return good("size", f"{builds_use} {more}{used.size // 2**20} MiB in {where.state_root}")
 
 
 def _stray(stray: UnwatchedCypress) -> list[DoctorFinding]:
-    what = f" of build {stray.build_name}" if stray.build_name else ""
-    mend = f"look at it: ps -fp {stray.pid}"
+    of_build = f" of build {stray.build_name}" if stray.build_name else ""
+    fix = f"check with: ps -fp {stray.pid}"
     if stray.build_name:
-        mend = f"start-atvm-run-watcher.sh --attach --build-name {stray.build_name}"
-    text = f"process {stray.pid} ({stray.name}){what} runs and no watcher follows it"
-    return bad("cypress", text, "nobody will say how it ends", mend)
+        fix = f"start-atvm-run-watcher.sh --attach --build-name {stray.build_name}"
+    text = f"process {stray.pid} ({stray.name}){of_build} is running without a watcher"
+    return bad("cypress", text, UNREPORTED, fix)
 
 
 def _runner(paths: Paths) -> RunnerRecord | None:

@@ -1,6 +1,6 @@
-"""Secrets and settings: webhook, environment file, values; and on demand a message that shows that the webhook works.
+"""Checks of secrets and settings: webhook, environment file, values, and on request a test message to the webhook.
 
-Nothing of a secret is ever shown.
+No part of a secret is ever shown.
 """
 
 import os
@@ -22,16 +22,16 @@ CHANNELS = {"message": "MATTERMOST_ATVM_CHANNEL", "alert": "ATVM_WATCHER_ALERT_C
 
 
 def webhook(where: Where) -> list[DoctorFinding]:
-    """Whether the webhook is there and well formed."""
+    """Check that the webhook is set and well formed."""
     text = where.environ.get(WEBHOOK, "")
-    mend = f"put {WEBHOOK}=https://<server>/hooks/<id> into {env.ENV_FILE} (mode 0600)"
+    fix = f"put {WEBHOOK}=https://<server>/hooks/<id> into {env.ENV_FILE} (mode 0600)"
     if not text.strip():
-        why = "without it no message can be sent, and a start is refused"
-        return bad("webhook", f"{WEBHOOK} is not set", why, mend)
+        why = "no message can be sent, and a start is refused"
+        return bad("webhook", f"{WEBHOOK} is not set", why, fix)
     try:
         parsed = Webhook.parse(text)
     except ConfigError as error:
-        return bad("webhook", str(error), "no message can be sent, and a start is refused", mend)
+        return bad("webhook", str(error), "no message can be sent, and a start is refused", fix)
     if parsed.insecure:
         why = "the secret crosses the network in clear text"
         return bad("webhook", f"{parsed.place} is not encrypted", why, "use https")
@@ -39,17 +39,17 @@ def webhook(where: Where) -> list[DoctorFinding]:
 
 
 def environment_file(where: Where) -> list[DoctorFinding]:
-    """Whether the environment file is for its owner alone."""
+    """Check that only its owner can access the environment file."""
     check = "environment file"
     path = Path(where.environ.get("ATVM_WATCHER_ENV_FILE") or where.places.env_file)
     try:
         found = path.stat()
     except FileNotFoundError:
-        return good(check, f"{path} is not there; the process environment is used")
+        return good(check, f"{path} does not exist; only the process environment is used")
     except OSError as error:
-        return good(check, f"{path} cannot be read here ({error.strerror})")
+        return good(check, f"not checked: {path} cannot be accessed ({error.strerror})")
     if not path.is_file():
-        return good(check, f"{path} is no file: nothing is read from it")
+        return good(check, f"{path} is not a file and is not read")
     mode = found.st_mode & 0o777
     why = "others on this host could read or change the webhook's secret"
     if mode & 0o077:
@@ -60,26 +60,26 @@ def environment_file(where: Where) -> list[DoctorFinding]:
 
 
 def values(where: Where) -> list[DoctorFinding]:
-    """Whether every setting can be used."""
+    """Check that every setting is valid."""
     try:
         env.settings(where.environ)
         env.keep(where.environ)
         env.keep_builds(where.environ)
         env.orphan_limit_s(where.environ)
     except ConfigError as error:
-        return bad("settings", str(error), "a start is refused with it", "correct or unset it")
-    return good("settings", "all readable")
+        return bad("settings", str(error), "a start is refused", "correct or unset the setting")
+    return good("settings", "all valid")
 
 
 def post_test(where: Where) -> list[DoctorFinding]:
-    """Send a marked message to each channel that is set, and say what came of it."""
+    """Send a marked message to each channel that is set, and report the outcomes."""
     from atvm_pipeline.core.effects import PostMessage
     from atvm_pipeline.shell.delivery.sender import performer, send_once
 
     try:
         parsed = Webhook.parse(where.environ.get(WEBHOOK, ""))
     except ConfigError as error:
-        return bad("test message", str(error), "no message can be sent", "see the webhook's finding")
+        return bad("test message", str(error), "no message can be sent", "see the finding of the webhook")
     ca_file = where.environ.get("ATVM_WATCHER_CA_FILE")
     findings: list[DoctorFinding] = []
     for kind, name in CHANNELS.items():
@@ -94,9 +94,9 @@ def post_test(where: Where) -> list[DoctorFinding]:
             findings += good(check, f"sent to {place} at {parsed.place}")
         else:
             text = f"{attempt.outcome}: {attempt.detail}"
-            why = "a run's message would end in the same way"
+            why = "the messages of a run would have the same outcome"
             findings += bad(
-                check, text, why, f"mend {WEBHOOK} or {name}, then: atvm-pipeline doctor --post-test"
+                check, text, why, f"correct {WEBHOOK} or {name}, then: atvm-pipeline doctor --post-test"
             )
     return findings
 
@@ -104,5 +104,5 @@ def post_test(where: Where) -> list[DoctorFinding]:
 def _test_payload(kind: str) -> str:
     host = one_line(socket.gethostname(), 60).replace("`", "'")
     now = clock.now().strftime("%Y-%m-%d %H:%M:%S UTC")
-    text = f":wrench: **Test {kind}** of `atvm-pipeline doctor` on `{host}` at {now}: no run is meant by it."
+    text = f":wrench: **Test {kind}** of `atvm-pipeline doctor` on `{host}` at {now}. It is not about any run."
     return msgspec.json.encode({"text": text}).decode()

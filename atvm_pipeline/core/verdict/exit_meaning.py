@@ -109,5 +109,5 @@ def signal_advice(signal: str) -> str:
     if signal in CRASHES:
         return "Cypress itself crashed; start again, and if it recurs, try another Cypress or browser version"
     if signal in FROM_OUTSIDE:
-        return "find the program or user that sent it"
+        return "find the program or user outside of Cypress that sent it"
     return "start again"

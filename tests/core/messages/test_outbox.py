@@ -179,7 +179,7 @@ def test_what_may_have_arrived_and_is_given_up_after_three_days_is_said_too() ->
     story = told().settle("uncertain").tick(30).settle("not-arrived").tick(EXPIRES_S)
 
     assert story.run.outbox[0].outcome == "uncertain"
-    assert "not known whether it arrived" in str(story.view.attention)
+    assert "may not have arrived" in str(story.view.attention)
 
 
 def test_an_outcome_of_another_attempt_changes_nothing() -> None:

@@ -150,7 +150,7 @@ def test_a_closing_post_names_what_no_group_has_told_and_every_group() -> None:
     )
     text = body(story)["text"]
 
-    assert "(the whole run)" in text.splitlines()[0]
+    assert "(the complete run)" in text.splitlines()[0]
     assert "ubuntu24.04" in text
     assert "- `e2e-redhat9.6-fc`: COMPLETED, 1 passed" in text
 

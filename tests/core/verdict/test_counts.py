@@ -112,7 +112,7 @@ def test_the_message_of_a_run_that_is_not_categorized_shows_the_runs_counts() ->
     lines = story.texts("subrun")[0].splitlines()
 
     assert story.view.subruns[0].ledger.planned == 1
-    assert lines[1] == "1 of 1 specs failed: redhat9.6.cy.ts. Nothing ran for host ubuntu24.04."
+    assert lines[1] == "1 of 1 spec failed: redhat9.6.cy.ts. Nothing ran for host ubuntu24.04."
     assert lines[2] == "Specs: 2 planned = 0 passed + 1 failed + 1 not run"
 
 
@@ -147,7 +147,7 @@ def check(view: Snapshot) -> None:
             assert int(few) <= int(many)
     found = re.match(r"(\d+) of (\d+) sub-runs failed", view.reason["text"])
     if found is not None:
-        late = view.reason["text"].count("(after its verdict)")
+        late = view.reason["text"].count("(found later)")
         assert int(found[1]) == sum(subrun.phase == "FAILED" for subrun in view.subruns) + late
         assert int(found[2]) == len(view.subruns)
 

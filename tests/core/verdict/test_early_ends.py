@@ -330,7 +330,7 @@ def test_the_sentence_of_an_early_end_says_what_happened_and_what_to_do(code: st
 def test_the_sentence_of_a_killed_cypress_names_the_signal(tmp_path: Path) -> None:
     view = inspected(midway(dict(MIDWAY)["cypress-signalled"]), tmp_path)
 
-    assert "signal SIGKILL" in view.reason["text"]
+    assert "Signal SIGKILL" in view.reason["text"]
 
 
 @pytest.mark.parametrize("signal", ["SIGSEGV", "SIGTRAP", "SIGABRT", "SIGBUS", "SIGILL"])
@@ -340,7 +340,7 @@ def test_the_sentence_of_a_crashed_cypress_says_crashed_and_nothing_of_memory(
     line = f"The Test Runner unexpectedly exited via a exit event with signal {signal}"
     text = inspected(["Fontconfig error: No writable cache directories", line], tmp_path).reason["text"]
 
-    assert f"signal {signal}: Cypress itself crashed" in text
+    assert f"Signal {signal} ended the Cypress process: Cypress itself crashed" in text
     assert "memory" not in text
     assert "killed" not in text
 

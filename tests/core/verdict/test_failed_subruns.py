@@ -75,7 +75,7 @@ def test_one_sentence_for_all_failed_sub_runs_names_none_of_them_twice() -> None
         story.child(("a.cy.ts", RED), label=f"g{number}").tick(11)
     story.end(1)
 
-    assert story.view.reason["text"] == "2 of 2 sub-runs failed: g0, g1. 1 of 1 specs failed: a.cy.ts."
+    assert story.view.reason["text"] == "2 of 2 sub-runs failed: g0, g1. 1 of 1 spec failed: a.cy.ts."
 
 
 @pytest.mark.parametrize(
@@ -92,8 +92,8 @@ def test_a_sub_run_that_fails_after_its_verdict_is_counted_marked_and_reported_a
     story.child(("a.cy.ts", GREEN), label="g1").tick(11).log(late).end(0)
 
     assert story.subruns[1] == ("COMPLETED", "all-passed")
-    assert story.view.reason["text"].startswith("2 of 2 sub-runs failed: g0, g1 (after its verdict). ")
-    assert story.texts("run")[0].splitlines()[1].startswith("g1 failed after its verdict: ")
+    assert story.view.reason["text"].startswith("2 of 2 sub-runs failed: g0, g1 (found later). ")
+    assert story.texts("run")[0].splitlines()[1].startswith("g1 was COMPLETED, but a failure was found later: ")
     assert story.ending == ("FAILED", code)
 
 
@@ -154,5 +154,5 @@ def test_the_closing_message_repeats_no_note_of_a_group() -> None:
 
     assert "Note: The options differ about --categorize." in message.splitlines()
     assert [line for line in closing.splitlines() if line.startswith("Note: ")] == [
-        "Note: The log was truncated while it was followed: an unknown part of it may not have been read."
+        "Note: The log was truncated while being followed; some lines may be missing."
     ]

@@ -36,14 +36,14 @@ def test_a_message_names_the_hosts_that_are_checked_and_the_parts_that_are_not()
 def test_a_group_s_message_says_that_the_hosts_are_those_of_the_whole_run() -> None:
     story = Story().started().child(REDHAT, label="e2e-redhat9.6-fc").tick(11).settle().end(0)
 
-    assert "\nHosts checked in the whole run: redhat9.6, ubuntu24.04\n" in text_of(story, 0)
+    assert "\nHosts checked in the complete run: redhat9.6, ubuntu24.04\n" in text_of(story, 0)
     assert "\nHosts checked: redhat9.6, ubuntu24.04\n" in text_of(story)
 
 
 def test_without_requested_hosts_everything_says_that_hosts_are_not_checked() -> None:
     story = ended(REDHAT, asked={"not_checked": ("stream9",)}, hosts=())
 
-    assert story.view.reason["text"] == "All 1 planned specs passed; hosts not checked."
+    assert story.view.reason["text"] == "The planned spec passed; hosts not checked."
     assert "\nNote: hosts not checked; not checked: stream9\n" in text_of(story)
     assert story.view.host_check_note == "hosts not checked; not checked: stream9"
     assert "every requested host" not in text_of(story) + str(story.view)

@@ -79,9 +79,9 @@ def test_a_report_that_tells_of_a_failure_is_believed_over_a_green_log() -> None
 
     assert (spec.detail, spec.sources) == ("failed", ("log", "xml"))
     assert spec.failures[0].title == "adds the host"
-    assert "the report was believed" in str(spec.conflict)
+    assert "the report counts" in str(spec.conflict)
     assert story.subruns == [("FAILED", "tests-failed")]
-    assert "the report was believed" in story.view.subruns[0].reason["text"]
+    assert "the report counts" in story.view.subruns[0].reason["text"]
 
 
 def test_a_green_report_does_not_heal_a_failing_log() -> None:
@@ -89,7 +89,7 @@ def test_a_green_report_does_not_heal_a_failing_log() -> None:
     spec = story.view.subruns[0].specs[0]
 
     assert (spec.detail, spec.sources, spec.artifact) == ("failed", ("log",), None)
-    assert "the log was believed" in str(spec.conflict)
+    assert "the log counts" in str(spec.conflict)
 
 
 def test_of_several_reports_the_newest_that_fits_is_taken() -> None:
@@ -103,8 +103,8 @@ def test_of_several_reports_the_newest_that_fits_is_taken() -> None:
     spec = story.view.subruns[0].specs[0]
     assert (spec.detail, spec.artifact) == ("completed", "cmcReporter/b.xml")
     assert spec.conflict == (
-        "redhat9.6.cy.ts: the log says 4 passing, cmcReporter/b.xml 4 passing, cmcReporter/c.xml 2 passing; "
-        "the log was believed"
+        "redhat9.6.cy.ts: the log shows 4 passing, cmcReporter/b.xml shows 4 passing, cmcReporter/c.xml shows 2 passing; "
+        "the log counts"
     )
 
 
@@ -114,8 +114,8 @@ def test_reports_that_contradict_each_other_decide_where_the_log_has_no_result()
 
     assert (spec.detail, spec.sources) == ("failed", ("xml",))
     assert spec.conflict == (
-        "redhat9.6.cy.ts: cmcReporter/b.xml 3 passing, 1 failing, cmcReporter/a.xml 4 passing; "
-        "cmcReporter/b.xml was believed"
+        "redhat9.6.cy.ts: cmcReporter/b.xml shows 3 passing, 1 failing, cmcReporter/a.xml shows 4 passing; "
+        "cmcReporter/b.xml counts"
     )
 
 
@@ -150,7 +150,7 @@ def test_a_spec_without_a_box_takes_its_result_from_its_report() -> None:
     spec = story.view.subruns[0].specs[0]
 
     assert (spec.detail, spec.sources, spec.duration_s) == ("failed", ("xml",), 2.0)
-    assert any("Recovered" in note for note in story.view.subruns[0].notes)
+    assert any("taken from the report" in note for note in story.view.subruns[0].notes)
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ def test_a_grouped_report_that_was_overwritten_is_said_and_the_hosts_own_count()
     story.summary((SPEC, GREEN), (check, counts(1))).tick(11)
     notes = story.view.subruns[0].notes
 
-    assert any("holds only check-xml-files.ts" in note and "1 of 1" in note for note in notes)
+    assert any("contains only check-xml-files.ts" in note and "1 of 1" in note for note in notes)
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def text_of(lines: list[str], tmp_path: Path, **how: object) -> str:
         (127, "127 (command not found)"),
         (112, "112 (with --posix-exit-codes: Cypress could not get the next spec from the recording server)"),
         (130, "130 (SIGINT: interrupted, as by Ctrl-C)"),
-        (137, "137 (SIGKILL: killed, by the kernel if memory ran out, or by a person or a program)"),
+        (137, "137 (SIGKILL: killed by the kernel because memory ran out, or by a user or a program)"),
         (143, "143 (SIGTERM: asked to stop)"),
         (139, "139 (SIGSEGV: the program crashed)"),
     ],
@@ -138,7 +138,7 @@ def test_an_empty_summary_alone_gets_the_advice_about_the_ci_build_id(tmp_path: 
 
 def test_an_empty_log_says_so(tmp_path: Path) -> None:
     assert "The log is empty." in text_of([], tmp_path)
-    assert "is it in UTF-8?" in text_of(["", ""], tmp_path)
+    assert "check that it is in UTF-8" in text_of(["", ""], tmp_path)
 
 
 @pytest.mark.parametrize("between", [0, 1, 400])

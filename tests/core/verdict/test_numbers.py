@@ -74,8 +74,8 @@ def test_notes_that_are_left_out_are_counted() -> None:
     ("named", "missing", "text"),
     [
         (2, 2, "s0, s1"),
-        (0, 3, "3 that never began"),
-        (2, 14, "s0, s1, 12 that never began"),
+        (0, 3, "3 that never started"),
+        (2, 14, "s0, s1, 12 that never started"),
         (5, 5, "s0, s1, s2, s3, s4"),
         (5, 17, "s0, s1, s2, s3, s4 and 12 more"),
         (7, 19, "s0, s1, s2, s3, s4 and 14 more"),
@@ -98,7 +98,7 @@ def test_a_child_that_printed_its_begin_only_is_not_one_of_no_planned_specs() ->
 
 @pytest.mark.parametrize(
     ("failed", "total", "text"),
-    [(1, 3, "1 of 3 specs failed"), (None, None, "1 of 1 specs failed"), (2, None, "2 of 2 specs failed")],
+    [(1, 3, "1 of 3 specs failed"), (None, None, "1 of 1 spec failed"), (2, None, "2 of 2 specs failed")],
 )
 def test_a_failing_totals_row_without_any_spec_counts_by_its_own_numbers(
     failed: int | None, total: int | None, text: str

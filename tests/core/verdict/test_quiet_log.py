@@ -26,7 +26,7 @@ def test_reports_for_every_planned_spec_prove_a_pass(*, categorized: bool) -> No
     assert story.ending == ("COMPLETED", "all-passed")
     assert (story.view.ledger.planned, story.view.ledger.passed) == (2, 2)
     assert story.view.ledger.planned_source == "reports"
-    assert "The reports alone prove it" in story.view.reason["text"]
+    assert "Only the reports prove it" in story.view.reason["text"]
     assert [one["kind"] for one in story.view.reason["evidence"]] == ["artifact", "artifact"]
     assert len(story.posts) == 1
 
@@ -107,7 +107,7 @@ def test_a_bad_exit_code_fails_a_run_whose_log_proves_nothing() -> None:
     story = quiet().report(HOST, counts(3)).end(3)
 
     assert story.ending == ("FAILED", "runner-failed")
-    assert "does not show how its specs ended" in story.view.reason["text"]
+    assert "does not show the results of its specs" in story.view.reason["text"]
 
 
 def test_an_error_beside_green_reports_is_no_pass() -> None:
@@ -131,7 +131,7 @@ def test_cypresss_words_without_a_readable_line_are_said_to_be_unreadable(*, cat
         Story(hosts=()).started().log(f.WordsUnread(offset=0, text="x")).report(HOST, counts(0, 1)).end(0)
     )
     assert failing.ending == ("FAILED", "tests-failed")
-    assert "cannot be read" in failing.view.reason["text"]
+    assert "cannot be parsed" in failing.view.reason["text"]
 
 
 def test_a_log_in_which_one_line_of_a_run_was_read_is_never_quiet() -> None:
@@ -152,4 +152,4 @@ def test_lines_of_another_run_that_cannot_be_read_allow_no_pass() -> None:
     story.log(f.WordsUnread(offset=0, text="b  │ Spec Ran: b.cy.ts │")).end(0)
 
     assert story.ending == ("UNKNOWN", "log-unreadable")
-    assert "beside those that were" in story.view.reason["text"]
+    assert "Some Cypress lines of the log could not be parsed" in story.view.reason["text"]

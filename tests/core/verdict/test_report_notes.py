@@ -27,13 +27,13 @@ def test_a_cut_report_fails_a_spec_and_never_passes_one() -> None:
         Story(hosts=()).started().begin_child(1).log(f.SpecStarted(offset=0, spec=SPEC, position=1, total=1))
     )
     write(unread, "a.xml", of(E2E + SPEC, incomplete=True), problem=cut)
-    said = [f"Report cmcReporter/a.xml can be read only in part: {cut}; of it only failing tests count."]
+    said = [f"Report cmcReporter/a.xml is only partly readable: {cut}; only its failing tests count."]
 
     assert results(red) == {SPEC: ("failed", "a.xml")}
     assert results(green) == {SPEC: ("completed", None)}
     assert results(unread) == {SPEC: ("no_report", None)}
     assert notes(red) == notes(green) == notes(unread) == said
-    assert "readable only in part" in str(red.view.subruns[0].specs[0].conflict)
+    assert "only partly readable" in str(red.view.subruns[0].specs[0].conflict)
     assert green.view.subruns[0].specs[0].conflict is None
 
 
@@ -59,7 +59,7 @@ def test_a_damaged_report_that_was_read_is_named() -> None:
 
     assert results(story) == {SPEC: ("completed", "a.xml")}
     assert notes(story) == [
-        "Report cmcReporter/a.xml is damaged: line 3: not well-formed XML (invalid token); all of it could be read."
+        "Report cmcReporter/a.xml is damaged: line 3: not well-formed XML (invalid token); all results could be read."
     ]
 
 
@@ -137,7 +137,7 @@ def test_a_damaged_version_that_was_overwritten_stays_named() -> None:
     write(story, "group.xml", of(E2E + CHECK, counts(1)))
 
     assert notes(story) == [
-        "Report cmcReporter/group.xml (overwritten since) cannot be used: line 2: not well-formed XML (mismatched tag)."
+        "Report cmcReporter/group.xml (since overwritten) cannot be used: line 2: not well-formed XML (mismatched tag)."
     ]
 
 
@@ -164,7 +164,7 @@ def test_notes_are_bounded_and_one_line() -> None:
     said = story.view.subruns[0].notes
 
     assert len(said) == 11
-    assert said[-1] == "Notes about 5 more reports are left out."
+    assert said[-1] == "5 more notes about reports not shown."
     assert all(len(note) < 500 and "\x1b" not in note and "\n" not in note for note in said)
 
 
@@ -210,5 +210,5 @@ def test_a_note_of_the_run_is_in_the_message_that_speaks_of_the_run(categorized:
         story.settle()
     story.end(3)
 
-    assert "Report cmcReporter/x.xml names other.cy.ts" in text_of(story)
-    assert ("the whole run" in text_of(story)) == categorized
+    assert "Report cmcReporter/x.xml is about other.cy.ts" in text_of(story)
+    assert ("the complete run" in text_of(story)) == categorized

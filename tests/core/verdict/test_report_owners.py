@@ -75,7 +75,7 @@ def test_a_report_of_a_planned_spec_is_not_that_of_one_with_a_shorter_name() -> 
 
     assert results(story)[SPEC] == ("completed", None)
     assert not story.view.failing
-    assert any("b.xml names cypress/e2e/regress/redhat9.6.cy.ts" in note for note in story.view.notes)
+    assert any("b.xml is about cypress/e2e/regress/redhat9.6.cy.ts" in note for note in story.view.notes)
 
     story.spec(OTHER, GREEN, 2, 2)
 
@@ -95,7 +95,7 @@ def test_a_suite_that_matches_two_specs_equally_belongs_to_none(failing: bool) -
         assert note == f"{both}."
         assert ended(story) == [("COMPLETED", "all-passed")] * 2
         return
-    assert note == f"{both}; it shows 1 failing."
+    assert note == f"{both}; it shows 1 failing test."
     assert results(story)["fc/a.cy.ts"] == results(story)["iscsi/a.cy.ts"] == ("no_report", "x.xml")
     assert ended(story) == [("FAILED", "results-missing")] * 2
     assert story.view.subruns[0].reason["text"].endswith(note)
@@ -180,8 +180,8 @@ def test_a_failing_report_that_names_no_spec_of_the_run_is_a_note() -> None:
 
     assert ended(story) == [("COMPLETED", "all-passed")] * 2
     assert story.view.notes == tuple(
-        f"Report cmcReporter/{number}.xml names cypress/e2e/s{number}.cy.ts, no spec file, which the log does not show, "
-        "and was not used; it shows 2 failing."
+        f"Report cmcReporter/{number}.xml is about cypress/e2e/s{number}.cy.ts, no spec file, which the log does not show, "
+        "and was not used; it shows 2 failing tests."
         for number in range(4)
     )
     assert not story.view.subruns[0].notes
@@ -194,7 +194,7 @@ def test_what_matches_two_live_runs_decides_for_neither_and_is_named_if_it_fails
 
     assert results(story) == {SPEC: ("completed", None)}
     assert notes(story) == [
-        "Report cmcReporter/a.xml fits the running other-build as well and was not used; it shows 1 failing."
+        "Report cmcReporter/a.xml also matches the running other-build and was not used; it shows 1 failing test."
     ]
 
 
@@ -296,8 +296,8 @@ def test_an_overwritten_version_that_failed_still_decides() -> None:
 
     assert spec.detail == "failed"
     assert spec.conflict == (
-        "redhat9.6.cy.ts: the log says 4 passing, cmcReporter/a.xml (overwritten since) 3 passing, 1 failing; "
-        "the report was believed"
+        "redhat9.6.cy.ts: the log shows 4 passing, cmcReporter/a.xml (since overwritten) shows 3 passing, 1 failing; "
+        "the report counts"
     )
 
 

@@ -236,7 +236,7 @@ def test_row_4_only_the_totals_row_knows_of_a_failure() -> None:
     ).end(0)
 
     assert story.ending == ("FAILED", "tests-failed")
-    assert "Only the totals row says so" in story.view.reason["text"]
+    assert "Only the totals row shows this" in story.view.reason["text"]
 
 
 def test_row_4_a_spec_that_could_not_be_prepared_has_its_own_code() -> None:

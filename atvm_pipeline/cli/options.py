@@ -33,7 +33,9 @@ def checked_text(name: str, value: str) -> str:
     """Return `value` if it is valid text; `name` is its option. Raises CommandError (64)."""
     if is_text(value):
         return value
-    raise CommandError(USAGE, f"{name} is not valid UTF-8; check the encoding of the terminal and of the script")
+    raise CommandError(
+        USAGE, f"{name} is not valid UTF-8; check the encoding of the terminal and of the script"
+    )
 
 
 def user_and_host() -> str:

@@ -19,6 +19,14 @@ from atvm_pipeline.shell.system.log import log
 from atvm_pipeline.shell.system.subprocesses import systemctl
 
 ALERT_WORD_CHARS_MAX = 40
+OUTCOMES = {
+    "sent": "alert sent",
+    "obsolete": "no alert sent: the run is being watched again",
+    "uncertain": "the alert may not have arrived",
+    "expired": "the alert was not delivered in time",
+    "rejected": "the webhook rejected the alert",
+}
+"""Outcome of the alert -> line of the log."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -35,7 +43,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Report.  0 reported, or nothing to report or no channel for it; 69 the alert did not arrive."""
+    """Send the alert. Returns 0 if it was sent, if there is nothing to report or no channel for it, and 69 if it was not sent."""
     environ = environment()
     paths = Paths(state_root(args, environ), checked_build_name(args.build))
     if is_locked(paths.watcher_lock):
@@ -62,14 +70,14 @@ def run(args: argparse.Namespace) -> int:
         obsolete=lambda: is_locked(paths.watcher_lock),
     )
     if outcome == "no-channel":
-        log("ATVM_WATCHER_ALERT_CHANNEL was not set when the run started: nobody is told but this log")
+        log("no alert sent: ATVM_WATCHER_ALERT_CHANNEL was not set when the run started")
         return DONE
-    log(f"alert: {outcome}")
+    log(OUTCOMES.get(outcome, outcome))
     return DONE if outcome in ("sent", "obsolete") else UNAVAILABLE
 
 
 def _known(paths: Paths) -> tuple[Request | None, dict[str, Any] | None]:
-    """Request and state, as far as they can be read."""
+    """Return request and state, as far as they can be read."""
     request = state = None
     with contextlib.suppress(OSError):
         request = read_record(paths.request, Request)
@@ -81,7 +89,7 @@ def _known(paths: Paths) -> tuple[Request | None, dict[str, Any] | None]:
 
 
 def _how(paths: Paths, environ: Mapping[str, str]) -> str:
-    """What systemd says of the end: from the handler's environment, before systemd 251 asked for."""
+    """Return how the service ended: from the environment of the handler, or before systemd 251 from `systemctl show`."""
     result = environ.get("MONITOR_SERVICE_RESULT", "")
     status = environ.get("MONITOR_EXIT_STATUS", "")
     if not result:
@@ -89,54 +97,59 @@ def _how(paths: Paths, environ: Mapping[str, str]) -> str:
         fields = dict(line.partition("=")[::2] for line in answer.text.splitlines())
         result, status = fields.get("Result", ""), fields.get("ExecMainStatus", "")
     words = [word[:ALERT_WORD_CHARS_MAX] for word in (result, f"status {status}" if status else "") if word]
-    return ", ".join(words) or "systemd does not say how"
+    return ", ".join(words) or "cause unknown"
 
 
 def _is_over(state: dict[str, Any]) -> bool:
-    """Whether the watcher had done all that it could."""
+    """Return whether the watcher had nothing left to do."""
     return state["phase"] in TERMINAL_PHASES and not posts_pending(state)
 
 
 def _ended(paths: Paths, state: dict[str, Any]) -> str:
-    """One line about a run whose watcher has done all that it could."""
+    """Return one line about a run whose watcher had nothing left to do."""
     lost = undelivered(state)
     begin = f"{paths.build_name} has ended ({state['phase']}); "
     if not lost:
-        return f"{begin}no message is left to deliver."
+        return f"{begin}all messages are settled."
     by_hand = any(owner != "an alert" for owner, _ in lost)
-    help_ = f" Deliver with: atvm-pipeline resend {paths.build_name}" if by_hand else ""
+    help_ = f" To send again: atvm-pipeline resend {paths.build_name}" if by_hand else ""
     return f"{begin}{count_words(lost)}.{help_}"
 
 
 def _were_alerted(state: dict[str, Any]) -> bool:
-    """Whether the watcher's own alerts have told every lost message.
+    """Return whether the watcher's own alerts have reported every lost message.
 
-    There is one alert per outcome, about what had it first: it names no second message.  After a repeat by
-    hand the state does not show which message it was about.
+    There is one alert per outcome, about the first message with that outcome. After a manual repeat, the state does not
+    show which message the alert was about.
     """
     lost = [(owner, post["outcome"]) for owner, post in undelivered(state)]
     once = len({outcome for _, outcome in lost}) == len(lost)
     by_hand = any("/resend-" in str(post.get("key")) for _, post in posts_of(state))
     sent = [str(post.get("key")) for post in state.get("alerts", ()) if post["outcome"] == "sent"]
-    told = {key.rpartition("/alert/attention-message-")[2] for key in sent}
-    return once and not by_hand and all(owner != "an alert" and outcome in told for owner, outcome in lost)
+    reported = {key.rpartition("/alert/attention-message-")[2] for key in sent}
+    return (
+        once and not by_hand and all(owner != "an alert" and outcome in reported for owner, outcome in lost)
+    )
 
 
 def _died(paths: Paths, request: Request | None, state: dict[str, Any] | None, how: str) -> str:
-    """One line about a run that is not watched any more."""
+    """Return one line about a run that is no longer watched."""
     if request is None:
         return (
-            f"the watcher died ({how}) and its state is gone from {paths.folder}: the end of the run will not be reported; "
-            "look at the runner itself"
+            f"the watcher died ({how}) and its state in {paths.folder} is missing; the end of the run will not be reported: "
+            "check the runner itself"
         )
-    known = "nothing is known yet"
+    known = "no state was saved yet"
     if state is not None:
         ledger = state["ledger"]
-        known = f"last known: {state['phase']}, {ledger.get('passed')} of {ledger['planned']} specs passed"
+        specs = f"{ledger['planned']} {'spec' if ledger['planned'] == 1 else 'specs'}"
+        known = f"last state: {state['phase']}, {ledger.get('passed')} of {specs} passed"
     runner = (
-        "the runner goes on unwatched" if is_locked(paths.runner_lock) else "no runner of it lives any more"
+        "the runner is still running, unwatched"
+        if is_locked(paths.runner_lock)
+        else "its runner is not running"
     )
     return (
-        f"the watcher died ({how}) and is not started again; {known}; {runner}. "
-        f"Go on with: start-atvm-run-watcher.sh --attach --build-name {paths.build_name}"
+        f"the watcher died ({how}) and is not restarted; {known}; {runner}. "
+        f"Continue with: start-atvm-run-watcher.sh --attach --build-name {paths.build_name}"
     )

@@ -1,4 +1,4 @@
-"""Cancel a run: marker, CANCELLED in state.json, watcher stopped, no further message; or stop its runner."""
+"""Mark a run as cancelled and stop watching it. The runner continues; --runner stops it too."""
 
 import argparse
 import contextlib
@@ -36,21 +36,21 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("build", nargs="?", metavar="BUILD")
     parser.add_argument("--build-name", metavar="BUILD")
-    parser.add_argument("--why", default="", metavar="TEXT", help="kept in cancel.json")
+    parser.add_argument("--why", default="", metavar="TEXT", help="reason, stored in cancel.json")
     parser.add_argument("--runner", action="store_true", help="stop the runner and its process tree too")
     parser.add_argument("--only", choices=("runner",), help=argparse.SUPPRESS)
     add_state_root(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Cancel.  0 done; 1 the run had ended already, nothing changed; 69 not done within 30 s."""
+    """Cancel the run. Returns 0 if it is cancelled, 1 if it had already ended (nothing changes), 69 if not done in 30 s."""
     if (args.build is None) == (args.build_name is None):
-        raise CommandError(USAGE, "name one build: --build-name BUILD")
+        raise CommandError(USAGE, "give one build: --build-name BUILD")
     build_name = args.build if args.build is not None else args.build_name
     paths = Paths(state_root(args, environment()), checked_build_name(build_name))
     request = read_record(paths.request, Request)
     if request is None:
-        raise CommandError(DATA, f"build {paths.build_name} is not known in {paths.state_root}")
+        raise CommandError(DATA, f"build {paths.build_name} not found in {paths.state_root}")
     who = whoami()
     checked_text("--why", args.why)
     if args.only == "runner":
@@ -62,10 +62,10 @@ def run(args: argparse.Namespace) -> int:
     except Busy:
         raise CommandError(
             IN_USE,
-            f"build {paths.build_name} is being started or cancelled by another command; try again when it has returned",
+            f"build {paths.build_name} is being started or cancelled by another command; try again when that is done",
         ) from None
     finally:
-        # Also where the watcher does not answer: the runner is stopped because it was asked for.
+        # Also if the watcher does not respond: the operator requested to stop the runner.
         stopped = _stop_runner(paths, who, args.why) if args.runner else DONE
     return max(code, stopped)
 
@@ -79,7 +79,7 @@ def _stop_runner(paths: Paths, who: str, why: str) -> int:
 def _cancel(paths: Paths, request: Request, who: str, why: str) -> int:
     ended = _ended_phase(paths, request)
     if ended is not None:
-        log(f"{paths.build_name} had ended before: {ended}; nothing was changed")
+        log(f"{paths.build_name} had already ended ({ended}); nothing changed")
         return NO
     marker = MarkerRecord(
         build_name=request.build_name, run_id=request.run_id, who=who, why=why, requested_at=clock.now()
@@ -95,26 +95,27 @@ def _cancel(paths: Paths, request: Request, who: str, why: str) -> int:
         return True
 
     if clock.wait_until(unwatched, CANCEL_WAIT_S, CANCEL_POLL_S):
-        return _answer(paths, request)
+        return _report_end(paths, request)
     phase = _ended_phase(paths, request)
-    state = f"state.json says {phase}" if phase is not None else "state.json is not CANCELLED yet"
+    state = f"the run is {phase}" if phase is not None else "the run is not CANCELLED yet"
     raise CommandError(
         UNAVAILABLE,
-        f"the watcher of {paths.build_name} has not stopped within {CANCEL_WAIT_S:.0f} s ({state}); the marker stays: it will stop as soon as it can",
+        f"the watcher of {paths.build_name} did not stop within {CANCEL_WAIT_S:.0f} s ({state}); it stops as soon as it "
+        f"reads the marker. Check with: atvm-pipeline status {paths.build_name}",
     )
 
 
-def _answer(paths: Paths, request: Request) -> int:
+def _report_end(paths: Paths, request: Request) -> int:
     phase = _ended_phase(paths, request)
     if phase == "CANCELLED":
         print(f"{paths.build_name}: CANCELLED")
         return DONE
-    log(f"{paths.build_name} ended at the same moment: {phase}; it is not cancelled")
+    log(f"{paths.build_name} ended at the same moment ({phase}) and was not cancelled")
     return NO
 
 
 def _ended_phase(paths: Paths, request: Request) -> str | None:
-    """The phase in which the run has ended; from the journal where `state.json` cannot be read."""
+    """Return the phase in which the run has ended, or None; from the journal if `state.json` cannot be read."""
     state = None
     with contextlib.suppress(DataError):
         state = read_state(paths)
@@ -127,7 +128,7 @@ def _ended_phase(paths: Paths, request: Request) -> str | None:
 
 
 def _cancel_unwatched(paths: Paths, request: Request, marker: MarkerRecord) -> None:
-    """Write CANCELLED ourselves: no watcher lives, and the caller holds its lock."""
+    """Write CANCELLED for the watcher: none is running, and the caller holds its lock."""
     loaded = load(paths, request.run_id)
     if loaded.run is not None and loaded.run.verdict is not None:
         return
@@ -139,7 +140,7 @@ def _cancel_unwatched(paths: Paths, request: Request, marker: MarkerRecord) -> N
         cancelled = CancelRequested(
             at=clock.now(), who=marker.who, why=marker.why, requested_at=marker.requested_at
         )
-        # The cancel first: after it, a settled delivery starts no other one.
+        # The cancel comes first: after it, a settled delivery starts no other one.
         loop.feed([cancelled, *crashed_deliveries(run)])
         loop.save()
 

@@ -1,4 +1,4 @@
-"""A whole categorized run on a stand-in automation root, through exactly the code that a controller would run."""
+"""Show a complete categorized run with a stand-in for Cypress, using the same code as on a controller."""
 
 import argparse
 import os
@@ -15,6 +15,7 @@ from atvm_pipeline.cli.demo_receiver import Receiver
 from atvm_pipeline.cli.message_preview import render_message
 from atvm_pipeline.cli.views import ledger_line, outcome
 from atvm_pipeline.core.phases import TERMINAL_PHASES
+from atvm_pipeline.core.sentences import plural
 from atvm_pipeline.core.text import printable
 from atvm_pipeline.shell.exit_codes import DONE, NO, UNAVAILABLE, USAGE, CommandError
 from atvm_pipeline.shell.state_dir.reader import liveness, posts_pending, read_state
@@ -29,27 +30,28 @@ DEMO_POLL_S = 0.1
 GIVE_UP_S = 180.0
 SETTLE_S = "1"
 HANG = "hang-"
-"""How the name of a scenario begins whose run hangs."""
+"""Prefix of the scenarios whose run hangs."""
 HANG_LIMITS = {"ATVM_WATCHER_QUIET_LIMIT_S": "4", "ATVM_WATCHER_STALL_LIMIT_S": "8"}
-"""A demo of a hang must not take an hour; the order of the limits is the real one.  Any other run may be silent for as
-long on a busy machine."""
+"""A demo of a hang must not take an hour. Other scenarios keep the real limits, because a busy machine may be silent for
+some seconds."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
+    parser.add_argument("--scenario", default="demo", metavar="NAME", help="scenario to run (default: demo)")
+    parser.add_argument("--list", action="store_true", help="list the scenarios")
     parser.add_argument(
-        "--scenario", default="demo", metavar="NAME", help="what happens in the run (default: demo)"
+        "--speed", type=float, default=1.0, metavar="N", help="speed factor; 2 is twice as fast (default: 1)"
     )
-    parser.add_argument("--list", action="store_true", help="the scenarios")
-    parser.add_argument("--speed", type=float, default=1.0, metavar="N", help="2: twice as fast (default: 1)")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run it.  0 if the run ended and its messages are settled, whatever its phase."""
+    """Run the demo. Returns 0 if the run ended and its messages are settled, whatever its phase."""
     root = PROJECT / "fixtures" / "automation-root"
     if not root.is_dir():
         raise CommandError(
-            UNAVAILABLE, "the stand-in automation root is not here: run the demo from a clone of the project"
+            UNAVAILABLE,
+            "the stand-in automation root is not installed: run the demo from a clone of the project",
         )
     scenarios = read_scenarios(root)
     if args.list:
@@ -58,24 +60,24 @@ def run(args: argparse.Namespace) -> int:
         return DONE
     if args.scenario not in scenarios:
         raise CommandError(
-            USAGE, f"{args.scenario[:40]!r} is no scenario (atvm-pipeline demo --list tells them)"
+            USAGE, f"unknown scenario {args.scenario[:40]!r}; list them with: atvm-pipeline demo --list"
         )
-    if not 0.1 <= args.speed <= 1000:  # noqa: PLR2004 - beyond it the clock's grain shows
+    if not 0.1 <= args.speed <= 1000:  # noqa: PLR2004 - the resolution of the clock allows no more
         raise CommandError(USAGE, "--speed is out of range: use 0.1 to 1000")
     return Demo(root, args.scenario, scenarios[args.scenario], args.speed).run()
 
 
 def read_scenarios(root: Path) -> dict[str, str]:
-    """Name -> its sentence."""
+    """Return name -> description of every scenario."""
     files = sorted((root / "scenarios").glob("*.json"))
     return {file.stem: str(msgspec.json.decode(file.read_bytes()).get("about", "")) for file in files}
 
 
 class Demo:
-    """One demo run, from its own folder to its last line."""
+    """One demo run in a temporary directory."""
 
     def __init__(self, root: Path, scenario: str, about: str, speed: float) -> None:
-        """Make the folder."""
+        """Create the temporary directory."""
         self._folder = Path(tempfile.mkdtemp(prefix="atvm-demo-"))
         self._workdir = self._folder / "automation-root"
         shutil.copytree(root, self._workdir, ignore=shutil.ignore_patterns("__pycache__", "cmcReporter"))
@@ -84,17 +86,17 @@ class Demo:
         self._colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
         self._begin = clock.monotonic()
         self._printing = threading.Lock()
-        self._said: set[str] = set()
+        self._printed: set[str] = set()
 
     def run(self) -> int:
-        """Start the run as on a controller, tell what happens, and where to look."""
+        """Start the run as on a controller, print its progress, and print commands to examine it."""
         self._print(f"scenario {self._scenario}: {self._about}")
         with Receiver(self._show) as receiver:
             environ = self._environment(receiver.url)
             code = self._start(environ)
             ended = code == DONE and self._follow()
             if liveness(self._paths)["runner"]:
-                self._print("the runner still lives: stopping it")
+                self._print("the runner is still running: stopping it")
                 run_shown(
                     [self._bin("cancel-atvm-runner.sh"), "--build-name", BUILD],
                     self._workdir,
@@ -163,29 +165,31 @@ class Demo:
         return run_shown([self._bin("start-atvm-run.sh"), *call], self._workdir, environ, self._program)
 
     def _follow(self) -> bool:
-        """Tell every change of the state until the run has ended; False if it does not end."""
+        """Print every change of the state until the run has ended; return False if it does not end."""
 
         def ended() -> bool:
             state = read_state(self._paths)
             if state is None:
                 return False
-            self._tell(state)
+            self._print_changes(state)
             return state["phase"] in TERMINAL_PHASES and not posts_pending(state)
 
         left_s = self._begin + GIVE_UP_S - clock.monotonic()
         if clock.wait_until(ended, left_s, DEMO_POLL_S):
             return True
-        self._print("the run does not end; giving up")
+        self._print(f"the run did not end within {GIVE_UP_S:.0f} s; giving up")
         return False
 
-    def _tell(self, state: dict[str, Any]) -> None:
+    def _print_changes(self, state: dict[str, Any]) -> None:
         for subrun in state["subruns"]:
             name = f"group {subrun['index']}"
             self._once(f"{name}: {subrun['name']} {subrun['phase']}", show=subrun["phase"] != "PENDING")
             for spec in subrun["specs"]:
                 if spec["tests"] or spec["detail"] not in ("no_report", "not_run"):
-                    told = f"{outcome(spec)}, {spec['passing']} of {spec['tests']} tests passed"
-                    self._once(f"{name}:   {spec['spec']}: {told}")
+                    tests = plural(spec["tests"], "test")
+                    self._once(
+                        f"{name}:   {spec['spec']}: {outcome(spec)}, {spec['passing']} of {tests} passed"
+                    )
             if subrun["post"] is not None:
                 self._once(f"{name}: message {subrun['post']['outcome']}")
         if state["attention"]:
@@ -195,8 +199,8 @@ class Demo:
             self._once(f"run: {ledger_line(state)}")
 
     def _once(self, text: str, *, show: bool = True) -> None:
-        if show and text not in self._said:
-            self._said.add(text)
+        if show and text not in self._printed:
+            self._printed.add(text)
             self._print(text)
 
     def _program(self, line: str) -> None:
@@ -204,7 +208,7 @@ class Demo:
 
     def _show(self, message: dict[str, Any]) -> None:
         with self._printing:
-            print(f"\n    message to ~{message.get('channel', 'the hook')}:", flush=True)
+            print(f"\n    message to ~{message.get('channel', 'the webhook')}:", flush=True)
             print(render_message(message, colour=self._colour) + "\n", flush=True)
 
     def _print(self, text: str) -> None:
@@ -213,15 +217,16 @@ class Demo:
 
     def _close(self, code: int, *, ended: bool, messages: int) -> int:
         prefix = f"ATVM_WATCHER_STATE_ROOT={self._paths.state_root} bin/atvm-pipeline"
-        print(f"\n{messages} message(s).  The state lies in {self._paths.folder}")
+        print(f"\n{plural(messages, 'message')} received. The state is in {self._paths.folder}")
         if code != DONE:
-            print(f"The start was refused or failed with exit code {code}, as the scenario may have wanted.")
-            return DONE if self._scenario in ("template-fails", "stale-spec-pattern") else code
-        print("Look on:")
+            expected = self._scenario in ("template-fails", "stale-spec-pattern")
+            print(f"The start failed with exit code {code}{', as this scenario shows' if expected else ''}.")
+            return DONE if expected else code
+        print("Examine the run with:")
         for command in ("status", "explain"):
             print(f"  {prefix} {command} {BUILD}")
         print(
             f"  bin/atvm-pipeline inspect {self._paths.runner_log} --artifacts {self._workdir}/cmcReporter --build-name {BUILD} --categorize"
         )
-        print(f"  bin/atvm-pipeline demo --list\nDelete it with: rm -r {self._folder}")
+        print(f"Other scenarios: bin/atvm-pipeline demo --list\nDelete the files with: rm -r {self._folder}")
         return DONE if ended else NO

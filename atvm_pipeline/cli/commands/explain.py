@@ -1,4 +1,4 @@
-"""Why a run ended as it did: the verdict, the row of the table that gave it, and the evidence, quoted."""
+"""Explain the verdict of a run: the reason, the rule of the verdict table, and the evidence, quoted from the log."""
 
 import argparse
 from pathlib import Path
@@ -15,7 +15,7 @@ from atvm_pipeline.shell.state_dir.records import Paths
 
 QUOTE_MAX_BYTES = 400
 TEXT_SHOWN = 600
-"""Characters of a reason that are shown."""
+"""Characters of a reason to show."""
 NOTE_CHARS_MAX = 700
 
 
@@ -27,7 +27,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Explain."""
+    """Print the explanation."""
     paths = Paths(state_root(args, environment()), checked_build_name(args.build))
     state = known_state(paths)
     if args.json:
@@ -46,17 +46,17 @@ def run(args: argparse.Namespace) -> int:
         print_subrun_case(subrun, state, begin)
         for spec in subrun["specs"]:
             place = f" at byte {spec['offset']}" if spec.get("offset") is not None else ""
-            told = f"{spec['result']:<4} {spec['detail']:<9} {one_line(spec['spec'], 100)}"
-            print(printable(f"   {told}  from {' and '.join(spec['sources']) or 'nothing'}{place}"))
+            result = f"{spec['result']:<4} {spec['detail']:<9} {one_line(spec['spec'], 100)}"
+            print(printable(f"   {result}  from {' and '.join(spec['sources']) or 'no source'}{place}"))
             print_failures(spec)
         for note in subrun.get("notes", ()):
             print(f"   note: {one_line(note, NOTE_CHARS_MAX)}")
-    print(f"\neverything that was seen, in order: {printable(str(paths.journal))}")
+    print(f"\nevent log: {printable(str(paths.journal))}")
     return DONE
 
 
 def _concerns(paths: Paths, state: dict[str, Any]) -> list[str]:
-    """Return what a person must know besides the reason, without a sentence that a note below repeats."""
+    """Return the problems that an operator must know, without those that a note below repeats."""
     noted = {f"attention: {note}" for case in (state, *state["subruns"]) for note in case.get("notes", ())}
     return [text for text in concerns(paths, state) if text not in noted]
 
@@ -72,40 +72,44 @@ def print_failures(spec: dict[str, Any]) -> None:
 
 
 def print_subrun_case(subrun: dict[str, Any], state: dict[str, Any], begin: int = 0) -> None:
-    """Print what a sub-run adds to its run: a sentence or a piece of evidence that the run's part has is not repeated."""
-    reason, whole = subrun["reason"], state["reason"]
-    if reason == whole:
-        print("   reason and evidence: those of the run, above")
+    """Print the reason and evidence of a sub-run, without those that were printed for the run."""
+    reason, of_run = subrun["reason"], state["reason"]
+    if reason == of_run:
+        print("   reason and evidence: see the run, above")
         if subrun["ledger"] != state["ledger"]:
             print(printable(f"   specs: {ledger_line(subrun)}"))
         return
-    said = one_line(reason["text"], TEXT_SHOWN) in one_line(whole["text"], TEXT_SHOWN)
-    evidence = [item for item in reason["evidence"] if item not in whole["evidence"]]
-    print_case({**subrun, "reason": {**reason, "evidence": evidence}}, SUBRUN_VERDICTS, begin, said=said)
+    repeated = one_line(reason["text"], TEXT_SHOWN) in one_line(of_run["text"], TEXT_SHOWN)
+    evidence = [item for item in reason["evidence"] if item not in of_run["evidence"]]
+    case = {**subrun, "reason": {**reason, "evidence": evidence}}
+    print_case(case, SUBRUN_VERDICTS, begin, repeated=repeated)
 
 
 def print_case(
-    case: dict[str, Any], table: tuple[VerdictRow, ...], begin: int = 0, *, said: bool = False
+    case: dict[str, Any], table: tuple[VerdictRow, ...], begin: int = 0, *, repeated: bool = False
 ) -> None:
-    """Reason, row and evidence of a run or sub-run; `begin` as `log_begin` gives it; `said`: the run's reason has the text."""
+    """Print reason, rule and evidence of a run or sub-run.
+
+    `begin` is the value of `log_begin`. `repeated` is true if the text was already printed as part of the run's reason.
+    """
     reason = case["reason"]
-    text = "see the reason of the run, above" if said else one_line(reason["text"], TEXT_SHOWN)
+    text = "see the reason of the run, above" if repeated else one_line(reason["text"], TEXT_SHOWN)
     print(f"   reason {one_line(reason['code'], 60)}: {text}")
     row = row_of(case["phase"], reason["code"], table) or row_of(case["phase"], reason["code"], RUN_VERDICTS)
     if row is not None:
-        print(f"   by row {row.number} of the table: {row.when} -> {row.phase}")
+        print(f"   rule {row.number} ({row.phase}): {row.when}")
     print(printable(f"   specs: {ledger_line(case)}"))
     for item in reason["evidence"]:
         print(f"   evidence: {describe_evidence(item, begin)}")
 
 
 def row_of(phase: str, code: str, table: tuple[VerdictRow, ...]) -> VerdictRow | None:
-    """The row that gave a verdict."""
+    """Return the row that decided a verdict."""
     return next((row for row in table if row.phase == phase and code in row.codes), None)
 
 
 def explanation(state: dict[str, Any]) -> dict[str, Any]:
-    """The same for a program."""
+    """Return the explanation as data for `--json`."""
     cases = [("run", state), *((subrun["name"], subrun) for subrun in state["subruns"])]
     return {
         "build_name": state["build_name"],
@@ -122,20 +126,20 @@ def explanation(state: dict[str, Any]) -> dict[str, Any]:
 
 
 def describe_evidence(item: dict[str, Any], begin: int = 0) -> str:
-    """One piece of evidence, with the line that it points to; `begin` as `log_begin` gives it."""
+    """Return one piece of evidence with the line of the log that it points to; `begin` is the value of `log_begin`."""
     words = ", ".join(f"{key} {value}" for key, value in item.items() if key != "kind" and value is not None)
     text = f"{one_line(item['kind'], 60)}: {one_line(words, 300)}"
     if item["kind"] == "log" and isinstance(item.get("offset"), int) and isinstance(item.get("path"), str):
-        # What lies before it was read from a file that a rotation has renamed since, whatever was known when it was read.
+        # Bytes before `begin` were read from a file that a rotation has renamed since.
         quote = quote_line(Path(item["path"]), item["offset"] - begin)
         return f"{text}\n             | {quote}" if quote else text
     return text
 
 
 def quote_line(path: Path, offset: int) -> str:
-    """The line at a byte offset of a log, harmless; "" if it cannot be read any more."""
+    """Return the line at a byte offset of a log, sanitised; "" if it can no longer be read."""
     try:
-        # A FIFO in the place of the log would make us wait for ever.
+        # Reading a FIFO in the place of the log would block indefinitely.
         if not path.is_file():
             return ""
         with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""Judge the log and reports of a finished run, offline: the same core, nothing written, nothing posted."""
+"""Evaluate the log and reports of a finished run, offline. Writes no files and sends no messages."""
 
 import argparse
 import sys
@@ -20,7 +20,7 @@ from atvm_pipeline.shell.sources.finished_run import FinishedRun, inspect_log, s
 from atvm_pipeline.shell.system.log import log
 
 PROGRESS_MIN_BYTES = 32 * 1024 * 1024
-"""A smaller log is read before a bar could be drawn."""
+"""A smaller log is read before a progress bar would be visible."""
 BAR_CHARS = 40
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FAR = datetime(9000, 1, 1, tzinfo=UTC)
@@ -29,7 +29,7 @@ FAR = datetime(9000, 1, 1, tzinfo=UTC)
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("log", metavar="LOG", help="the runner's log")
-    parser.add_argument("--artifacts", metavar="DIR", help="folder of the XML reports")
+    parser.add_argument("--artifacts", metavar="DIR", help="directory of the XML reports")
     parser.add_argument(
         "--build-name", metavar="B", help="compare the log with the hosts that this name requests"
     )
@@ -37,32 +37,30 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--categorize", action="store_true", help="one sub-run per group of hosts")
     end = parser.add_mutually_exclusive_group()
     end.add_argument(
-        "--exit-code", type=int, metavar="N", help="how the runner ended; without it the end is assumed"
+        "--exit-code", type=int, metavar="N", help="exit code of the runner (default: derived from the log)"
     )
     end.add_argument("--signal", metavar="NAME", help="the signal that ended the runner")
     parser.add_argument("--since", metavar="TIME", help="reports older than this are stale (RFC 3339)")
     parser.add_argument("--inventory", metavar="FILE", help="Markdown table of hosts and kernels")
-    parser.add_argument("--dialect", metavar="FILE", help="what is particular to the runner (TOML)")
-    parser.add_argument(
-        "--lines", action="store_true", help="every recognised line and what it was taken for"
-    )
+    parser.add_argument("--dialect", metavar="FILE", help="patterns of your runner (TOML, docs/dialect.md)")
+    parser.add_argument("--lines", action="store_true", help="show every recognised line and its meaning")
     parser.add_argument("--json", action="store_true", help="the object of state.json")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Inspect."""
+    """Print the evaluation."""
     if args.exit_code is not None and not 0 <= args.exit_code <= 255:  # noqa: PLR2004 - an exit status has 8 bits
-        raise CommandError(USAGE, f"--exit-code {args.exit_code} is no exit code: use 0 to 255")
+        raise CommandError(USAGE, f"--exit-code {args.exit_code} is not valid: use 0 to 255")
     for name in ("log", "artifacts", "inventory", "dialect"):
         checked_text("LOG" if name == "log" else f"--{name}", getattr(args, name) or "")
     path = Path(args.log)
     if not path.is_file():
-        raise CommandError(DATA, f"log {args.log} is not there or is no file")
+        raise CommandError(DATA, f"log {args.log} does not exist or is not a file")
     if args.artifacts is not None and not Path(args.artifacts).is_dir():
-        # Many a failed run has written no report at all: that is an answer too.
-        log(f"artifact folder {args.artifacts} is not there: no report is read")
+        # This is not an error: many failed runs have written no report.
+        log(f"artifact directory {args.artifacts} does not exist: no reports are read")
     if args.inventory is not None and not Path(args.inventory).is_file():
-        raise CommandError(DATA, f"inventory {args.inventory} is not there or is no file")
+        raise CommandError(DATA, f"inventory {args.inventory} does not exist or is not a file")
     finished = FinishedRun(
         log=path,
         artifacts=Path(args.artifacts) if args.artifacts else None,
@@ -92,7 +90,8 @@ def run(args: argparse.Namespace) -> int:
         if finished.artifacts is not None:
             stale = sum(1 for artifact in run_.artifacts if artifact.stale)
             print(
-                f"  reports: {len(run_.artifacts)} found, {stale} older than {since_from(run_, finished):%Y-%m-%d %H:%M:%S %z}"
+                f"  reports: {len(run_.artifacts)} found, {stale} of them older than "
+                f"{since_from(run_, finished):%Y-%m-%d %H:%M:%S %z}"
             )
     return DONE
 
@@ -104,7 +103,7 @@ def _signal(text: str | None) -> str | None:
         return None
     name = text.upper() if text.upper().startswith("SIG") else f"SIG{text.upper()}"
     if name not in signal.Signals.__members__:
-        raise CommandError(USAGE, f"--signal {text[:20]!r} is no signal: use a name such as KILL or TERM")
+        raise CommandError(USAGE, f"--signal {text[:20]!r} is not a signal: use a name such as KILL or TERM")
     return name
 
 
@@ -114,13 +113,13 @@ def _time(text: str | None) -> datetime | None:
     try:
         when = datetime.fromisoformat(text)
         when = when if when.tzinfo is not None else when.astimezone()
-        # At the ends of the calendar there is no room for other zones.
+        # At the limits of datetime, a conversion to another time zone overflows.
         if EPOCH <= when.astimezone(UTC) <= FAR:
             return when
     except (ValueError, OverflowError):
         pass
     raise CommandError(
-        USAGE, f"--since {text[:40]!r} is no time: use RFC 3339, for example 2026-11-23T10:00:00Z"
+        USAGE, f"--since {text[:40]!r} is not a time: use RFC 3339, for example 2026-11-23T10:00:00Z"
     )
 
 
@@ -132,14 +131,14 @@ class ProgressBar:
     """A progress bar on a terminal, for a log that takes a while."""
 
     def __init__(self, total: int) -> None:
-        """`total` bytes are to come."""
+        """Create a bar for `total` bytes."""
         self._total = total
         self._shown = total >= PROGRESS_MIN_BYTES and sys.stderr.isatty()
         self._drawn = -1
         self._done = 0
 
     def advance(self, size: int) -> None:
-        """`size` more bytes were read."""
+        """Count `size` more bytes."""
         self._done += size
         percent = min(100, self._done * 100 // max(1, self._total))
         if self._shown and percent != self._drawn:
@@ -149,6 +148,6 @@ class ProgressBar:
             sys.stderr.flush()
 
     def end(self) -> None:
-        """Take the bar away again."""
+        """Erase the bar."""
         if self._shown:
             sys.stderr.write("\r" + " " * (BAR_CHARS + 9) + "\r")

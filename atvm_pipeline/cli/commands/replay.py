@@ -1,4 +1,4 @@
-"""Fold a journal again and print the state: the same bytes as `state.json` with --json."""
+"""Rebuild the state from a journal and print it; with --json, the bytes of state.json."""
 
 import argparse
 import sys
@@ -9,6 +9,7 @@ import msgspec
 from atvm_pipeline.cli.views import page
 from atvm_pipeline.core.codec import encode_state
 from atvm_pipeline.core.reducer import replay
+from atvm_pipeline.core.sentences import plural
 from atvm_pipeline.core.snapshot import state_file
 from atvm_pipeline.shell.exit_codes import DATA, DONE, CommandError
 from atvm_pipeline.shell.state_dir.store import read_journal
@@ -16,28 +17,28 @@ from atvm_pipeline.shell.state_dir.store import read_journal
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("journal", metavar="JOURNAL", help="a journal.jsonl, or the folder that holds it")
-    parser.add_argument("--json", action="store_true", help="the bytes of state.json")
+    parser.add_argument("journal", metavar="JOURNAL", help="a journal.jsonl, or its directory")
+    parser.add_argument("--json", action="store_true", help="print the bytes of state.json")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Replay.  65 for what is no journal."""
+    """Print the state. Raises CommandError (65) if the file is not a journal."""
     path = Path(args.journal)
     path = path / "journal.jsonl" if path.is_dir() else path
     events, length, damaged = read_journal(path)
     if damaged is not None:
         raise damaged
     if not events:
-        raise CommandError(DATA, f"{path} is not there or holds no event")
+        raise CommandError(DATA, f"{path} does not exist or contains no events")
     try:
         state = state_file(replay(events))
     except ValueError as error:
         raise CommandError(DATA, f"{path}: {error}") from None
     if length < path.stat().st_size:
-        print(f"the last line of {path} is torn and was left out", file=sys.stderr)
+        print(f"the last line of {path} is incomplete and was ignored", file=sys.stderr)
     if args.json:
         sys.stdout.buffer.write(encode_state(state))
     else:
         view = msgspec.to_builtins(state)
-        print(page(view, title=f"{state.build_name} ({len(events)} events)"))
+        print(page(view, title=f"{state.build_name} ({plural(len(events), 'event')})"))
     return DONE

@@ -1,4 +1,4 @@
-"""Deliver a message of a run once more; the repeat is always marked as a possible duplicate."""
+"""Send a message of a run again, marked as a possible duplicate."""
 
 import argparse
 from collections.abc import Iterable
@@ -27,14 +27,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         type=int,
         metavar="N",
-        help="sub-run whose message is meant; default: every message that was not sent",
+        help="sub-run whose message to send (default: every message that was not sent)",
     )
-    parser.add_argument("--archived", metavar="DIR", help="an earlier run of that build, below .archive")
+    parser.add_argument(
+        "--archived", metavar="DIR", help="directory of an earlier run of the build, in .archive"
+    )
     add_state_root(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Resend.  0 sent; 69 not arrived, or the end of an attempt is not known."""
+    """Send again. Returns 0 if all messages were sent, 69 if one was not, or may not have been."""
     environ = environment()
     paths = Paths(
         state_root(args, environ),
@@ -43,18 +45,18 @@ def run(args: argparse.Namespace) -> int:
     )
     request = read_record(paths.request, Request)
     if request is None:
-        raise CommandError(DATA, f"build {paths.build_name} is not known in {paths.folder}")
+        raise CommandError(DATA, f"build {paths.build_name} not found in {paths.folder}")
     deliver = make_sender(request, environ)
     try:
         with locked(paths.watcher_lock):
             loaded = load(paths, request.run_id)
             if loaded.run is None:
-                raise CommandError(DATA, f"{paths.folder} holds no journal of this run")
+                raise CommandError(DATA, f"{paths.folder} has no journal of this run")
             if loaded.run.verdict is None and args.archived is None:
                 raise CommandError(
                     IN_USE,
-                    f"build {paths.build_name} has not ended and nobody watches it: join with start-atvm-run-watcher.sh "
-                    f"--attach --build-name {paths.build_name}, which delivers what waits",
+                    f"build {paths.build_name} has not ended and no watcher is running: attach one, which sends the waiting "
+                    f"messages: start-atvm-run-watcher.sh --attach --build-name {paths.build_name}",
                 )
             keys = chosen(loaded.run, args.subrun)
             with Store(paths, loaded.journal_bytes) as store:
@@ -63,18 +65,20 @@ def run(args: argparse.Namespace) -> int:
     except Busy:
         raise CommandError(
             IN_USE,
-            f"build {paths.build_name} is being watched, its messages are still under way: try again when it has ended",
+            f"build {paths.build_name} is still being watched; try again when its watcher has ended",
         ) from None
 
 
 def chosen(run: Run, subrun: int | None) -> list[str]:
-    """Keys of the messages that are meant.  Raises Refused."""
+    """Return the keys of the messages to send. Raises CommandError (64)."""
     first = [post for post in run.outbox if "/resend-" not in post.key and post.kind != "alert"]
     if subrun is not None:
         keys = [post.key for post in first if post.subrun == subrun]
         if not keys:
-            told = ", ".join(str(post.subrun) for post in first if post.subrun is not None) or "none"
-            raise CommandError(USAGE, f"sub-run {subrun} has no message; these have one: {told}")
+            others = ", ".join(str(post.subrun) for post in first if post.subrun is not None)
+            if not others:
+                raise CommandError(USAGE, "this run has no message of a sub-run")
+            raise CommandError(USAGE, f"sub-run {subrun} has no message; sub-runs with a message: {others}")
         return keys
     if len(first) == 1:
         return [first[0].key]
@@ -82,20 +86,20 @@ def chosen(run: Run, subrun: int | None) -> list[str]:
     if not keys:
         raise CommandError(
             USAGE,
-            "every message was sent; name the sub-run whose message is meant"
+            "all messages were sent; to repeat one, give the number of its sub-run"
             if first
-            else "this run has no message",
+            else "this run has no messages",
         )
     return keys
 
 
 def last_outcome(run: Run, post: Post) -> str:
-    """What became of a message, its repeats by hand included."""
+    """Return the outcome of a message, or of its last manual repeat."""
     return [p.outcome for p in run.outbox if p.key == post.key or p.key.startswith(f"{post.key}/resend-")][-1]
 
 
 class _NoSources:
-    """Nothing is watched while a message is repeated."""
+    """No sources: nothing is watched while a message is repeated."""
 
     def gather(self, _hinted: object, /) -> Iterable[Event]:
         return ()
@@ -114,7 +118,7 @@ def _resend(loop: Loop, keys: list[str]) -> int:
     ]
 
     def tried(run: Run) -> bool:
-        # Whatever else was due has begun as well: none is left in the middle.
+        # Other messages that are due are attempted as well: no attempt may be interrupted.
         if any(post.in_flight for post in run.outbox):
             return False
         return all(post.attempts > before.get(post.key, 0) for post in run.outbox if post.key in ours)

@@ -1,4 +1,4 @@
-"""Start one request: template, preflight, watcher, then the runner.  Returns when the runner is known to run."""
+"""Start one request: template, preflight, watcher, then the runner. Returns when the runner is running."""
 
 import argparse
 
@@ -15,8 +15,8 @@ from atvm_pipeline.shell.exit_codes import DONE, USAGE, CommandError
 from atvm_pipeline.shell.system.log import log
 
 HALVES = {
-    "watcher": "Start the watcher of one request, which waits for its runner; with --attach, join a run that is there.",
-    "runner": "Start the runner of one request, for the watcher that waits for it.",
+    "watcher": "Start the watcher of one request, which waits for its runner; --attach: watch a run that was already started.",
+    "runner": "Start the runner of one request, for which a watcher is waiting.",
 }
 TEXTS = {
     "template": "short name of the template, for the message",
@@ -33,8 +33,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--build-name", required=True, metavar="BUILD", help="name of the request: template, hosts, transport"
     )
-    parser.add_argument("--template-command", metavar="COMMAND", help="run to its end before anything starts")
-    parser.add_argument("--runner-command", metavar="COMMAND", help="the runner; passed to bash unchanged")
+    parser.add_argument(
+        "--template-command", metavar="COMMAND", help="command that must succeed before the run starts"
+    )
+    parser.add_argument(
+        "--runner-command", metavar="COMMAND", help="command that runs Cypress; passed to bash unchanged"
+    )
     add_hosts(parser)
     for name, about in TEXTS.items():
         parser.add_argument(f"--{name}", metavar="TEXT", help=about)
@@ -42,37 +46,38 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--categorize", action="store_true", help="one sub-run, and one message, per group of hosts"
     )
     parser.add_argument(
-        "--workdir", metavar="DIR", help="where both commands run (default: $ATVM_RUNNER_WORKDIR)"
+        "--workdir", metavar="DIR", help="directory of both commands (default: $ATVM_RUNNER_WORKDIR)"
+    )
+    parser.add_argument("--check", action="store_true", help="only check; start and change nothing")
+    parser.add_argument(
+        "--no-preflight", action="store_true", help="start even if the preflight finds a mismatch"
     )
     parser.add_argument(
-        "--check", action="store_true", help="only the refusals and the preflight; starts and changes nothing"
+        "--share-config", action="store_true", help="start even if another run is using the same config file"
     )
     parser.add_argument(
-        "--no-preflight", action="store_true", help="go on where the preflight found a mismatch"
-    )
-    parser.add_argument(
-        "--share-config", action="store_true", help="go on where a living run uses the same config file"
-    )
-    parser.add_argument(
-        "--supervisor", choices=("auto", "systemd", "local"), default="auto", help="who keeps the processes"
+        "--supervisor",
+        choices=("auto", "systemd", "local"),
+        default="auto",
+        help="run as systemd units or as background processes (default: auto)",
     )
     parser.add_argument("--only", choices=("watcher", "runner"), help=argparse.SUPPRESS)
     parser.add_argument(
         "--attach",
         action="store_true",
-        help="with start-atvm-run-watcher.sh: join a living run, nothing is reset",
+        help="with start-atvm-run-watcher.sh: watch a run that was already started, without a reset",
     )
     add_state_root(parser)
 
 
 def description(argv: list[str]) -> str:
-    """What `--help` says this is: the whole start, or the half that a wrapper asks for."""
+    """Return the description for `--help`: of the complete start, or of the half that a wrapper script runs."""
     only = argv[argv.index("--only") + 1 :][:1] if "--only" in argv else []
     return HALVES.get("".join(only), __doc__ or "")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Start, or half of it."""
+    """Start the run, or one half of it."""
     from atvm_pipeline.cli.start_options import start_options
     from atvm_pipeline.shell.delivery.webhook_check import check_webhook
     from atvm_pipeline.shell.start.attach import attach
@@ -98,16 +103,16 @@ def run(args: argparse.Namespace) -> int:
     if result.started:
         print(printable(str(options.paths.folder)))
     elif args.attach and not result.hosts:
-        print(f"{build_name}: nothing speaks against joining this run")
+        print(f"{build_name}: all checks passed; no watcher was started (--check)")
     else:
-        print(f"{build_name}: nothing speaks against this start")
+        print(f"{build_name}: all checks passed; nothing was started (--check)")
         print(result.hosts)
     return DONE
 
 
 def _check_call(args: argparse.Namespace) -> None:
     if args.attach and args.only != "watcher":
-        raise CommandError(USAGE, "--attach goes with start-atvm-run-watcher.sh")
+        raise CommandError(USAGE, "--attach works only with start-atvm-run-watcher.sh")
     if args.runner_command is None and args.only is None:
         raise CommandError(USAGE, "--runner-command is missing: give the command that runs Cypress")
     for name, value in vars(args).items():
@@ -116,4 +121,4 @@ def _check_call(args: argparse.Namespace) -> None:
     for name in ("template_command", "runner_command"):
         value = getattr(args, name)
         if value is not None and (not value.strip() or "\0" in value):
-            raise CommandError(USAGE, f"--{name.replace('_', '-')} is empty or holds a NUL character")
+            raise CommandError(USAGE, f"--{name.replace('_', '-')} is empty or contains a NUL character")

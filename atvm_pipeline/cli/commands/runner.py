@@ -1,4 +1,4 @@
-"""Run the runner command of one request, keep its whole process tree, and leave a record of how it ended."""
+"""Run the runner command of one request, track its process tree, and record how it ended."""
 
 import argparse
 import os
@@ -22,13 +22,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--stopped",
         action="store_true",
-        help="only add systemd's word on the end to the record (ExecStopPost=)",
+        help="only add systemd's service result to the record (ExecStopPost=)",
     )
     add_state_root(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run it.  The exit code is the command's own."""
+    """Run the command and return its exit code."""
     paths = Paths(state_root(args, environment()), checked_build_name(args.build))
     follow_release(
         paths, ["runner", args.build, *(["--stopped"] if args.stopped else []), *given_state_root(args)]

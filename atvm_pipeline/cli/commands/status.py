@@ -1,4 +1,4 @@
-"""What is known about one run, or about all runs of the state root, and who lives."""
+"""Show one run or all runs, and whether their processes are running."""
 
 import argparse
 from pathlib import Path
@@ -8,21 +8,24 @@ from atvm_pipeline.cli.options import add_state_root, checked_build_name, enviro
 from atvm_pipeline.cli.run_state import concerns, headline, known_state
 from atvm_pipeline.cli.views import page, print_json
 from atvm_pipeline.core.errors import DataError
+from atvm_pipeline.core.phases import TERMINAL_PHASES
 from atvm_pipeline.core.text import printable
 from atvm_pipeline.shell.exit_codes import DONE
 from atvm_pipeline.shell.state_dir.paths import Paths
-from atvm_pipeline.shell.state_dir.reader import builds, liveness, read_state
+from atvm_pipeline.shell.state_dir.reader import builds, liveness, posts_pending, read_state
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("build", nargs="?", metavar="BUILD", help="default: every build")
-    parser.add_argument("--json", action="store_true", help="the object of state.json, with who lives")
+    parser.add_argument("build", nargs="?", metavar="BUILD", help="build to show (default: all)")
+    parser.add_argument(
+        "--json", action="store_true", help="print the object of state.json, with the key live"
+    )
     add_state_root(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print it.  65 for a build that is not known."""
+    """Print the state. Raises CommandError (65) for an unknown build."""
     root = state_root(args, environment())
     if args.build is not None:
         paths = Paths(root, checked_build_name(args.build))
@@ -34,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _all(root: Path, *, as_json: bool) -> None:
-    """Every build; one whose state cannot be read is one line, or one object with its `error`, among the others."""
+    """Print every build; an unreadable state is one line, or one object with `error`, among the others."""
     objects: list[dict[str, Any]] = []
     lines: list[str] = []
     for name in builds(root):
@@ -57,12 +60,12 @@ def _all(root: Path, *, as_json: bool) -> None:
 
 def _page(paths: Paths, state: dict[str, Any]) -> str:
     alive = liveness(paths)
-    # The page itself has the reason and the attention.
-    told = [text for text in concerns(paths, state) if not text.startswith("attention: ")]
-    lines = [page(state, title=paths.build_name), *(f"  {text}" for text in told)]
-    lines.append(
-        f"  watcher {'watching' if alive['watcher'] else 'gone'}, runner {'running' if alive['runner'] else 'gone'}, "
-        f"run {state['run_id']}"
-    )
+    # The page itself contains the reason and the attention.
+    problems = [text for text in concerns(paths, state) if not text.startswith("attention: ")]
+    lines = [page(state, title=paths.build_name), *(f"  {text}" for text in problems)]
+    done = state["phase"] in TERMINAL_PHASES and not posts_pending(state)
+    absent = "finished" if done else "not running"
+    processes = (f"{name}: {'running' if alive[name] else absent}" for name in ("watcher", "runner"))
+    lines.append(f"  {', '.join(processes)}, run id: {state['run_id']}")
     lines.append(f"  state: {paths.folder}")
     return "\n".join([lines[0], *(printable(line) for line in lines[1:])])

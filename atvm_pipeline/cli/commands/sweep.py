@@ -1,4 +1,4 @@
-"""Give every run that has not ended, or has messages to deliver, a watcher again (what atvm-run-sweep.service executes at boot)."""
+"""Restart the watcher of every run that has not ended or has undelivered messages (atvm-run-sweep.service, at boot)."""
 
 import argparse
 import contextlib
@@ -17,16 +17,19 @@ from atvm_pipeline.shell.system.log import log
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument(
-        "--supervisor", choices=("auto", "systemd", "local"), default="auto", help="who keeps the watchers"
+        "--supervisor",
+        choices=("auto", "systemd", "local"),
+        default="auto",
+        help="run as systemd units or as background processes (default: auto)",
     )
     add_state_root(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Sweep.  0 done; 69 if a watcher could not be started, after all others were.
+    """Restart the watchers. Returns 0, or 69 if one could not be started; all others are started before.
 
-    The watcher itself closes a run that a reboot ended (`host-rebooted`), from its own journal, and stays until its
-    messages are settled; so a run that still goes on is only joined.
+    The watcher itself closes a run that a reboot has ended (`host-rebooted`), from its own journal, and runs until its
+    messages are settled. A run that is still in progress is only watched again.
     """
     environ = environment()
     root = state_root(args, environ)
@@ -43,12 +46,12 @@ def run(args: argparse.Namespace) -> int:
             log(f"{build_name}: {why}, and its watcher could not be started: {error}")
             code = UNAVAILABLE
         else:
-            print(f"{build_name}: {why}; its watcher is started")
+            print(f"{build_name}: {why}; its watcher was started")
     return code
 
 
 def _left(paths: Paths) -> str | None:
-    """What is left to do for a build, in words; None if nothing, or if somebody does it."""
+    """Return why a build needs a watcher; None if it does not, or if one is running."""
     request = None
     with contextlib.suppress(OSError):
         request = read_record(paths.request, Request)
@@ -61,5 +64,5 @@ def _left(paths: Paths) -> str | None:
     if state is None or state["run_id"] != request.run_id:
         return "it was not watched yet"
     if state["phase"] not in TERMINAL_PHASES:
-        return f"it is {state['phase']} and nobody watches"
-    return "it has messages to deliver" if posts_pending(state) else None
+        return f"it is {state['phase']} and not watched"
+    return "it has undelivered messages" if posts_pending(state) else None

@@ -1,4 +1,4 @@
-"""Print the tables that decide: phases, children, verdicts and reason codes."""
+"""Print the tables of phases, Cypress processes, verdicts and reason codes."""
 
 import argparse
 
@@ -10,13 +10,13 @@ from atvm_pipeline.shell.exit_codes import DONE
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument(
-        "--diagram", action="store_true", help="the phases as a diagram (Mermaid), as the README shows it"
+        "--diagram", action="store_true", help="print the phases as a Mermaid diagram, as in the README"
     )
     parser.add_argument("--json", action="store_true")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print them."""
+    """Print the tables."""
     if args.json:
         print_json(as_data())
     else:

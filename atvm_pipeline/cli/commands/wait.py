@@ -1,6 +1,6 @@
 """Wait until a run has ended and its messages are settled.
 
-0 if it is COMPLETED, 1 if not; 69, before both, if no watcher lives or a message was not delivered.
+Exit code: 0 if the run is COMPLETED, 1 if not. 69 has priority: no watcher is running, or a message was not delivered.
 """
 
 import argparse
@@ -10,15 +10,22 @@ from typing import Any
 from atvm_pipeline.cli.options import add_state_root, checked_build_name, environment, state_root
 from atvm_pipeline.core.phases import TERMINAL_PHASES
 from atvm_pipeline.shell.exit_codes import DATA, DONE, NO, UNAVAILABLE, USAGE, CommandError
-from atvm_pipeline.shell.state_dir.reader import count_words, liveness, posts_pending, read_state, undelivered
+from atvm_pipeline.shell.state_dir.reader import (
+    count_words,
+    liveness,
+    posts_of,
+    posts_pending,
+    read_state,
+    undelivered,
+)
 from atvm_pipeline.shell.state_dir.records import Paths
 from atvm_pipeline.shell.system.log import log
 
 BUILDS_NAMED_MAX = 5
-"""Messages named in the line about those that were not delivered."""
+"""Messages listed in the line about undelivered messages."""
 WAIT_POLL_S = 0.2
 UNWATCHED_S = 3.0
-"""A watcher that is being restarted holds no lock for a moment."""
+"""Time without a watcher that is accepted: a watcher that is being restarted holds no lock for a moment."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -29,12 +36,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Wait."""
-    if args.timeout is not None and not args.timeout >= 0:  # nan is neither
-        raise CommandError(USAGE, f"--timeout {args.timeout} is no time: use a number of seconds")
+    """Wait for the end of the run."""
+    if args.timeout is not None and not args.timeout >= 0:  # true for nan too
+        raise CommandError(USAGE, f"--timeout {args.timeout} is not valid: use a number of seconds")
     paths = Paths(state_root(args, environment()), checked_build_name(args.build))
     if read_state(paths) is None and not paths.request.exists():
-        raise CommandError(DATA, f"build {paths.build_name} is not known in {paths.state_root}")
+        raise CommandError(DATA, f"build {paths.build_name} not found in {paths.state_root}")
     begin = time.monotonic()
     watched = begin
     while True:
@@ -46,19 +53,30 @@ def run(args: argparse.Namespace) -> int:
         now = time.monotonic()
         watched = now if liveness(paths)["watcher"] else watched
         if now - watched >= UNWATCHED_S:
-            phase = state["phase"] if state is not None else "not begun"
+            phase = state["phase"] if state is not None else "not started"
             raise CommandError(
                 UNAVAILABLE,
-                f"nobody watches {paths.build_name} ({phase}): join with start-atvm-run-watcher.sh --attach --build-name {paths.build_name}",
+                f"no watcher is running for {paths.build_name} ({phase}): attach one with "
+                f"start-atvm-run-watcher.sh --attach --build-name {paths.build_name}",
             )
         if args.timeout is not None and now - begin >= args.timeout:
-            phase = state["phase"] if state is not None else "not begun"
-            raise CommandError(UNAVAILABLE, f"{paths.build_name} is still {phase} after {args.timeout:.0f} s")
+            raise CommandError(UNAVAILABLE, _timed_out(paths.build_name, state, args.timeout))
         time.sleep(WAIT_POLL_S)
 
 
+def _timed_out(build_name: str, state: dict[str, Any] | None, timeout_s: float) -> str:
+    if state is not None and state["phase"] in TERMINAL_PHASES:
+        count = sum(post["outcome"] == "pending" for _, post in posts_of(state))
+        messages = "1 message is" if count == 1 else f"{count} messages are"
+        return (
+            f"{build_name} has ended ({state['phase']}), but {messages} not delivered after {timeout_s:.0f} s"
+        )
+    phase = state["phase"] if state is not None else "not started"
+    return f"{build_name} is still {phase} after {timeout_s:.0f} s"
+
+
 def _check_messages(build_name: str, state: dict[str, Any]) -> None:
-    """Raise Refused (69) if a message of the run was not delivered, with one line that names it."""
+    """Raise CommandError (69), with one line about the messages, if a message of the run was not delivered."""
     lost = undelivered(state)
     if not lost:
         return
@@ -67,5 +85,5 @@ def _check_messages(build_name: str, state: dict[str, Any]) -> None:
     why = next((f"; {post['detail']}" for _, post in lost if post.get("detail")), "")
     text = f"{build_name} has ended ({state['phase']}); {count_words(lost)} ({names}{more}){why}"
     if any(owner != "an alert" for owner, _ in lost):
-        text += f"; deliver with: atvm-pipeline resend {build_name}"
+        text += f"; to send again: atvm-pipeline resend {build_name}"
     raise CommandError(UNAVAILABLE, text)

@@ -25,7 +25,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Watch.  0 in every phase once its posts are settled, 69 if one ended as rejected, uncertain or expired."""
+    """Follow the run. Returns 0 once all messages are settled, 69 if one of them was rejected, uncertain or expired."""
     environ = environment()
     paths = Paths(state_root(args, environ), checked_build_name(args.build))
     follow_release(paths, ["watch", args.build, *given_state_root(args)])
@@ -39,5 +39,5 @@ def run(args: argparse.Namespace) -> int:
         with locked(paths.watcher_lock):
             watched = run_watcher(paths, request, environ, first_event)
     except Busy:
-        raise CommandError(IN_USE, f"build {paths.build_name} is being watched already") from None
+        raise CommandError(IN_USE, f"build {paths.build_name} is already being watched") from None
     return UNAVAILABLE if any(post.outcome in LOST_OUTCOMES for post in last_outcomes(watched)) else DONE

@@ -1,1 +1,1 @@
-"""Checks of `doctor`, by subject.  A check reads, and never raises for what it finds."""
+"""Checks of `doctor`, by subject. A check only reads; it returns its findings and does not raise for them."""

@@ -57,7 +57,9 @@ def _version(release: Release, where: Where) -> list[DoctorFinding]:
     try:
         source = read_source(checkout)
     except Problem:
-        return good("version", f"{release.version}; its checkout {checkout} does not exist, so it is not compared")
+        return good(
+            "version", f"{release.version}; its checkout {checkout} does not exist, so it is not compared"
+        )
     if source.content == release.content:
         return good("version", f"{release.version}, the same as the checkout {checkout}")
     text = f"{release.folder.name} is installed, but the checkout {checkout} is {source.name}"
@@ -73,8 +75,10 @@ def _intact(release: Release, again: str) -> list[DoctorFinding]:
     except OSError as error:
         return bad("release", f"{release.folder} cannot be read: {error.strerror}", why, again)
     if loose:
-        why = "others could change what root executes"
-        return bad("release", f"{loose[0]} can be written by others", why, f"chmod -R go-w {release.folder}")
+        why = "other users could change programs that root executes"
+        return bad(
+            "release", f"{loose[0]} can be written by other users", why, f"chmod -R go-w {release.folder}"
+        )
     return good("release", f"{release.folder} is as it was installed")
 
 

@@ -58,7 +58,7 @@ def state_root(where: Where) -> list[DoctorFinding]:
         else bad("state root", f"{root} is not writable", why, fix)
     )
     if mode & 0o077:
-        why = "others on this host could read commands, logs and the runner's environment"
+        why = "other users could read commands, logs and the runner's environment"
         findings = bad("state root", f"{root} has mode {mode:04o}", why, f"chmod 0700 {root}")
     return findings + _disk(root, room.f_bavail * room.f_frsize, room.f_favail if room.f_files else None)
 

@@ -51,7 +51,7 @@ def environment_file(where: Where) -> list[DoctorFinding]:
     if not path.is_file():
         return good(check, f"{path} is not a file and is not read")
     mode = found.st_mode & 0o777
-    why = "others on this host could read or change the webhook's secret"
+    why = "other users could read or change the webhook's secret"
     if mode & 0o077:
         return bad(check, f"{path} has mode {mode:04o}", why, f"chmod 0600 {path}")
     if found.st_uid not in (0, os.geteuid()):
@@ -104,5 +104,7 @@ def post_test(where: Where) -> list[DoctorFinding]:
 def _test_payload(kind: str) -> str:
     host = one_line(socket.gethostname(), 60).replace("`", "'")
     now = clock.now().strftime("%Y-%m-%d %H:%M:%S UTC")
-    text = f":wrench: **Test {kind}** of `atvm-pipeline doctor` on `{host}` at {now}. It is not about any run."
+    text = (
+        f":wrench: **Test {kind}** of `atvm-pipeline doctor` on `{host}` at {now}. It is not about any run."
+    )
     return msgspec.json.encode({"text": text}).decode()

@@ -93,7 +93,9 @@ def test_a_sub_run_that_fails_after_its_verdict_is_counted_marked_and_reported_a
 
     assert story.subruns[1] == ("COMPLETED", "all-passed")
     assert story.view.reason["text"].startswith("2 of 2 sub-runs failed: g0, g1 (found later). ")
-    assert story.texts("run")[0].splitlines()[1].startswith("g1 was COMPLETED, but a failure was found later: ")
+    assert (
+        story.texts("run")[0].splitlines()[1].startswith("g1 was COMPLETED, but a failure was found later: ")
+    )
     assert story.ending == ("FAILED", code)
 
 

@@ -157,7 +157,7 @@ RUN_VERDICTS: tuple[VerdictRow, ...] = (
         Phase.UNKNOWN,
         ("no-evidence", "runner-never-started"),
     ),
-    VerdictRow("8", "passed", "none of these", Phase.COMPLETED, ("all-passed",)),
+    VerdictRow("8", "passed", "everything planned passed", Phase.COMPLETED, ("all-passed",)),
 )
 """How a run ended: the first row that holds."""
 
@@ -171,7 +171,7 @@ SUBRUN_VERDICTS: tuple[VerdictRow, ...] = (
         Phase.UNKNOWN,
         ("log-unreadable",),
     ),
-    VerdictRow("3", "passed", "none of these", Phase.COMPLETED, ("all-passed",)),
+    VerdictRow("3", "passed", "everything planned passed", Phase.COMPLETED, ("all-passed",)),
 )
 """How a sub-run of a categorized run ended. An unfinished one takes the run's phase if that is in `INHERITED_PHASES`."""
 

@@ -46,8 +46,8 @@ def test_a_run_that_is_one_sub_run_prints_its_sentence_row_counts_and_evidence_o
     lines, _ = explained(name)
     body = [line for line in lines if line.startswith("   ")]
 
-    assert "   reason and evidence: those of the run, above" in body
-    for kind in ("reason ", "by row ", "specs: "):
+    assert "   reason and evidence: see the run, above" in body
+    for kind in ("reason ", "rule ", "specs: "):
         assert sum(line.startswith(f"   {kind}") for line in body) == 1 + (kind == "reason ")
     evidence = [line for line in body if line.startswith("   evidence: ")]
     assert len(evidence) == len(set(evidence))
@@ -66,7 +66,7 @@ def test_a_sub_run_refers_to_the_runs_reason_where_that_has_its_sentence(explain
 
 def test_a_label_that_does_not_fit_is_named_by_the_note_alone(explained: Any) -> None:
     lines, _ = explained("failed-wrong-hosts")
-    note = "The label e2e-redhat9.6-fcdoes not match the hosts that ran (sles15.5); the group is reported as e2e-sles15.5-fc."
+    note = "The label e2e-redhat9.6-fc does not match the hosts that ran (sles15.5); the group is reported as e2e-sles15.5-fc."
 
     assert [line for line in lines if note in line] == [f"   note: {note}"]
 

@@ -65,12 +65,12 @@ def test_a_rotation_without_a_loss_says_nothing() -> None:
 
 @pytest.mark.parametrize(
     ("unread_bytes", "lost"),
-    [(None, "an unknown part of it"), (17, "17 bytes of it")],
+    [(None, "some lines"), (17, "17 bytes")],
     ids=["unknown", "known"],
 )
 def test_a_loss_is_said_in_state_attention_and_every_message(unread_bytes: int | None, lost: str) -> None:
     story = replaced(in_a_spec(), unread_bytes)
-    text = f"The log was replaced while it was followed: {lost} may not have been read."
+    text = f"The log was replaced while being followed; {lost} may be missing."
 
     assert snapshot(story.run).notes == (text,)
     assert snapshot(story.run).attention == text
@@ -89,7 +89,7 @@ def test_a_loss_is_told_to_the_alert_channel_once() -> None:
     alerts = [post for post in story.run.outbox if post.kind == "alert"]
 
     assert len(alerts) == 1
-    assert "may not have been read" in alerts[0].payload
+    assert "may be missing" in alerts[0].payload
 
 
 def test_of_many_replacements_the_losses_are_remembered_first() -> None:

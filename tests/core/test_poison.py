@@ -26,7 +26,7 @@ def test_a_crash_that_is_told_while_no_spec_runs_is_a_failure_of_the_run() -> No
 
     assert story.ending == ("FAILED", "spec-crashed")
     assert story.view.reason["text"].startswith(
-        "The browser or its process died in the time between two specs."
+        "The browser or its process crashed during the time between two specs."
     )
 
 

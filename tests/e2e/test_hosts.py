@@ -173,8 +173,8 @@ def test_a_wrong_name_is_refused_in_one_line_before_the_template(host: Controlle
     refused = host.start("--hosts=redhat9.6,,w2k25", template="touch ran")
     of_inspect = host.call("atvm-pipeline", "inspect", __file__, "--hosts", "redhat9.6,")
 
-    one_line(refused, 64, "--hosts has '', which is not a host name: separate names")
-    one_line(of_inspect, 64, "--hosts has '', which is not a host name: separate names")
+    one_line(refused, 64, "--hosts has '', which is not a host name: use letters")
+    one_line(of_inspect, 64, "--hosts has '', which is not a host name: use letters")
     assert not (host.workdir / "ran").exists()
 
 

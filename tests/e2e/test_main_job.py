@@ -155,7 +155,7 @@ def test_the_seeds_one_shot_example_leaves_state_sub_runs_posts_and_nobody_behin
     assert state["subruns"][0]["ledger"]["flaky"] == 1
     assert [(s["label_trusted"], s["name"]) for s in state["subruns"]][2] == (False, "e2e-w2k25-fc")
     assert "FAILED" in texts[1]
-    assert "does not fit" in texts[2]
+    assert "does not match" in texts[2]
     assert all("PASS completed" in text for text in (texts[0], texts[2]))
     assert stat.S_IMODE(log.st_mode) == 0o600
     assert set(modes.values()) == {0o600, 0o700}

@@ -81,7 +81,7 @@ def test_a_run_without_a_journal_is_refused(paths: Paths, server: MattermostMode
     lay(paths, 0)
     code, said = refused(paths, server)
 
-    assert (code, "holds no journal" in said) == (65, True)
+    assert (code, "has no journal" in said) == (65, True)
 
 
 def test_a_run_that_is_watched_is_refused(paths: Paths, server: MattermostModel) -> None:
@@ -114,7 +114,7 @@ def test_where_every_message_was_sent_one_must_be_named(paths: Paths, server: Ma
     lay(paths)
     code, said = refused(paths, server)
 
-    assert (code, "every message was sent" in said) == (64, True)
+    assert (code, "all messages were sent" in said) == (64, True)
 
 
 def test_a_run_without_messages_has_none_to_resend(paths: Paths, server: MattermostModel) -> None:

@@ -435,7 +435,7 @@ def test_doctor_says_that_the_installation_must_be_updated(root: Path) -> None:
     found = doctor(PROJECT, root)
 
     assert found["version"]["ok"] is False
-    assert found["version"]["mend"] == f"{PROJECT}/bin/{INSTALLER}"
+    assert found["version"]["fix"] == f"{PROJECT}/bin/{INSTALLER}"
     assert "must be updated" in str(found["version"]["why"])
 
 
@@ -451,7 +451,7 @@ def test_doctor_finds_what_was_changed_by_hand(root: Path) -> None:
 
     wrong = {name for name, finding in found.items() if not finding["ok"]}
     assert wrong >= {"release", "links", "units", "old installation", "environment file", "state root"}
-    assert all(found[name]["why"] and found[name]["mend"] for name in wrong)
+    assert all(found[name]["why"] and found[name]["fix"] for name in wrong)
 
 
 def test_doctor_posts_a_marked_test_message_on_demand(root: Path, tmp_path: Path) -> None:
@@ -477,7 +477,7 @@ def test_doctor_finds_a_cypress_that_nobody_watches(root: Path) -> None:
         os.killpg(parent.pid, signal.SIGKILL)
         parent.wait()
 
-    assert finding["mend"] == f"start-atvm-run-watcher.sh --attach --build-name {name}"
+    assert finding["fix"] == f"start-atvm-run-watcher.sh --attach --build-name {name}"
 
 
 def _stray(root: Path, name: str) -> dict[str, object] | None:

@@ -242,7 +242,7 @@ def test_a_crash_loop_ends_in_failed_and_is_told(
     (text,) = host.posts(ALERTS, build)
     live = host.pipeline("status", build, "--json").stdout
 
-    assert "the runner goes on unwatched" in text
+    assert "the runner is still running, unwatched" in text
     assert "--attach --build-name" in text
     assert '"watcher": false' in live or '"watcher":false' in live
     assert unit in host.failed()

@@ -237,7 +237,7 @@ def test_a_summary_with_which_a_spec_ends_is_its_childs_own_without_a_results_bo
 
     assert (view.phase, view.reason["code"]) == ("FAILED", "results-missing")
     assert [spec.detail for spec in view.subruns[0].specs] == ["completed", "no_report"]
-    assert "1of 2 planned specs has no result" in view.reason["text"]
+    assert "1 of 2 planned specs has no result" in view.reason["text"]
 
 
 def test_a_box_behind_a_summary_that_was_believed_is_held_against_it() -> None:

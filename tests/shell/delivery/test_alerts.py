@@ -79,7 +79,7 @@ def test_a_state_that_is_gone_is_told_to_the_channel_of_the_setting(tmp_path, se
     done = run(paths, server, ATVM_WATCHER_ALERT_CHANNEL="atvm-alerts")
 
     assert done.returncode == 0, done.stderr
-    assert "its state is gone" in server.posts[0].text
+    assert "is missing; the end of the run will not be reported" in server.posts[0].text
 
 
 @pytest.mark.parametrize("state", ["[]", "{}", '{"phase": 1}', "\0"])
@@ -89,7 +89,7 @@ def test_a_state_that_cannot_be_read_does_not_keep_the_alert_back(tmp_path, serv
     done = run(paths, server)
 
     assert done.returncode == 0, done.stderr
-    assert "nothing is known yet" in server.posts[0].text
+    assert "no state was saved yet" in server.posts[0].text
 
 
 def told(server, tmp_path, monkeypatch, uncertain="repeat-marked"):
@@ -211,7 +211,7 @@ def test_an_ended_run_whose_messages_were_lost_is_reported_as_such(tmp_path, ser
     done = run(paths, server)
 
     assert done.returncode == 0, done.stderr
-    assert f"{BUILD} has ended (FAILED); {words} Deliver with: atvm-pipeline resend {BUILD}" in done.stderr
+    assert f"{BUILD} has ended (FAILED); {words} To send again: atvm-pipeline resend {BUILD}" in done.stderr
     assert words in server.posts[0].text
     assert "died" not in done.stderr + server.posts[0].text
 
@@ -291,7 +291,7 @@ def test_an_ended_run_without_lost_messages_is_only_logged(tmp_path, server):
     done = run(paths, server)
 
     assert (done.returncode, server.requests) == (0, 0)
-    assert f"{BUILD} has ended (FAILED); no message is left to deliver." in done.stderr
+    assert f"{BUILD} has ended (FAILED); all messages are settled." in done.stderr
 
 
 def test_the_sweep_gives_an_unwatched_run_its_watcher_and_leaves_an_ended_one(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ REASONS: dict[str, str] = {
     # FAILED, from results
     "tests-failed": "{failed} of {specs} failed: {names}.",
     "spec-crashed": "The browser or its process crashed during {names}.",
-    "failure-unattributed": "{lines} a failure that matches no spec of this run: {names}. Either two Cypress runs write to the same log, or a test prints such lines.",
+    "failure-unattributed": "{lines_report} a failure that matches no spec of this run: {names}. Either two Cypress runs write to the same log, or a test prints such lines.",
     "log-mixed": "The log mixes the output of two Cypress runs, so neither can be proven complete: {line}. Use a separate log for each run.",
     "totals-contradict": "The final table contradicts the specs: {detail}.",
     "runner-failed": "The runner ended with exit code {exit}, {ran}.",

@@ -17,27 +17,9 @@ import pytest
 from tests.support.project import PROJECT
 
 DOCS = (PROJECT / "README.md", PROJECT / "CHANGELOG.md", *sorted((PROJECT / "docs").glob("*.md")))
-NOT_YET = ("docs/architecture.md", "docs/bounds.md")
+NOT_YET = ("docs/bounds.md",)
 """Documents that still have to be rewritten, as paths in the project."""
-PACKAGES: tuple[str, ...] = (
-    "atvm_pipeline/core/console",
-    "atvm_pipeline/core/hosts",
-    "atvm_pipeline/core/junit",
-    "atvm_pipeline/core/preflight",
-    "atvm_pipeline/core/subruns",
-    "atvm_pipeline/core/__init__.py",
-    "atvm_pipeline/core/build_name.py",
-    "atvm_pipeline/core/codec.py",
-    "atvm_pipeline/core/dialect.py",
-    "atvm_pipeline/core/edit_distance.py",
-    "atvm_pipeline/core/effects.py",
-    "atvm_pipeline/core/errors.py",
-    "atvm_pipeline/core/events.py",
-    "atvm_pipeline/core/facts.py",
-    "atvm_pipeline/core/spec_names.py",
-    "atvm_pipeline/__init__.py",
-    "atvm_pipeline/__main__.py",
-    "atvm_pipeline/shell",
+PACKAGES: tuple[str, ...] = ("atvm_pipeline",)
 )
 """Directories (with everything below them) or modules whose prose is checked too, such as `atvm_pipeline/cli`."""
 

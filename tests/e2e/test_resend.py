@@ -74,7 +74,7 @@ def refused(paths: Paths, server: MattermostModel, *words: str, **environ: str) 
 def test_a_build_that_is_not_known_is_refused(paths: Paths, server: MattermostModel) -> None:
     code, said = refused(paths, server)
 
-    assert (code, "is not known" in said) == (65, True)
+    assert (code, "not found" in said) == (65, True)
 
 
 def test_a_run_without_a_journal_is_refused(paths: Paths, server: MattermostModel) -> None:

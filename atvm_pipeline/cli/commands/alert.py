@@ -31,7 +31,7 @@ OUTCOMES = {
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("build", metavar="BUILD")
+    parser.add_argument("build", metavar="BUILD", help="name of the build")
     parser.add_argument(
         "--timeout",
         type=float,

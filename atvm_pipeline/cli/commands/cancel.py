@@ -34,8 +34,8 @@ CANCEL_POLL_S = 0.05
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("build", nargs="?", metavar="BUILD")
-    parser.add_argument("--build-name", metavar="BUILD")
+    parser.add_argument("build", nargs="?", metavar="BUILD", help="name of the build")
+    parser.add_argument("--build-name", metavar="BUILD", help="the same as BUILD")
     parser.add_argument("--why", default="", metavar="TEXT", help="reason, stored in cancel.json")
     parser.add_argument("--runner", action="store_true", help="stop the runner and its process tree too")
     parser.add_argument("--only", choices=("runner",), help=argparse.SUPPRESS)

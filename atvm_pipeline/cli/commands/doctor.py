@@ -36,7 +36,7 @@ CHECKS: tuple[Callable[[Where], list[DoctorFinding]], ...] = (
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument(
         "--post-test", action="store_true", help="also send a marked test message to each channel"
     )

@@ -21,8 +21,8 @@ NOTE_CHARS_MAX = 700
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("build", metavar="BUILD")
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("build", metavar="BUILD", help="name of the build")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     add_state_root(parser)
 
 

@@ -37,14 +37,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--categorize", action="store_true", help="one sub-run per group of hosts")
     end = parser.add_mutually_exclusive_group()
     end.add_argument(
-        "--exit-code", type=int, metavar="N", help="exit code of the runner (default: derived from the log)"
+        "--exit-code",
+        type=int,
+        metavar="N",
+        help="exit code of the runner (default: not known, 0 is assumed)",
     )
     end.add_argument("--signal", metavar="NAME", help="the signal that ended the runner")
     parser.add_argument("--since", metavar="TIME", help="reports older than this are stale (RFC 3339)")
     parser.add_argument("--inventory", metavar="FILE", help="Markdown table of hosts and kernels")
     parser.add_argument("--dialect", metavar="FILE", help="patterns of your runner (TOML, docs/dialect.md)")
     parser.add_argument("--lines", action="store_true", help="show every recognised line and its meaning")
-    parser.add_argument("--json", action="store_true", help="the object of state.json")
+    parser.add_argument("--json", action="store_true", help="print the object of state.json")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -21,7 +21,7 @@ from atvm_pipeline.shell.watcher.service import crashed_deliveries
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("build", metavar="BUILD")
+    parser.add_argument("build", metavar="BUILD", help="name of the build")
     parser.add_argument(
         "subrun",
         nargs="?",

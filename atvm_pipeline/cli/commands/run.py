@@ -19,12 +19,12 @@ HALVES = {
     "runner": "Start the runner of one request, for which a watcher is waiting.",
 }
 TEXTS = {
-    "template": "short name of the template, for the message",
-    "config-family": "config family, for the message",
+    "template": "short name of the template, shown in the message",
+    "config-family": "config family, shown in the message",
     "config-file": "the Cypress config file that the template rewrites",
-    "migration-style": "for the message",
-    "integration-plugin": "for the message",
-    "scope-description": "for the message",
+    "migration-style": "shown in the message",
+    "integration-plugin": "shown in the message",
+    "scope-description": "shown in the message",
 }
 
 

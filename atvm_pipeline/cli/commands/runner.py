@@ -18,7 +18,7 @@ from atvm_pipeline.shell.supervisor.release import follow_release
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("build", metavar="BUILD")
+    parser.add_argument("build", metavar="BUILD", help="name of the build")
     parser.add_argument(
         "--stopped",
         action="store_true",

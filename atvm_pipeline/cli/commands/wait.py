@@ -30,7 +30,7 @@ UNWATCHED_S = 3.0
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("build", metavar="BUILD")
+    parser.add_argument("build", metavar="BUILD", help="name of the build")
     parser.add_argument("--timeout", type=float, metavar="S", help="give up after this many seconds (69)")
     add_state_root(parser)
 

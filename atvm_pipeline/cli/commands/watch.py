@@ -20,7 +20,7 @@ from atvm_pipeline.shell.watcher.service import run_watcher
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("build", metavar="BUILD")
+    parser.add_argument("build", metavar="BUILD", help="name of the build")
     add_state_root(parser)
 
 

@@ -244,7 +244,7 @@ def run_passed(case: RunContext) -> Reason:
     evidence += exit_evidence(case.run.exit) if case.run.exit is not None else []
     found = passed_reason(run_ledger(case.run, case.results), evidence, hosts)
     if case.run.exit is not None and case.run.exit.assumed:
-        return and_text(found, "The exit code was assumed.")
+        return and_text(found, "The exit code is not known; 0 was assumed.")
     if case.run.exit is None or case.run.exit.exit_code is None:
         return and_text(found, "The exit code is unknown: the runner left no exit record.")
     return found

@@ -89,7 +89,7 @@ def failure_unattributed(run: Run, lines: Sequence[LineUnplaced]) -> Reason | No
         return None
     evidence = [item for line in lines[:NAMES_JOINED_MAX] for item in log_evidence(run, line.offset)]
     return make_reason(
-        "failure-unattributed", evidence, lines=lines_reporting(len(lines)), names=quote_lines(lines)
+        "failure-unattributed", evidence, lines_report=lines_reporting(len(lines)), names=quote_lines(lines)
     )
 
 

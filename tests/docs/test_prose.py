@@ -20,7 +20,6 @@ DOCS = (PROJECT / "README.md", PROJECT / "CHANGELOG.md", *sorted((PROJECT / "doc
 NOT_YET = ("docs/bounds.md",)
 """Documents that still have to be rewritten, as paths in the project."""
 PACKAGES: tuple[str, ...] = ("atvm_pipeline",)
-)
 """Directories (with everything below them) or modules whose prose is checked too, such as `atvm_pipeline/cli`."""
 
 WORDS = {

@@ -17,7 +17,7 @@ QUIET = "set -o pipefail; {} | grep -E '^ +[0-9]+ (passing|pending|failing)|✓'
         (
             "failing-test",
             "FAILED",
-            "1 report of this run counts a failure: cypress/e2e/cmc-e2e/ubuntu24.04.cy.ts",
+            "1 report of this run shows a failure: cypress/e2e/cmc-e2e/ubuntu24.04.cy.ts",
         ),
     ],
 )

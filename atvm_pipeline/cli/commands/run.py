@@ -16,7 +16,7 @@ from atvm_pipeline.shell.system.log import log
 
 HALVES = {
     "watcher": "Start the watcher of one request, which waits for its runner; --attach: watch a run that was already started.",
-    "runner": "Start the runner of one request, for which a watcher is waiting.",
+    "runner": "Start the runner of one request, for which a watcher already waits.",
 }
 TEXTS = {
     "template": "short name of the template, shown in the message",

@@ -5,8 +5,6 @@
 
 from msgspec.structs import replace
 
-from atvm_pipeline.core.verdict.run_context import run_context
-
 from . import timeouts
 from .messages import outbox
 from .messages.closing import closing_notes, closing_sentences
@@ -16,6 +14,7 @@ from .results import SubRunResult
 from .state import Run, Stage, SubRun, Verdict
 from .subruns.children import in_wrapper, put_subrun
 from .transitions import INHERITED_PHASES
+from .verdict.run_context import run_context
 from .verdict.run_verdict import judge_run
 from .verdict.subrun_context import SubRunContext, label_mismatch, result_of, run_ledger, subrun_context
 from .verdict.subrun_verdict import Decision, judge_subrun, subrun_failure

@@ -9,8 +9,6 @@ from typing import Any
 
 import msgspec
 
-from atvm_pipeline.core.verdict.run_context import run_context
-
 from .completion import results_of
 from .facts import Instant
 from .phases import Phase
@@ -19,6 +17,7 @@ from .results import HostResult, Ledger, SpecResult, SubRunResult
 from .sentences import checked_hosts_note, gap_notes, make_reason
 from .state import Post, Run
 from .verdict.report_notes import run_report_notes
+from .verdict.run_context import run_context
 from .verdict.subrun_context import reason_dict, run_ledger
 
 SCHEMA = 1

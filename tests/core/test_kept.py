@@ -9,7 +9,7 @@ from atvm_pipeline.core.codec import encode_event, encode_state
 from atvm_pipeline.core.events import ArtifactWritten, WatcherStopped
 from atvm_pipeline.core.junit.report import Report, ReportedSpec
 from atvm_pipeline.core.snapshot import state_file
-from atvm_pipeline.core.subruns import final_tables
+from atvm_pipeline.core.subruns import summary_facts
 from atvm_pipeline.core.text import escape_json
 from atvm_pipeline.core.verdict import subrun_context
 from tests.support.run_builder import BEGIN, Story, counts
@@ -48,7 +48,7 @@ def test_evidence_of_a_failure_gives_way_last(monkeypatch: pytest.MonkeyPatch) -
 def test_a_child_with_more_specs_than_are_kept_says_so_and_cannot_pass(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(final_tables, "SPECS_MAX", 2)
+    monkeypatch.setattr(summary_facts, "SPECS_MAX", 2)
     story = Story(hosts=()).started().child(*((f"s{n}.cy.ts", GREEN) for n in range(5))).end(0)
 
     assert len(story.run.subruns[0].children[0].specs) == 2
@@ -60,7 +60,7 @@ def test_specs_that_are_not_kept_cannot_pass_where_nobody_says_how_many_there_we
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A parallel machine's share of the specs is what began, so that the sum would balance without the rest."""
-    monkeypatch.setattr(final_tables, "SPECS_MAX", 2)
+    monkeypatch.setattr(summary_facts, "SPECS_MAX", 2)
     story = Story(hosts=()).started().log(f.ChildStarted(offset=0))
     story.log(f.ChildDescribed(offset=0, cypress="12.17.4", specs_found=9, parallel=True))
     for number in range(3):

@@ -27,8 +27,8 @@ from atvm_pipeline.core.preflight.checks import option_values
 from atvm_pipeline.core.preflight.globs import match_specs
 from atvm_pipeline.core.preflight.spec_pattern import read_spec_pattern
 from atvm_pipeline.core.state import Run
-from atvm_pipeline.core.verdict.report_matching import match_reports
 from atvm_pipeline.core.verdict.report_notes import run_report_notes
+from atvm_pipeline.core.verdict.report_results import match_reports
 from atvm_pipeline.shell.config.env_file import read_env_file
 from atvm_pipeline.shell.delivery.webhook import Webhook
 from tests.fuzz import scratch

@@ -14,7 +14,7 @@ from atvm_pipeline.shell.processes import process_table
 from atvm_pipeline.shell.sources import collector
 from atvm_pipeline.shell.state_dir import store
 from atvm_pipeline.shell.system import clock
-from atvm_pipeline.shell.watcher import loop, retry, service
+from atvm_pipeline.shell.watcher import disk_retry, loop, service
 from atvm_pipeline.shell.watcher.loop import Loop
 
 from .outside import Outside
@@ -80,7 +80,7 @@ def simulated(
         (clock, "utc_offset_s", lambda: 0),
         (os, "urandom", lambda size: next(names).to_bytes(size, "big")),
         (loop, "LOOP_POLL_S", poll_s),
-        *((module, "log", world.tell) for module in (retry, store, alerts, service)),
+        *((module, "log", world.tell) for module in (disk_retry, store, alerts, service)),
         (alerts, "send_once", send_once),
         (http, "send", send),
         *(

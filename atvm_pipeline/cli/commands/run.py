@@ -78,7 +78,7 @@ def description(argv: list[str]) -> str:
 
 def run(args: argparse.Namespace) -> int:
     """Start the run, or one half of it."""
-    from atvm_pipeline.cli.start_options import start_options
+    from atvm_pipeline.cli.start_arguments import start_options
     from atvm_pipeline.shell.delivery.webhook_check import check_webhook
     from atvm_pipeline.shell.start.attach import attach
     from atvm_pipeline.shell.start.conflicts import attach_lock, start_locks

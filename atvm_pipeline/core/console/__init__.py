@@ -4,7 +4,7 @@ How it works. `scanner.Scanner` receives the log in blocks of any size. One comp
 lines that may matter (`line_kinds.CANDIDATE`, anchored on the line feed); no Python code runs for the other lines. A
 candidate line is decoded and its colours are removed (`lines`), its kind is determined (`line_kinds`), and one handler
 per kind (`handlers`) updates the `ScanContext` (`scan_context`): the open child, the open spec, and the element that
-spans several lines (`multiline`: a wrapped name, a header or results box, a failure block; `run_summary`: the final
+spans several lines (`multiline`: a wrapped name, a header or results box, a failure block; `final_table`: the final
 table). While such an element is open, every line is read. The context emits facts (`core/facts.py`).
 `scanner_state.ScannerState` holds everything that is remembered between two blocks. It is part of the snapshot, so a
 restarted watcher continues in the middle of a line.

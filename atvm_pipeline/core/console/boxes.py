@@ -12,9 +12,9 @@ from msgspec.structs import replace
 
 from atvm_pipeline.core.facts import ChildDescribed, Counts, SpecSummarised, TotalsReported, WrapperTotals
 
+from .counts_and_durations import box_duration_s, counts, is_duration, table_count, table_duration_s
 from .lines import may_wrap, unwrap
 from .scanner_state import LOG_NAME_CHARS_MAX, PIECES_MAX, HeaderBox, ResultsBox, SummaryRow
-from .values import box_duration_s, counts, is_duration, table_count, table_duration_s
 
 HEADER_KEYS = frozenset(("Cypress", "Browser", "Node Version", "Specs", "Searched", "Params", "Run URL"))
 """Rows that show that a `(Run Starting)` was Cypress's own."""

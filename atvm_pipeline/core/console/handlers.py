@@ -5,7 +5,7 @@ A test, a plugin or a failure's text can print anything, including text in the f
 - A spec ends only with its own box, or with an error block that states that no box may follow.
 - A box must name the open spec, and must not pass if the epilogue counted failures.
 - A summary between specs counts if its first row names one of the first specs; within an open spec, it must also agree
-  with that spec (`run_summary.py`).
+  with that spec (`final_table.py`).
 - A `(Run Starting)` within a spec counts if its header box follows.
 """
 
@@ -22,16 +22,16 @@ from atvm_pipeline.core.facts import (
 from atvm_pipeline.core.text import one_line
 
 from . import boxes
+from .counts_and_durations import table_count
 from .error_blocks import error_in, is_held
 from .error_catalog import RUN
+from .final_table import read_loose_row, read_loose_totals, read_title
 from .line_kinds import LineKind, attempt_in, counted_in, failure_in, line_kind, running_in
 from .lines import may_wrap
 from .mocha import FLAKY_MAX, LOGGED_FAILURES_MAX, TEST_TEXT_CHARS_MAX
 from .multiline import RUNNING_COLUMNS, NextKind, continue_pending, finish_pending
-from .run_summary import read_loose_row, read_loose_totals, read_title
 from .scan_context import ScanContext
 from .scanner_state import FailureBlock, HeaderBox, HeldName, ResultsBox, RetriedTest, ServerError, Table
-from .values import table_count
 
 WRAPPER_LINE = "cypress-cloud"
 URL_CHARS_MAX = 2000

@@ -8,9 +8,9 @@ import re
 from enum import Enum, auto
 from typing import NamedTuple
 
+from .counts_and_durations import table_count
 from .error_blocks import ERROR_STARTS, error_in
 from .lines import ANSI
-from .values import table_count
 
 
 class LineKind(Enum):

@@ -10,10 +10,10 @@ from atvm_pipeline.core.facts import TestFlaky
 from . import boxes
 from .error_blocks import GIVEN_UP, GOES_ON, is_held
 from .error_catalog import RUN, SERVER_ERROR
+from .final_table import end_table, read_table_line
 from .line_kinds import LineKind, line_kind
 from .lines import may_wrap, unwrap
 from .mocha import attempt_line, failed, failure_line
-from .run_summary import end_table, read_table_line
 from .scan_context import ScanContext
 from .scanner_state import (
     PIECES_MAX,

@@ -1,6 +1,6 @@
 """Parser context: the elements read so far (children, specs, boxes, errors) and the facts emitted from them.
 
-It knows the order of the elements, not the form of a line. `run_summary.py` handles the final table.
+It knows the order of the elements, not the form of a line. `final_table.py` handles the final table.
 """
 
 from typing import Literal

@@ -18,5 +18,5 @@ Guarantees:
 - Size, tag length, nesting, elements, specs and documents are bounded (docs/bounds.md).
 - An incomplete report can show failures, but never proves that a test passed.
 
-This package does not decide to which spec of the run a report belongs. `core/verdict/report_owners.py` does.
+This package does not decide to which spec of the run a report belongs. `core/verdict/report_matching.py` does.
 """

@@ -2,7 +2,7 @@
 
 The input is never trusted: no DTD, no entities, no choice of a codec, every size bounded, no exception. A report that
 is not well-formed is read as far as that is safe, and the problem is part of the result.
-`core/verdict/report_owners.py` assigns a report to a spec.
+`core/verdict/report_matching.py` assigns a report to a spec.
 """
 
 import re

@@ -34,7 +34,6 @@ from .children import (
     spec_runs,
     trigger,
 )
-from .final_tables import totals_reported, with_unplaced
 from .spec_facts import (
     on_open,
     on_spec,
@@ -45,6 +44,7 @@ from .spec_facts import (
     tests_counted,
     with_failure,
 )
+from .summary_facts import totals_reported, with_unplaced
 
 MAY_GO_ON = frozenset({"heap-exhausted", "automation-lost"})
 """Errors that Cypress may survive, or that another program may print: they count if their child leaves no summary."""

@@ -12,7 +12,7 @@ from atvm_pipeline.core.results import is_worse
 from atvm_pipeline.core.state import FAILURES_MAX, Child, Failure, Run, Spec
 
 from .children import current_child, open_child, put_child
-from .final_tables import (
+from .summary_facts import (
     append_spec,
     hold_row,
     second_box,

@@ -9,8 +9,8 @@ ran until then prove nothing about the others.  Then a certain failure, then mis
 log that cannot be parsed.  A pass is the last row: it is reached only if no other condition holds.
 
 Evidence has two sources.  The log shows which specs ran and in which order; a fresh JUnit report may have more results of a
-spec, or contradict the log.  Each report belongs to one spec of one sub-run (`report_owners`, `report_windows`,
-`report_matching`).  If any source in time counts a failure, the spec has failed, whatever the other source shows.
+spec, or contradict the log.  Each report belongs to one spec of one sub-run (`report_matching`, `report_windows`,
+`report_results`).  If any source in time counts a failure, the spec has failed, whatever the other source shows.
 
 `ledger` turns both sources into one result per spec and host, and into sums that must balance:
 planned = passed + failed + pending + skipped + crashed + not_run + no_report.  `subrun_context.SubRunContext` is all that is

@@ -26,10 +26,10 @@ from atvm_pipeline.core.results import (
 )
 from atvm_pipeline.core.state import Child, Run, Spec, SubRun
 from atvm_pipeline.core.subruns.children import early_ends
-from atvm_pipeline.core.subruns.final_tables import adds_up
 from atvm_pipeline.core.subruns.spec_facts import log_counts
+from atvm_pipeline.core.subruns.summary_facts import adds_up
 
-from .report_matching import Doubt, Match, match_reports, report_doubts
+from .report_results import Doubt, Match, match_reports, report_doubts
 
 DEATHS = frozenset({"spec-crashed", "browser-closed", "cypress-signalled", "heap-exhausted"})
 """Errors after the death of a browser or of Cypress itself: the spec that was running has crashed."""

@@ -11,7 +11,7 @@ from atvm_pipeline.core.facts import Counts, LineUnplaced
 from atvm_pipeline.core.results import add_counts, counts_text
 from atvm_pipeline.core.spec_names import same_spec
 from atvm_pipeline.core.state import Child, Run, SubRun
-from atvm_pipeline.core.subruns.final_tables import table_counts, table_sums
+from atvm_pipeline.core.subruns.summary_facts import table_counts, table_sums
 
 from .ledger import planned_specs
 

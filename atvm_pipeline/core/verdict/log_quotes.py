@@ -9,7 +9,7 @@ from atvm_pipeline.core.sentences import and_text, log_evidence
 from atvm_pipeline.core.state import Reason, Run, SubRun
 from atvm_pipeline.core.text import one_line
 
-from .exit_meaning import code_text, has_words
+from .exit_code_text import code_text, has_words
 
 QUOTED_MAX = 3
 """Lines quoted in one sentence."""

@@ -14,7 +14,7 @@ from atvm_pipeline.core.state import Run
 from atvm_pipeline.core.text import join_names, one_line
 
 from .quiet_log import FreshReport, is_ours, log_kind
-from .report_owners import Ownership, SameNames, Shared, Suite, fresh_suites, ownership
+from .report_matching import Ownership, SameNames, Shared, Suite, fresh_suites, ownership
 
 REPORT_NOTES_MAX = 10
 """Notes about reports kept for a sub-run and for the run; the others are counted."""

@@ -21,12 +21,12 @@ from atvm_pipeline.core.subruns.children import current_child
 from atvm_pipeline.core.text import join_names
 from atvm_pipeline.core.transitions import RUN_VERDICTS
 
-from .exit_meaning import code_text
+from .exit_code_text import code_text
 from .failed_subruns import reason_of_subruns
 from .log_quotes import and_last_lines, and_nothing_read
 from .quiet_log import log_kind, part_unread, proof_by_reports, quiet_failure, quiet_unproven
 from .run_context import RunContext, has_unfinished
-from .run_end import ended_externally, exit_evidence, run_exit
+from .runner_exit import ended_externally, exit_evidence, run_exit
 from .subrun_context import (
     hosts_not_begun,
     hosts_without_spec,

@@ -14,14 +14,14 @@ from atvm_pipeline.core.results import HostResult, Ledger, SpecResult, SubRunRes
 from atvm_pipeline.core.sentences import plural
 from atvm_pipeline.core.spec_names import base_name
 from atvm_pipeline.core.state import Reason, Run, SubRun
-from atvm_pipeline.core.subruns.final_tables import adopted
+from atvm_pipeline.core.subruns.summary_facts import adopted
 from atvm_pipeline.core.text import join_names
 
 from .ledger import add_ledgers, host_results, known_hosts, ledger_of, spec_results
 from .log_notes import log_notes
 from .quiet_log import log_kind, reports_ledger
-from .report_matching import overwritten_group_report
 from .report_notes import subrun_report_notes
+from .report_results import overwritten_group_report
 
 CONFLICTS_SHOWN = 15
 """Notes about specs whose sources differ; the others are counted."""

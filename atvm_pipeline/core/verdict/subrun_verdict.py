@@ -24,7 +24,7 @@ from atvm_pipeline.core.subruns.children import early_ends
 from atvm_pipeline.core.text import NAMES_JOINED_MAX, join_names, one_line
 from atvm_pipeline.core.transitions import ABSENT_CODES, EARLY_ENDS, SUBRUN_VERDICTS
 
-from .exit_meaning import signal_advice
+from .exit_code_text import signal_advice
 from .log_checks import find_contradiction, find_mix, has_second_run, unattributed
 from .log_notes import lines_reporting, quote_lines
 from .log_quotes import and_subrun_end, and_subrun_lines

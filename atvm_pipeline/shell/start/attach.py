@@ -11,8 +11,8 @@ from atvm_pipeline.shell.system.files import is_locked
 from atvm_pipeline.shell.system.log import log
 
 from .launch import report_watching, start_watcher
-from .request import StartOptions
 from .runner_half import folded_names, hosts_option
+from .start_options import StartOptions
 from .steps import StartResult
 
 CA_FILE = "ATVM_WATCHER_CA_FILE"

@@ -17,7 +17,7 @@ from atvm_pipeline.shell.state_dir.reader import phase_of
 from atvm_pipeline.shell.state_dir.records import ExitRecord, Paths, Request, read_record
 from atvm_pipeline.shell.system.files import Busy, is_locked, locked, make_folder
 
-from .request import StartOptions
+from .start_options import StartOptions
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from atvm_pipeline.core.console.scanner import Scanner
 from atvm_pipeline.core.console.scanner_state import FailureBlock, RetriedTest, ScannerState
 from atvm_pipeline.core.dialect import Dialect
 from atvm_pipeline.core.facts import ChildLaunched, ErrorReported, Fact, RunnerProgressed
-from atvm_pipeline.core.verdict.exit_meaning import exit_code_text, signal_text
+from atvm_pipeline.core.verdict.exit_code_text import exit_code_text, signal_text
 from atvm_pipeline.shell.state_dir.records import ExitRecord, Paths, Request, read_record
 from atvm_pipeline.shell.system import clock
 from atvm_pipeline.shell.system.files import is_locked

@@ -31,7 +31,7 @@ from atvm_pipeline.shell.system.files import is_locked, make_folder
 from atvm_pipeline.shell.system.log import log
 
 from .first_moments import watch_first_moments
-from .request import StartOptions
+from .start_options import StartOptions
 from .template import run_template
 
 WATCHER_WAIT_S = 60.0

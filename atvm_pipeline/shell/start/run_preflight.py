@@ -26,8 +26,8 @@ from atvm_pipeline.shell.exit_codes import PREFLIGHT_MISMATCH, CommandError
 from atvm_pipeline.shell.system.files import read_small
 from atvm_pipeline.shell.system.log import log
 
-from .request import StartOptions
 from .spec_files import find_specs
+from .start_options import StartOptions
 
 CONFIG_UNUSABLE = "config-unusable"
 OF_TEMPLATE = frozenset({"spec-pattern", "unknown-host", CONFIG_UNUSABLE})

@@ -15,8 +15,8 @@ from atvm_pipeline.shell.system.log import log
 
 from .conflicts import check_living, check_log
 from .launch import await_first_moments, baseline_of, prepare, report_left_out, start_runner
-from .request import StartOptions, build_request
 from .run_preflight import run_preflight
+from .start_options import StartOptions, build_request
 from .steps import StartResult
 
 

@@ -28,8 +28,8 @@ from .launch import (
     start_runner,
     start_watcher,
 )
-from .request import StartOptions, build_request
 from .run_preflight import run_preflight
+from .start_options import StartOptions, build_request
 from .template import check_launch_log
 
 

@@ -17,7 +17,7 @@ Time only acts through a `ClockTicked` event, and a tick follows a scan of all s
 something that already happened has not been read. Limits count watched seconds: monotonic time during which a watcher
 was watching.
 
-A full disk does not end a watcher. `retry.retry_io` repeats the write until it succeeds, because the loop must not act
+A full disk does not end a watcher. `disk_retry.retry_io` repeats the write until it succeeds, because the loop must not act
 on an event that it could not record, and a new watcher would find the same full disk. Permanent errors (permissions, a
 read-only file system) refuse the start instead.
 

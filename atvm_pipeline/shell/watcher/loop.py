@@ -25,7 +25,7 @@ from atvm_pipeline.shell.delivery.sender import Deliver, deadline_of, enforce, i
 from atvm_pipeline.shell.state_dir.store import Store
 from atvm_pipeline.shell.system import clock
 
-from .retry import retry_io
+from .disk_retry import retry_io
 
 QUEUE_MAX = 1000
 """Limit for queued hints and outcomes; a hint that finds the queue full becomes "scan everything"."""

@@ -24,8 +24,8 @@ from atvm_pipeline.shell.state_dir.store import Store, load
 from atvm_pipeline.shell.system import clock, sd_notify
 from atvm_pipeline.shell.system.log import log
 
+from .disk_retry import IoResult, is_permanent, retry_io
 from .loop import Loop
-from .retry import IoResult, is_permanent, retry_io
 
 SWITCH_S = 0.0005
 """How long a thread may compute while another one waits for its turn."""

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from atvm_pipeline.core import facts as f
 from atvm_pipeline.core.spec_names import same_spec
 from atvm_pipeline.core.state import RUN_UNPLACED_MAX, Stage
-from atvm_pipeline.core.subruns import children, final_tables, log_facts
+from atvm_pipeline.core.subruns import children, log_facts, summary_facts
 from tests.support.run_builder import BEGIN, CYPRESS, RUNNER, Story, counts
 
 GREEN = counts(4)
@@ -279,14 +279,14 @@ def test_what_is_not_kept_cannot_pass(monkeypatch: pytest.MonkeyPatch) -> None:
 @given(st.integers(0, 8), st.integers(0, 8))
 @settings(max_examples=30, deadline=None)
 def test_specs_beyond_the_limit_are_missing_and_never_passed(kept: int, more: int) -> None:
-    limit = final_tables.SPECS_MAX
-    final_tables.SPECS_MAX = max(kept, 1)
+    limit = summary_facts.SPECS_MAX
+    summary_facts.SPECS_MAX = max(kept, 1)
     try:
         total = max(kept, 1) + more
         specs = [(f"s{n}.cy.ts", GREEN) for n in range(total)]
         story = Story(hosts=()).started().child(*specs).end(0)
     finally:
-        final_tables.SPECS_MAX = limit
+        summary_facts.SPECS_MAX = limit
 
     assert story.view.ledger.planned == total
     assert (story.ending[0] == "COMPLETED") == (more == 0)

@@ -10,7 +10,13 @@ from atvm_pipeline.core.console.scanner_state import ScannerState
 from atvm_pipeline.core.facts import LastLine
 from atvm_pipeline.core.snapshot import Snapshot, snapshot
 from atvm_pipeline.core.state import LogPosition, Reason, Run, SubRun
-from atvm_pipeline.core.verdict.exit_meaning import CRASHES, FROM_OUTSIDE, code_text, has_words, signal_advice
+from atvm_pipeline.core.verdict.exit_code_text import (
+    CRASHES,
+    FROM_OUTSIDE,
+    code_text,
+    has_words,
+    signal_advice,
+)
 from atvm_pipeline.core.verdict.log_quotes import QUOTE_CHARS_MAX, QUOTED_MAX, and_last_lines, and_subrun_end
 from atvm_pipeline.shell.sources.finished_run import FinishedRun, inspect_log
 from tests.support import cypress_output as prints

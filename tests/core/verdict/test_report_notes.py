@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from atvm_pipeline.core import facts as f
-from tests.core.verdict.test_report_owners import (
+from tests.core.verdict.test_report_matching import (
     CHECK,
     E2E,
     GREEN,

@@ -10,7 +10,7 @@ from hypothesis import given, settings, strategies as st
 from atvm_pipeline.core.events import ArtifactWritten
 from atvm_pipeline.core.junit.report import Report, ReportedSpec, parse_report
 from atvm_pipeline.core.spec_names import same_spec
-from atvm_pipeline.core.verdict.report_owners import ownership
+from atvm_pipeline.core.verdict.report_matching import ownership
 from tests.support.project import PROJECT
 from tests.support.run_builder import BEGIN, Story, counts
 

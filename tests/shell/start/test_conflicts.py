@@ -15,7 +15,7 @@ from atvm_pipeline.core.events import Metadata, Settings
 from atvm_pipeline.shell.exit_codes import IN_USE, CommandError
 from atvm_pipeline.shell.processes.discovery import find_runner
 from atvm_pipeline.shell.start.conflicts import attach_lock, living_requests
-from atvm_pipeline.shell.start.request import StartOptions
+from atvm_pipeline.shell.start.start_options import StartOptions
 from atvm_pipeline.shell.state_dir.records import ExitRecord, Paths, Request, write_record
 from atvm_pipeline.shell.supervisor import Local
 from atvm_pipeline.shell.system.files import is_locked, locked, make_folder

@@ -15,8 +15,8 @@ import pytest
 from atvm_pipeline.shell.state_dir.records import Paths
 from atvm_pipeline.shell.state_dir.store import Store
 from atvm_pipeline.shell.system import clock
-from atvm_pipeline.shell.watcher import retry
-from atvm_pipeline.shell.watcher.retry import PASSING, is_permanent, retry_io
+from atvm_pipeline.shell.watcher import disk_retry
+from atvm_pipeline.shell.watcher.disk_retry import PASSING, is_permanent, retry_io
 from tests.campaign import disk
 from tests.support.mattermost_server import MattermostModel
 from tests.support.privileges import needs
@@ -168,11 +168,11 @@ def test_what_passes_is_waited_for_and_told_once(
 
 
 def test_a_disk_that_refuses_for_a_moment_is_told_to_nobody(elapsed: list[float]) -> None:
-    tries = Tries(errno.ENOSPC, int(retry.REFUSED_S))
+    tries = Tries(errno.ENOSPC, int(disk_retry.REFUSED_S))
 
     assert tries.insist() == "done"
     assert tries.refused == []
-    assert sum(elapsed) == retry.REFUSED_S
+    assert sum(elapsed) == disk_retry.REFUSED_S
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from atvm_pipeline.core.sentences import (
 )
 from atvm_pipeline.core.state import Evidence, Reason
 
-from .exit_meaning import CRASHES, SHELL_SIGNAL_BASE, SIGNAL_NAMES, code_text
+from .exit_code_text import CRASHES, SHELL_SIGNAL_BASE, SIGNAL_NAMES, code_text
 from .log_quotes import and_last_lines
 from .quiet_log import log_kind
 from .run_context import RunContext, has_unfinished

@@ -9,7 +9,7 @@ from atvm_pipeline.shell.config import settings as env
 from atvm_pipeline.shell.config.dialect_file import load_dialect
 from atvm_pipeline.shell.config.runner_env import check_settings, is_text
 from atvm_pipeline.shell.exit_codes import USAGE, CommandError
-from atvm_pipeline.shell.start.request import StartOptions
+from atvm_pipeline.shell.start.start_options import StartOptions
 from atvm_pipeline.shell.state_dir.records import Paths
 from atvm_pipeline.shell.supervisor import choose
 

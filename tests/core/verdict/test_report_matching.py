@@ -8,7 +8,7 @@ from atvm_pipeline.core import facts as f
 from atvm_pipeline.core.events import ArtifactWritten
 from atvm_pipeline.core.facts import Counts
 from atvm_pipeline.core.junit.report import FailedCase, Report, ReportedSpec
-from atvm_pipeline.core.verdict.report_owners import ownership
+from atvm_pipeline.core.verdict.report_matching import ownership
 from tests.support.run_builder import BEGIN, Story, counts
 
 GREEN, RED = counts(4), counts(3, 1)

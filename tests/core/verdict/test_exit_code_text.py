@@ -2,7 +2,7 @@ import signal
 
 import pytest
 
-from atvm_pipeline.core.verdict.exit_meaning import (
+from atvm_pipeline.core.verdict.exit_code_text import (
     CRASHES,
     SIGNAL_NUMBERS,
     exit_code_text,

@@ -33,7 +33,7 @@ from .events import (
 )
 from .messages import attempts, outbox, undelivered
 from .phases import Phase
-from .sentences import gap_text
+from .reason_parts import gap_text
 from .state import ARTIFACTS_MAX, LogPosition, Run, Stage, SubRun
 from .subruns.children import (
     browsers_in,

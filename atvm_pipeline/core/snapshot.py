@@ -12,9 +12,9 @@ import msgspec
 from .completion import results_of
 from .facts import Instant
 from .phases import Phase
+from .reason_parts import checked_hosts_note, gap_notes, make_reason
 from .reducer import phase_of
 from .results import HostResult, Ledger, SpecResult, SubRunResult
-from .sentences import checked_hosts_note, gap_notes, make_reason
 from .state import Post, Run
 from .verdict.report_notes import run_report_notes
 from .verdict.run_context import run_context

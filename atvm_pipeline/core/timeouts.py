@@ -4,7 +4,7 @@ All times are watched seconds: monotonic time during which a watcher was running
 """
 
 from .phases import Phase
-from .sentences import and_text, format_duration, log_evidence, make_reason
+from .reason_parts import and_text, format_duration, log_evidence, make_reason
 from .state import Evidence, Reason, Run
 from .subruns.children import open_child, spec_runs
 

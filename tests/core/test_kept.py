@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from atvm_pipeline.core import facts as f, reducer, sentences
+from atvm_pipeline.core import facts as f, reason_parts, reducer
 from atvm_pipeline.core.codec import encode_event, encode_state
 from atvm_pipeline.core.events import ArtifactWritten, WatcherStopped
 from atvm_pipeline.core.junit.report import Report, ReportedSpec
@@ -19,7 +19,7 @@ GREEN = counts(4)
 
 def test_reports_that_gave_way_to_newer_ones_are_counted_in_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reducer, "ARTIFACTS_MAX", 3)
-    monkeypatch.setattr(sentences, "ARTIFACTS_MAX", 3)
+    monkeypatch.setattr(reason_parts, "ARTIFACTS_MAX", 3)
     story = Story().started()
     for number in range(5):
         story.report(f"s{number}.cy.ts", GREEN)

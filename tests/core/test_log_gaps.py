@@ -6,8 +6,8 @@ import pytest
 from atvm_pipeline.core.console.scanner import ScannerState
 from atvm_pipeline.core.console.scanner_state import OpenSpec
 from atvm_pipeline.core.events import LogIdentity, LogRead, LogReplaced
+from atvm_pipeline.core.reason_parts import gap_text
 from atvm_pipeline.core.reducer import REPLACED_MAX
-from atvm_pipeline.core.sentences import gap_text
 from atvm_pipeline.core.snapshot import snapshot
 from tests.support.run_builder import BEGIN, Story, counts
 

@@ -2,8 +2,8 @@
 
 from atvm_pipeline.core.events import RunnerExited
 from atvm_pipeline.core.phases import Phase
+from atvm_pipeline.core.reason_parts import gap_notes, hosts_named, make_reason
 from atvm_pipeline.core.results import SubRunResult
-from atvm_pipeline.core.sentences import gap_notes, hosts_named, make_reason
 from atvm_pipeline.core.state import Run, Verdict
 from atvm_pipeline.core.verdict.failed_subruns import late_failure
 from atvm_pipeline.core.verdict.subrun_context import hosts_without_spec

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from atvm_pipeline.core.phases import Phase
+from atvm_pipeline.core.reason_parts import plural
 from atvm_pipeline.core.results import SubRunResult
-from atvm_pipeline.core.sentences import plural
 from atvm_pipeline.core.state import Reason, Run
 from atvm_pipeline.core.text import join_names
 

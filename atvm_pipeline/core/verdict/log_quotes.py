@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from atvm_pipeline.core.facts import LastLine
-from atvm_pipeline.core.sentences import and_text, log_evidence
+from atvm_pipeline.core.reason_parts import and_text, log_evidence
 from atvm_pipeline.core.state import Reason, Run, SubRun
 from atvm_pipeline.core.text import one_line
 

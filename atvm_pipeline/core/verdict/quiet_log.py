@@ -12,8 +12,7 @@ from typing import Literal, NamedTuple
 from atvm_pipeline.core.facts import WordsUnread
 from atvm_pipeline.core.hosts.host_names import host_of_spec, hosts_in_label
 from atvm_pipeline.core.junit.report import ReportedSpec
-from atvm_pipeline.core.results import Ledger, kind_of
-from atvm_pipeline.core.sentences import (
+from atvm_pipeline.core.reason_parts import (
     QUOTED_LINE_CHARS_MAX,
     all_specs,
     and_text,
@@ -21,6 +20,7 @@ from atvm_pipeline.core.sentences import (
     make_reason,
     plural,
 )
+from atvm_pipeline.core.results import Ledger, kind_of
 from atvm_pipeline.core.spec_names import same_spec
 from atvm_pipeline.core.state import Child, Evidence, Reason, Run
 from atvm_pipeline.core.text import join_names

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from atvm_pipeline.core.events import ArtifactWritten
-from atvm_pipeline.core.sentences import plural
+from atvm_pipeline.core.reason_parts import plural
 from atvm_pipeline.core.state import Run
 from atvm_pipeline.core.text import join_names, one_line
 

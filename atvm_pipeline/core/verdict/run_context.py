@@ -3,10 +3,8 @@
 from typing import NamedTuple
 
 from atvm_pipeline.core.phases import Phase
+from atvm_pipeline.core.reason_parts import make_reason
 from atvm_pipeline.core.results import SubRunResult
-from atvm_pipeline.core.sentences import (
-    make_reason,
-)
 from atvm_pipeline.core.state import Run
 
 from .subrun_context import (

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from atvm_pipeline.core import timeouts
 from atvm_pipeline.core.hosts.host_names import hosts_in_label
-from atvm_pipeline.core.sentences import (
+from atvm_pipeline.core.reason_parts import (
     and_form,
     and_text,
     format_duration,

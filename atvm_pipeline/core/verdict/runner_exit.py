@@ -1,10 +1,7 @@
 """How the end of the runner decides a run: its exit code or signal, systemd's result, or that it vanished."""
 
 from atvm_pipeline.core.events import RunnerExited
-from atvm_pipeline.core.sentences import (
-    log_evidence,
-    make_reason,
-)
+from atvm_pipeline.core.reason_parts import log_evidence, make_reason
 from atvm_pipeline.core.state import Evidence, Reason
 
 from .exit_code_text import CRASHES, SHELL_SIGNAL_BASE, SIGNAL_NAMES, code_text

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from atvm_pipeline.core.hosts.host_names import group_name, hosts_in_label
 from atvm_pipeline.core.phases import Phase
+from atvm_pipeline.core.reason_parts import plural
 from atvm_pipeline.core.results import HostResult, Ledger, SpecResult, SubRunResult
-from atvm_pipeline.core.sentences import plural
 from atvm_pipeline.core.spec_names import base_name
 from atvm_pipeline.core.state import Reason, Run, SubRun
 from atvm_pipeline.core.subruns.summary_facts import adopted

@@ -8,8 +8,7 @@ from typing import NamedTuple
 
 from atvm_pipeline.core.facts import ErrorReported, LineUnplaced, TotalsReported, WrapperTotals
 from atvm_pipeline.core.phases import Phase
-from atvm_pipeline.core.results import Ledger, SpecResult
-from atvm_pipeline.core.sentences import (
+from atvm_pipeline.core.reason_parts import (
     QUOTED_LINE_CHARS_MAX,
     all_specs,
     and_text,
@@ -19,6 +18,7 @@ from atvm_pipeline.core.sentences import (
     plural,
     specs_named,
 )
+from atvm_pipeline.core.results import Ledger, SpecResult
 from atvm_pipeline.core.state import SPECS_MAX, Child, Evidence, Reason, Run, SubRun
 from atvm_pipeline.core.subruns.children import early_ends
 from atvm_pipeline.core.text import NAMES_JOINED_MAX, join_names, one_line

@@ -10,7 +10,7 @@ from hypothesis import given, settings, strategies as st
 from atvm_pipeline.core import facts as f
 from atvm_pipeline.core.events import WatcherStarted
 from atvm_pipeline.core.messages.payload import alert_payload, code_free, delivery_id, marked, outcome_words
-from atvm_pipeline.core.sentences import format_duration
+from atvm_pipeline.core.reason_parts import format_duration
 from atvm_pipeline.core.text import code_span, join_names, one_line
 from tests.support.run_builder import Story, counts
 

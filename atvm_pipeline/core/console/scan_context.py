@@ -3,7 +3,7 @@
 It knows the order of the elements, not the form of a line. `final_table.py` handles the final table.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec.structs import replace
 
@@ -48,6 +48,21 @@ PASSED_MARKS = ("✓".encode(), "√".encode())
 PENDING_MARK = b"  - "
 
 
+LOG_FIELDS = (
+    "offset",
+    "tail",
+    "skipping",
+    "lost",
+    "strayed",
+    "learners",
+    "forms",
+    "stream",
+    "parked",
+    "last",
+)
+"""Fields of the scanner's state that belong to the log; all others belong to the stream of one line form."""
+
+
 class ScanContext:
     """The scanner's state while it reads one block, and the facts found in it."""
 
@@ -73,19 +88,7 @@ class ScanContext:
         self.stamp()
         parked = {**state.parked, str(state.stream): bare(state)}
         other = parked.pop(str(stream), ScannerState())
-        self.state = replace(
-            other,
-            offset=state.offset,
-            tail=state.tail,
-            skipping=state.skipping,
-            lost=state.lost,
-            strayed=state.strayed,
-            learners=state.learners,
-            forms=state.forms,
-            stream=stream,
-            parked=parked,
-            last=state.last,
-        )
+        self.state = replace(other, **_of_the_log(state) | {"stream": stream, "parked": parked})
 
     def stamp(self) -> None:
         """Set the stream of the facts that were found since the last switch."""
@@ -346,37 +349,17 @@ class ScanContext:
 
 def fresh(state: ScannerState) -> ScannerState:
     """Return the state at the start of a child."""
-    return ScannerState(
-        offset=state.offset,
-        tail=state.tail,
-        skipping=state.skipping,
-        wrapped=state.wrapped,
-        child="open",
-        lost=state.lost,
-        strayed=state.strayed,
-        learners=state.learners,
-        forms=state.forms,
-        stream=state.stream,
-        parked=state.parked,
-        last=state.last,
-    )
+    return ScannerState(child="open", wrapped=state.wrapped, **_of_the_log(state))
 
 
 def bare(state: ScannerState) -> ScannerState:
     """Return the part of the state that belongs to one stream."""
-    return replace(
-        state,
-        offset=0,
-        tail=b"",
-        skipping=False,
-        lost=None,
-        strayed=None,
-        learners=(),
-        forms=(),
-        stream=0,
-        parked={},
-        last=(),
-    )
+    return replace(state, **_of_the_log(ScannerState()))
+
+
+def _of_the_log(state: ScannerState) -> dict[str, Any]:
+    """Return the fields that belong to the log and not to one stream."""
+    return {name: getattr(state, name) for name in LOG_FIELDS}
 
 
 def counted_of(spec: OpenSpec) -> TestsCounted | None:

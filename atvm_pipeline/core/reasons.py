@@ -1,6 +1,6 @@
 """Reason codes: the closed list, and the sentence of each.
 
-Every verdict has one of these codes. A text is a template for one plain sentence, and `sentences.make_reason` fills in its
+Every verdict has one of these codes. A text is a template for one plain sentence, and `reason_parts.make_reason` fills in its
 braces. A code that is not in this list does not exist: the tests read the list from here.
 """
 

@@ -18,7 +18,7 @@ import pytest
 from tests.support.project import PROJECT
 
 DOCS = (PROJECT / "README.md", PROJECT / "CHANGELOG.md", *sorted((PROJECT / "docs").glob("*.md")))
-NOT_YET = ("docs/bounds.md",)
+NOT_YET: tuple[str, ...] = ()
 """Documents that still have to be rewritten, as paths in the project."""
 PACKAGES: tuple[str, ...] = ("atvm_pipeline", "bin/atvm_run_watcher.py", "fixtures/automation-root")
 """Directories (with everything below them) or modules whose prose is checked too, such as `atvm_pipeline/cli`."""

@@ -41,7 +41,7 @@ from .release import (
     read_release,
     read_source,
     releases_in,
-    works,
+    starts,
 )
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -241,7 +241,7 @@ def _previous(places: Places) -> Release:
     release = read_release(target) if target is not None else None
     if release is None:
         raise Problem(DATA, f"there is no previous release in {places.package}")
-    if not works(release.folder):
+    if not starts(release.folder):
         raise Problem(
             UNAVAILABLE, f"{release.folder.name} does not run any more: install it again from its checkout"
         )

@@ -153,6 +153,12 @@ def works(folder: Path) -> bool:
     return run_program(str(python_of(folder)), "-P", "-B", "-c", IMPORTS, timeout_s=WORKS_LIMIT_S).code == 0
 
 
+def starts(folder: Path) -> bool:
+    """Return whether an installed release can run, whatever the names of its modules: an older one has others."""
+    command = (str(python_of(folder)), "-P", "-B", "-m", "atvm_pipeline", "watch", "--help")
+    return run_program(*command, timeout_s=WORKS_LIMIT_S).code == 0
+
+
 def find_release(places: Places, source: Source, interpreter: Interpreter) -> Release | None:
     """Return the installed release with the same content and a working Python of the same minor version."""
     for release in releases_in(places.releases):

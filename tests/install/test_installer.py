@@ -165,6 +165,16 @@ def test_a_rollback_goes_back_with_units_and_all_and_again_forward(ground: Path,
     assert (target(root, "current"), target(root, "previous")) == (two, one)
 
 
+def test_a_release_whose_modules_have_other_names_can_be_rolled_back_to(ground: Path, root: Path) -> None:
+    one = target(root, "previous")
+    delivery = package(root) / "releases" / one / "atvm_pipeline/shell/delivery"
+    (delivery / "http.py").rename(delivery / "transport.py")
+
+    done(install(ground / "2.0", root, "--rollback"))
+
+    assert target(root, "current") == one
+
+
 def test_an_installation_that_was_cut_short_leaves_the_current_release_as_it_was(
     ground: Path, root: Path
 ) -> None:

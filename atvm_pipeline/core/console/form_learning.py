@@ -52,9 +52,10 @@ _BOX_OF_ANOTHER = re.compile(r"\s*[^\s│].*│ Spec Ran: ")
 STRAY_WORDS = (b"(Results)", b"Run Finished")
 """Text, besides the words of a box, of a line that may have strayed from a form that was learnt."""
 _STRAYED = re.compile(
-    r"\s*[^\s│].*?(?:Spec Ran: |\((?:Results|Run Finished)\)|(?:Tests|Passing|Failing|Pending|Skipped|Duration): +[0-9])"
+    r"\s*[^\s│].*?(?:(?:│|\\xe2\\x94\\x82) (?:Spec Ran: |(?:Tests|Passing|Failing|Pending|Skipped|Duration): +[0-9])|"
+    r"\((?:Results|Run Finished)\)(?:\\[rn])*['\"]?$)"
 )
-"""The title of a results box or of a summary, or a row of the box, after a prefix."""
+"""The title of a results box or of a summary, or a row of the box, behind a prefix; also in Python's repr of bytes."""
 AS_IT_IS = LineForm(prefix="")
 """The form of unchanged lines."""
 
@@ -117,10 +118,25 @@ def _keep_lost(context: ScanContext, raw: bytes, offset: int) -> None:
 
 
 def _keep_strayed(context: ScanContext, raw: bytes, offset: int) -> None:
-    """Keep the first line that may be the end of an open child, under a prefix that has changed or was never learnt."""
+    """Keep the first line that may be the end of an open child under a prefix that has changed, or was never learnt.
+
+    In a log without a prefix, only the lines below a title count of which nothing has followed: all others have the
+    form of the lines that were read.
+    """
     state = context.state
-    if state.strayed is None and _has_open_child(state) and _STRAYED.match(clean(raw)):
+    prefixed = any(form.prefix or form.quoted for form in state.forms)
+    headless = not state.forms and state.child == "open" and state.spec is None and not state.position
+    if (
+        state.strayed is None
+        and (prefixed or headless)
+        and _has_open_child(state)
+        and _STRAYED.match(_text(raw))
+    ):
         context.state = replace(state, strayed=RawLine(offset=offset, raw=raw[:STRANGE_BYTES_MAX]))
+
+
+def _text(raw: bytes) -> str:
+    return clean(raw).rstrip()
 
 
 def _has_open_child(state: ScannerState) -> bool:

@@ -132,7 +132,7 @@ def run_missing(case: RunContext) -> Reason | None:
         found = _and_idle(case, found)
         if found is not None and found.code != "host-pending":
             return _wrong_hosts(case) or found
-        if run.words_unread is not None:
+        if _may_be_unread(case):
             return found  # row 6a: the missing results may be in the lines that could not be parsed
         return _wrong_hosts(case) or found or _hosts_pending(case) or _never_began(run)
     if not run.request.requested_hosts:
@@ -212,11 +212,19 @@ def run_unproven(case: RunContext) -> Reason | None:
     found = quiet_unproven(run)
     if found is not None or run.words_unread is None or log_kind(run) is not None:
         return found
-    unread = any(result.reason.get("code") == "log-unreadable" for result in case.results) or any(
+    return part_unread(run, run.words_unread) if _has_unread_subrun(case) else None
+
+
+def _may_be_unread(case: RunContext) -> bool:
+    """Whether a host or a group without a result may have it in lines that could not be read."""
+    unread = case.run.words_unread
+    return unread is not None and (not unread.only_absence or _has_unread_subrun(case))
+
+
+def _has_unread_subrun(case: RunContext) -> bool:
+    return any(result.reason.get("code") == "log-unreadable" for result in case.results) or any(
         subrun is not None and subrun_unread(subrun) is not None for subrun in case.cases
     )
-    absent = unread or (_wrong_hosts(case) or _hosts_pending(case) or _never_began(run)) is not None
-    return part_unread(run, run.words_unread) if absent else None
 
 
 def run_nothing(case: RunContext) -> Reason | None:

@@ -257,7 +257,8 @@ def _proxy_for(webhook: Webhook, tls: ssl.SSLContext | None) -> ProxyManager | N
 def _interrupt(sock: Any) -> None:
     """Wake up a thread that waits on `sock`, which is a wrapper for TLS within TLS, or None before it exists."""
     with contextlib.suppress(Exception):
-        getattr(sock, "socket", sock).shutdown(socket.SHUT_RDWR)
+        # Not `SSLSocket.shutdown`: that drops the TLS object first, and the other thread could then send in clear text.
+        socket.socket.shutdown(getattr(sock, "socket", sock), socket.SHUT_RDWR)
 
 
 def _close(thing: HTTPConnection | HTTPResponse | None) -> None:

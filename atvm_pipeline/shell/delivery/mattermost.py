@@ -18,9 +18,12 @@ from atvm_pipeline.shell.system import clock
 from .deadline import Deadline
 from .webhook import Webhook
 
-CONNECT_S = 10.0
+CONNECT_S = 8.0
+"""For each address of the server."""
 READ_S = 30.0
 PING_READ_S = 10.0
+PING_CONNECT_S = 4.0
+"""For each address of the server: two that drop packets leave time for a third within the limit of a ping."""
 HEADER_RETRY_AFTER_MAX_S = 3600.0
 
 Outcome = Literal["sent", "not-arrived", "probably-not-arrived", "rejected", "uncertain"]
@@ -85,7 +88,7 @@ def ping(
     *,
     ca_file: Path | None,
     deadline: Deadline,
-    connect_s: float = CONNECT_S,
+    connect_s: float = PING_CONNECT_S,
     read_s: float = PING_READ_S,
 ) -> ServerPinged:
     """Ping the server, without the secret. Never raises.

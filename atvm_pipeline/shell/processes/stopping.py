@@ -71,6 +71,8 @@ def _handle(process: Process) -> list[psutil.Process]:
     The handle is opened first and keeps the start time of its process, so a reused pid is recognised as another
     process.
     """
+    if process.pid in (1, os.getpid()):
+        return []
     with contextlib.suppress(*FAILED):
         handle = psutil.Process(process.pid)
         return [handle] if is_alive(process.pid, process.create_time) else []
@@ -79,13 +81,15 @@ def _handle(process: Process) -> list[psutil.Process]:
 
 def _living_tree(known: dict[psutil.Process, None]) -> list[psutil.Process]:
     """Return the living ones of `known` and of their descendants; new descendants are added to `known`."""
+    for process in [process for process in known if not _lives(process)]:
+        del known[process]  # so that the limit counts living processes
     below: dict[psutil.Process, None] = {}
-    for process in filter(_lives, known):
+    for process in known:
         if process not in below and len(known) < FOLLOWED_MAX:
             with contextlib.suppress(*FAILED):
                 below |= dict.fromkeys(process.children(recursive=True))
-    known |= {process: None for process in below if process.pid not in (1, os.getpid())}
-    return [process for process in known if _lives(process)]
+    known |= {process: None for process in below if process.pid not in (1, os.getpid()) and _lives(process)}
+    return list(known)
 
 
 def _lives(process: psutil.Process) -> bool:

@@ -413,3 +413,21 @@ def test_mochas_failures_behind_a_prefix_say_that_the_log_cannot_be_read(failing
     )
 
     assert ended(lines)[1] == ("log-unreadable" if failing else "no-evidence")
+
+
+TWO_HOSTS = ("redhat9.6", "ubuntu24.04")
+NOISE = ("note: Duration:  5", "[worker 2] │ Tests: 5", "uploaded (Run Finished)")
+
+
+@pytest.mark.parametrize("noise", NOISE)
+@pytest.mark.parametrize("shape", [lambda _, line: line, SHAPES["a label"]], ids=["plain", "label"])
+def test_a_line_that_resembles_a_box_excuses_no_host_that_never_ran(
+    noise: str, shape: Callable[[int, str], str]
+) -> None:
+    lines = changed(GREEN, shape)
+    # In front of the header that teaches the form, such a line may be all that is left of another run.
+    header_end = next(n for n, line in enumerate(GREEN) if "Searched:" in line)
+    for at in range(header_end, len(lines)):
+        view = judged([*lines[:at], noise, *lines[at:]], categorize=True, hosts=TWO_HOSTS)
+
+        assert (view.phase, view.reason["code"]) == ("FAILED", "host-pending"), lines[at]

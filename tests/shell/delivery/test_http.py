@@ -1,6 +1,7 @@
 """The way to the webhook: limits of time, what does not arrive, TLS."""
 
 import socket
+import ssl
 import threading
 import time
 from pathlib import Path
@@ -177,3 +178,20 @@ def test_a_ca_file_that_cannot_be_read_is_a_certificate_error(
 
     assert result == settled_as(result, "not-arrived", http.BAD_CA_FILE, certificate=True)
     assert server.requests == 0
+
+
+def test_an_interrupted_tls_socket_can_send_nothing_in_clear_text() -> None:
+    """`SSLSocket.shutdown` drops the TLS object first: a thread that sends then would use the bare socket."""
+    ours, theirs = socket.socketpair()
+    context = ssl.create_default_context()
+    with (
+        theirs,
+        context.wrap_socket(ours, server_hostname="localhost", do_handshake_on_connect=False) as wrapped,
+    ):
+        http._interrupt(wrapped)
+
+        assert wrapped._sslobj is not None
+        with pytest.raises(OSError):
+            wrapped.send(b"POST /hooks/secret")
+        theirs.settimeout(1)
+        assert b"secret" not in theirs.recv(100)

@@ -1,4 +1,4 @@
-"""What all tests share: the option that rewrites golden files, and where the recorded runs lie."""
+"""Setup shared by all tests: the option that rewrites golden files, and the directory of the recorded runs."""
 
 import os
 from collections.abc import Generator, Iterator
@@ -13,7 +13,7 @@ from tests.support.reference_corpus import REFERENCE
 
 REPLAY = PROJECT / "fixtures" / "replay"
 
-# How long an example takes is a matter of the machine.  What hypothesis changes for CI stays.
+# The time per example depends on the machine. All other settings that Hypothesis changes for CI are kept.
 settings.register_profile(
     "any machine", parent=settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
@@ -37,7 +37,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[Any]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Let no check be skipped in CI: what it needs must be there.  The corpus alone may be missing."""
+    """Fail skipped tests in CI: their requirements must be installed there. Only the corpus may be missing."""
     report = yield
     if report.skipped and os.environ.get("CI") == "true" and item.get_closest_marker("corpus") is None:
         report.outcome = "failed"
@@ -52,14 +52,14 @@ def rewrite(request: pytest.FixtureRequest) -> bool:
 
 @pytest.fixture(autouse=True)
 def _closed() -> Iterator[None]:
-    """Fail a test that leaves a descriptor open: a thousand of them end the tests of an ordinary user."""
+    """Fail a test that leaves a descriptor open: with the usual limit of about a thousand, later tests would fail."""
     before = descriptors.names()
     yield
     assert descriptors.left_open(before) == {}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A new folder below fixtures/replay is a new test, without code."""
+    """Run each test that uses `recorded` for every directory in fixtures/replay, so a new run needs no code."""
     if "recorded" in metafunc.fixturenames:
         folders = sorted(folder for folder in REPLAY.iterdir() if (folder / "journal.jsonl").is_file())
         metafunc.parametrize("recorded", folders, ids=[folder.name for folder in folders])

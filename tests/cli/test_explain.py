@@ -1,4 +1,4 @@
-"""What `explain` prints of a run: each sentence and each piece of evidence once."""
+"""`explain` prints each sentence and each piece of evidence of a run once."""
 
 import argparse
 import json
@@ -17,7 +17,7 @@ from tests.conftest import REPLAY
 
 @pytest.fixture
 def explained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Any:
-    """The lines that `explain` prints of a recorded run, and its state."""
+    """Return a function that runs `explain` on a recorded run and returns the printed lines and the run's state."""
 
     def lines_of(name: str, command: Any = explain) -> tuple[list[str], dict[str, Any]]:
         paths = Paths(tmp_path, name)
@@ -101,7 +101,7 @@ HOST_KEYS = ("requested_hosts", "host_sources", "not_checked", "host_check_note"
 def test_a_state_that_lacks_the_keys_about_hosts_is_shown_without_them(
     command: Any, as_json: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The first release wrote no more than the requested hosts."""
+    """Of these keys, the first release wrote only the requested hosts."""
     paths = saved(tmp_path, lambda state: [state.pop(key) for key in HOST_KEYS])
 
     command.run(argparse.Namespace(build=paths.build_name, json=as_json, state_root=str(tmp_path)))
@@ -125,7 +125,7 @@ def test_a_state_whose_keys_about_hosts_are_of_another_type_is_refused_in_one_li
 
 
 def saved(tmp_path: Path, change: Callable[[dict[str, Any]], object]) -> Paths:
-    """A recorded state, changed."""
+    """Write a changed copy of a recorded state."""
     paths = Paths(tmp_path, "failed-grouped-report")
     paths.folder.mkdir()
     state = json.loads((REPLAY / paths.build_name / "state.json").read_text())

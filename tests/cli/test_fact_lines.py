@@ -1,4 +1,4 @@
-"""The line for a person about a child: what the header said, and nothing where it said nothing."""
+"""Text lines that describe facts: a child's line shows only the values that its header contains."""
 
 import msgspec
 import pytest

@@ -1,4 +1,4 @@
-"""The tables as a golden file: a row or a cell that changes shows here first.
+"""The verdict tables as a golden file: a changed row or cell fails here first.
 
 If this fails, run `pytest --rewrite tests/cli/test_verdict_tables.py`, and commit the diff only if it is desired.
 """

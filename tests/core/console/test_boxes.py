@@ -1,4 +1,4 @@
-"""Boxes and tables that are not as Cypress draws them: what can be read is told, nothing is guessed."""
+"""Damaged boxes and tables: readable values are reported, and nothing is guessed."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from tests.support import cypress_output as prints
 ONE = f.Counts(tests=1, passing=1)
 BOX = prints.results("a.cy.ts")
 SPEC_CELL = 35
-"""Columns of the final table's first cell: a name as long as that may go on below."""
+"""Width of the final table's first cell: a name of this length may continue on the next line."""
 LONG = "x" * (SPEC_CELL - len(".cy.ts")) + ".cy.ts"
 
 
@@ -18,19 +18,19 @@ def key_row(key: str, value: str) -> str:
 
 
 def with_line(lines: list[str], behind: str, line: str) -> list[str]:
-    """`lines` with one more line behind the first that holds `behind`."""
+    """Insert `line` after the first line that contains `behind`."""
     at = next(at for at, text in enumerate(lines) if behind in text)
     return [*lines[: at + 1], line, *lines[at + 1 :]]
 
 
 def changed(lines: list[str], old: str, new: str) -> list[str]:
-    """`lines` with `old` replaced in the one line that holds it."""
+    """Replace `old` in the only line that contains it."""
     assert sum(old in line for line in lines) == 1
     return [line.replace(old, new.ljust(len(old))) for line in lines]
 
 
 def one_spec(box: list[str]) -> list[str]:
-    """A run whose only spec has this box."""
+    """Return the lines of a run whose only spec has this box."""
     return [*prints.starting("a.cy.ts"), *prints.running("a.cy.ts"), *box]
 
 
@@ -141,7 +141,7 @@ def test_a_row_whose_name_might_go_on_is_told_when_it_does_not(below: list[str])
 
 
 def test_a_spec_that_is_told_by_its_box_alone_is_told() -> None:
-    """Its `Running:` line was lost, as where two processes write one log."""
+    """Its `Running:` line was lost, as can happen when two processes write to one log."""
     lines = prints.starting("a.cy.ts", "b.cy.ts")
     facts = found([*lines, *prints.whole_spec("a.cy.ts", 1, 2), *prints.results("b.cy.ts", 0, 1)])
 

@@ -1,4 +1,4 @@
-"""Every console output of the corpus: what the boxes say, the final table says, the totals row says.
+"""In every console output of the corpus, the results boxes, the final table and the totals row agree.
 
 With `-s` a table is printed.
 """
@@ -23,7 +23,7 @@ EXPLAINED: dict[str, str] = {
     "v12.17.4__form_submissions_spec__e2e-forms-submissions-with-jquery-XHR-POST-failing": _CUT,
     "v13.15.0__form_submissions_spec__e2e-forms-submissions-with-jquery-XHR-POST-failing": _CUT,
 }
-"""File name's start -> why its sources differ."""
+"""Prefix of a file name -> why its sources differ."""
 
 pytestmark = pytest.mark.corpus
 
@@ -35,7 +35,7 @@ def facts_of(data: bytes) -> list[f.Fact]:
 
 
 def children(facts: list[f.Fact]) -> list[list[f.Fact]]:
-    """The facts of each child."""
+    """Group the facts by child."""
     found: list[list[f.Fact]] = [[]]
     for fact in facts:
         if isinstance(fact, f.ChildStarted):
@@ -45,7 +45,7 @@ def children(facts: list[f.Fact]) -> list[list[f.Fact]]:
 
 
 def differences(child: list[f.Fact]) -> list[str]:
-    """What a child's boxes, table and totals row say against each other."""
+    """Return the contradictions between a child's boxes, its table and its totals row."""
     begun = [fact.spec for fact in child if isinstance(fact, f.SpecStarted)]
     boxes = [(fact.spec, fact.counts) for fact in child if isinstance(fact, f.SpecReported)]
     rows = [fact for fact in child if isinstance(fact, f.SpecSummarised)]
@@ -79,7 +79,7 @@ def test_boxes_table_and_totals_of_every_output_agree(path: Path) -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name[:120])
 def test_no_structural_line_of_any_output_is_lost(path: Path) -> None:
-    """Counted against the plain reading of the grammar's regexes."""
+    """The facts are counted and compared with the matches of plain regular expressions."""
     data = path.read_bytes()
     lines = [ANSI.sub("", line).rstrip() for line in data.decode(errors="replace").split("\n")]
     facts = Counter(type(fact).__name__ for fact in facts_of(data))
@@ -94,7 +94,7 @@ def test_no_structural_line_of_any_output_is_lost(path: Path) -> None:
         ),
     }
     if not re.search("\n  Running:  ", data.decode(errors="replace").replace("\x1b[0m", "")):
-        return  # a log that begins in the middle: its only box belongs to nothing
+        return  # a log that starts in the middle of a run: its only box belongs to no spec
     plain["SpecReported"] = sum(line == "  (Results)" for line in lines)
 
     found = {name: facts[name] for name in plain}

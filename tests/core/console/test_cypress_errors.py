@@ -1,4 +1,4 @@
-"""docs/cypress-errors.md lists the errors of Cypress 12.17.4; every row is what the program does."""
+"""docs/cypress-errors.md lists the errors of Cypress 12.17.4; every row matches the program's behaviour."""
 
 import re
 from pathlib import Path
@@ -80,7 +80,7 @@ def test_a_warning_is_no_error(line: str) -> None:
 def test_every_line_of_the_table_is_on_the_page_or_of_another_version() -> None:
     older = [start for start, _, _ in ERROR_TABLE if not any(line.startswith(start[:40]) for line, _ in ROWS)]
 
-    # Printed by Cypress 10 to 15, but not as the first line by 12.17.4.
+    # Cypress 10 to 15 print it, but 12.17.4 does not print it as the first line.
     assert older == OLDER
 
 

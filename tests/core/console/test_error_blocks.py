@@ -1,4 +1,4 @@
-"""Error blocks of Cypress: which one ends what."""
+"""Error blocks of Cypress: some end one spec, others end the run."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The last lines of a log: which are kept, how many, and that the cutting into blocks changes nothing."""
+"""The last lines of a log: selection and number of kept lines, independent of how the log is cut into blocks."""
 
 from collections.abc import Sequence
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""Logs whose lines are changed in one uniform way are read as Cypress wrote them."""
+"""Logs whose lines were all changed in the same way are read as Cypress printed them."""
 
 import random
 from collections.abc import Callable, Sequence
@@ -32,7 +32,7 @@ RED = [
 
 
 def clock(number: int) -> str:
-    """A time that moves on by a second every third line."""
+    """Return a time of day that advances by one second every third line."""
     seconds = 16 * 3600 + 58 * 60 + number // 3
     return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
 
@@ -97,8 +97,8 @@ def labelled(label: str, lines: Sequence[str]) -> list[str]:
 
 
 def woven(one: Sequence[str], other: Sequence[str], seed: int) -> list[str]:
-    """Both, each in its own order."""
-    rng = random.Random(seed)  # noqa: S311 - to be repeated
+    """Interleave two logs at random, each in its own order."""
+    rng = random.Random(seed)  # noqa: S311 - must be repeatable
     mixed: list[str] = []
     left, right = list(one[::-1]), list(other[::-1])
     while left or right:
@@ -159,7 +159,7 @@ def test_a_form_is_never_learnt_from_a_single_line_or_too_few_rows() -> None:
 
 
 def test_the_words_of_a_title_that_are_no_title_teach_nothing() -> None:
-    """Without brackets around them, or further in than a row of a header box is long."""
+    """The title has no brackets, or is indented by more than the width of a header box."""
     title = GREEN.index("  (Run Starting)")
     for changed_title in ("x: Run Starting", f"{'x' * 2000}  (Run Starting)"):
         lines = [*labelled("x", GREEN[:title]), changed_title, *labelled("x", GREEN[title + 1 :])]
@@ -184,7 +184,7 @@ def test_a_run_that_a_test_prints_further_in_teaches_nothing(name: str) -> None:
     lines = changed(printed, SHAPES.get(name, lambda _, line: line))
 
     if name == "stripped":
-        # Without indentation what a test prints cannot be told from Cypress's own lines.
+        # Without indentation the output of a test cannot be distinguished from Cypress's own lines.
         assert judged(lines).phase == "FAILED"
     else:
         assert judged(lines).phase == "COMPLETED"
@@ -238,7 +238,7 @@ WORDS = ("run", "e2e-redhat9.6", "cypress-1", "INFO", "stdout", "step 3/7", "λ"
 
 
 def random_shape(rng: random.Random) -> Callable[[int, str], str]:
-    """A prefix of labels, clocks, counters and separators at random; some do not stay what they are in the header."""
+    """Return a random prefix of labels, clocks, counters and separators; some change after the header."""
     parts = [*CHANGING, *((lambda _, word=word: word) for word in WORDS)]
     chosen = [rng.choice(parts) for _ in range(rng.randint(1, 4))]
     joins = [rng.choice((" ", " | ", ": ", "\t", " - ", "]", " > ")) for _ in chosen]
@@ -252,12 +252,12 @@ def random_shape(rng: random.Random) -> Callable[[int, str], str]:
     return shape
 
 
-@pytest.mark.hypothesis  # with the drawn examples: too slow under coverage
+@pytest.mark.hypothesis  # with the examples that Hypothesis draws: too slow under coverage
 @pytest.mark.parametrize("part", range(25))
 def test_a_random_prefix_is_read_or_called_unreadable(part: int) -> None:
     read = 0
     for seed in range(part * 40, part * 40 + 40):
-        shape = random_shape(random.Random(seed))  # noqa: S311 - to be repeated
+        shape = random_shape(random.Random(seed))  # noqa: S311 - must be repeatable
         first = seed * 37 % 2000
         green, red, cut = (
             ended(changed(lines, shape, first))
@@ -287,7 +287,7 @@ def test_a_prefix_that_changes_behind_the_header_makes_the_log_unreadable(
     lines: Sequence[str], shape: Callable[[int, str], str], *, categorize: bool
 ) -> None:
     code = ended(changed(lines, shape), categorize=categorize)
-    # A results box with a failure that could be read is evidence, whatever spec it belongs to.
+    # A readable results box with a failure is evidence, regardless of its spec.
     assert code == UNREAD or (lines is RED and code == ("FAILED", "failure-unattributed"))
 
 

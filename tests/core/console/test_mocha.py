@@ -1,4 +1,4 @@
-"""Names of failing and flaky tests: told where they are certain, given up where the lines do not come."""
+"""Names of failing and flaky tests: reported when they are certain, dropped when the expected lines are missing."""
 
 import pytest
 
@@ -34,7 +34,7 @@ def test_a_log_that_begins_with_a_results_box_begins_in_the_middle_of_a_run() ->
 
 @pytest.mark.parametrize("gap", [[], [""]], ids=["at once", "after an empty line"])
 def test_a_failure_block_without_an_error_ends_at_the_next_one(gap: list[str]) -> None:
-    """A line that is indented by less than five is not an error: it is read for what it is."""
+    """A line indented by fewer than five columns is not an error message: it is parsed like any other line."""
     first, other = ["  1) Suite", "       one:"], ["  2) Suite", "       other:", "     Error: no"]
     lines = [*SPEC, "  0 passing (3s)", "  2 failing", "", *first, *gap, *other]
 

@@ -1,4 +1,4 @@
-"""Lines of the runner's own: a child's command line, progress.  Found in the whole log, whatever the pattern is."""
+"""The runner's own lines: command lines of children, and progress. They are found anywhere in the log, with any pattern."""
 
 import pytest
 

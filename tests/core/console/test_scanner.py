@@ -1,4 +1,4 @@
-"""What the scanner finds in ordinary runs, however they are printed and however the bytes arrive."""
+"""The scanner finds the facts of ordinary runs, however they are printed and however the bytes arrive."""
 
 from collections.abc import Sequence
 
@@ -102,7 +102,7 @@ def test_a_log_whose_special_characters_became_question_marks_is_understood() ->
 
 
 def test_a_line_that_only_looks_misread_is_left_as_it_is() -> None:
-    """It holds what `─` looks like after a code page, and something that no code page of one byte has."""
+    """It contains `─` as misread with a code page, and a character that no single-byte code page has."""
     name = "ΓöÇ-Ôö-漢.cy.ts"
 
     assert only(found(prints.whole_run(name)), f.SpecStarted).spec == name
@@ -138,7 +138,7 @@ def test_a_name_is_measured_as_javascript_counts() -> None:
 
 
 def test_a_short_name_is_told_at_once() -> None:
-    """With `reporter: junit` the next line comes hours later."""
+    """With `reporter: junit` the next line may be printed hours later."""
     scan = SCANNER.scan(ScannerState(), prints.encoded(prints.running("x" * 67)))
 
     assert only(scan.facts, f.SpecStarted).spec == "x" * 67
@@ -273,7 +273,7 @@ def test_a_canceled_run_skips_specs_and_says_so_at_its_end() -> None:
 
 
 def test_a_summary_without_a_table_is_told_at_once() -> None:
-    """A ci-build-id that was used before: the server gives no specs, Cypress exits with 0."""
+    """The ci-build-id was used before: the server assigns no specs, and Cypress exits with 0."""
     lines = [*prints.starting("a.cy.ts"), "=" * 80, "", "  (Run Finished)"]
     facts = SCANNER.scan(ScannerState(), prints.encoded(lines)).facts
 

@@ -1,4 +1,4 @@
-"""However the bytes are cut, whatever they are: the same facts, bounded memory, linear time, never an exception."""
+"""Any bytes, cut into any blocks: the same facts, bounded memory, linear time, and never an exception."""
 
 import time
 from collections.abc import Sequence
@@ -85,7 +85,7 @@ documents = st.one_of(
 
 
 def in_blocks(data: bytes, cuts: Sequence[int]) -> tuple[list[f.Fact], ScannerState]:
-    """Scan block by block; between two blocks the state goes through its saved form."""
+    """Scan block by block; save and reload the state between two blocks."""
     state, facts = ScannerState(), []
     edges = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
     for begin, end in pairwise(edges):

@@ -1,4 +1,4 @@
-"""What a test, a plugin or a failure's text prints can look like Cypress's own lines: it must not count."""
+"""Output of tests, plugins and error messages can look like Cypress's own lines, but must not count."""
 
 from collections.abc import Sequence
 
@@ -10,11 +10,11 @@ from tests.core.console.test_scanner import found, without_offsets
 from tests.support import cypress_output as prints
 
 PASSED_ELSEWHERE = prints.whole_run("other.cy.ts")
-"""Everything that a passing run prints."""
+"""The complete output of a passing run."""
 
 
 def counting(lines: Sequence[str]) -> list[f.Fact]:
-    """The facts that count: lines that fit nowhere are reported, and so are rows read while a spec is open."""
+    """Return the facts that count: without reports of unplaced lines, and without rows read while a spec is open."""
     facts = without_offsets(found(lines))
     return [
         fact for fact in facts if not isinstance(fact, f.LineUnplaced) and not getattr(fact, "within", "")
@@ -26,7 +26,7 @@ def indented(lines: Sequence[str], columns: int = 6) -> list[str]:
 
 
 def failing_run(text: Sequence[str]) -> list[str]:
-    """One failing spec; `text` is what its error message goes on with."""
+    """Return a run with one failing spec; `text` is the rest of its error message."""
     return [
         *prints.starting("a.cy.ts"),
         *prints.running("a.cy.ts"),
@@ -40,7 +40,7 @@ def failing_run(text: Sequence[str]) -> list[str]:
 
 
 def printing_run(text: Sequence[str]) -> list[str]:
-    """Two passing specs; the first prints `text` while its tests run."""
+    """Return a run with two passing specs; the first prints `text` while its tests run."""
     whole = prints.whole_run("a.cy.ts", "b.cy.ts")
     at = whole.index("    ✓ works (62ms)")
     return [*whole[: at + 1], *text, *whole[at + 1 :]]
@@ -134,7 +134,7 @@ def test_an_epilogue_that_a_passing_spec_prints_does_not_cost_it_its_box() -> No
 
 
 def test_a_new_run_within_a_spec_counts_when_its_box_follows() -> None:
-    """Cypress was killed in the middle of a spec and started again."""
+    """Cypress was killed in the middle of a spec and restarted."""
     lines = [*prints.starting("a.cy.ts"), *prints.running("a.cy.ts"), "  Suite", *prints.whole_run("a.cy.ts")]
     facts = found(lines)
 
@@ -145,7 +145,7 @@ def test_a_new_run_within_a_spec_counts_when_its_box_follows() -> None:
 
 @pytest.mark.parametrize("summary", [name for name in FAKES if name.startswith(("a summary", "the end"))])
 def test_a_foreign_summary_between_two_specs_counts_for_nothing(summary: str) -> None:
-    """Printed by a plugin after a spec."""
+    """A plugin prints the summary after a spec."""
     plain = prints.whole_run("a.cy.ts", "b.cy.ts")
     at = plain.index("─" * 100, plain.index("  (Results)"))
 

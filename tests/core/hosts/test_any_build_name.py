@@ -1,4 +1,4 @@
-"""Any build name: each part with a digit is checked, named, or excluded for a reason; the line that says so."""
+"""Any build name: each part with a digit is checked, named, or excluded for a reason; a note lists them."""
 
 import re
 import time
@@ -89,7 +89,7 @@ def test_no_text_raises(text: str, known: list[str], template: str | None) -> No
 
 
 def test_a_hostile_name_or_inventory_costs_little() -> None:
-    """Would take minutes if every part were compared with every name in full."""
+    """This would take minutes if every part were compared with every complete name."""
     many = tuple(f"{system}{number}.{number % 7}" for system in SYSTEMS for number in range(770))
     begun = time.process_time()
     for text in (
@@ -110,7 +110,7 @@ def test_only_the_build_name_that_is_read_counts() -> None:
     assert hosts("e2e-" + "x-" * 300 + "redhat9.6-fc") == ()
 
 
-# --- the note ---
+# --- the note about checked hosts ---
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def test_anything_else_is_no_build_name(name: str) -> None:
         ("check-xml-files-redhat9.6.ts", "redhat9.6"),
         (".cy.ts", None),
         ("", None),
-        # A letter that is two in lower case, and one that is two when it is folded.
+        # One letter becomes two when case-folded, the other becomes two in lower case.
         ("stra\u00dfe-REDHAT9.6.cy.ts", "redhat9.6"),
         ("\u0130-redhat9.6.cy.ts", "redhat9.6"),
     ],
@@ -124,7 +124,7 @@ def test_no_text_raises(text: str, known: list[str]) -> None:
 
 
 def test_a_hostile_name_costs_little() -> None:
-    """Would take minutes if every part of a megabyte were tried."""
+    """This would take minutes if every part of a megabyte were tried."""
     for text in ("a." * 500_000, "a-" * 500_000, "redhat9." * 100_000):
         hosts_in_label(text, HOSTS, PLAIN)
         host_of_spec(text, HOSTS, PLAIN)

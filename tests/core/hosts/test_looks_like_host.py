@@ -1,4 +1,4 @@
-"""Which parts of a build name look like a misspelt or unknown host."""
+"""Parts of a build name that look like a misspelt or unknown host."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Which parts of a build name are requested hosts for sure, which never are, and what --hosts does."""
+"""Parts of a build name that are certainly requested hosts, parts that never are, and the effect of `--hosts`."""
 
 import re
 import string
@@ -14,7 +14,7 @@ from tests.support.project import BUILD
 words = st.text(alphabet=string.ascii_lowercase + string.digits, min_size=1, max_size=8)
 
 
-# --- known for sure: the inventory and the host pattern ---
+# --- certain hosts: the inventory and the host pattern ---
 
 
 def test_hosts_are_found_by_the_pattern_without_an_inventory() -> None:
@@ -252,7 +252,7 @@ def test_a_template_with_a_host_s_name_hides_no_host_behind_the_template() -> No
     assert hosts("e2e-redhat9.6-fc", template="cmc-redhat9.6") == ("redhat9.6",)
 
 
-# --- the cases from the field ---
+# --- build names seen in production ---
 
 
 @pytest.mark.parametrize(

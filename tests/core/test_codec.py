@@ -1,4 +1,4 @@
-"""Formats on disk: what a release has written stays readable, what a later one wrote is told from what was torn."""
+"""Formats on disk: files of earlier releases stay readable; files of later releases are distinguished from torn files."""
 
 import json
 from typing import get_args
@@ -13,13 +13,13 @@ from atvm_pipeline.core.state import Run
 from tests.support.project import PROJECT
 
 SCHEMA_1 = PROJECT / "fixtures" / "schema-1"
-"""Frozen: never written anew."""
+"""Frozen: these files are never rewritten."""
 LINES = (SCHEMA_1 / "events.jsonl").read_bytes().splitlines(keepends=True)
 REQUEST = (SCHEMA_1 / "journal.jsonl").read_bytes().splitlines(keepends=True)[0]
 
 
 def told(run: Run) -> dict[str, object]:
-    """What must come out of an old file, in words that no later schema changes."""
+    """Return the data that an old file must yield, under keys that no later schema changes."""
     return {
         "seq": run.seq,
         "phase": phase_of(run).value,

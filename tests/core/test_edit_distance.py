@@ -11,7 +11,7 @@ words = st.text(alphabet=LETTERS, max_size=6)
 
 
 def neighbours(text: str) -> Iterator[str]:
-    """Every text that is one edit away, found by making the edits."""
+    """Yield every text that is one edit away, by applying each edit."""
     for at in range(len(text) + 1):
         for letter in LETTERS:
             yield text[:at] + letter + text[at:]

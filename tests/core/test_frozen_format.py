@@ -1,10 +1,10 @@
 """The stored formats are frozen: every recorded run folds to the same data, and every stored struct keeps its fields.
 
-Sentences may be reworded, classes and modules may be renamed: neither is part of a format, and neither is in these
-golden files.  Everything else that differs here breaks the files of a released version.
+Sentences may be reworded, and classes and modules may be renamed: these are not part of a format and not in these
+golden files. Any other difference here means that files of a released version can no longer be read correctly.
 
 If a test fails, run `pytest --rewrite tests/core/test_frozen_format.py` and inspect the diff. A new run or a new field
-with a default may be committed; a line that is gone or changed may not.
+with a default may be committed; a removed or changed line may not.
 """
 
 import json
@@ -40,7 +40,7 @@ SCHEMA_1 = PROJECT / "fixtures" / "schema-1"
 RUNS = {folder.name: folder for folder in sorted(REPLAY.iterdir()) if (folder / "journal.jsonl").is_file()}
 
 SENTENCES = {"attention", "attentions", "conflict", "host_check_note", "notes", "payload"}
-"""Keys whose values are texts for people."""
+"""Keys whose values are texts for the user."""
 STRUCTS: dict[str, Any] = {
     "journal.jsonl": Event,
     "effect": Effect,
@@ -54,11 +54,11 @@ STRUCTS: dict[str, Any] = {
     "cancel.json, stop.json": MarkerRecord,
     "artifacts-before.json": BaselineRecord,
 }
-"""What is stored where; effects are not stored, but their keys and tags are part of what a journal is compared with."""
+"""The struct in each stored file. Effects are not stored, but a journal's golden file contains their keys and tags."""
 
 
 def without_texts(value: Any) -> Any:
-    """Decoded JSON without the sentences in it (reasons, notices, notes, messages, details of a delivery) and without what is empty."""
+    """Remove sentences (reasons, notices, notes, messages, details of a delivery) and empty values from decoded JSON."""
     if isinstance(value, list):
         return [without_texts(item) for item in value]
     if not isinstance(value, dict):
@@ -75,7 +75,7 @@ def without_texts(value: Any) -> Any:
 
 
 def blank(key: str, text: Any) -> Any:
-    """What remains of a text: whether there is one, how many, or the keys of a message and the phase that it begins with."""
+    """Replace a text by its presence, its count, or for a message by its keys and the phase at its start."""
     if key == "payload":
         body = json.loads(text)
         first = body.get("text", "").split(" ")[0]
@@ -95,9 +95,9 @@ def fold(journal: Path) -> tuple[Run, list[Effect]]:
 
 
 def as_data(run: Run) -> dict[str, Any]:
-    """`state.json` as plain data.  Its facts without what stands elsewhere: request and reports in the journal, results above.
+    """Return `state.json` as plain data. Its facts omit data shown elsewhere: request and reports (journal), results (above).
 
-    What the log says of a spec is a hash: the result of the spec shows what differs.
+    A hash replaces the log's facts about a spec: the result of the spec shows the difference.
     """
     data: dict[str, Any] = without_texts(json.loads(encode_state(state_file(run))))
     facts = data["facts"]
@@ -117,7 +117,7 @@ def digest(value: object) -> str:
 
 
 def lines(data: dict[str, Any]) -> str:
-    """One line for each key, one for each item of a list, so that a diff shows where something differs."""
+    """Write one line per key and one per list item, so that a diff shows the place of a difference."""
     found: list[str] = []
     for key, value in data.items():
         parts: dict[str, Any] = (
@@ -172,7 +172,7 @@ def test_every_frozen_file_is_of_a_run_that_is_there() -> None:
 
 
 def described(where: str, kind: inspect.Type, seen: dict[object, str]) -> Iterator[str]:
-    """Each struct stored below `where`, by its tag or else by the first place where it is: `field` or `field?`, and its type."""
+    """List each struct stored below `where`, named by its tag or its first place: `field` or `field?`, and the type."""
     if isinstance(kind, inspect.StructType):
         if kind.cls in seen:
             return
@@ -190,7 +190,7 @@ def described(where: str, kind: inspect.Type, seen: dict[object, str]) -> Iterat
 
 
 def parts_of(kind: inspect.Type) -> tuple[inspect.Type, ...]:
-    """The types within a union or a container."""
+    """Return the types in a union or a container."""
     match kind:
         case inspect.UnionType(types=types):
             return tuple(types)
@@ -207,7 +207,7 @@ def parts_of(kind: inspect.Type) -> tuple[inspect.Type, ...]:
 
 
 def named(kind: inspect.Type) -> str:
-    """A type in short, without the name of any class of ours."""
+    """Return a short name of a type, without the names of this project's classes."""
     match kind:
         case inspect.StructType():
             return "{}" if kind.tag is None else str(kind.tag)

@@ -1,4 +1,4 @@
-"""What is kept of a run that holds more than anybody foresaw: what is left out is said, and never passes."""
+"""Runs larger than the limits: omitted parts are reported and never count as passed."""
 
 import msgspec
 import pytest
@@ -59,7 +59,7 @@ def test_a_child_with_more_specs_than_are_kept_says_so_and_cannot_pass(
 def test_specs_that_are_not_kept_cannot_pass_where_nobody_says_how_many_there_were(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A parallel machine's share of the specs is what began, so that the sum would balance without the rest."""
+    """A parallel machine's share is the specs that it started, so the sum would balance without the omitted ones."""
     monkeypatch.setattr(summary_facts, "SPECS_MAX", 2)
     story = Story(hosts=()).started().log(f.ChildStarted(offset=0))
     story.log(f.ChildDescribed(offset=0, cypress="12.17.4", specs_found=9, parallel=True))
@@ -85,7 +85,7 @@ def test_conflicts_beyond_those_that_are_noted_are_counted(monkeypatch: pytest.M
     assert "Sources differ for 3 more specs." in notes
 
 
-# --- what the files hold ---
+# --- content of the files ---
 
 OBEYED = (
     "\x7f\x80\x9b\x9f\u061c\u200b\u200e\u200f\u2028\u2029\u202a\u202e\u2060\u2066\u2069\ufeff\ufff9\ufffb"

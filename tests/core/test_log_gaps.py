@@ -1,4 +1,4 @@
-"""A log that is replaced while it is followed: what goes on, what begins anew, and that a loss is said."""
+"""A log replaced while it is followed: some state continues, some restarts, and a loss is reported."""
 
 import msgspec
 import pytest
@@ -50,7 +50,7 @@ def test_after_a_loss_nothing_is_put_together_across_it(unread_bytes: int | None
 
 
 def test_a_rotation_in_a_journal_of_the_first_release_begins_anew() -> None:
-    """It counted each file's bytes from 0, and its scanner began anew."""
+    """The first release counted each file's bytes from 0 and restarted its scanner."""
     log = replaced(in_a_spec(), 0, begin=0).run.log
 
     assert (log.begin, log.end, log.scanner) == (0, 0, ScannerState())

@@ -1,4 +1,4 @@
-"""Facts of different sources arrive in any order within a sub-run: the outcome is the same (a property test)."""
+"""Property test: within a sub-run, the order of facts from different sources does not change the outcome."""
 
 from datetime import timedelta
 
@@ -13,7 +13,7 @@ results = st.sampled_from([counts(4), counts(3, 1), counts(pending=2), counts(0,
 
 
 def told(found: list[Counts], reported: list[Counts | None], places: list[int]) -> Story:
-    """One child that runs both hosts; the reports and the looks at the process table come at the given places."""
+    """Return a run of one child with both hosts; reports and process scans come at the given places."""
     story = Story(categorized=False).started()
     steps = [lambda: story.begin_child(2)]
     for position, (host, box) in enumerate(zip(HOSTS, found, strict=True), 1):

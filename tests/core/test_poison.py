@@ -1,4 +1,4 @@
-"""What once stopped the fold: no text of a log, no journal of a later release and no damaged snapshot may do so again."""
+"""Inputs that once stopped the fold: log texts, journals of a later release, damaged snapshots. None may stop it again."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""The core stays pure: no clock, no I/O, no randomness, arrows only inward; each heavy package has its importers."""
+"""The core stays pure (no clock, I/O or randomness; imports only inward); only listed modules import heavy packages."""
 
 import ast
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ ALLOWED = {
     ),
     *("posixpath", "re", "shlex", "string", "tomllib", "typing", "unicodedata", "wcmatch", "xml"),
 }
-"""The pure part of the standard library, msgspec, and what translates globs (pure unless it is asked for REALPATH)."""
+"""The pure part of the standard library, msgspec, and the glob translator (pure unless REALPATH is set)."""
 CLOCK_OR_CHANCE = {"now", "utcnow", "today", "time", "monotonic", "random", "urandom", "uuid4", "token_hex"}
 DOORS = {"open", "print", "input", "exec", "eval", "__import__"}
 HEAVY = {
@@ -41,7 +41,7 @@ HEAVY = {
 
 
 def imports(path: Path) -> Iterator[tuple[str, int]]:
-    """Absolute names of the modules that a file imports, relative imports resolved."""
+    """Yield the absolute name and the line of each module that a file imports; relative imports are resolved."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from ((alias.name, node.lineno) for alias in node.names)

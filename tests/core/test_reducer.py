@@ -1,4 +1,4 @@
-"""The fold itself: identity of events, total over every event, deadlines, and what a user's file then shows."""
+"""The fold itself: identity of events, totality over every event, deadlines, and the content of the user's file."""
 
 import msgspec
 import pytest

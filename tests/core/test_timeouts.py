@@ -1,4 +1,4 @@
-"""Limits of time, on the watched axis: when silence is a hang, and when it is only worth a look (contract §3)."""
+"""Timeouts in watched time: silence with a cause is a hang, silence without one only requests attention."""
 
 import pytest
 from msgspec.structs import replace
@@ -11,7 +11,7 @@ SPEC = f.SpecStarted(offset=0, spec="redhat9.6.cy.ts", position=1, total=2)
 
 
 def running() -> Story:
-    """A spec is running, all processes live."""
+    """Return a run whose spec is running and whose processes are all alive."""
     return (
         Story()
         .started()
@@ -59,7 +59,7 @@ def test_a_browser_of_the_group_before_that_ends_late_is_no_browser_of_the_next_
     story.begin_child(2).log(SPEC).processes(RUNNER, CYPRESS, BROWSER)
     story.processes(RUNNER, CYPRESS).tick(3600)
 
-    # It may restore machines for hours before it opens one of its own.
+    # The next group may restore machines for hours before it opens a browser of its own.
     assert story.ending[0] == "RUNNING"
 
 

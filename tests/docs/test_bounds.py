@@ -1,4 +1,4 @@
-"""docs/bounds.md says every limit of the program, with its value; and the limits that matter are reached here, through the product."""
+"""docs/bounds.md lists every limit of the program with its value; tests reach the important limits through the product."""
 
 import json
 import os
@@ -30,7 +30,7 @@ LIMIT = re.compile(
 )
 UNITS = {None: 1, "characters": 1, "bytes": 1, "KiB": 1024, "MiB": 1024**2, "s": 1, "min": 60, "h": 3600}
 A_LIMIT = re.compile(r"(?:.*_)?(?:MAX|LIMIT|KEEP|QUEUE|TRIES|BYTES|SHOWN|LOOKS|ROUNDS|LINES|S)(?:_.*)?")
-"""How a constant is called that bounds something; `_S` is a wait in seconds."""
+"""Names of constants that are limits; `_S` is a wait in seconds."""
 
 
 READ = """
@@ -54,12 +54,12 @@ for path in sorted(package.rglob("*.py")):
             found.append((module.as_posix(), target.id, float(value)))
 print(json.dumps(found))
 """
-"""Prints module, name and value of every number at the top of a module that is called like a limit."""
+"""Prints module, name and value of each module-level number whose name matches `A_LIMIT`."""
 
 
 @cache
 def constants() -> tuple[tuple[str, str, float], ...]:
-    """Module, name and value of each; read by a process of its own, in which no test has changed one."""
+    """Return module, name and value of each limit, read in a separate process where no test has changed one."""
     call = [sys.executable, "-c", READ, str(PACKAGE), A_LIMIT.pattern]
     done = subprocess.run(call, cwd=PROJECT, check=True, capture_output=True, text=True)
     return tuple((module, name, value) for module, name, value in json.loads(done.stdout))
@@ -111,7 +111,7 @@ def host(tmp_path: Path) -> Iterator[Controller]:
 
 
 def over(host: Controller, build: str, **environ: str) -> str:
-    """Run a build to its end; gives what the start said."""
+    """Run a build to its end and return the messages of its start."""
     started = host.start(build=build, runner="true", template=None, categorize=False, environ=environ)
     assert started.returncode == 0, started.stderr
     host.wait(build)
@@ -196,7 +196,7 @@ def test_a_runner_that_starts_a_process_every_second_does_not_fill_the_journal(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(tree_module, "OTHERS_LOOKS", 10**12)
-    # A runner of our own: other tests of this process may have left children that end meanwhile.
+    # A separate runner: other tests in this process may have left children that end in the meantime.
     call = [sys.executable, "-c", STARTER]
     with subprocess.Popen(call, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as runner:
         tree = ProcessTree(Dialect(), apart_s=1e-9)
@@ -209,7 +209,7 @@ def test_a_runner_that_starts_a_process_every_second_does_not_fill_the_journal(
             assert tree.scan() is None
             os.kill(other, signal.SIGKILL)
         cypress = start_below(runner, "cypress")
-        # The kernel may be slow to say that somebody has begun: some looks trust it.
+        # The kernel may report a new process late, and some scans rely on it, so scan until it is reported.
         seen = wait_for(tree.scan, "a look that tells of Cypress")
         os.kill(cypress, signal.SIGKILL)
         runner.kill()
@@ -218,7 +218,7 @@ def test_a_runner_that_starts_a_process_every_second_does_not_fill_the_journal(
 
 
 def start_below(runner: "subprocess.Popen[str]", name: str) -> int:
-    """Let the runner start a process that calls itself `name`; gives its pid."""
+    """Let the runner start a process with the name `name` and return its pid."""
     assert runner.stdin is not None
     assert runner.stdout is not None
     runner.stdin.write(f"{name}\n")

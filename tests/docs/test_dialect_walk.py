@@ -1,4 +1,4 @@
-"""docs/dialect.md shows what the program prints: every command in it is run, every file in it is compared.
+"""docs/dialect.md shows the program's output: every command in it is run, and every file in it is compared.
 
 If something differs, run `pytest --rewrite tests/docs/test_dialect_walk.py` and inspect the diff. Only commit the change if it is
 desired.
@@ -24,11 +24,11 @@ FILES = PROJECT / "fixtures" / "dialect"
 RUNS = re.findall(r"<!-- (run \S+) -->\n```console\n\$ (.+)\n", WALK.read_text())
 SHOWN = re.findall(r"<!-- file (\S+) -->", WALK.read_text())
 OUTPUT_ONLY = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
-"""No setting of whoever runs the tests."""
+"""An environment without any settings of the user who runs the tests."""
 
 
 def printed(command: str, folder: Path) -> str:
-    """What a person sees who types `command`, both streams together."""
+    """Run `command` and return its output as a user sees it, both streams together."""
     words = shlex.split(command)
     if words[0] == "atvm-pipeline":
         words[:1] = [sys.executable, "-m", "atvm_pipeline"]

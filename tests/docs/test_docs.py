@@ -1,4 +1,4 @@
-"""The documents say what the program does: their examples are made by it, and nothing that it knows is left out.
+"""The documents match the program: it generates their examples, and they cover each command, option and setting.
 
 If an example or the diagram differs, run `pytest --rewrite tests/docs/test_docs.py` and inspect the diff. Only commit the changes
 if you understand what caused them and if they are desired.
@@ -36,7 +36,7 @@ DOCS = [README, PROJECT / "CHANGELOG.md", *sorted((PROJECT / "docs").glob("*.md"
 
 VARIABLE = re.compile(r"(?:ATVM|MATTERMOST)_[A-Z_]*[A-Z]")
 OURS_ALONE = {"ATVM_PROG", "ATVM_CORPUS"}
-"""Set by our wrappers for our program, or for our tests alone."""
+"""Variables set by the project's wrappers for the program, or used only by its tests."""
 FOREIGN_OPTIONS = {
     *(
         "--template_name",
@@ -50,11 +50,11 @@ FOREIGN_OPTIONS = {
     ),
     *("--rewrite", "--quick", "--host"),
 }
-"""Options of the user's programs, of Cypress, of argparse, of pytest and of `bin/run-tests`."""
+"""Options of user programs, Cypress, argparse, pytest and `bin/run-tests`."""
 
 
 def block(path: Path, name: str, language: str, wanted: str, *, rewrite: bool) -> str:
-    """What stands in the fenced block between `<!-- name -->` and `<!-- /name -->`; written anew on demand."""
+    """Return the fenced block between `<!-- name -->` and `<!-- /name -->`; replace it first if `rewrite` is set."""
     text = path.read_text()
     found = re.search(rf"<!-- {name} -->\n```{language}\n(.*?)```\n<!-- /{name} -->", text, re.DOTALL)
     assert found is not None, f"{path.name} has no block {name}"
@@ -109,7 +109,7 @@ def mentioned(option: str, text: str) -> bool:
 
 
 def options_of(command: str) -> list[str]:
-    """The options that `--help` of a command shows."""
+    """Return the options that `--help` of a command shows."""
     parser = argparse.ArgumentParser()
     importlib.import_module(f"atvm_pipeline.cli.commands.{COMMANDS[command][0]}").add_options(parser)
     shown_ = [action for action in parser._actions if action.help != argparse.SUPPRESS]
@@ -147,7 +147,7 @@ def test_every_environment_variable_is_explained() -> None:
 
 
 def variables_read() -> set[str]:
-    """Every environment variable that the package or a wrapper reads, without the stand-in's."""
+    """Return every environment variable that the package or a wrapper reads, without those of the stand-in."""
     read = {name for path in PACKAGE.rglob("*.py") for name in variables(path)}
     read |= {f"ATVM_WATCHER_{name.upper()}" for name in Metadata.__struct_fields__}
     read |= {name for path in (PROJECT / "bin").iterdir() for name in VARIABLE.findall(path.read_text())}
@@ -155,7 +155,7 @@ def variables_read() -> set[str]:
 
 
 def variables(path: Path) -> Iterator[str]:
-    """Names of environment variables in a module: whole strings, and `PREFIX + "NAME"`."""
+    """Yield the names of environment variables in a module: complete strings, and `PREFIX + "NAME"`."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and VARIABLE.fullmatch(node.value):
             yield node.value
@@ -185,7 +185,7 @@ def test_every_scenario_is_a_learning() -> None:
     names = {path.stem for path in SCENARIOS.glob("*.json")} - {
         "all-green",
         "failing-test",
-    }  # what is not surprising is no learning
+    }  # these outcomes are expected, so the learnings omit them
 
     assert sorted(name for name in names if f"[{name}](" not in text) == []
 
@@ -200,7 +200,7 @@ def test_every_package_has_its_line_in_the_architecture() -> None:
 
 
 PRINTED = re.compile(r"`` .+? ``")
-"""What another program prints: its options are not ours."""
+"""Output of another program: its options are not checked."""
 
 
 @pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)

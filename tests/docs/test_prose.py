@@ -86,12 +86,12 @@ class Hit(NamedTuple):
 
 
 def prose_of(text: str) -> str:
-    """Replace everything that is not prose by blanks; line numbers stay the same."""
+    """Replace everything that is not prose with blanks; line numbers stay the same."""
     return NOT_PROSE.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), text)
 
 
 def parsed(source: str) -> ast.Module:
-    """Parse a module; again where CPython 3.11 counted the depth wrongly because another thread parsed at the same time."""
+    """Parse a module; retry if CPython 3.11 counted the depth wrongly because another thread parsed at the same time."""
     for _ in range(3):
         with contextlib.suppress(SystemError):
             return ast.parse(source)

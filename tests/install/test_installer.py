@@ -1,4 +1,4 @@
-"""The installer, for real: releases with environments of their own below a temporary root, offline, upgraded under a living run."""
+"""End-to-end installer tests: releases with their own environments in a temporary root, offline, upgraded during a run."""
 
 import fcntl
 import json
@@ -29,7 +29,7 @@ from tests.support.project import BUILD, PROJECT
 from tests.support.waiting import DEADLINE_S, wait_for
 
 pytestmark = pytest.mark.timeout(300)
-"""The first of them makes environments and collects wheels."""
+"""The first test creates environments and collects wheels."""
 
 
 def listing(root: Path) -> list[str]:
@@ -47,7 +47,7 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def root(ground: Path, tmp_path: Path) -> Path:
-    """A controller of its own: release 2.0 is current, 1.0 the one before."""
+    """Return a separate controller: release 2.0 is current, and 1.0 is the previous one."""
     return Path(shutil.copytree(ground / "root", tmp_path / "controller", symlinks=True))
 
 
@@ -157,7 +157,7 @@ def test_a_rollback_goes_back_with_units_and_all_and_again_forward(ground: Path,
     done(install(ground / "2.0", root, "--rollback"))
     back = (target(root, "current"), target(root, "previous"))
     version = done(call(package(root) / "bin/atvm-pipeline", "--version"))
-    # From the installed release itself: no checkout is needed.
+    # This runs from the installed release itself: no checkout is needed.
     done(call(package(root) / INSTALLER, "--root", root, "--rollback"))
 
     assert back == (one, two)
@@ -178,7 +178,7 @@ def test_a_release_whose_modules_have_other_names_can_be_rolled_back_to(ground: 
 def test_an_installation_that_was_cut_short_leaves_the_current_release_as_it_was(
     ground: Path, root: Path
 ) -> None:
-    """Killed while it makes the environment: what it left is no release, and goes with the next installation."""
+    """Killed while creating the environment: the remains are not a release, and the next installation deletes them."""
     before = (target(root, "current"), target(root, "previous"))
     half = copy_of_the_checkout(root.parent / "3.0", "3.0")
     process = subprocess.Popen(
@@ -209,7 +209,7 @@ def test_an_installation_that_was_cut_short_leaves_the_current_release_as_it_was
 
 
 def old_release(root: Path, name: str, age: int) -> Path:
-    """A release that was installed before all others, as far as its record says."""
+    """Create a release that was installed before all others according to its record."""
     folder = package(root) / "releases" / name
     folder.mkdir()
     record = json.loads((package(root) / "current" / "release.json").read_text())
@@ -266,7 +266,7 @@ def test_a_run_finishes_on_the_release_that_it_began_with_restarts_included(
         done(install(ground / "2.0", root, "--wheelhouse", ground / "wheels"))
         os.kill(first, signal.SIGKILL)
         wait_for(lambda: not Path(f"/proc/{first}").exists(), "the end of the watcher")
-        # What the watcher's unit does after that: it starts the current release's launcher.
+        # The watcher's unit then starts the current release's launcher.
         second = subprocess.Popen(
             [package(root) / "bin" / "atvm-pipeline", "watch", BUILD],
             env=host.environ,
@@ -327,7 +327,7 @@ def test_purging_the_state_takes_only_what_is_a_runs(ground: Path, root: Path) -
     done(install(ground / "2.0", root, "--uninstall", "--purge-state"))
 
     assert [path.name for path in state.iterdir()] == ["notes.txt"]
-    assert not (root / "etc/atvm-run-watcher.env").exists()  # the template, unchanged
+    assert not (root / "etc/atvm-run-watcher.env").exists()  # an unchanged template is removed
     assert done(install(ground / "2.0", root, "--uninstall")).splitlines()[0].startswith("nothing to do")
 
 
@@ -380,7 +380,7 @@ print(*sorted(name for name in sys.modules if name.split(".")[0] not in sys.stdl
 
 
 def test_the_installer_needs_nothing_but_a_bare_python() -> None:
-    """`-S`: without site-packages, so that an import of an installed package fails."""
+    """`-S` excludes site-packages, so that an import of an installed package fails."""
     loaded = done(call(Path(sys.executable), "-I", "-S", "-B", "-c", IMPORT_ALL, PROJECT)).split()
 
     ours = [name for name in loaded if name.startswith("atvm_pipeline.")]

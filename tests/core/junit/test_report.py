@@ -134,7 +134,7 @@ def test_a_failed_root_hook_is_a_failure_without_a_test() -> None:
 
 
 def test_tests_that_only_the_document_calls_skipped_are_pending() -> None:
-    """Without includePending a pending test has no testcase: a spec of nothing but these must not look as if it passed."""
+    """Without includePending a pending test has no testcase: a spec with only pending tests must not look passed."""
     data = suites(root("a") + suite("", 'tests="2" failures="0"'), 'tests="2" failures="0" skipped="2"')
 
     assert only(data).counts == Counts(tests=2, pending=2)
@@ -287,7 +287,7 @@ def test_every_recorded_report_is_read_and_its_sums_are_the_declared_ones() -> N
         assert report.declared_tests in (None, tests), path.name
         for spec in report.specs:
             counts = spec.counts
-            hooks = failing if "hook" in path.name else 0  # a failed hook is no test
+            hooks = failing if "hook" in path.name else 0  # a failed hook is not a test
             assert (
                 counts.tests
                 <= counts.passing + counts.failing + counts.pending + counts.skipped

@@ -1,4 +1,4 @@
-"""Reports that are not well-formed XML are read as far as that is safe, always with the problem."""
+"""Reports that are not well-formed XML are read as far as is safe, and the problem is always reported."""
 
 from itertools import product
 
@@ -332,13 +332,13 @@ def test_more_than_the_limits_allow_is_cut_there(monkeypatch: pytest.MonkeyPatch
     assert found.incomplete
 
 
-# --- every damage ---
+# --- any damage ---
 
 
 @settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_a_damaged_byte_is_read_over_or_said(data: st.DataObject) -> None:
-    """No single damaged byte makes a sound, green report of a failing one."""
+    """No single damaged byte turns a failing report into an intact, green one."""
     whole = (HEAD + report()).encode()
     at = data.draw(st.integers(0, len(whole) - 1))
     byte = data.draw(st.integers(0, 255))

@@ -1,4 +1,4 @@
-"""The spec files and times that suites and test cases name themselves."""
+"""Spec files and times named by the suites and test cases themselves."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Outcomes of attempts: waits, pings, marked repeats, and the notices about messages that are late or lost."""
+"""Outcomes of delivery attempts: waits, pings, marked repeats, and notices about late or lost messages."""
 
 from collections.abc import Callable
 
@@ -27,7 +27,7 @@ def first(story: Story) -> Post:
 
 
 def repeated(times: int) -> Story:
-    """The server answers every ping, and 502 to so many marked repeats."""
+    """Let the server answer every ping, but reply 502 to the first `times` marked repeats."""
     story = told().settle(AWAY, status=502)
     for wait_s in REPEAT_DELAYS_S[:times]:
         story.tick(wait_s).ping().settle(AWAY, status=502)
@@ -234,7 +234,7 @@ def test_after_a_cancel_a_repeat_that_fails_is_the_last(outcome: str, end: str) 
 
 def test_one_ping_speaks_for_every_message_that_waits_for_the_server() -> None:
     story = told().settle(AWAY).child(SECOND, label="e2e-ubuntu24.04-fc").tick(10)
-    # The first one's ping is under way; then the second message gets its first attempt, and both wait.
+    # While the first message's ping is in flight, the second message gets its first attempt; then both wait.
     story.ping(up=False).settle(AWAY).tick(5).ping(up=False)
     story.tick(600)
     asked = len(story.pings)

@@ -1,4 +1,4 @@
-"""Delivery as a state machine: one attempt at a time, one marked repeat, nothing after a cancel (contract §8)."""
+"""Delivery as a state machine: one attempt at a time, one marked repeat, nothing after a cancel."""
 
 from itertools import pairwise
 
@@ -17,7 +17,7 @@ SECOND = ("ubuntu24.04.cy.ts", counts(4))
 
 
 def told(**options: object) -> Story:
-    """One group ended, its post was begun."""
+    """Return a run with one finished group whose post was started."""
     story = Story(**options).started().child(FIRST, label="e2e-redhat9.6-fc").tick(10)  # type: ignore[arg-type]
     assert len(story.posts) == 1
     return story
@@ -140,7 +140,7 @@ def test_what_cannot_arrive_for_three_days_is_given_up(first: str, outcome: str)
 
 
 def test_a_webhook_that_is_away_for_days_is_asked_for_72_hours_and_then_a_person_is() -> None:
-    """Over simulated time: never twice at once, never more often than agreed, then given up and said."""
+    """In simulated time: no two attempts overlap, none comes earlier than specified, and the drop is reported."""
     story = told(alerts=True)
     begun = [story.now_s]
     while story.run.outbox[0].outcome == "pending":
@@ -158,7 +158,7 @@ def test_a_webhook_that_is_away_for_days_is_asked_for_72_hours_and_then_a_person
     assert story.now_s - begun[0] == pytest.approx(EXPIRES_S)
     assert max(pauses) == LAST_DELAY_S
     assert pauses == sorted(pauses)
-    # 5, 10, 20 ... 640 s, then a quarter of an hour each.
+    # The waits are 5, 10, 20 ... 640 s, then 15 minutes each.
     assert len(begun) == pytest.approx(8 + (EXPIRES_S - 1275) / LAST_DELAY_S, abs=2)
     assert "72 hours" in str(story.view.attention)
     (alert,) = [post for post in story.run.outbox if post.kind == "alert" and "72 hours" in post.payload]

@@ -1,4 +1,4 @@
-"""The message: what it says, and that foreign text can do nothing in it (contract §8, docs/status-template.md)."""
+"""Content of messages; untrusted text has no effect in them (docs/status-template.md)."""
 
 import re
 from typing import Any

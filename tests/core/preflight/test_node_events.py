@@ -1,4 +1,4 @@
-"""`setupNodeEvents` may set another `specPattern`: only a function that certainly does not leaves it known."""
+"""`setupNodeEvents` may set another `specPattern`: it stays known only if the function certainly does not."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Only a certain `specPattern` may refuse: each construct with two outcomes makes it unknown, at any depth."""
+"""Only a certain `specPattern` may refuse a start: any construct with two outcomes makes it unknown, at any depth."""
 
 import time
 
@@ -10,7 +10,7 @@ from atvm_pipeline.core.preflight.js_tokens import read_script
 from atvm_pipeline.core.preflight.spec_pattern import CONFIG_CHARS_MAX, PATTERNS_MAX, read_spec_pattern
 
 A = "e2e: { specPattern: 'a' }"
-"""Stands for <A> below."""
+"""Replaces <A> in the configs below."""
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_what_no_run_of_the_config_could_change_is_known(config: str, pattern: s
 @pytest.mark.parametrize(
     "config",
     [
-        # The value
+        # The value is uncertain
         "{ e2e: { specPattern: gold && 'a' } }",
         "{ e2e: { specPattern: 'a' || 'b' } }",
         "{ e2e: { specPattern: 'a' ?? 'b' } }",
@@ -91,7 +91,7 @@ def test_what_no_run_of_the_config_could_change_is_known(config: str, pattern: s
         "{ e2e: { specPattern: 'a', specPattern } }",
         "{ e2e: { specPattern: 'a', specPattern: b } }",
         "{ e2e: { specPattern: [" + "'a'," * (PATTERNS_MAX + 1) + "] } }",
-        # The object around it
+        # The enclosing object is uncertain
         "{ e2e: gold ? { specPattern: 'a' } : other }",
         "{ e2e: gold && { specPattern: 'a' } }",
         "{ e2e: { specPattern: 'a' } || other }",
@@ -118,7 +118,7 @@ def test_what_no_run_of_the_config_could_change_is_known(config: str, pattern: s
         "{ e2e: base, specPattern: 'a' }",
         "{ e2e: ['a'], specPattern: 'a' }",
         "{ e2e: " + "Object.assign(" * 13 + "{ specPattern: 'a' }" + ")" * 13 + " }",
-        # What is exported
+        # The export is uncertain
         "export default gold ? { <A> } : other",
         "export default merge(base, { <A> })",
         "export default { <A> }.x",
@@ -146,7 +146,7 @@ def test_what_no_run_of_the_config_could_change_is_known(config: str, pattern: s
         "exports = module.exports = { <A> }",
         "module.exports += { <A> }",
         "module.paths; x.exports = { <A> }",
-        # A name that may be something else by then
+        # A name may have another value by then
         "let config = { <A> }\nexport default config",
         "var config = { <A> }\nexport default config",
         "const config = { <A> }\nconfig.e2e = other\nexport default config",
@@ -165,7 +165,7 @@ def test_what_no_run_of_the_config_could_change_is_known(config: str, pattern: s
         "let specs = 'a'; specs = 'b'; export default { e2e: { specPattern: specs } }",
         "let specs = 'a'; specs += 'b'; export default { e2e: { specPattern: specs } }",
         "const e2e = { specPattern: 'a' }; e2e.specPattern = 'b'; export default { e2e }",
-        # Text with two readings, and text that is none
+        # The script is ambiguous or malformed
         "export default { t: (a) / 2, <A>, x: 4 / 2 }",
         "export default { t: {} / 2, <A>, x: 4 / 2 }",
         "export default { t: a++ / 2, <A>, x: 4 / 2 }",

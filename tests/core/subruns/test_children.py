@@ -1,4 +1,4 @@
-"""Which child a line of the log belongs to, and when a child and its sub-run end (contract §4)."""
+"""Assignment of log lines to children, and the end of a child and of its sub-run."""
 
 import pytest
 from hypothesis import given, settings, strategies as st

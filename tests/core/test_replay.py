@@ -1,7 +1,7 @@
 """Every recorded run, four ways: golden, reloaded at every event, every event doubled, and as a live run (test_live).
 
 If the golden test fails, run `pytest --rewrite tests/core/test_replay.py` and inspect the diff. Only commit the changes
-if you understand what caused them and if they are desired.
+if you understand their cause and want them.
 """
 
 from pathlib import Path

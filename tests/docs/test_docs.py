@@ -1,7 +1,7 @@
 """The documents match the program: it generates their examples, and they cover each command, option and setting.
 
 If an example or the diagram differs, run `pytest --rewrite tests/docs/test_docs.py` and inspect the diff. Only commit the changes
-if you understand what caused them and if they are desired.
+if you understand their cause and want them.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Parts of a build name that look like a misspelt or unknown host."""
+"""Parts of a build name that resemble a misspelt or unknown host."""
 
 import re
 

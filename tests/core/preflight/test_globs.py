@@ -149,7 +149,7 @@ segments = st.sampled_from(["**", "*", "a", "b", "a*", "*b", "a*b*", "?", "*a*b"
 )
 def test_stars_mean_what_the_plain_reading_says(pattern: list[str], path: list[str]) -> None:
     assume(pattern.count("**") <= GLOBSTARS_MAX)
-    assume(set("*?") & set("/".join(pattern)))  # a plain path also names what is below it
+    assume(set("*?") & set("/".join(pattern)))  # a plain path also matches everything below it
     collapsed = [name for at, name in enumerate(pattern) if name != "**" or pattern[at - 1 : at] != ["**"]]
     found = match_specs(["/".join(pattern)], ["/".join(path)])
 

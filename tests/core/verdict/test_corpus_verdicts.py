@@ -1,4 +1,4 @@
-"""Every console output of the corpus as the product judges it, against its final tables, which are read here by other means.
+"""Verdicts for every console output of the corpus, compared with its final tables, which are parsed independently here.
 
 With `-s` a table is printed.
 """
@@ -36,15 +36,15 @@ RUNNING = re.compile(r"  Running:  \S.*\(\d+ of \d+\)")
 
 
 class Told(NamedTuple):
-    """What one child printed, as plain text shows it."""
+    """Output of one child, read as plain text."""
 
     started: bool
     running: int
-    """`Running:` lines."""
+    """Number of `Running:` lines."""
     finished: bool
     rows: tuple[Row, ...]
     verdict: str | None
-    """The totals row's words; None without one."""
+    """Words of the totals row; None without a totals row."""
     totals: Row
 
     @property
@@ -60,14 +60,14 @@ class Told(NamedTuple):
 
     @property
     def is_run(self) -> bool:
-        """Whether the text shows any line of a run."""
+        """Whether the text contains any line of a run."""
         return self.started or self.running > 0 or self.finished
 
 
 def paired(path: Path) -> list[tuple[Told, SubRunResult | None]]:
-    """What each child of a file printed, with the sub-run that the product made of it.
+    """Pair the output of each child in a file with the sub-run that the product made of it.
 
-    None where the file shows no line of a run and no error block in its place.
+    The second item is None if the file contains neither a line of a run nor an error block.
     """
     told, subruns = told_in(path), judged(path, categorized=True).subruns
     if not subruns and not told[0].is_run:
@@ -76,7 +76,7 @@ def paired(path: Path) -> list[tuple[Told, SubRunResult | None]]:
 
 
 def told_in(path: Path) -> list[Told]:
-    """What each child of a file printed: cut at `(Run Starting)`, without any grammar."""
+    """Return the output of each child in a file: cut at `(Run Starting)`, without any grammar."""
     lines = [ANSI.sub("", line).rstrip() for line in path.read_bytes().decode(errors="replace").split("\n")]
     cuts = [at for at, line in enumerate(lines) if line == "  (Run Starting)"] or [0]
     return [child_in(lines[begin:end]) for begin, end in zip(cuts, [*cuts[1:], None], strict=True)]
@@ -102,7 +102,7 @@ def numbers(cells: str) -> Row:
 
 @cache
 def judged(path: Path, *, categorized: bool) -> Snapshot:
-    """As `atvm-pipeline inspect` sees the file, nobody having seen the end."""
+    """Evaluate the file like `atvm-pipeline inspect`, without an observed end of the run."""
     return snapshot(inspect_log(FinishedRun(log=path, categorized=categorized), on_bytes=lambda _: None))
 
 
@@ -113,7 +113,7 @@ def seen_in(subrun: SubRunResult) -> tuple[Row, ...]:
 
 
 def without_table(told: Told, subrun: SubRunResult | None) -> str | None:
-    """Why there is nothing to compare a child's counts with; None if that is not explained."""
+    """Return why a child's counts cannot be compared with a table; None if there is no explanation."""
     if subrun is None:
         return "no line of a run in it"
     code = subrun.reason["code"]

@@ -1,4 +1,4 @@
-"""Every number that a reader sees agrees with every other: reasons, messages, the ledgers of run and sub-runs."""
+"""All numbers shown to a reader agree: in reasons, in messages, and in the ledgers of the run and its sub-runs."""
 
 import re
 
@@ -54,9 +54,9 @@ def test_groups_that_ran_nothing_are_counted_once_where_their_header_boxes_name_
 @pytest.mark.parametrize(
     ("found", "planned"),
     [
-        # The names were cut: 20 planned specs have no name, and the hosts are among them.
+        # The names were cut: 20 planned specs have no name, and the specs of the hosts are among them.
         (20, 20),
-        # One spec without a name can be one host's only.
+        # One spec without a name can belong to one host only.
         (2, 3),
         (1, 3),
     ],
@@ -76,7 +76,7 @@ def test_specs_of_a_group_without_a_name_are_counted_for_the_host_of_its_label_o
     other = Story().started().log(f.ChildLaunched(offset=0, label="e2e-redhat9.6-fc")).begin_child(2)
     none = Story().started().begin_child(2)
 
-    # The other host is added.
+    # One spec is added for the other host.
     assert [story.view.ledger.planned for story in (own, other)] == [3, 3]
     assert none.view.ledger.planned == 4
 
@@ -116,11 +116,11 @@ def test_the_message_of_a_run_that_is_not_categorized_shows_the_runs_counts() ->
     assert lines[2] == "Specs: 2 planned = 0 passed + 1 failed + 1 not run"
 
 
-# --- all of it, whatever happens ---
+# --- all numbers agree, whatever happens ---
 
 
 def ledger_in(text: str) -> dict[str, int] | None:
-    """The counts of a message, by the ledger's keys; None where it says that no spec ran."""
+    """Return the counts of a message by the ledger's keys; None if the message reports that no spec ran."""
     line = next((line for line in text.splitlines() if line.startswith("Specs: ")), None)
     if line is None:
         return None
@@ -135,7 +135,7 @@ def plain(ledger: Ledger) -> dict[str, int] | None:
 
 
 def check(view: Snapshot) -> None:
-    """The run's ledger is that of its sub-runs, and one spec more for each host that none of them has planned."""
+    """Check that the run's ledger is the sum of its sub-runs, plus one spec per host that no sub-run has planned."""
     named = {spec.host for subrun in view.subruns for spec in subrun.specs}
     missing = sum(host not in named for host in view.requested_hosts)
     for key in WORDS.values():

@@ -1,4 +1,4 @@
-"""Every early end that Cypress prints, from the console text to the verdict: its own code, and a sentence to act on."""
+"""Every early end that Cypress prints, from console text to verdict: each has its own code and an actionable sentence."""
 
 import re
 from pathlib import Path
@@ -124,7 +124,7 @@ BEFORE: list[tuple[str, list[str]]] = [
     ("record-plan-exceeded", ["Grouping is not included under your current billing plan."]),
     ("record-server-error", [*SERVER, "The --group flag you passed was: e2e-ubuntu24.04-fc"]),
 ]
-"""What Cypress prints in the place of a run."""
+"""Reason code and lines that Cypress prints instead of a run."""
 
 MIDWAY: list[tuple[str, list[str]]] = [
     (
@@ -192,7 +192,7 @@ MIDWAY: list[tuple[str, list[str]]] = [
     ),
     ("heap-exhausted", ["FATAL ERROR: Ineffective mark-compacts near heap limit Allocation failed"]),
 ]
-"""What ends a run of which one spec has passed and another has begun: no summary comes."""
+"""Reason code and lines that end a run after one spec has passed and another has started; no summary follows."""
 
 WITHIN: list[tuple[str, list[str]]] = [
     (
@@ -212,7 +212,7 @@ WITHIN: list[tuple[str, list[str]]] = [
         ["Your configFile threw an error from: cypress.config.ts", "", "Error: in a preprocessor"],
     ),
 ]
-"""What one spec is lost by, while the run goes on."""
+"""Reason code and lines of errors that lose one spec while the run continues."""
 
 
 def canceled() -> list[str]:

@@ -1,4 +1,4 @@
-"""How many sub-runs failed, and what the closing message adds to their messages."""
+"""The number of failed sub-runs, and the text that the closing message adds to their messages."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ SKIPPED_ROW = f.SpecSummarised(offset=0, spec="b.cy.ts", mark="skipped", counts=
 
 
 def group(story: Story, host: str, found: Counts, **more: Any) -> Story:
-    """One group of a categorized run to its end and verdict."""
+    """Run one group of a categorized run to its end and verdict."""
     return story.child((f"{host}.cy.ts", found), (CHECK, counts(1)), label=f"e2e-{host}-fc", **more).tick(11)
 
 

@@ -1,7 +1,7 @@
-"""Runs that a naive reading calls green and that are not: each a folder below fixtures/false-greens, none COMPLETED.
+"""Runs that appear green to a naive reader but are not: each is a directory in fixtures/false-greens; none is COMPLETED.
 
-A folder holds `runner.log`, `ABOUT` (one sentence), `options.json` (what is known about the run beside its files) and
-where it matters `cmcReporter/`.  Written from the grammar of what Cypress prints; `cmp` two of them to see the point.
+A directory holds `runner.log`, `ABOUT` (one sentence), `options.json` (further facts about the run) and, where it
+matters, `cmcReporter/`. They were written from the grammar of Cypress's output; `cmp` two of them to see the difference.
 """
 
 import os
@@ -22,19 +22,19 @@ FOLDER = PROJECT / "fixtures" / "false-greens"
 
 
 class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is known about the run beside its files."""
+    """Facts about the run that are not in its files."""
 
     build_name: str
     categorize: bool
     exit_code: int | None = None
-    """None, and no signal: nobody saw the end."""
+    """None without a signal means that the end was not observed."""
     signal: str | None = None
     reports_older_by_s: int = 0
-    """How much older than the log the reports are."""
+    """Age difference between the reports and the log: the reports are older by this time."""
 
 
 def log_reads_green(folder: Path, options: Options) -> bool:
-    """The log says `All specs passed!`."""
+    """The log contains `All specs passed!`."""
     data = (folder / "runner.log").read_bytes()
     text = data.decode("utf-16") if data[:2] in (b"\xff\xfe", b"\xfe\xff") else data.decode(errors="replace")
     return re.search("All specs passed!", text) is not None
@@ -46,7 +46,7 @@ def exit_reads_green(folder: Path, options: Options) -> bool:
 
 
 def both_read_green(folder: Path, options: Options) -> bool:
-    """The log says `All specs passed!`, and the runner's exit code is 0."""
+    """The log contains `All specs passed!`, and the runner's exit code is 0."""
     return log_reads_green(folder, options) and exit_reads_green(folder, options)
 
 
@@ -68,7 +68,7 @@ FALSE_GREENS: dict[str, tuple[Reading, str, str]] = {
     "cut-and-nobody-saw-the-end": (LOG, "UNKNOWN", "no-evidence"),
     "cut-in-the-table": (LOG, "UNKNOWN", "no-evidence"),
     "zero-bytes-in-between": (BOTH, "FAILED", "results-missing"),
-    # something planned did not run
+    # a planned spec, host or group did not run
     "a-table-row-is-missing": (BOTH, "FAILED", "results-missing"),
     "another-specs-box": (BOTH, "FAILED", "results-missing"),
     "three-found-two-ran": (BOTH, "FAILED", "results-missing"),
@@ -95,7 +95,7 @@ FALSE_GREENS: dict[str, tuple[Reading, str, str]] = {
     "an-unknown-operating-system": (BOTH, "FAILED", "host-pending"),
     "an-unknown-host-of-a-categorized-run": (BOTH, "FAILED", "host-pending"),
     "one-host-twice-under-two-labels": (BOTH, "FAILED", "host-pending"),
-    # two runs in one log, and lines that fit nowhere
+    # two runs in one log, and lines that belong to no run or spec
     "two-runs-line-by-line": (BOTH, "FAILED", "failure-unattributed"),
     "a-second-run-whose-title-is-torn": (BOTH, "FAILED", "tests-failed"),
     "two-green-runs-mixed": (BOTH, "FAILED", "log-mixed"),
@@ -108,7 +108,7 @@ FALSE_GREENS: dict[str, tuple[Reading, str, str]] = {
     "a-box-and-its-row-differ": (BOTH, "FAILED", "totals-contradict"),
     "a-row-that-nothing-agrees-with": (BOTH, "FAILED", "results-missing"),
     "the-wrappers-table-counts-a-failure": (BOTH, "FAILED", "tests-failed"),
-    # somebody else's words
+    # output that is not Cypress's own for this run
     "a-test-prints-a-summary": (BOTH, "FAILED", "results-missing"),
     "a-test-prints-its-own-box-and-summary": (BOTH, "FAILED", "tests-failed"),
     "a-test-prints-a-whole-run": (BOTH, "FAILED", "tests-failed"),
@@ -173,7 +173,7 @@ FALSE_GREENS: dict[str, tuple[Reading, str, str]] = {
     "a-wrapper-that-was-cancelled": (BOTH, "FAILED", "results-missing"),
     "a-wrapper-whose-cypress-failed": (BOTH, "FAILED", "results-missing"),
 }
-"""Folder -> the naive reading by which it is green, the run's phase and its reason code here."""
+"""Directory -> the naive reading that calls it green, and the phase and reason code that this program reports."""
 
 
 def options_of(folder: Path) -> Options:
@@ -181,7 +181,7 @@ def options_of(folder: Path) -> Options:
 
 
 def inspected(folder: Path, options: Options) -> Snapshot:
-    """What `atvm-pipeline inspect` makes of the folder."""
+    """Evaluate the directory like `atvm-pipeline inspect`."""
     artifacts = folder / "cmcReporter"
     finished = FinishedRun(
         log=folder / "runner.log",
@@ -195,7 +195,7 @@ def inspected(folder: Path, options: Options) -> Snapshot:
 
 
 def laid_out(name: str, tmp_path: Path) -> Path:
-    """A copy of the folder whose files have the times that it tells of."""
+    """Copy the directory and set the times of its files according to its options."""
     folder = Path(shutil.copytree(FOLDER / name, tmp_path / "run"))
     written = (folder / "runner.log").stat().st_mtime
     for report in folder.glob("cmcReporter/*"):
@@ -218,7 +218,7 @@ def test_what_a_naive_reading_calls_green_is_not_completed(name: str, tmp_path: 
 
 @pytest.mark.parametrize("name", FALSE_GREENS)
 def test_a_false_green_is_not_completed_either_if_nobody_saw_the_end(name: str, tmp_path: Path) -> None:
-    """Without exit code and build name there is less to go by; only what the exit or a requested host told is lost."""
+    """Without the exit code there is less evidence; only findings that depend on it are lost."""
     folder = laid_out(name, tmp_path)
     options = msgspec.structs.replace(options_of(folder), exit_code=None, signal=None)
 
@@ -237,7 +237,7 @@ def test_every_false_green_is_in_the_table_and_says_what_it_is_about() -> None:
 
 
 def test_a_green_run_is_completed(tmp_path: Path) -> None:
-    """The other side: what is green is called so, else none of the above proves anything."""
+    """The counterexample: a green run is reported as such, otherwise the tests above prove nothing."""
     (tmp_path / "runner.log").write_bytes(encoded(whole_run("redhat9.6.cy.ts", "check-xml-files.ts")))
     options = Options(build_name="e2e-redhat9.6-fc", categorize=False, exit_code=0)
 

@@ -1,4 +1,4 @@
-"""What became of each spec and host: the worst word counts, differences are named, sums always balance (contract §3)."""
+"""Outcome of each spec and host: the worst source counts, differences are named, and sums always balance."""
 
 from datetime import timedelta
 
@@ -18,7 +18,7 @@ SPEC = "redhat9.6.cy.ts"
 def one(
     box: Counts | None = None, row: Counts | None = None, *, mark: str = "passed", skipped: bool = False
 ) -> Story:
-    """One child with one spec, told by its box, its row, or both."""
+    """Return a run of one child with one spec, reported by its box, its row, or both."""
     story = Story().started().begin_child(1).log(f.SpecStarted(offset=0, spec=SPEC, position=1, total=1))
     if box is not None:
         story.log(f.SpecReported(offset=0, spec=SPEC, counts=box, duration_s=60.0))
@@ -169,7 +169,7 @@ def test_a_report_that_is_not_this_runs_does_not_count(more: dict[str, object]) 
 
 @pytest.mark.parametrize("hours", [-1, 1])
 def test_a_fresh_report_counts_whenever_it_was_written(hours: int) -> None:
-    """A runner that buffers its output shows a spec in the log long after its report."""
+    """If the runner buffers its output, a spec appears in the log long after its report."""
     mtime = BEGIN + timedelta(hours=hours)
     story = one(GREEN, GREEN).tick(2).report(SPEC, RED, mtime=mtime).tick(20)
 

@@ -1,4 +1,4 @@
-"""A line that is missing, torn or doubled costs no verdict that the other lines prove, and hides no failure."""
+"""A missing, torn or doubled line neither changes a verdict that the other lines prove, nor hides a failure."""
 
 from collections.abc import Callable, Sequence
 
@@ -13,7 +13,7 @@ TORN = "[4711:1127/170000.1:ERROR:gpu_memory_buffer_support_x11.cc(44)] dri3 ext
 
 
 def at(lines: Sequence[str], text: str, nth: int = 0) -> int:
-    """Where the n-th line is that holds a text."""
+    """Return the index of the n-th line that contains a text."""
     return [number for number, line in enumerate(lines) if text in line][nth]
 
 
@@ -27,7 +27,7 @@ def torn(lines: Sequence[str], number: int, column: int = 20) -> list[str]:
 
 
 def box_of(lines: Sequence[str], spec: str) -> list[int]:
-    """The lines of a spec's results box, its title included."""
+    """Return the indices of the lines of a spec's results box, including its title."""
     end = at(lines, f"Spec Ran:     {spec}")
     return list(range(end - 11, end + 2))
 
@@ -75,7 +75,7 @@ def test_a_log_filtered_for_its_structure_is_judged_by_marks_and_table() -> None
 
 
 def test_a_row_alone_proves_nothing() -> None:
-    """Without box, epilogue, marks and report, nothing of the spec's own agrees with its row."""
+    """Without box, epilogue, marks and report, the spec has no output of its own that agrees with its row."""
     bare = [
         line for line in without(WHOLE, *box_of(WHOLE, CHECK)) if "passing" not in line and "✓" not in line
     ]
@@ -182,7 +182,7 @@ def test_the_only_spec_is_spoken_of_as_one() -> None:
 
 
 def test_specs_whose_numbers_jump_are_all_where_the_totals_row_says_so() -> None:
-    """Without its first `Running:` line a child seems to start at 2; a recorded group's count jumps too."""
+    """Without its first `Running:` line a child seems to start at 2; the numbers of a recorded group jump too."""
     lines = without(WHOLE, at(WHOLE, "Running:"))
     lost = without(lines, at(lines, "All specs passed!"))
 
@@ -195,7 +195,7 @@ def test_specs_whose_numbers_jump_are_all_where_the_totals_row_says_so() -> None
 
 
 def printed(text: Sequence[str]) -> list[str]:
-    """A green run whose first spec prints `text`."""
+    """Return a green run whose first spec prints `text`."""
     return [*WHOLE[: at(WHOLE, "✓") + 1], *text, *WHOLE[at(WHOLE, "✓") + 1 :]]
 
 
@@ -241,7 +241,7 @@ def test_a_summary_with_which_a_spec_ends_is_its_childs_own_without_a_results_bo
 
 
 def test_a_box_behind_a_summary_that_was_believed_is_held_against_it() -> None:
-    """A test prints an epilogue and a summary of its own run, and fails afterwards."""
+    """A test prints an epilogue and a summary of its own run, and then fails."""
     lines = prints.whole_run(HOST)
     fake = [
         *lines[at(lines, "passing") : at(lines, "passing") + 1],
@@ -253,7 +253,7 @@ def test_a_box_behind_a_summary_that_was_believed_is_held_against_it() -> None:
     assert (view.phase, view.reason["code"]) == ("FAILED", "tests-failed")
 
 
-# --- failures that fit nowhere ---
+# --- failures that belong to no known spec ---
 
 NOWHERE: dict[str, list[str]] = {
     "a row": prints.row("w2k25.cy.ts", (1, 0, 1, 0, 0), "✖"),
@@ -388,7 +388,7 @@ def test_specs_of_one_base_name_in_two_folders_keep_their_own_boxes_and_rows() -
 
 
 def weave(one: Sequence[str], other: Sequence[str]) -> list[str]:
-    """A line of one, a line of the other, and so on; what is left of the longer at the end."""
+    """Alternate the lines of two logs; the rest of the longer log comes at the end."""
     shorter = min(len(one), len(other))
     mixed = [line for pair in zip(one, other, strict=False) for line in pair]
     return [*mixed, *one[shorter:], *other[shorter:]]
@@ -539,7 +539,7 @@ def test_a_header_without_its_title_begins_a_run() -> None:
 
 
 def cloud(verdict: str, counts: tuple[int, ...], mark: str = "✔") -> list[str]:
-    """A cypress-cloud run of one spec, with its own table as its `lib/results/table.ts` draws it."""
+    """Return a cypress-cloud run of one spec, with its own table as drawn by its `lib/results/table.ts`."""
     cells = "".join((str(number) if number else "-").rjust(10) for number in counts)
     return [
         "Discovered 1 spec files",

@@ -1,4 +1,4 @@
-"""The sentence that quotes the last lines of a log, and exit codes in words."""
+"""The sentence that quotes the last lines of a log, and the descriptions of exit codes."""
 
 from pathlib import Path
 

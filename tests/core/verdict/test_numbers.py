@@ -1,4 +1,4 @@
-"""Numbers in single sentences and lines: failing tests, notes, specs without a result, nothing beyond what was planned."""
+"""Numbers in sentences and lines: failing tests, notes, specs without a result; no count exceeds the planned specs."""
 
 from typing import Any
 
@@ -40,7 +40,7 @@ def failing_spec(failing: int, named: int, **more: Any) -> SpecResult:
         ([(3, 1)], "- and 2 more"),
         ([(1, 1), (256, 0)], "- and 256 more"),
         ([(60, 50), (70, 50)], "- and 120 more"),
-        # Names beyond the count: a second source named them.
+        # There are more names than counted failures because a second source named them.
         ([(1, 12)], "- and 2 more"),
     ],
 )
@@ -85,7 +85,7 @@ def test_specs_without_a_result_are_all_counted(named: int, missing: int, text: 
     assert specs_named([f"s{number}" for number in range(named)], missing) == text
 
 
-# --- nothing is counted that was not planned ---
+# --- counts cover planned specs only ---
 
 
 def test_a_child_that_printed_its_begin_only_is_not_one_of_no_planned_specs() -> None:

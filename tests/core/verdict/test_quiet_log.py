@@ -1,4 +1,4 @@
-"""A log that proves nothing: `--quiet`, or lines that cannot be read.  The reports alone decide, by a strict rule."""
+"""A log that proves nothing, because of `--quiet` or unreadable lines. The reports alone decide, by a strict rule."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ PLANNED = (f"cypress/e2e/{HOST}", f"cypress/e2e/{CHECK}")
 
 
 def quiet(planned: tuple[str, ...] | None = PLANNED, **more: Any) -> Story:
-    """A run whose log holds two epilogues."""
+    """Return a run whose log contains two epilogues."""
     story = Story(hosts=("redhat9.6",), **more)
     story.run = replace(story.run, request=replace(story.run.request, planned_specs=planned))
     return story.started().log(f.EpilogueRead(offset=0, passing=3), f.EpilogueRead(offset=0, passing=1))

@@ -1,4 +1,4 @@
-"""Every suite of a report belongs to at most one spec; suites without a spec are named."""
+"""Each suite of a report belongs to at most one spec; suites without a spec are named."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -22,7 +22,7 @@ def of(spec: str, found: Counts = GREEN, *suites: str, **more: object) -> Report
 
 
 def write(story: Story, path: str, *specs: ReportedSpec, problem: str = "", **more: object) -> Story:
-    """A report is written now, or at `mtime`."""
+    """Write a report now, or at `mtime`."""
     incomplete = any(spec.incomplete for spec in specs)
     found = None if "refusal" in more else Report(specs=specs, problem=problem, incomplete=incomplete)
     fields = {"at": story.at, "size": 1, "mtime": story.at, "report": found, **more}
@@ -50,7 +50,7 @@ def child(*specs: tuple[str, Counts], **options: object) -> Story:
     return Story(hosts=(), **options).started().child(*specs)  # type: ignore[arg-type]
 
 
-# --- the spec that a suite names ---
+# --- the spec named by a suite ---
 
 
 def test_of_two_specs_with_one_base_name_each_has_its_own_report() -> None:
@@ -146,7 +146,7 @@ def test_a_test_case_of_a_helper_belongs_to_the_spec_around_it() -> None:
     assert results(story) == {SPEC: ("failed", "a.xml")}
 
 
-# --- by the host, where nothing names a file ---
+# --- by the host, if no file is named ---
 
 
 def test_without_a_file_the_suites_name_the_host_and_then_the_files_name() -> None:
@@ -260,7 +260,7 @@ def test_a_failure_without_a_time_is_never_taken_for_a_repeat() -> None:
 
 
 def test_a_report_long_before_the_log_shows_its_spec_counts() -> None:
-    """A runner that buffers its output."""
+    """The runner buffers its output."""
     story = Story(hosts=()).started()
     write(story, "a.xml", of(E2E + SPEC, RED)).tick(600)
     story.child((SPEC, GREEN))
@@ -310,7 +310,7 @@ def test_an_overwritten_version_without_a_failure_is_not_worth_a_word() -> None:
 
 
 def test_offline_order_is_that_of_the_suites_where_they_say_it() -> None:
-    """A copied file has the time of its copy."""
+    """The modification time of a copied file is the time of the copy."""
     late, early = BEGIN + timedelta(hours=2), BEGIN + timedelta(hours=1)
     for dated, expected in ((True, ("failed", "completed")), (False, ("failed", "failed"))):
         story = Story(hosts=(), offline=True).child((SPEC, RED)).child((SPEC, GREEN))

@@ -1,4 +1,4 @@
-"""Reports that cannot be used, or only in part: which part counts, and where they are named."""
+"""Reports that are unusable, or usable only in part: the part that counts, and the places that name them."""
 
 import msgspec
 import pytest

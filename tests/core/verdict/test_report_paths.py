@@ -1,4 +1,4 @@
-"""The spec file of a report against those of a log: the longest match counts, and equal ones are no match."""
+"""Spec file of a report compared with those of a log: the longest match counts; several equally long ones are ambiguous."""
 
 import pytest
 from hypothesis import given, strategies as st

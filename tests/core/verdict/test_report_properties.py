@@ -1,4 +1,4 @@
-"""For any folders, specs and reports: no suite belongs to two specs, and no failing report is dropped."""
+"""For any directories, specs and reports: no suite belongs to two specs, and no failing report is dropped."""
 
 from collections import Counter
 from datetime import timedelta
@@ -40,7 +40,7 @@ def played(
     written: list[tuple[str, list[ReportedSpec], object]],
     pause_s: float,
 ) -> Story:
-    """Green children, and between them reports."""
+    """Run green children and write reports between them."""
     story = story.started()
     for names in specs:
         for path, found, mtime in written[:: len(specs)]:
@@ -94,7 +94,7 @@ def passed() -> Story:
 
 
 def ends_green_without_a_word(data: bytes, story: Story) -> bool:
-    """Whether the run is COMPLETED and nothing names the report."""
+    """Return whether the run is COMPLETED and no note names the report."""
     found = parse_report(data, final=True)
     report = found if isinstance(found, Report) else None
     refusal = None if isinstance(found, Report) else found.reason

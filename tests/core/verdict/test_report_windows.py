@@ -1,4 +1,4 @@
-"""Which running of a spec a report is of, by time and by order."""
+"""Assignment of a report to one of several runs of its spec, by time and by order."""
 
 import pytest
 from hypothesis import given, strategies as st
@@ -32,7 +32,7 @@ def writing(
 
 
 TWICE = (window(50, 100), window(900, 1000))
-"""A spec that ran in two sub-runs; settle time 10 s."""
+"""Windows of a spec that ran in two sub-runs; the settle time is 10 s."""
 
 
 def placed(windows: tuple[Window, ...], *writings: Writing) -> list[int]:
@@ -62,7 +62,7 @@ def test_a_report_of_a_spec_that_had_begun_again_is_of_that_running() -> None:
 def test_a_suite_that_began_before_the_window_is_of_the_running_before(
     began: float | None, expected: int
 ) -> None:
-    """A merged report holds suites of earlier groups too."""
+    """A merged report also contains suites of earlier groups."""
     assert placed(TWICE, writing(990, began=began)) == [expected]
 
 

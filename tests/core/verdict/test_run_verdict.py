@@ -1,4 +1,4 @@
-"""The verdict table, row by row, for a whole run; each test ends with what a user reads."""
+"""The verdict table, row by row, for a complete run; each test checks the text that a user reads."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ CHECK = ("check-xml-files.ts", counts(1))
 
 
 def green(**options: object) -> Story:
-    """Both groups ran and passed."""
+    """Return a run whose two groups both ran and passed."""
     story = Story(**options).started()  # type: ignore[arg-type]
     story.child(FIRST, CHECK, label="e2e-redhat9.6-fc").tick(11)
     return story.child(SECOND, CHECK, label="e2e-ubuntu24.04-fc").tick(11)

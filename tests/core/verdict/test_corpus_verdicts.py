@@ -67,7 +67,7 @@ class Told(NamedTuple):
 def paired(path: Path) -> list[tuple[Told, SubRunResult | None]]:
     """Pair the output of each child in a file with the sub-run that the product made of it.
 
-    The second item is None if the file contains neither a line of a run nor an error block.
+    None replaces the sub-run if the file contains neither a line of a run nor an error block.
     """
     told, subruns = told_in(path), judged(path, categorized=True).subruns
     if not subruns and not told[0].is_run:

@@ -1,4 +1,4 @@
-"""What the tests of delivery share: no proxy of this machine, a receiver, a certificate."""
+"""Shared fixtures of the delivery tests: no proxy of this machine, a receiver, a certificate."""
 
 import shutil
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def follow() -> Iterator[Follow]:
-    """Make followers of a log, by the arguments of `Tail` without the scanner; each is closed after the test."""
+    """Create followers of a log from the arguments of `LogFollower` without the scanner. Each is closed after the test."""
     with ExitStack() as followers:
         yield lambda log, **more: followers.enter_context(closing(LogFollower(log, SCANNER, **more)))
 

@@ -1,4 +1,4 @@
-"""Whatever opens a file closes it: a watcher at its end, a follower whatever happens to it, and an owner that forgets."""
+"""Open files are always closed: by a watcher at its end, by a follower after any error, and for an owner that forgets."""
 
 import os
 import signal
@@ -133,7 +133,7 @@ def test_a_read_that_is_given_up_midway_leaves_one_file_open_and_none_after_the_
 
 @pytest.fixture
 def _own_signals() -> Iterator[None]:
-    """The watcher takes the signals of its process."""
+    """Restore the signal handlers afterwards: the watcher replaces those of its process."""
     numbers = (signal.SIGTERM, signal.SIGINT)
     before = [signal.getsignal(number) for number in numbers]
     yield
@@ -155,7 +155,7 @@ def started(paths: Paths, pid: int) -> None:
 
 
 def watched(paths: Paths) -> str:
-    """Watch in this process, to the end; the phase."""
+    """Watch in this process until the end; return the phase."""
     request = read_record(paths.request, Request)
     assert request is not None
     return phase_of(run_watcher(paths, request, {}, first_event)).value
@@ -164,7 +164,7 @@ def watched(paths: Paths) -> str:
 @pytest.mark.usefixtures("_own_signals")
 @pytest.mark.parametrize("end", ["ended", "hangs"])
 def test_a_watcher_in_this_process_leaves_no_descriptor_and_no_thread(end: str, tmp_path: Path) -> None:
-    """Where the run hangs, its runner is alive at the end, and the watcher was waiting for its exit."""
+    """If the run hangs, its runner is alive at the end, and the watcher was waiting for its exit."""
     settings = Settings(settle_s=0, post_phases=(), stall_limit_s=0.2 if end == "hangs" else 600)
     paths = make_request(tmp_path, "played", settings=settings)
     paths.runner_log.write_bytes(line("a"))

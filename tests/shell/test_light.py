@@ -1,4 +1,4 @@
-"""What must stay light: a command that only looks, and a watcher that has nothing to tell yet."""
+"""Code paths that must stay light: a command that only reads, and a watcher that has nothing to report yet."""
 
 import json
 import os
@@ -32,7 +32,7 @@ HEAVY = (
 
 
 def loaded(code: str, *arguments: str) -> set[str]:
-    """Names of the modules that a process has imported after `code`."""
+    """Return the names of the modules that a process has imported after `code`."""
     script = f"import sys; sys.argv[1:] = {list(arguments)!r}\n{code}\nprint(*sys.modules, file=sys.stderr)"
     done = subprocess.run(
         [sys.executable, "-c", script],
@@ -195,7 +195,7 @@ def test_what_we_write_ourselves_wakes_nobody_and_a_marker_does(tmp_path: Path) 
 
 
 def test_a_renaming_holds_up_no_line_that_comes_after_it(tmp_path: Path) -> None:
-    """watchdog would wait half a second for the other half of each; here there is another one all the time."""
+    """watchdog would wait half a second for the other half of each; here another event is always pending."""
     from atvm_pipeline.shell.sources.fs_events import PAIRING, FileWatcher
 
     watch = FileWatcher(tmp_path, tmp_path / "runner.log", tmp_path / "cmcReporter", lambda _path: None)

@@ -1,4 +1,4 @@
-"""A dialect's pattern that would not come to an end is refused before anything begins."""
+"""A dialect pattern with exponential backtracking is refused before a run starts."""
 
 import threading
 
@@ -55,7 +55,7 @@ def test_an_ordinary_pattern_passes(pattern: str) -> None:
 
 
 def test_a_pattern_that_just_passed_at_the_start_is_not_refused_by_the_watcher() -> None:
-    """The same pattern takes twice as long in another moment."""
+    """The same pattern can take twice as long at another time."""
     slow = Dialect(label=r".*\bci-build-id\b.*?(?P<label>[A-Za-z0-9._-]+).*$")
     with pytest.raises(ConfigError, match="label takes longer than 0 s"):
         check_patterns(slow, "d.toml", 0.02)
@@ -68,7 +68,7 @@ def test_the_defaults_pass_without_being_tried_again() -> None:
 
 
 def test_beside_the_main_thread_nothing_is_tried() -> None:
-    """No signal reaches another thread; the start, the watcher and `inspect` read a dialect in the main one."""
+    """Signals only reach the main thread. The start, the watcher and `inspect` all read a dialect there."""
     thread = threading.Thread(target=check_patterns, args=(Dialect(label="(?P<label>(a+)+)$"), "d.toml"))
     thread.start()
     thread.join(DEADLINE_S)

@@ -1,4 +1,4 @@
-"""Where the webhook comes from: the service's credential, the environment, the store, the file, in this order."""
+"""Sources of the webhook, in this order: the service's credential, the environment, the store, the file."""
 
 import pytest
 
@@ -9,7 +9,7 @@ NAME = "MATTERMOST_ATVM_WEBHOOK"
 
 @pytest.fixture
 def places(tmp_path, monkeypatch):
-    """A function that fills some of the places and gives what a process of ours then takes."""
+    """Return a function that fills some of the sources and returns the webhook that our processes then use."""
     store, given, file = tmp_path / "store", tmp_path / "given", tmp_path / "file.env"
     monkeypatch.setattr(credentials, "STORE", store)
 

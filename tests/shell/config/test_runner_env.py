@@ -1,4 +1,4 @@
-"""What reaches the commands, and the environment file's rules."""
+"""The environment of the commands, and the rules for the environment file."""
 
 import pytest
 from hypothesis import given, strategies as st

@@ -1,4 +1,4 @@
-"""Alerts beside the outbox, and the two commands that systemd calls when a watcher died and at boot."""
+"""Alerts, which are separate from the outbox, and the two commands that systemd runs when a watcher died and at boot."""
 
 import json
 import os
@@ -33,7 +33,7 @@ from tests.support.waiting import SOON_S, wait_for
 def run(
     paths: Paths, server: MattermostModel, *words: str, **environ: str
 ) -> "subprocess.CompletedProcess[str]":
-    """`atvm-pipeline alert` as the handler's unit would execute it."""
+    """Run `atvm-pipeline alert` as the handler's unit would."""
     given = {
         "PATH": os.environ["PATH"],
         "ATVM_WATCHER_ENV_FILE": os.devnull,
@@ -93,14 +93,14 @@ def test_a_state_that_cannot_be_read_does_not_keep_the_alert_back(tmp_path, serv
 
 
 def told(server, tmp_path, monkeypatch, uncertain="repeat-marked"):
-    """`alerts.send_alert`, and the seconds that it waited between its attempts."""
+    """Call `alerts.send_alert`; return its result and the seconds that it waited between its attempts."""
     request = read_record(make_request(tmp_path, "true", alert_channel="a").request, Request)
     settings = replace(request.settings, post_uncertain=uncertain)
     return told_of(replace(request, settings=settings), {}, server, monkeypatch)
 
 
 def told_of(request, environ, server, monkeypatch):
-    """`told`, of this request and environment."""
+    """Do the same as `told`, for this request and environment."""
     waits = []
     monkeypatch.setattr(alerting.clock, "sleep", waits.append)
     environ = {"MATTERMOST_ATVM_WEBHOOK": server.url, **environ}
@@ -181,7 +181,7 @@ LOST_STATE = (PROJECT / "fixtures" / "replay" / "failed-256" / "state.json").rea
 
 
 def ended(paths: Paths, *outcomes: str, alerts: tuple[str, ...] = (), resent: bool = False) -> None:
-    """Lay the state of a run that has ended, with messages of these outcomes."""
+    """Write the state of a run that has ended, with messages that have these outcomes."""
     state = json.loads(LOST_STATE)
     state.pop("facts", None)
     state["run_id"], state["post"], state["alerts"] = RUN_ID, None, []
@@ -314,7 +314,7 @@ def test_the_sweep_gives_an_unwatched_run_its_watcher_and_leaves_an_ended_one(tm
     assert code == 0
     assert (again.returncode, again.stdout) == (0, "")
     assert (host.state_root / "ended-e2e-redhat9.6-fc" / "state.json").read_bytes() == ended
-    # The kill may come between a message's arrival and its record: then its repeat is marked, never plain.
+    # The kill may come between a message's arrival and its record. The repeat is then marked, never plain.
     told = [text for text in texts if "**COMPLETED**" in text and "Possible duplicate" not in text]
     marked = [text for text in texts if "Possible duplicate" in text]
     assert len(told) <= 3 <= len(told) + len(marked)

@@ -1,4 +1,4 @@
-"""The way to the webhook: limits of time, what does not arrive, TLS."""
+"""HTTP delivery to the webhook: timeouts, requests that do not arrive, TLS."""
 
 import socket
 import ssl
@@ -26,7 +26,7 @@ from tests.support.waiting import SOON_S
     ("behaviour", "read_s", "total_s"),
     [
         pytest.param(slow(60), 0.3, 10, id="no answer"),
-        # The connection counts too, and must come about within the total on a busy machine.
+        # The connection counts too. On a busy machine it must be established within the total.
         pytest.param(slow(60), 60, 2, id="no answer within the total"),
         pytest.param(drip(0.05), 60, 2, id="a body byte by byte"),
         pytest.param(drip(0.05, headers=True), 60, 2, id="headers byte by byte"),
@@ -51,7 +51,7 @@ def test_a_slow_answer_within_the_limits_is_an_answer(server: MattermostModel) -
 
 
 def test_a_body_that_nobody_reads_is_uncertain_within_the_total() -> None:
-    body = b"x" * 20_000_000  # more than any socket takes by itself
+    body = b"x" * 20_000_000  # larger than any socket buffer
     with listening() as port:
         began = time.monotonic()
         result = attempt(f"http://127.0.0.1:{port}/hooks/abc", body, total=2)
@@ -72,7 +72,7 @@ def test_a_closed_port_is_not_arrived() -> None:
 def test_a_name_that_cannot_be_resolved_is_not_arrived() -> None:
     result = attempt(
         "https://" + "x" * 64 + ".invalid/hooks/abc"
-    )  # no label is that long: no resolver is asked
+    )  # longer than a label may be, so no resolver is called
 
     assert result == settled_as(result, "not-arrived", http.NO_NAME)
 

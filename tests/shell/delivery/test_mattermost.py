@@ -1,4 +1,4 @@
-"""Delivery to the webhook: which outcome each answer has."""
+"""Delivery to the webhook: the outcome of each response."""
 
 import email.utils
 import json

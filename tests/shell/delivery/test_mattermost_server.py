@@ -1,4 +1,4 @@
-"""The model of the receiving server itself, held against the reference."""
+"""The model of the receiving server, compared with the reference."""
 
 import gzip
 import http.client
@@ -72,7 +72,7 @@ def test_the_model_takes_what_a_server_takes(body: bytes) -> None:
 def asked(
     server: MattermostModel, method: str, path: str, **headers: str
 ) -> tuple[int, dict[str, str], bytes]:
-    """Any request, by the standard library's client."""
+    """Send any request with the standard library's client."""
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=DEADLINE_S)
     connection.request(method, path, b'{"text": "x"}' if method == "POST" else None, headers)
     answer = connection.getresponse()

@@ -1,4 +1,4 @@
-"""An attempt shows the secret nowhere, whatever the server answers."""
+"""A delivery attempt never shows the secret, regardless of the server's response."""
 
 import logging
 

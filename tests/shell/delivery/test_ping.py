@@ -1,4 +1,4 @@
-"""The question whether the server is back: which answer permits a repeat, and what is sent for it."""
+"""Checking whether the server is available again: the responses that permit a repeat, and the request that is sent."""
 
 import threading
 import time

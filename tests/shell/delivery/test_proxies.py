@@ -1,4 +1,4 @@
-"""The way to the webhook through a proxy."""
+"""Delivery to the webhook through a proxy."""
 
 import time
 from pathlib import Path
@@ -67,7 +67,7 @@ def test_names_without_proxy_are_reached_directly(
     with proxy_to(server.port) as proxy:
         monkeypatch.setenv("http_proxy", f"http://{proxy.place}")
         monkeypatch.setenv(variable, names.format(port=server.port))
-        # On Linux this is the own host too, but no loopback address, and it needs no resolver.
+        # On Linux this is the local host too, but not a loopback address, and it needs no resolver.
         result = attempt(f"http://0.0.0.0:{server.port}{server.path}")
 
     assert result.outcome == "sent"

@@ -1,4 +1,4 @@
-"""From an effect to one attempt: whatever hangs or breaks, an outcome comes back, and watching goes on meanwhile."""
+"""From an effect to one attempt: an outcome is always returned, even if something hangs or fails, and watching continues."""
 
 import json
 import os
@@ -75,11 +75,11 @@ def test_a_missing_webhook_is_refused_where_one_is_needed(text: str | None) -> N
 def test_a_certificate_file_that_nobody_writes_does_not_hold_an_attempt_for_ever(
     tmp_path: Path, server: MattermostModel
 ) -> None:
-    """Opening a FIFO waits for its writer, in OpenSSL, outside every limit of a socket."""
+    """Opening a FIFO blocks until it has a writer. OpenSSL does this, outside every socket timeout."""
     os.mkfifo(tmp_path / "ca.pem")
     perform = performer(Webhook.parse(server.url), {"main": None}, str(tmp_path / "ca.pem"))
     settled = send_once(EFFECT, perform, Deadline(0.3))
-    # Let the thread that was left behind go: it sends nothing any more.
+    # Release the thread that was left behind. It no longer sends anything.
     (tmp_path / "ca.pem").write_bytes(b"")
     wait_for(lambda: not workers(), "the end of the worker")
 
@@ -94,7 +94,7 @@ def workers() -> list[threading.Thread]:
 def test_a_worker_that_connects_after_its_deadline_sends_nothing(
     monkeypatch: pytest.MonkeyPatch, server: MattermostModel
 ) -> None:
-    """Its message counts as not arrived and comes again, without a mark."""
+    """Its message counts as not arrived and is sent again, without a mark."""
     late, resolve = threading.Event(), socket.getaddrinfo
 
     def slow_resolver(*args: Any, **more: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The webhook's address: what is one, what is said of one that is none, and nothing of it in either."""
+"""The webhook's address: which values are valid, and the error for an invalid one. Neither repeats the address."""
 
 import contextlib
 import re

@@ -1,4 +1,4 @@
-"""Cypress processes of this host, also while they come and go."""
+"""Discovery of Cypress processes on this host, also while processes start and end."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ from tests.support.waiting import wait_for
 
 
 def test_a_process_that_ends_while_it_is_looked_at_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between the table and its command line it may be gone: then it has no word to say."""
+    """The process may end after the table was read and before its command line is read. It then has no command line."""
     read = psutil.Process.cmdline
     asked: list[int] = []
 

@@ -25,12 +25,12 @@ from tests.support.waiting import DEADLINE_S, wait_for
 
 SLEEP = "import time; time.sleep(60)"
 BUILD = f"test-build-{os.getpid()}"
-"""Of this test run alone: another one on the same machine has its own."""
+"""Unique to this test run: another one on the same machine has its own."""
 
 
 @contextlib.contextmanager
 def running(*argv: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A process and all below it, gone at the end."""
+    """Start a process; kill it and all its descendants at the end."""
     with subprocess.Popen(argv, start_new_session=True, stdout=subprocess.PIPE) as process:
         try:
             yield process
@@ -46,7 +46,7 @@ def known(pid: int) -> Process:
 
 
 def program(path: Path, text: str) -> str:
-    """An executable that shows under its own name, as a copied interpreter would."""
+    """Create an executable that appears under its own name, as a copied interpreter would."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f"#!/bin/sh\n{text}\n")
     path.chmod(0o755)
@@ -55,7 +55,7 @@ def program(path: Path, text: str) -> str:
 
 @pytest.fixture
 def runner(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Stands in for wrapper, shell, run-sorry-cypress.py, Cypress and its browser: each the parent of the next."""
+    """Replace wrapper, shell, run-sorry-cypress.py, Cypress and its browser: each is the parent of the next."""
     browser = tmp_path / "electron"
     browser.symlink_to(sys.executable)
     cypress = tmp_path / "stand-in" / "cypress"
@@ -75,7 +75,7 @@ def runner(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def roles(tree: ProcessTree) -> dict[str, int]:
-    """Role -> how many, as the tree stands."""
+    """Return the number of processes in each role of the current tree."""
     return {
         role: sum(member.role == role for member in tree._known.values())
         for role in ("runner", "cypress", "browser", "other")
@@ -341,7 +341,7 @@ def test_who_ignores_sigterm_or_is_stopped_is_killed(tmp_path: Path) -> None:
 
 
 def test_a_root_that_writes_its_record_on_the_way_out_is_not_killed(tmp_path: Path) -> None:
-    """The wrapper ignores SIGTERM, as it has to wait for its command and to write how that ended."""
+    """The wrapper ignores SIGTERM, because it has to wait for its command and record how the command ended."""
     record = tmp_path / "record"
     deaf = "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(60)"
     wrapper = (

@@ -1,4 +1,4 @@
-"""Who is new in the process table, and that looking at a tree reads next to nothing, with real processes."""
+"""New processes in the process table, with real processes. Scanning a tree reads next to nothing."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ from tests.support.waiting import wait_for
 
 @pytest.fixture
 def sleeper() -> Iterator[subprocess.Popen[bytes]]:
-    """A shell that starts a process below it for each line that it is given, and tells its pid."""
+    """Start a shell that starts a child process for each line of its input and prints the child's pid."""
     shell = 'while read -r _; do sleep 60 </dev/null & echo "$!"; done'
     command = ["bash", "-c", shell]
     with subprocess.Popen(
@@ -140,7 +140,7 @@ def test_who_begins_below_a_member_is_a_member(sleeper: subprocess.Popen[bytes])
 def test_who_is_adopted_while_the_table_is_read_is_a_member_with_the_next_look(
     sleeper: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its parent ends after its own row was read and before its parent's: it hangs on nobody for that look."""
+    """Its parent ends after the process's own row was read and before the parent's row: this scan finds no parent for it."""
     seen = tree_of(sleeper)
     assert pids(seen) == {sleeper.pid}
     pid = one_more(sleeper)
@@ -160,7 +160,7 @@ def test_who_is_adopted_while_the_table_is_read_is_a_member_with_the_next_look(
 
 
 def test_who_was_there_before_the_root_was_known_is_a_member(sleeper: subprocess.Popen[bytes]) -> None:
-    """A watcher that looks at another tree first has met everybody already."""
+    """A watcher that scans another tree first has already seen every process."""
     pid = one_more(sleeper)
     seen = tree_of(sleeper)
     seen.scan()
@@ -179,7 +179,7 @@ def test_a_look_at_a_quiet_tree_reads_its_members_and_nobody_else(
 ) -> None:
     below = {one_more(sleeper) for _ in range(3)}
     seen = tree_of(sleeper)
-    # No other process of this machine starts meanwhile.
+    # No other process of this machine may start in the meantime.
     listed = process_table.pids()
     monkeypatch.setattr(process_table, "pids", lambda: listed)
     monkeypatch.setattr(process_table, "newest_pid", lambda: 7)
@@ -197,7 +197,7 @@ def test_a_process_that_becomes_another_program_under_its_name_is_judged_anew_wh
 ) -> None:
     browser = tmp_path / "cypress.py"
     browser.write_text("import time; time.sleep(60)")
-    # Its own command line must not hold the word yet.
+    # Its own command line must not contain the word yet.
     path = f"{str(browser).removesuffix('press.py')!r} + 'press.py'"
     script = f"import os, sys; sys.stdin.readline(); os.execv(sys.executable, [sys.executable, {path}])"
     below = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {script!r}])"

@@ -1,4 +1,4 @@
-"""The kernel's count of out-of-memory kills in our control group, as both versions of control groups write it."""
+"""The kernel's count of out-of-memory kills in our control group, in the formats of both versions of control groups."""
 
 import pytest
 

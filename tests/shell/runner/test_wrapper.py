@@ -30,7 +30,7 @@ import os, sys
 for word in sys.argv[1:]:
     os.write(1, word.encode("utf-8", "surrogateescape") + b"\\0")
 """
-"""Stands in for the runner: prints its arguments, each ended by a NUL."""
+"""Replaces the runner: prints its arguments, each terminated by a NUL."""
 
 
 def run(paths, **options):
@@ -41,7 +41,7 @@ def run(paths, **options):
 
 @pytest.fixture
 def gate(tmp_path: Path) -> Path:
-    """A FIFO: a command that reads it waits until the test writes to it."""
+    """Create a FIFO: a command that reads it waits until the test writes to it."""
     path = tmp_path / "gate"
     os.mkfifo(path)
     return path
@@ -193,7 +193,7 @@ def test_an_orphan_that_outlives_the_limit_is_named_in_the_record(tmp_path):
 
 
 def test_zombies_are_reaped_and_are_not_alive(tmp_path):
-    """A process that ended below a parent which never asks for it must not hold the run open after that parent."""
+    """If a parent never reaps a process that has ended, the process must not keep the run open after that parent ends."""
     paths = make_request(
         tmp_path, "bash -c 'for i in 1 2 3; do (exit 0) & done; exec sleep 0.2'", orphan_limit_s=DEADLINE_S
     )
@@ -203,7 +203,7 @@ def test_zombies_are_reaped_and_are_not_alive(tmp_path):
 
 
 def test_sigterm_to_the_wrapper_reaches_the_tree_and_is_remembered_as_a_stop(tmp_path):
-    """The command handles SIGTERM and exits with 0: only the marker tells this from a good end."""
+    """The command handles SIGTERM and exits with 0. Only the marker distinguishes this from a successful end."""
     paths = make_request(tmp_path, "trap 'echo bye; exit 0' TERM; echo up; while :; do sleep 0.05; done")
 
     with runner(paths) as wrapper:

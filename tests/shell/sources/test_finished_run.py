@@ -1,4 +1,4 @@
-"""`inspect` takes a log as it lies there: with any time of modification, and with any durations in it."""
+"""`inspect` accepts a log as it is: with any modification time, and with any durations in it."""
 
 import os
 from pathlib import Path

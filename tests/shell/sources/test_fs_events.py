@@ -1,4 +1,4 @@
-"""The hints, with a real file system."""
+"""The file system hints, with a real file system."""
 
 import logging
 import os
@@ -61,7 +61,7 @@ def test_folders_that_come_late_are_watched(place: Place) -> None:
         place.hints.wait_for(None, nested / "early.xml")
         place.logs.mkdir()
 
-        # What is written before the watch stands is found by the look at everything that follows it.
+        # Files written before the watch is set up are found by the full scan that follows.
         place.hints.wait_until(lambda: has_been_told(place, place.log))
         place.hints.wait_until(lambda: has_been_told(place, nested / "late.xml"))
 
@@ -93,7 +93,7 @@ def test_a_linked_artifact_folder_hints_with_the_paths_that_were_asked_for(
 def test_where_the_kernel_refuses_polling_takes_over_and_says_so(place: Place) -> None:
     place.artifacts.mkdir()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    # No descriptor is left for inotify while the watch starts; a limit of watches or instances refuses in the same way.
+    # No descriptor is left for inotify while the watch starts. A limit of watches or instances fails in the same way.
     free = os.open("/dev/null", os.O_RDONLY)
     os.close(free)
     watch = FileWatcher(place.state, place.log, place.artifacts, place.hints)
@@ -113,7 +113,7 @@ def test_where_the_kernel_refuses_polling_takes_over_and_says_so(place: Place) -
 
 
 def test_lost_events_become_a_look_at_everything(place: Place) -> None:
-    """watchdog says only in its log that the kernel's queue overflowed."""
+    """watchdog reports only in its log that the kernel's queue overflowed."""
     with place.watched():
         place.quiet()
         logging.getLogger("watchdog.observers.inotify_c").warning(
@@ -144,7 +144,7 @@ def test_a_hint_that_raises_does_not_end_the_watching(tmp_path: Path) -> None:
 def test_a_thread_of_watchdog_that_dies_is_said_and_polling_takes_over(
     place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Else no hint would come any more, and nobody would know."""
+    """Otherwise no hint would come any more, and nothing would report it."""
     place.artifacts.mkdir()
     with place.watched() as watch:
         assert watch.degraded is None

@@ -1,4 +1,4 @@
-"""The hints at the limits of the kernel, with real limits, losses and file systems."""
+"""The file system hints at the limits of the kernel, with real limits, losses and file systems."""
 
 import shutil
 import signal
@@ -49,7 +49,7 @@ watch.stop()
 
 
 class Child:
-    """A watch in a process of its own, what it is told line by line; `limits` hold in a user namespace of its own."""
+    """A watch in a separate process, and its hints line by line. `limits` apply in a separate user namespace."""
 
     def __init__(self, place: Place, **limits: int) -> None:
         sets = [f"echo {value} > /proc/sys/user/{name}" for name, value in limits.items()]
@@ -75,7 +75,7 @@ class Child:
         return any(word in text for text in self.lines)
 
     def end(self) -> None:
-        # The reader alone reads: whoever read beside it would take lines away from it.
+        # Only the reader reads. A second reader would take lines away from it.
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         with self.process.stdin:
@@ -86,7 +86,7 @@ class Child:
 
 
 def can_limit() -> bool:
-    """Whether a user namespace of our own is to be had, in which a limit of inotify may be set."""
+    """Return whether a separate user namespace is available, in which a limit of inotify may be set."""
     if shutil.which("unshare") is None:
         return False
     script = "echo 100 > /proc/sys/user/max_inotify_watches"
@@ -99,7 +99,7 @@ needs_limits = needs(None if can_limit() else "no user namespace may be made her
 
 @needs_limits
 def test_at_the_limit_of_watches_a_sub_folder_that_was_left_out_is_polled(place: Place) -> None:
-    """watchdog watches what it can and says nothing of the rest: a report there would be seen half a minute late."""
+    """watchdog watches as much as it can and does not report the rest: a report there would be seen half a minute late."""
     place.logs.mkdir()
     inner = [place.artifacts / f"host{number}" for number in range(5)]
     for folder in inner:
@@ -132,7 +132,7 @@ def test_a_sub_folder_that_comes_when_the_limit_is_reached_is_polled(place: Plac
 
 
 def written_and_told(child: Child, path: Path) -> bool:
-    """Write once more; whether any such write was told by now."""
+    """Write again; return whether a hint for any such write has arrived."""
     path.write_bytes(b"x")
     time.sleep(0.02)
     return str(path) in child.lines
@@ -153,7 +153,7 @@ def test_where_no_instance_or_no_watch_is_left_everything_is_polled(place: Place
 
 
 def test_a_queue_that_overflows_for_real_becomes_a_look_at_everything(place: Place) -> None:
-    """The watching process is stopped while more happens than the kernel keeps."""
+    """The watching process is stopped while more events happen than the kernel keeps."""
     place.logs.mkdir()
     place.artifacts.mkdir()
     kept = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text(encoding="ascii"))
@@ -162,11 +162,11 @@ def test_a_queue_that_overflows_for_real_becomes_a_look_at_everything(place: Pla
         child.wait_until(lambda: child.told("degraded: None"))
         child.wait_until(lambda: written_and_told(child, place.artifacts / "first.xml"))
         child.process.send_signal(signal.SIGSTOP)
-        # What it still read would be room in the queue.
+        # If it still read, the queue would have room again.
         child.wait_until(lambda: all_stopped(child.process.pid))
         first, second = place.artifacts / "a.xml", place.artifacts / "b.xml"
         for _ in range(kept // 2):
-            # Two files in turn, each opened, written and closed: events alike are put together by the kernel.
+            # Two files in turn, each opened, written and closed: the kernel merges identical events.
             first.write_bytes(b"x")
             second.write_bytes(b"x")
         (place.artifacts / "last.xml").write_bytes(b"x")
@@ -180,13 +180,13 @@ def test_a_queue_that_overflows_for_real_becomes_a_look_at_everything(place: Pla
 
 
 def all_stopped(pid: int) -> bool:
-    """Whether no thread of a process runs any more."""
+    """Return whether all threads of a process are stopped."""
     threads = list(Path(f"/proc/{pid}/task").iterdir())
     return all((thread / "stat").read_text().rpartition(")")[2].split()[0] == "T" for thread in threads)
 
 
 def test_a_file_system_that_tells_nothing_is_polled(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No such file system can be mounted here: this one is declared to be one, and inotify may not be asked at all."""
+    """No such file system can be mounted here. The test declares this one to be of that kind, and inotify must not be used."""
     place.logs.mkdir()
     place.artifacts.mkdir()
     kind = file_system_of(str(place.artifacts))
@@ -204,7 +204,7 @@ def test_a_file_system_that_tells_nothing_is_polled(place: Place, monkeypatch: p
 def test_folders_that_are_made_and_filled_at_once_are_found_by_their_hints(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The look at everything that comes by itself is put off: the hints alone must lead to every file."""
+    """The periodic full scan is postponed: the hints alone must lead to every file."""
     monkeypatch.setattr(artifacts_source, "FULL_EVERY_S", 1e9)
     place.logs.mkdir()
     place.artifacts.mkdir()

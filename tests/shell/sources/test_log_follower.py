@@ -1,4 +1,4 @@
-"""The tail against real files: what is written is read, and what is lost is said."""
+"""The log follower with real files: all written lines are read, and a loss is reported."""
 
 import os
 import re
@@ -254,7 +254,7 @@ def test_no_descriptor_is_left_behind_by_many_rotations(log: Path, follow: Follo
 
 
 def test_a_line_of_a_quarter_gigabyte_takes_no_more_memory_than_a_block(tmp_path: Path) -> None:
-    """`python -m tests.support.long_line` does it with 1 GB."""
+    """`python -m tests.support.long_line` does the same with 1 GB."""
     call = [sys.executable, "-m", "tests.support.long_line", "--megabytes", "256", "--limit", "300"]
     done = subprocess.run(
         call,

@@ -1,4 +1,4 @@
-"""The follower against its model (model.py), and the model against followers that are known to be wrong."""
+"""The follower compared with its model (model.py), and the model compared with followers that are known to be wrong."""
 
 import contextlib
 import itertools
@@ -18,7 +18,7 @@ from tests.support import descriptors
 from tests.support.log_follower.model import ACTIONS, LOSSLESS, main, play, sequence
 
 CAUGHT_WITHIN = 1500
-"""Sequences after which a wrong follower must have been caught."""
+"""The number of sequences within which a wrong follower must be caught."""
 SEQUENCES = 150
 
 
@@ -145,7 +145,7 @@ def test_the_model_catches_a_follower_that(mutant: str, monkeypatch: pytest.Monk
 
 
 def sequences_until_caught() -> int:
-    """How many sequences the model needs; raises where it needs too many."""
+    """Return how many sequences the model needs; raise if it needs too many."""
     played: Counter[str] = Counter()
     for number in itertools.count(1):
         assert number <= CAUGHT_WITHIN, f"not caught: {dict(played)}"

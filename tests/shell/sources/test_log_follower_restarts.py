@@ -1,4 +1,4 @@
-"""The follower after a restart, and what rotations did meanwhile or between two looks."""
+"""The follower after a restart: rotations while it was down or between two polls."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A whole recorded run through the follower, its log cut into files by rotations: judged as if it had not been."""
+"""A complete recorded run through the follower, its log split into files by rotations: the verdict stays the same."""
 
 import argparse
 import json
@@ -30,7 +30,7 @@ ROTATIONS = 12
 
 @contextmanager
 def followed(run: Run, log: Path) -> Iterator[LogFollower]:
-    """A follower as a new process makes it."""
+    """Create a follower as a new process would."""
     follower = LogFollower(
         log,
         Scanner(run.request.dialect),
@@ -57,7 +57,7 @@ def fold(run: Run, events: list[LogRead | LogReplaced]) -> Run:
 
 
 def told(run: Run) -> Any:
-    """Everything that a user reads of the sub-runs, but which file a place lies in."""
+    """Return everything that a user reads about the sub-runs, except the file that contains a position."""
     view = msgspec.to_builtins(snapshot(run).subruns)
     for subrun in view:
         for item in subrun["reason"]["evidence"]:
@@ -107,7 +107,7 @@ def test_a_run_whose_log_is_rotated_at_any_byte_is_judged_as_if_it_had_not_been(
 def test_a_place_in_a_rotated_log_is_quoted_from_its_own_file_or_not_at_all(
     place: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What was known of a file when a sub-run ended says nothing about the one that bears the name by now."""
+    """The facts known about a file when a sub-run ended do not apply to the file that has the same name now."""
     log = tmp_path / "runner.log"
     log.write_bytes(b"of the new file\n" * 20)
     offset = 32 if place == "in the old file" else 100 + 32

@@ -1,4 +1,4 @@
-"""The reports as a source, against real files."""
+"""The reports as a source, with real files."""
 
 import os
 from datetime import UTC, datetime
@@ -225,7 +225,7 @@ def test_names_and_times_that_no_record_could_hold_are_bent(folder: Path) -> Non
     assert list(list_artifacts(folder, DIALECT)) == ["bad�.xml"]
 
 
-# --- rivals ---
+# --- rival reports ---
 
 
 def other_run(root: Path, build: str, artifacts: Path, state: dict[str, object]) -> Paths:

@@ -1,4 +1,4 @@
-"""Reports that look half written: waited for, and in the end read as far as they go."""
+"""Reports that appear incomplete: the source waits for them, and finally reads as much of them as it can."""
 
 import os
 from pathlib import Path
@@ -22,7 +22,7 @@ def test_a_half_written_report_is_not_yet(folder: Path) -> None:
 
     path.write_bytes(xml())
 
-    # Nobody hints at it: what was not finished is looked at again by itself.
+    # There is no hint for it: an unfinished report is checked again without one.
     assert specs(list(artifacts.scan([]))) == [["cypress/e2e/redhat9.6.cy.ts"]]
 
 
@@ -83,7 +83,7 @@ def test_a_report_that_stays_half_is_told_once_it_was_waited_for(
 
 
 def test_a_report_is_as_old_as_its_file(folder: Path) -> None:
-    """The log of its spec may be read before the report is seen first."""
+    """The log of its spec may be read before the report is first seen."""
     (folder / "a.xml").write_bytes(CUT)
     os.utime(folder / "a.xml", (1_000_000, 1_000_000))
 

@@ -1,4 +1,6 @@
-"""Which runs of the state root live, and who may join one: what a start must not take from them."""
+"""Conflicts of a start: which runs of the state root are live, and when one may be joined. A start must not take anything
+from them.
+"""
 
 import os
 import subprocess
@@ -62,13 +64,13 @@ def end(paths: Paths, run_id: str = RUN_ID) -> None:
 
 
 def living(paths: Paths) -> list[str]:
-    """As another build of this state root sees it."""
+    """Return the live runs as another build of this state root sees them."""
     return [found.build_name for found in living_requests(Paths(paths.state_root, "mine"))]
 
 
 @pytest.fixture
 def by_hand(other: Paths) -> Iterator[Path]:
-    """A runner of that build which somebody else has started, in the run's working directory."""
+    """Start a runner of that build outside this program, in the run's working directory."""
     workdir = other.state_root.parent / "work"
     call = [sys.executable, "-c", "input()", "--build_name", "other"]
     with subprocess.Popen(call, cwd=workdir, stdin=subprocess.PIPE) as process:

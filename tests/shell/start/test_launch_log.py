@@ -1,4 +1,4 @@
-"""The launch log: which file it is, and which user may replace it."""
+"""The launch log: its path, and the user that may replace it."""
 
 import contextlib
 import os
@@ -22,7 +22,7 @@ as_root = needs(None if os.geteuid() == 0 else "only root may give a file to ano
 
 @pytest.fixture
 def shared() -> Iterator[Path]:
-    """A directory as /tmp is: every user may write to it, and replace only its own files."""
+    """Create a directory like /tmp: every user may write to it, and may replace only their own files."""
     folder = Path(tempfile.mkdtemp(prefix="atvm-test-"))
     folder.chmod(0o1777)
     yield folder
@@ -31,7 +31,7 @@ def shared() -> Iterator[Path]:
 
 @contextlib.contextmanager
 def another_user() -> Iterator[None]:
-    """Act as a user to whom permissions apply."""
+    """Act as a user that is subject to permissions."""
     os.seteuid(NOBODY)
     try:
         yield
@@ -40,7 +40,7 @@ def another_user() -> Iterator[None]:
 
 
 def refusal(folder: Path) -> str:
-    """The line of a refusal, which must come before the command runs."""
+    """Return the line of a refusal, which must come before the command runs."""
     for attempt in (
         lambda: check_launch_log(BUILD, folder),
         lambda: run_template(f"touch {folder}/ran", Path("/"), {"PATH": os.environ["PATH"]}, BUILD, folder),
@@ -66,7 +66,7 @@ def test_it_is_in_tmp_unless_a_setting_names_another_directory(
 @as_root
 @pytest.mark.parametrize("kind", ["file", "link"])
 def test_that_of_another_user_is_refused_with_its_owner(kind: str, shared: Path) -> None:
-    """Nothing is written through the link, whatever it leads to."""
+    """Nothing is written through the link, regardless of its target."""
     victim = shared / "victim"
     victim.write_text("precious")
     victim.chmod(0o666)
@@ -107,7 +107,7 @@ def test_ones_own_is_replaced_in_a_directory_of_all_users(shared: Path) -> None:
 
 
 def test_a_file_of_another_user_is_seen_by_its_owner(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same for a test that cannot become another user: seen from a user that does not exist."""
+    """The same for a test that cannot become another user: the test takes the view of a user that does not exist."""
     (shared / LOG).touch()
     monkeypatch.setattr(os, "geteuid", lambda: NOBODY - 1)
     with pytest.raises(CommandError, match="it belongs to "):

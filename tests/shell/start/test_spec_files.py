@@ -1,4 +1,4 @@
-"""Spec files as Cypress finds them: what cannot be listed completely says nothing."""
+"""Spec files as Cypress finds them: a tree that cannot be listed completely returns no result."""
 
 from pathlib import Path
 

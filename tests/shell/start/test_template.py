@@ -47,7 +47,7 @@ def test_a_signal_is_named(tmp_path):
 
 
 def test_a_link_laid_in_the_way_is_replaced_and_not_written_through(tmp_path):
-    """The folder is everybody's: somebody may guess the name and wait for root to write there."""
+    """Every user can write to the directory: one could guess the name and wait for root to write there."""
     victim = tmp_path / "victim"
     victim.write_text("precious")
     (tmp_path / f"{BUILD}.launch.log").symlink_to(victim)
@@ -79,7 +79,7 @@ def test_a_command_that_cannot_be_started_is_an_oserror_that_names_the_folder(tm
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_an_interrupted_start_ends_its_template_command(tmp_path, name):
-    """The signal goes to the starter alone, as `kill` sends it; ^C would reach both."""
+    """The signal is sent to the starter alone, as `kill` sends it; ^C would reach both."""
     program = (
         "import signal, sys; from pathlib import Path; from atvm_pipeline.shell.start.template import run_template\n"
         "signal.signal(signal.SIGHUP, signal.SIG_DFL)  # these tests may run under nohup\n"

@@ -1,4 +1,4 @@
-"""What is moved aside for a new run of a build: nothing that still has something to tell is lost."""
+"""Archiving a build's files for a new run: nothing that still has to be reported is lost."""
 
 import os
 import time
@@ -19,7 +19,7 @@ from tests.support.project import PROJECT
 LINES = (PROJECT / "fixtures" / "schema-1" / "journal.jsonl").read_bytes().splitlines(keepends=True)
 RUN_ID = decode_event(LINES[0]).run_id
 SENT, WAITS = len(LINES), len(LINES) - 3
-"""How much of the journal there is: all of it, or up to where two messages were not sent yet."""
+"""How much of the journal exists: all of it, or up to where two messages were not sent yet."""
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def paths(tmp_path: Path) -> Paths:
 
 
 def lay(paths: Paths, hour: int, count: int = SENT) -> None:
-    """A run of that hour, as its watcher left it."""
+    """Write a run of that hour, as its watcher left it."""
     make_folder(paths.folder)
     paths.journal.write_bytes(b"".join(LINES[:count]))
     paths.state.write_bytes(encode_state(state_file(replay([decode_event(line) for line in LINES[:count]]))))

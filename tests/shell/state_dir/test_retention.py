@@ -1,4 +1,4 @@
-"""What of the state root is deleted when there are too many builds, and what never is."""
+"""Retention: which parts of the state root are deleted when there are too many builds, and which never are."""
 
 import contextlib
 import fcntl
@@ -26,7 +26,7 @@ WAITING = {**STATE, "post": {"outcome": "pending"}}
 
 
 def build(root: Path, name: str, at_s: int, state: object = STATE, archived: object = STATE) -> Paths:
-    """A build whose state was written `at_s`, with one archived run and its locks."""
+    """Create a build whose state was written `at_s`, with one archived run and its locks."""
     paths = Paths(root, name)
     for folder, content in ((paths.folder, state), (paths.archive / "earlier", archived)):
         folder.mkdir(parents=True)
@@ -40,7 +40,7 @@ def build(root: Path, name: str, at_s: int, state: object = STATE, archived: obj
 
 
 def left(root: Path) -> set[str]:
-    """Every name of a build that anything in the state root still bears."""
+    """Return every build name that still occurs in a file name of the state root."""
     places = (root, root / ".archive", root / ".locks")
     return {path.name.partition(".")[0] for place in places for path in place.iterdir()} - {""}
 
@@ -129,7 +129,7 @@ def test_nothing_foreign_is_touched(tmp_path: Path) -> None:
 def test_who_opened_a_lock_just_before_it_was_deleted_takes_the_new_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else two would hold "the" lock: one the deleted file's, one the new file's."""
+    """Otherwise two processes would hold "the" lock: one that of the deleted file, one that of the new file."""
     path = tmp_path / "lock"
     flock = fcntl.flock
     deleted: list[int] = []
@@ -146,7 +146,7 @@ def test_who_opened_a_lock_just_before_it_was_deleted_takes_the_new_one(
     assert deleted
 
 
-# --- how much there is ---
+# --- disk usage ---
 
 
 def test_the_size_is_that_of_all_builds_and_archives_on_the_disk(tmp_path: Path) -> None:
@@ -177,7 +177,7 @@ def test_a_state_root_with_too_many_names_is_measured_in_part_and_says_so(
 def test_a_build_whose_deletion_was_cut_off_is_not_there_any_more(
     survived: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A request without a state would be taken for a run that nobody watched yet, and told once more."""
+    """A request without a state would look like a run that was never watched, and would be reported again."""
     paths = build(tmp_path, "b", 1000)
     (paths.folder / "request.json").write_text("{}")
     real, left_to_do = os.unlink, [survived]

@@ -1,4 +1,4 @@
-"""Journal and snapshot on real files: whatever a crash, a bad disk or another release has left of them."""
+"""Journal and snapshot on real files after a crash, after a disk error, or as another release left them."""
 
 import os
 from pathlib import Path
@@ -23,7 +23,7 @@ def paths(tmp_path: Path) -> Paths:
 
 
 def reopened(paths: Paths) -> Run:
-    """Loaded, opened, the missing events appended and saved, as a watcher would; then loaded once more."""
+    """Load, open, append the missing events and save, as a watcher would; then load again."""
     loaded = load(paths, RUN_ID)
     assert loaded.run is not None
     store = Store(paths, loaded.journal_bytes)
@@ -149,7 +149,7 @@ def test_leftover_temporary_files_of_a_killed_watcher_are_removed_and_others_are
         paths.subruns / ".001.json.aaaaaaaaaaaa.tmp",
         paths.posts / ".001.json.aaaaaaaaaaaa.tmp",
     ]
-    # Another process may be writing these at this very moment.
+    # Another process may be writing these at this moment.
     others = [
         paths.folder / ".cancel.json.aaaaaaaaaaaa.tmp",
         paths.folder / ".runner-exit.json.aaaaaaaaaaaa.tmp",

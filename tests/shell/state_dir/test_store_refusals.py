@@ -1,4 +1,4 @@
-"""What cannot be gone on with is refused in one line, and every file is left as it is."""
+"""A state that cannot be continued is refused in one line, and every file is left as it is."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Both supervisors: `local` with real processes, `systemd` with a systemctl that records what it is asked."""
+"""Both supervisors: `local` with real processes, `systemd` with a systemctl that records its calls."""
 
 import os
 import signal
@@ -45,7 +45,7 @@ def environ_of(pid):
 
 @pytest.fixture
 def watched(tmp_path):
-    """A watched request, whose watcher has ended when the test has."""
+    """Create a watched request. Its watcher has ended when the test has ended."""
     paths = make_request(tmp_path, "echo up; sleep 300")
     local = Local()
     local.start_watcher(paths, environment(ATVM_PROG="start-atvm-run.sh"))
@@ -128,7 +128,7 @@ def test_stopping_a_watcher_that_is_not_there_is_done_at_once(tmp_path):
 
     Local().stop_watcher(paths, DEADLINE_S)
 
-    # That we are still here shows that a record without a held lock gets no signal.
+    # This process is still running, which shows that a record without a held lock gets no signal.
     assert time.monotonic() - begin < SOON_S
 
 
@@ -169,7 +169,7 @@ def test_what_was_never_started_is_not_waited_for(tmp_path):
 
 
 def test_both_outlive_the_one_who_started_them(tmp_path):
-    """The starter is a process of its own here, and is gone."""
+    """The starter is a separate process here, and has ended."""
     paths = make_request(tmp_path, "echo up; sleep 300")
     program = (
         "import sys, os; from pathlib import Path\n"
@@ -197,7 +197,7 @@ def test_both_outlive_the_one_who_started_them(tmp_path):
 
 @pytest.fixture
 def systemctl(tmp_path, monkeypatch):
-    """A systemctl that writes down its arguments and answers from the file `answer`; gives a reader of the calls."""
+    """Install a systemctl that records its arguments and answers from the file `answer`; return a reader of the calls."""
     folder = tmp_path / "fake-bin"
     folder.mkdir()
     program = folder / "systemctl"
@@ -284,7 +284,7 @@ def test_a_webhook_that_the_service_would_not_see_is_refused_without_showing_it(
 
 
 def test_a_local_start_stops_a_watcher_of_systemd_by_its_unit(watched, systemctl):
-    """Killed, systemd would start it again."""
+    """If it were killed, systemd would start it again."""
     local, paths = watched
     make_request(paths.state_root.parent, "true", supervisor="systemd")
 

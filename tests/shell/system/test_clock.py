@@ -1,4 +1,4 @@
-"""Waiting for a condition, on a clock of its own."""
+"""Waiting for a condition, with a fake clock."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from atvm_pipeline.shell.system import clock
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The pauses that were made; they take no time."""
+    """Return the pauses that were made; they take no time."""
     made: list[float] = []
     monkeypatch.setattr(clock, "monotonic", lambda: 100.0 + sum(made))
     monkeypatch.setattr(clock, "sleep", made.append)

@@ -1,4 +1,4 @@
-"""Locks: who only asks is no holder, and a held lock is one."""
+"""Locks: a process that only checks a lock does not hold it, and a held lock is reported as held."""
 
 import fcntl
 import os
@@ -11,7 +11,7 @@ from atvm_pipeline.shell.system.files import Busy, Unreadable, is_locked, locked
 
 
 def test_who_only_asks_whether_a_lock_is_held_does_not_make_it_busy(tmp_path: Path) -> None:
-    """`is_locked` shares the lock for an instant; here somebody does so for 30 ms."""
+    """`is_locked` shares the lock for an instant; here another descriptor does so for 30 ms."""
     path = tmp_path / "lock"
     path.touch()
     descriptor = os.open(path, os.O_RDONLY)

@@ -9,7 +9,7 @@ from atvm_pipeline.shell.system import sd_notify
 
 @pytest.fixture
 def receiver(monkeypatch):
-    # As in a process that has just begun.
+    # As in a process that has just started.
     monkeypatch.setattr(sd_notify, "_last_ping_s", float("-inf"))
     monkeypatch.setattr(sd_notify, "_is_ready", False)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:

@@ -1,4 +1,4 @@
-"""Before time decides anything, everything is looked at, and what that look finds still counts."""
+"""Before a timeout decides anything, every source is scanned, and the findings of that scan still count."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -31,7 +31,7 @@ HOSTS = ("redhat9.6", "ubuntu24.04")
 
 
 class Late:
-    """A group that ends at once; its two reports, of which no hint tells, come while the settle time runs."""
+    """A group that ends at once. Its two reports arrive during the settle time, and there are no hints for them."""
 
     def __init__(self) -> None:
         self.looks: list[str] = []
@@ -95,7 +95,7 @@ def judged(run: Run) -> bool:
 
 
 def test_a_verdict_comes_only_after_a_look_at_everything_and_counts_all_of_it(loop: Loop) -> None:
-    """The first of the two reports, seen after the settle time, must not give the verdict without the second."""
+    """The first of the two reports, seen after the settle time, must not lead to the verdict without the second."""
     sources = Late()
     loop.follow(sources, on_ready=lambda: None, until=judged)
     [subrun] = loop.run.subruns

@@ -1,4 +1,4 @@
-"""A watcher that is started while its disk is full: it waits for room, says so, and goes on as if nothing had been."""
+"""A watcher that is started while its disk is full: it waits for space, reports this, and then continues normally."""
 
 import contextlib
 import errno
@@ -27,7 +27,7 @@ needs_disk = needs(disk.missing())
 
 
 class Waiting:
-    """A watcher whose disk is full, and what it tells systemd."""
+    """A watcher whose disk is full, and the messages that it sends to systemd."""
 
     def __init__(self, root: Path, what: str, which: str, webhook: MattermostModel) -> None:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -59,7 +59,7 @@ class Waiting:
         return self.process.stdout.readline().strip()
 
     def told(self, word: str) -> bool:
-        """Whether systemd has been told so."""
+        """Return whether systemd has received this message."""
         with contextlib.suppress(BlockingIOError):
             while True:
                 self.words += self.socket.recv(65536).decode().splitlines()
@@ -115,11 +115,11 @@ def test_a_watcher_that_waits_for_room_ends_when_it_is_told_to(tmp_path: Path) -
         assert watcher.line() == str(-signal.SIGTERM)
 
 
-# --- what is waited for, and what is not ---
+# --- errors that are retried, and errors that are not ---
 
 
 class Tries:
-    """Refuses `times` times."""
+    """Fails `times` times."""
 
     def __init__(self, number: int, times: int) -> None:
         self.number, self.left = number, times
@@ -148,7 +148,7 @@ class Tries:
 
 @pytest.fixture
 def elapsed(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """A clock that only sleeping moves; gives the sleeps."""
+    """Replace the clock by one that only sleeping advances; return the sleeps."""
     slept: list[float] = []
     monkeypatch.setattr(clock, "monotonic", lambda: sum(slept))
     monkeypatch.setattr(clock, "sleep", slept.append)

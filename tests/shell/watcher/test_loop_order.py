@@ -29,7 +29,7 @@ from atvm_pipeline.shell.watcher.loop import Loop
 
 
 class Noted(Store):
-    """A real store that notes its steps."""
+    """A real store that records its steps."""
 
     def __init__(self, paths: Paths, steps: list[str]) -> None:
         super().__init__(paths, 0)
@@ -50,7 +50,7 @@ def sent(effect: PostMessage, _deadline: object) -> DeliverySettled:
 
 
 class Nothing:
-    """Sources that have nothing to tell."""
+    """Sources that have nothing to report."""
 
     def gather(self, _hinted: set[Path] | None, /) -> Iterable[Event]:
         return ()
@@ -63,7 +63,7 @@ def started(
     spawn: Callable[[Callable[[], None]], None],
     deliver: Callable[[PostMessage, Deadline], DeliverySettled] = sent,
 ) -> Iterator[Loop]:
-    """The loop of a run whose runner is alive."""
+    """Return the loop of a run whose runner is alive."""
     at = datetime.now(UTC)
     paths = Paths(tmp_path, "e2e")
     paths.folder.mkdir()

@@ -1,4 +1,4 @@
-"""A runner that is gone without an exit record: what the watcher makes of the stop marker and of the boot."""
+"""A runner that is gone without an exit record: how the watcher interprets the stop marker and the boot."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -22,7 +22,7 @@ GONE_PID = 2**22
 
 
 class World:
-    """One run's folder, and its sources."""
+    """The directory of one run, and its sources."""
 
     def __init__(self, folder: Path, *, started: bool, ours: bool = False, boot: str | None = None) -> None:
         self.paths = Paths(folder / "state", BUILD)
@@ -53,7 +53,7 @@ class World:
         return [event for event in self.sources.gather(None) if isinstance(event, RunnerVanished)]
 
     def vanished(self) -> tuple[bool, bool] | None:
-        """(rebooted, stop requested) once enough looks have missed the runner; None if that means nothing."""
+        """Return (rebooted, stop requested) once enough scans have missed the runner; None if that has no effect."""
         seen = [event for _ in range(VANISH_LOOKS) for event in self.look()]
         assert len(seen) <= 1
         return (seen[0].rebooted, seen[0].stop_requested) if seen else None
@@ -61,7 +61,7 @@ class World:
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[Callable[..., World]]:
-    """Makes a run's world, whose sources are closed after the test."""
+    """Create the sources of a run, which are closed after the test."""
     with ExitStack() as opened:
 
         def make(**named: Any) -> World:

@@ -1,7 +1,7 @@
 """The long form: `python -m tests.damaged_logs [--weaves 20000] [--deaths 1000] [--share 1.0] [--first SEED]`.
 
-Prints what was judged, each false COMPLETED, each lost verdict and each green log that a damaged line cost its verdict,
-with the reason.  Exits with 1 if a red log was COMPLETED or a green one behind a dead one lost its verdict.
+Prints the verdict counts, each false COMPLETED, each lost verdict and each green log that lost its verdict through a
+damaged line, with the reason.  Exits with 1 if a red log was COMPLETED or a green one after a dead one lost its verdict.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from . import dying, lines, weaving
 
 
 def main() -> int:
-    """Run the three and print their figures."""
+    """Run the three checks and print their figures."""
     parser = argparse.ArgumentParser(prog="python -m tests.damaged_logs", description=__doc__)
     parser.add_argument("--weaves", type=int, default=20_000, help="interleavings of two runs")
     parser.add_argument("--deaths", type=int, default=1_000, help="runs that die, with a green one behind")

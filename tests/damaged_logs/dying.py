@@ -10,7 +10,7 @@ from .runs import HOSTS, Asked, Run, judge, make_run
 
 
 class Death(NamedTuple):
-    """A run that was cut at a byte, and a green one behind it."""
+    """A run that was cut at a byte, followed by a green one."""
 
     data: bytes
     second: Run
@@ -20,7 +20,7 @@ class Death(NamedTuple):
 
 
 def make_death(seed: int) -> Death:
-    """Make the log of a seed."""
+    """Create the log of a seed."""
     rng = random.Random(seed)  # noqa: S311 - to be repeated
     names = rng.sample(HOSTS, 4)
     command = rng.random() < 0.5
@@ -30,7 +30,7 @@ def make_death(seed: int) -> Death:
     first = make_run(rng, one_hosts, green=rng.random() < 0.5, command=command, reporter=reporter)
     second = make_run(rng, other_hosts, green=True, command=command, reporter=reporter)
     data = first.data
-    # Before the totals row: behind it the first run has ended, not died.
+    # Cut before the totals row: after it, the first run has ended and has not died.
     cut = data[: rng.randrange(1, data.rindex(b"    \xe2\x9c"))]
     if rng.random() < 0.5:
         cut = cut[: cut.rfind(b"\n") + 1]
@@ -40,7 +40,7 @@ def make_death(seed: int) -> Death:
 
 
 def lost_verdict(view: Snapshot, death: Death) -> str | None:
-    """Say how the second run is judged if that is not COMPLETED, or that the whole is; None if both are right."""
+    """Return the wrong verdict: the second run's if not COMPLETED, or the run's if it is. None if both are right."""
     second = death.second
     if view.phase == "COMPLETED" and len(view.subruns) > 1 and not death.proven:
         return "the run is COMPLETED"
@@ -52,6 +52,6 @@ def lost_verdict(view: Snapshot, death: Death) -> str | None:
 
 
 def check(seed: int, path: Path) -> tuple[Death, str | None]:
-    """Judge the log of a seed."""
+    """Evaluate the log of a seed."""
     death = make_death(seed)
     return death, lost_verdict(judge(path, death.data, death.asked), death)

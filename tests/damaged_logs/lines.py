@@ -1,4 +1,4 @@
-"""One line of a log dropped, doubled, glued to the next one, cut, or torn by another process's line.
+"""One line of a log dropped, doubled, joined to the next one, cut, or torn by another process's line.
 
 A red log never becomes green.  A green log stays green wherever the rest of it proves it.
 """
@@ -22,7 +22,7 @@ NOISE = (
 
 @dataclass(frozen=True, kw_only=True)
 class Log:
-    """A log, and how it is judged."""
+    """A log, and the options of its evaluation."""
 
     name: str
     data: bytes
@@ -45,7 +45,7 @@ def recorded_logs() -> Iterator[Log]:
 
 
 def made_logs(count: int) -> Iterator[Log]:
-    """Yield logs of runs made at random, half of them green."""
+    """Yield logs of randomly generated runs, half of them green."""
     for seed in range(count):
         rng = random.Random(seed)  # noqa: S311 - to be repeated
         run = make_run(rng, ("redhat9.6", "w2k25")[: 1 + seed % 2], green=seed % 4 < 2)
@@ -54,7 +54,7 @@ def made_logs(count: int) -> Iterator[Log]:
 
 
 def damaged(data: bytes, at: int, how: str, rng: random.Random) -> bytes:
-    """The log with its line `at` damaged."""
+    """Return the log with its line `at` damaged."""
     lines = data.splitlines(keepends=True)
     line = lines[at]
     body = line.rstrip(b"\n")
@@ -75,7 +75,7 @@ def damaged(data: bytes, at: int, how: str, rng: random.Random) -> bytes:
 
 @dataclass(frozen=True, kw_only=True)
 class Damage:
-    """What became of a log with one damaged line."""
+    """The result of a log with one damaged line."""
 
     log: Log
     at: int

@@ -1,4 +1,4 @@
-"""Runs of Cypress made at random, green and red, as the lines that it prints; and how a log of them is judged."""
+"""Randomly generated runs of Cypress, green and red, as the lines that it prints; and the evaluation of a log of them."""
 
 import random
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from tests.support import cypress_output as prints
 HOSTS = ("redhat9.6", "ubuntu24.04", "w2k25", "sles15.5")
 CHECK = "check-xml-files.ts"
 RED = ("failed", "crashed", "hook", "skipped")
-"""How a spec can go wrong and Cypress still prints its summary."""
+"""How a spec can fail while Cypress still prints its summary."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,7 @@ class Run:
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """How a log is judged."""
+    """The options for the evaluation of a log."""
 
     build_name: str | None = None
     categorize: bool = False
@@ -46,7 +46,7 @@ def make_run(
     command: bool = False,
     reporter: str = "spec",
 ) -> Run:
-    """Make a run of one spec per host and the check at the end; of a red one at least one spec is red."""
+    """Create a run of one spec per host and the check at the end. In a red run, at least one spec is red."""
     specs = [*(f"{host}.cy.ts" for host in hosts), CHECK]
     red = set() if green else set(rng.sample(range(len(specs)), rng.randint(1, len(specs))))
     lines: list[str] = []
@@ -72,7 +72,7 @@ def make_run(
 
 
 def counts_of(rng: random.Random, how: str) -> tuple[int, int, int, int, int]:
-    """Tests, passing, failing, pending, skipped of a spec that ends like this."""
+    """Return tests, passing, failing, pending and skipped of a spec that ends like this."""
     passing = rng.randint(1, 5)
     match how:
         case "failed":
@@ -98,7 +98,7 @@ def spec_lines(
     *,
     reporter: str,
 ) -> list[str]:
-    """What one spec prints, from its divider to its box."""
+    """Return the lines of one spec, from its divider to its box."""
     _, passing, failing, pending, skipped = counts
     lines = ["", *prints.running(spec, *position), "", ""]
     if how == "crashed":
@@ -127,7 +127,7 @@ def spec_lines(
 
 
 def judge(path: Path, data: bytes, asked: Asked) -> Snapshot:
-    """Judge a log as `inspect` does."""
+    """Evaluate a log as `inspect` does."""
     path.write_bytes(data)
     finished = FinishedRun(
         log=path, build_name=asked.build_name, categorized=asked.categorize, exit_code=asked.exit_code

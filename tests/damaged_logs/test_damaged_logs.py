@@ -1,4 +1,4 @@
-"""The short form of `python -m tests.damaged_logs`: two runs in one log, runs that die, lines that are damaged."""
+"""The short form of `python -m tests.damaged_logs`: two runs in one log, runs that die, damaged lines."""
 
 import random
 from pathlib import Path
@@ -10,7 +10,7 @@ from . import dying, lines, weaving
 WEAVES = 800
 DEATHS = 150
 SHARE = 0.01
-"""Of the lines of each recorded log, each in five ways."""
+"""The share of lines in each recorded log that are damaged, each in five ways."""
 
 
 @pytest.mark.parametrize("part", range(4))
@@ -19,7 +19,7 @@ def test_no_interleaving_of_a_red_run_with_another_is_completed(part: int, tmp_p
     checked = [weaving.check(seed, tmp_path / "runner.log") for seed in seeds]
 
     assert [(weave.seed, wrong) for weave, _, wrong in checked if wrong is not None] == []
-    # Both of these occur, or the test proves nothing.
+    # Both of these must occur, otherwise the test proves nothing.
     assert any(view.phase == "COMPLETED" for _, view, _ in checked)
     assert {"log-mixed", "failure-unattributed"} <= {view.reason["code"] for _, view, _ in checked}
 

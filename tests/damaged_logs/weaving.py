@@ -1,6 +1,6 @@
-"""Two Cypress processes that write into one log: their output woven at random, in lines, blocks and torn bytes.
+"""Two Cypress processes that write into one log: their output interleaved at random, in lines, blocks and torn bytes.
 
-A run of two logs of which one is red must never be COMPLETED, nor a sub-run with a host of the red one.
+A run of two logs of which one is red must never be COMPLETED, and neither must a sub-run with a host of the red one.
 """
 
 import random
@@ -27,7 +27,7 @@ class Weave:
 
 
 def make_weave(seed: int) -> Weave:
-    """Make the weave of a seed: every fourth of two green runs, the others with at least one red."""
+    """Create the weave of a seed: one in four has two green runs, the others at least one red run."""
     rng = random.Random(seed)  # noqa: S311 - to be repeated
     command = rng.random() < 0.5
     greens = rng.choice(((True, True), (True, False), (False, True), (False, False)))
@@ -52,16 +52,16 @@ def make_weave(seed: int) -> Weave:
 
 
 def cut_short(rng: random.Random, run: Run) -> Run:
-    """The run killed before its final table: it is red because results are missing."""
+    """Return the run killed before its final table. It is red because results are missing."""
     begin = next(at for at, line in enumerate(run.lines) if line.startswith("  Running:"))
     end = next(at for at, line in enumerate(run.lines) if line == "  (Run Finished)")
     return Run(hosts=run.hosts, lines=run.lines[: rng.randint(begin, end)], green=False)
 
 
 def woven(rng: random.Random, grain: str, one: Run, other: Run) -> bytes:
-    """Both outputs in one, each in its own order."""
+    """Return both outputs in one log, each in its own order."""
     if grain == "ends":
-        # The second begins while the first ends: the last lines and the first ones alternate.
+        # The second run starts while the first one ends: the last lines of one alternate with the first lines of the other.
         head = list(pieces(rng, "lines", one.data))
         keep = rng.randint(1, min(30, len(head) - 1))
         tail = shuffled(rng, head[-keep:], list(pieces(rng, "lines", other.data)))
@@ -70,7 +70,7 @@ def woven(rng: random.Random, grain: str, one: Run, other: Run) -> bytes:
 
 
 def shuffled(rng: random.Random, one: list[bytes], other: list[bytes]) -> Iterator[bytes]:
-    """The pieces of both, each in its own order."""
+    """Yield the pieces of both, each in its own order."""
     sticky = rng.choice((0.5, 0.5, 0.8, 0.95))
     first = rng.random() < 0.5
     one, other = one[::-1], other[::-1]
@@ -81,7 +81,7 @@ def shuffled(rng: random.Random, one: list[bytes], other: list[bytes]) -> Iterat
 
 
 def pieces(rng: random.Random, grain: str, data: bytes) -> Iterator[bytes]:
-    """The writes of one process."""
+    """Yield the writes of one process."""
     if grain in ("lines", "blocks", "large blocks"):
         most = {"lines": 1, "blocks": 8, "large blocks": 40}[grain]
         lines = data.splitlines(keepends=True)
@@ -103,7 +103,7 @@ def pieces(rng: random.Random, grain: str, data: bytes) -> Iterator[bytes]:
 
 
 def false_completed(weave: Weave, view: Snapshot) -> str | None:
-    """Say what is COMPLETED though one of the runs is red; None if nothing is."""
+    """Return the name of the run or sub-run that is COMPLETED although one of the runs is red, or None."""
     red = [run for run in weave.runs if not run.green]
     if not red:
         return None
@@ -119,7 +119,7 @@ def false_completed(weave: Weave, view: Snapshot) -> str | None:
 
 
 def check(seed: int, path: Path) -> tuple[Weave, Snapshot, str | None]:
-    """Judge the weave of a seed."""
+    """Evaluate the weave of a seed."""
     weave = make_weave(seed)
     view = judge(path, weave.data, weave.asked)
     return weave, view, false_completed(weave, view)

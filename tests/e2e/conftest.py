@@ -11,7 +11,7 @@ from tests.support.mattermost_server import MattermostModel
 
 @pytest.fixture
 def host(tmp_path: Path) -> Iterator[Controller]:
-    """A controller of its own for the test."""
+    """A separate controller for the test."""
     with Controller(tmp_path) as controller:
         yield controller
 

@@ -1,4 +1,4 @@
-"""The config file of a start: one that is missing refuses, a `specPattern` that is not certain does not."""
+"""The config file of a start: a missing file refuses the start, a `specPattern` that is not certain does not."""
 
 import subprocess
 from pathlib import Path

@@ -27,7 +27,7 @@ def host(tmp_path: Path) -> Iterator[Controller]:
 
 
 def play(host: Controller, first: str, second: str) -> None:
-    """Two green groups with one report each; the second group starts once the first one's message has arrived."""
+    """Run two green groups with one report each. The second group starts once the first one's message has arrived."""
     (host.workdir / "first.xml").write_text(first)
     (host.workdir / "second.xml").write_text(second)
     go = host.folder / "go"

@@ -1,4 +1,4 @@
-"""The demo, as a newcomer runs it: to its end, in a folder of its own, with nothing else left behind."""
+"""The demo, as a new user runs it: to its end, in a separate directory, and without other leftovers."""
 
 import os
 from pathlib import Path
@@ -11,7 +11,7 @@ from tests.support.controller import BIN
 
 
 def demo(folder: Path, *words: str) -> tuple[str, Path]:
-    """What a demo says, and its folder."""
+    """Return the demo's output and its directory."""
     call = [BIN / "atvm-pipeline", "demo", "--speed", "50", *words]
     done = completed(call, env={**os.environ, "TMPDIR": str(folder)})
     assert done.returncode == 0, done.stdout + done.stderr
@@ -30,7 +30,7 @@ def test_the_demo_plays_a_run_to_its_end_and_says_where_its_files_are(tmp_path: 
 
 @pytest.mark.parametrize("scenario", ["all-green", "template-fails"])
 def test_the_output_of_its_template_is_in_its_own_folder(scenario: str, tmp_path: Path) -> None:
-    """The build's name is that of the documented example: a real run of that name has its launch log in /tmp."""
+    """The build has the name of the documented example: a real run of that name has its launch log in /tmp."""
     said, folder = demo(tmp_path, "--scenario", scenario)
 
     assert (folder / f"{BUILD}.launch.log").stat().st_uid == os.getuid()

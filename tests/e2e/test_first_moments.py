@@ -1,4 +1,4 @@
-"""What a start says of a runner that ends at once, through the wrappers; and when it returns."""
+"""The output of a start, through the wrappers, when the runner ends at once; and the moment when the start returns."""
 
 import json
 import time

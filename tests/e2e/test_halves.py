@@ -1,4 +1,4 @@
-"""The halves of a start must ask for the same run: the second one is held against the watcher that waits."""
+"""The halves of a start must request the same run: the second half is compared with the waiting watcher."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,7 @@
-"""A run that is hostile in every name it prints: nothing of it mentions, links, formats, or steers a terminal.
+"""A run with hostile text in every name that it prints: none of it mentions, links, formats, or controls a terminal.
 
-One real run through the wrappers; its log, reports, inventory and options hold what a test author or a broken host may
-put there.  Then everything that a person or a chat reads about it is looked through.
+One real run through the wrappers. Its log, reports, inventory and options contain values that a test author or a
+broken host could put there.  Then the test checks all text that a person or a chat reads about the run.
 """
 
 import json
@@ -26,17 +26,17 @@ CHAT = (
     "`code` ```block``` **bold** ~~gone~~ ||spoiler|| :smile: www.evil.test https://evil.test #town-square ~town"
 )
 OWNED = Path(f"/tmp/atvm-owned-{os.getpid()}")
-"""Made only by a command that runs; a file of another user cannot have the name."""
+"""Created only if a command is executed. No file of another user can have the name."""
 EVIL = f"{CHAT} {CONTROLS} $(touch {OWNED}) '; touch {OWNED}; ' %n %s {{0}} ../../etc/passwd --help"
 HUGE = "x" * 1_000_000
 
 OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
-"""What a terminal may obey: controls but tab and line feed, C1, bidi, the byte order mark, lone surrogates."""
+"""Characters that a terminal may obey: controls except tab and line feed, C1, bidi, the byte order mark, lone surrogates."""
 SPAN = re.compile(r"`[^`\n]*`")
 
 
 def hostile_log() -> bytes:
-    """Two groups; every name that Cypress or the runner prints is hostile."""
+    """Return the log of two groups; every name that Cypress or the runner prints is hostile."""
     spec = f"../../etc/redhat9.6{CHAT[:24]}\u202e\x9b.cy.ts"
     name = f"-rf {CHAT[:30]}\u2066redhat9.6.cy.ts"
     plain = "cypress/e2e/redhat9.6.cy.ts"
@@ -69,7 +69,7 @@ def hostile_log() -> bytes:
 
 
 def hostile_report(spec: str) -> str:
-    """A report whose attributes are hostile, as far as XML can hold them."""
+    """Return a report with hostile attributes, as far as XML can contain them."""
     text = "".join(char for char in f"{EVIL} {HUGE}" if char >= " ")
     name = quoteattr(text)
     return (
@@ -122,7 +122,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Controller]:
 
 
 def strings(value: Any) -> Iterator[str]:
-    """Every text within a decoded JSON value."""
+    """Yield every text within a decoded JSON value."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
@@ -134,7 +134,7 @@ def strings(value: Any) -> Iterator[str]:
 
 
 def shown_texts(payload: dict[str, Any]) -> list[str]:
-    """What a reader of the message sees."""
+    """Return the text that a reader of the message sees."""
     fields = [
         field["value"] for attachment in payload.get("attachments", ()) for field in attachment["fields"]
     ]

@@ -1,4 +1,4 @@
-"""Names and files that somebody has laid in the way: nothing outside is written, nothing waits for ever, one line is said."""
+"""Names and files that an attacker has prepared: nothing outside is written, nothing blocks, and one line is printed."""
 
 import contextlib
 import io
@@ -47,7 +47,7 @@ NAMES = [
         "*",
     ),
 ]
-"""No build names: paths, options, hidden folders, look-alikes, what a shell or systemd would read."""
+"""Invalid build names: paths, options, hidden directories, look-alikes, text that a shell or systemd would interpret."""
 TAKING = ("watch", "runner", "cancel", "status", "wait", "explain", "resend", "alert", "service-result")
 
 
@@ -102,7 +102,7 @@ def test_a_request_that_names_another_build_leads_nowhere_else(host: Controller)
     assert host.builds() == ["b"]
 
 
-# --- links, FIFOs and folders in the place of files ---
+# --- links, FIFOs and directories in the place of files ---
 
 
 def test_a_linked_build_folder_is_moved_aside_as_a_link_and_its_target_is_left_alone(

@@ -1,4 +1,4 @@
-"""Values, logs and reports that somebody has made to do harm: each is read within bounds, or refused in one line."""
+"""Values, logs and reports that were made to do damage: each is read within limits, or refused in one line."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Requested hosts, for real: what a start refuses, what a run is checked for, and where both are shown."""
+"""Requested hosts in real runs: which a start refuses, which a run is checked for, and where both are shown."""
 
 import json
 from pathlib import Path

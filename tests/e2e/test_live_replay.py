@@ -1,4 +1,4 @@
-"""The fourth way to run every recorded run: for real, beside a real watcher; the outcome must equal the replay."""
+"""The fourth way to run every recorded run: live, with a real watcher. The outcome must equal that of the replay."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ from tests.support.mattermost_server import MattermostModel
 
 
 def outcome(state: dict[str, Any]) -> dict[str, Any]:
-    """What must be the same: everything that does not tell of times and folders."""
+    """Return the parts that must be the same: everything except times and directories."""
     return {
         "phase": state["phase"],
         "code": state["reason"]["code"],

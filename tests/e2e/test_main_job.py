@@ -1,4 +1,4 @@
-"""The main job, for real: wrappers, template, watcher, runner, webhook, in a copy of the stand-in automation root."""
+"""The main job in real runs: wrappers, template, watcher, runner, webhook, in a copy of the stand-in automation root."""
 
 import json
 import os
@@ -332,7 +332,7 @@ def test_a_watcher_that_is_killed_goes_on_where_it_was_and_tells_each_group_once
         host.hold(*later)
         host.start()
         for ended, following in zip(("redhat9.6", "ubuntu24.04"), later, strict=True):
-            # By its group and not by its number: a repeat of the message before may not be killed as well.
+            # Identified by its group, not by its number, because a repeat of the previous message must not be killed as well.
             wait_for(
                 lambda ended=ended: any(f"`e2e-{ended}-fc`" in text for text in host.texts()),
                 f"the message of {ended}",
@@ -349,7 +349,7 @@ def test_a_watcher_that_is_killed_goes_on_where_it_was_and_tells_each_group_once
     assert state["phase"] == C
     for host_name in ("redhat9.6", "ubuntu24.04", "w2k25"):
         told = [text for text in texts if f"`e2e-{host_name}-fc`" in text]
-        # A kill between the intent and the sending leaves only the marked one; never none, never two unmarked.
+        # A kill between the intent and the sending leaves only the marked one. There is never none, and never two unmarked.
         assert told
         assert sum("Possible duplicate" not in text for text in told) <= 1
 
@@ -357,7 +357,7 @@ def test_a_watcher_that_is_killed_goes_on_where_it_was_and_tells_each_group_once
 @pytest.mark.parametrize(
     ("scenario", "code", "speed", "stall_s"),
     [
-        # Slow enough that a look at the process table meets the browser before it dies, on a busy machine too.
+        # Slow enough that a scan of the process table finds the browser before it dies, also on a busy machine.
         ("hang-with-cause", "quiet-with-cause", 0.4, "200"),
         ("hang-without-cause", "stalled", 5, "12"),
     ],

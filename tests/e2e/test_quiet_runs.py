@@ -1,4 +1,4 @@
-"""A run with `cypress run --quiet`: no summary in the log, so the planned specs of the start and the reports decide."""
+"""A run with `cypress run --quiet`: the log has no summary, so the planned specs of the start and the reports decide."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def test_a_quiet_run_is_decided_by_its_reports_and_tells_so_once(
     with Controller(tmp_path, scenario=scenario) as host:
         runner = QUIET.format(RUNNER + (" --categorize" if categorized else ""))
         started = host.start(runner=runner, categorize=categorized)
-        # A runner that fails within the two seconds of the start, without a line of Cypress, is 69; both are right here.
+        # A runner that fails within the two seconds of the start, without a line of Cypress, is 69. Both codes are right here.
         assert started.returncode in (0, 69), started.stderr
         host.wait()
         state = host.state()

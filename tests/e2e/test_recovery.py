@@ -1,6 +1,7 @@
-"""A watcher that is started again on what a crash, a bad disk or another release has left: same verdict, same messages.
+"""A watcher that is restarted on files left by a crash, a disk error or another release: same verdict, same messages.
 
-One real run is the pattern.  Its folder is laid out as it was in the middle, damaged, and given to a real watcher.
+One real run is the pattern.  The test restores its directory as it was in the middle of the run, damages it, and
+starts a real watcher on it.
 """
 
 import json
@@ -25,7 +26,7 @@ from tests.support.waiting import DEADLINE_S, wait_for
 
 
 class Pattern(NamedTuple):
-    """A run that went to its end undisturbed."""
+    """A run that ended without disturbance."""
 
     folder: Path
     state: dict[str, Any]
@@ -50,7 +51,7 @@ def pattern(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pattern]:
 
 @pytest.fixture
 def laid(pattern: Pattern, tmp_path: Path) -> Path:
-    """The run's folder as it was right after its first message; its snapshot knows all of that."""
+    """The run's directory right after its first message. Its snapshot contains everything up to there."""
     folder = tmp_path / "state" / BUILD
     shutil.copytree(pattern.folder, folder)
     (folder / "journal.jsonl").write_bytes(b"".join(pattern.lines[: pattern.first_sent]))
@@ -69,7 +70,7 @@ def environ(server: MattermostModel) -> dict[str, str]:
 
 
 def watch(folder: Path, server: MattermostModel) -> tuple[int, str]:
-    """A real watcher, to its end."""
+    """Run a real watcher until its end."""
     watcher = pipeline("watch", BUILD, "--state-root", str(folder.parent), env=environ(server))
     _, said = watcher.communicate(timeout=DEADLINE_S)
     return watcher.returncode, said
@@ -93,7 +94,7 @@ def assert_as_the_pattern(pattern: Pattern, folder: Path, server: MattermostMode
     for one, other in zip(state["subruns"], pattern.state["subruns"], strict=True):
         assert (one["phase"], one["name"], one["ledger"]) == (other["phase"], other["name"], other["ledger"])
         assert (one["post"]["outcome"], one["post"]["attempts"]) == ("sent", 1)
-    # The first message was sent by the watcher that died; each other one comes once, and none is marked.
+    # The first message was sent by the watcher that died. Every other message arrives once, and none is marked.
     assert [headline(post.text) for post in server.posts] == [headline(text) for text in pattern.texts[1:]]
 
 

@@ -1,4 +1,6 @@
-"""What a start, and a look, refuse or survive: hostile bytes, lost files, other people's runners.  One line, nothing begun."""
+"""Refusals of starts and of read-only commands, on non-UTF-8 bytes, lost files and external runners: one line, nothing
+is started.
+"""
 
 import os
 from pathlib import Path
@@ -57,7 +59,7 @@ def test_a_foreign_variable_that_is_not_utf8_is_left_out_with_one_notice(host: C
     assert saved["LC_OK"] == "yes"
 
 
-# --- who is a runner ---
+# --- which process is a runner ---
 
 
 @pytest.mark.parametrize("carrier", [("timeout", "60"), ("timeout", "60", "env", "A=1", "B=2")], ids=len)

@@ -1,4 +1,4 @@
-"""What a start, and a look, survive: a terminal that obeys, a state that is corrupt, a surrounding that lacks something."""
+"""Starts and read-only commands survive terminal control characters, a corrupt state, and an incomplete environment."""
 
 import json
 import sys
@@ -13,7 +13,7 @@ from tests.support.project import BUILD
 from tests.support.refused_calls import one_line, raw
 from tests.support.waiting import wait_for
 
-# --- what reaches the terminal ---
+# --- output to the terminal ---
 
 
 def test_control_characters_of_an_argument_do_not_reach_the_terminal(host: Controller) -> None:
@@ -45,12 +45,12 @@ def test_json_holds_no_character_that_a_terminal_obeys(host: Controller) -> None
     assert "\x9b" not in host.call("atvm-pipeline", "status").stdout
 
 
-# --- what lies in the state root ---
+# --- files in the state root ---
 
 
 @pytest.fixture
 def two(host: Controller) -> Controller:
-    """A host with a run that is fine and one whose state is to be broken."""
+    """A host with one intact run and one whose state the test damages."""
     for build in ("bad", "good"):
         words = ["--build-name", build, "--runner-command", "true", "--supervisor", "local"]
         assert host.call("start-atvm-run.sh", *words).returncode == 0
@@ -72,7 +72,7 @@ BROKEN: dict[str, Callable[[dict[str, object]], object]] = {
 def test_one_corrupt_state_does_not_hide_the_others(how: str, two: Controller) -> None:
     path = two.state_root / "bad" / "state.json"
     if how == "unreadable":
-        # Root may read everything but a link that leads to itself.
+        # Root can read everything except a link that points to itself.
         path.unlink()
         path.symlink_to(path.name)
     elif how in BROKEN:
@@ -102,7 +102,7 @@ def test_a_request_that_is_nested_without_end_is_no_request(host: Controller) ->
     one_line(host.call("atvm-pipeline", "cancel", "deep"), 65, "deep")
 
 
-# --- a strange surrounding ---
+# --- an unusual environment ---
 
 
 def test_no_home_folder_is_a_clear_refusal(host: Controller) -> None:

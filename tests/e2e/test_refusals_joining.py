@@ -1,4 +1,4 @@
-"""Joining a run that is there already, ours or one that somebody started by hand."""
+"""Joining an existing run: one that this program started, or one that was started by hand."""
 
 import subprocess
 

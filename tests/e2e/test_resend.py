@@ -1,4 +1,4 @@
-"""Resending by hand: what is refused, each in one line, and what is delivered, always marked."""
+"""Resending by hand: refused requests, each in one line, and delivered messages, always marked."""
 
 import os
 from datetime import UTC, datetime
@@ -19,9 +19,9 @@ from tests.support.waiting import DEADLINE_S
 LINES = (PROJECT / "fixtures" / "schema-1" / "journal.jsonl").read_bytes().splitlines(keepends=True)
 RUN_ID = decode_event(LINES[0]).run_id
 UNDER_WAY = len(LINES) - 1
-"""Up to where the run was judged, the third group's message being under way."""
+"""Lines up to the run's verdict, while the third group's message is in flight."""
 NONE = 31
-"""Up to the runner's end: judged by nobody yet."""
+"""Lines up to the runner's end, before any verdict."""
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def resend(paths: Paths, server: MattermostModel, *words: str, **environ: str) -
 
 
 def refused(paths: Paths, server: MattermostModel, *words: str, **environ: str) -> tuple[int, str]:
-    """The one line of a refusal, which must have changed nothing and sent nothing."""
+    """Return the one line of a refusal, which must have changed nothing and sent nothing."""
     before = {path: path.read_bytes() for path in paths.state_root.rglob("*.json*")}
     code, said = resend(paths, server, *words, **environ)
 

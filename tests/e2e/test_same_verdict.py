@@ -1,5 +1,5 @@
-"""The same run is judged the same, however its watcher learns of what happens: with inotify, with polling, with hints
-dropped, doubled, out of order or none at all, and by a watcher that comes late.
+"""The verdict of a run does not depend on how its watcher learns of changes: with inotify, with polling, with hints
+dropped, doubled, out of order or without any, and by a watcher that starts late.
 
 `pytest -s tests/e2e/test_same_verdict.py` prints the table.
 """
@@ -35,11 +35,11 @@ RUNS = (
 )
 TIMES = frozenset({"at", "started_at", "updated_at", "finished_at", "requested_at"})
 NOT_COMPARED = TIMES | {"facts", "ignored"}
-"""`facts` and `ignored` hold the events one by one: their number and their times."""
+"""`facts` and `ignored` contain the individual events: their number and their times."""
 
 
 class Watched(Player):
-    """Played to a watcher in one mode; `late`: it starts in the middle of the run."""
+    """A run played to a watcher in one mode. With `late`, the watcher starts in the middle of the run."""
 
     def __init__(self, folder: Path, events: list[Event], log: bytes, mode: str) -> None:
         super().__init__(folder, events, log)
@@ -70,11 +70,11 @@ class Watched(Player):
             self.keep_pace(event)
 
     def keep_pace(self, event: Event) -> None:
-        """A sub-run that has ended is judged before the run goes on: no later hint, and no end of the run, helps it."""
+        """A sub-run that has ended gets its verdict before the run continues, without a later hint or the end of the run."""
         self.folded = reduce(self.folded, event).run
         following = next(after for before, after in pairwise((*self.events, None)) if before is event)
         if isinstance(following, ArtifactWritten):
-            # It was written before the lines that were read here, only seen after them: who waited now would hold it back.
+            # It was written before the lines that were read here, and only seen after them. Waiting here would hold it back.
             return
         ended = sum(subrun.ended_watched_s is not None for subrun in self.folded.subruns)
         categorized = self.folded.request.categorized and self.folded.over_watched_s is None
@@ -104,7 +104,7 @@ class Watched(Player):
 
 
 class Late:
-    """Stands for a watcher that was not started yet."""
+    """Replaces a watcher that has not been started yet."""
 
     def __init__(self) -> None:
         self.start: Any = None
@@ -130,7 +130,7 @@ class Late:
 
 
 def comparable(value: Any, folder: Path) -> Any:
-    """Every field of a state but those of time, in words that name no folder of this machine."""
+    """Return every field of a state except times, without the names of this machine's directories."""
     if isinstance(value, dict):
         return {name: comparable(item, folder) for name, item in value.items() if name not in NOT_COMPARED}
     if isinstance(value, list):
@@ -146,9 +146,9 @@ def judged(recorded: Path, folder: Path, mode: str) -> Any:
 
 
 def without_shared_reports(state: Any) -> Any:
-    """The state without the report of `check-xml-files.ts`, which each group writes under one name.
+    """Return the state without the report of `check-xml-files.ts`, which each group writes under one name.
 
-    A watcher that starts late reads two groups at once, and one file is left of both.
+    A watcher that starts late reads two groups at once, and only one file is left of both.
     """
     subruns = [
         {
@@ -186,20 +186,20 @@ def test_a_run_is_judged_the_same_however_it_is_watched(name: str, tmp_path: Pat
 
 
 def expected(mode: str, state: Any, kernel: Any) -> Any:
-    """`kernel`, what was seen with inotify; with `state`'s own shared reports if its watcher came late."""
+    """Return `kernel`, the state seen with inotify; with `state`'s own shared reports if its watcher started late."""
     alike = mode == "late" and without_shared_reports(state) == without_shared_reports(kernel)
     return state if alike else kernel
 
 
 def fields(value: Any) -> int:
-    """How many values a state holds."""
+    """Return the number of values in a state."""
     if isinstance(value, dict):
         return sum(fields(item) for item in value.values())
     return sum(fields(item) for item in value) if isinstance(value, list) else 1
 
 
 def test_what_is_not_compared_is_only_what_tells_of_times(tmp_path: Path) -> None:
-    """The comparison sees a verdict, a count, a host's source and a post."""
+    """The comparison includes a verdict, a count, a host's source and a post."""
     state = json.loads((REPLAY / "failed-demo" / "state.json").read_text())
     text = json.dumps(comparable(state, tmp_path))
 

@@ -1,7 +1,7 @@
-"""The secrets appear nowhere: whole runs of every outcome, everything at debug level, then a look at all that is left.
+"""The secrets appear nowhere: complete runs of every outcome at debug level, then a search of everything they left.
 
-The proxies' addresses are not ours: template and runner get them (contract §6), so `request.json` holds them, 0600.
-Their password is looked for everywhere else.
+The proxies' addresses belong to the user. Template and runner receive them, so `request.json` contains them, with mode 0600.
+Their password is searched for everywhere else.
 """
 
 import json
@@ -42,7 +42,7 @@ logging.getLogger("debug").debug("%s begins", sys.orig_argv)
 
 
 class Shown(NamedTuple):
-    """What one command showed."""
+    """The output of one command."""
 
     command: str
     code: int
@@ -50,7 +50,7 @@ class Shown(NamedTuple):
 
 
 class Kept:
-    """A controller whose every answer is kept, with all debugging switched on in every Python of the run."""
+    """A controller that records every output, with all debugging switched on in every Python process of the run."""
 
     def __init__(self, host: Controller, folder: Path) -> None:
         self.host = host
@@ -82,7 +82,7 @@ class Kept:
         return self.shown[-1]
 
     def start(self, *more: str, categorize: bool = False, **environ: str) -> Shown:
-        # The runner and the template say what they were given.
+        # The runner and the template print the environment that they received.
         runner = f"env > runner-environment.txt; ps axww > runner-processes.txt; {RUNNER}"
         runner += " --categorize" if categorize else ""
         template = f"env; {TEMPLATE}"
@@ -93,7 +93,7 @@ class Kept:
         return self.shown[-1]
 
     def ask_everything(self) -> None:
-        """Every command that looks, and those that act on a run that has ended."""
+        """Run every read-only command, and those that act on a run that has ended."""
         log = self.host.state_root / BUILD / "runner.log"
         for words in (
             ("status",),
@@ -114,7 +114,7 @@ class Kept:
         self.start("--check")
 
     def assert_clean(self) -> None:
-        """Nothing that was written or shown holds a secret."""
+        """Assert that no written file and no output contains a secret."""
         folder = self.host.folder
         found = [
             f"{shown.command}: {leak}" for shown in self.shown for leak in leaks(shown.text.encode(), SECRETS)
@@ -135,7 +135,7 @@ class Kept:
         assert found == []
 
     def assert_debugged(self) -> None:
-        """What was to be looked through was there."""
+        """Assert that the text to search through exists."""
         text = self.debug_log.read_text()
         for command in ("watch", "runner", "status"):
             assert f"'{command}'" in text
@@ -207,7 +207,7 @@ def test_no_command_shows_a_secret_and_no_archive_keeps_one(kept: Kept) -> None:
 def test_a_watcher_that_dies_with_a_message_under_way_shows_nothing_and_no_process_ever_did(
     kept: Kept,
 ) -> None:
-    """SIGABRT prints every thread's frames (faulthandler), into the watcher's log; the runner lives meanwhile."""
+    """SIGABRT prints every thread's frames (faulthandler) into the watcher's log, while the runner is alive."""
     kept.host.webhook.script(slow(60))
     kept.host.hold("ubuntu24.04")
     assert kept.start(categorize=True).code == 0
@@ -221,7 +221,7 @@ def test_a_watcher_that_dies_with_a_message_under_way_shows_nothing_and_no_proce
     kept.call("atvm-pipeline", "doctor")
     kept.call("atvm-pipeline", "cancel", BUILD, "--runner")
 
-    # Other tests have watchers of the same kind: ours are those that know our folder.
+    # Other tests have watchers of the same kind. Those of this test refer to its directory.
     folder = str(kept.host.folder)
     ours = [one for one in everyone if folder.encode() in one.environ or one.folder.startswith(folder)]
     assert [one.shown for one in everyone if leaks(one.shown, SECRETS)] == []

@@ -1,4 +1,4 @@
-"""Within the process: what is raised, printed or recorded shows no secret; and what looks for one finds it."""
+"""Within the process: exceptions, output and records show no secret, and the search for a secret finds one."""
 
 import base64
 import contextlib
@@ -45,7 +45,7 @@ def test_a_traceback_with_the_values_of_its_frames_shows_no_webhook() -> None:
         shown = "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
 
     assert "webhook = " in shown
-    # The frame of this test holds no secret but the module's own constants, which are no locals.
+    # The frame of this test contains no secret except the module's constants, which are not locals.
     assert leaks(shown.replace(f"hooks/{{{'WEBHOOK'}}}", "").encode(), {"webhook": WEBHOOK}) == []
 
 

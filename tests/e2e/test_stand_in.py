@@ -1,4 +1,4 @@
-"""The stand-in automation root: every scenario for real, in a copy of its own, a hundred times faster."""
+"""The stand-in automation root: every scenario as a real run, in a separate copy, a hundred times faster."""
 
 import json
 import os
@@ -24,7 +24,7 @@ from tests.support.waiting import DEADLINE_S, wait_for
 
 ROOT = PROJECT / "fixtures" / "automation-root"
 CONFIG = "cypress.atvm-config-gold.ts"
-# Word for word as the operators type them.
+# Exactly as the operators type them.
 TEMPLATE_COMMAND = (
     "python3 ./cmc-templates.py --template_name cmc-e2e --config_file cypress.atvm-config-gold.ts"
 )
@@ -32,7 +32,7 @@ RUNNER_COMMAND = (
     "python3 ./run-sorry-cypress.py --config_file cypress.atvm-config-gold.ts "
     "--build_name e2e-redhat9.6-ubuntu24.04-w2k25-fc --categorize"
 )
-# All scenarios are played once for the module: one worker has them all.
+# All scenarios are played once for the module, so one worker runs all of its tests.
 pytestmark = pytest.mark.xdist_group("stand-in")
 SGR = re.compile(r"\x1b\[[0-9;]*m")
 FINISHED = "(Run Finished)"
@@ -98,7 +98,7 @@ NOT_RUNS = {"hang-with-cause", "hang-without-cause", "template-fails"}
 
 @dataclass(frozen=True)
 class Ended:
-    """What a finished run left behind."""
+    """The results of a finished run."""
 
     root: Path
     code: int
@@ -135,7 +135,7 @@ def runner(*options: str) -> list[str]:
 
 
 def play(folder: Path, scenario: str, *options: str, **more: str) -> Ended:
-    """Run a scenario until the last process that holds its output has gone, orphans included."""
+    """Run a scenario until the last process that holds its output has ended, orphans included."""
     root = copy_of_root(folder)
     assert template(root, scenario).returncode == 0
     with subprocess.Popen(
@@ -219,7 +219,7 @@ def test_the_layout_is_that_of_the_reference(ended: dict[str, Ended]) -> None:
 
 
 def layout(output: str) -> dict[str, set[tuple[int, ...]]]:
-    """Kind of line -> its width and the columns where its last words end, as far as they do not depend on the words."""
+    """Return for each kind of line its width and the end columns of its last words, where they do not depend on the words."""
     kinds: dict[str, set[tuple[int, ...]]] = {}
     for line in output.splitlines():
         key = re.match(r"  │ ([A-Z][A-Za-z ]+):( +)", line)
@@ -241,7 +241,7 @@ def test_colours_wrap_each_character_of_a_box_and_change_no_word(
     expected = ended["failing-test"].output.replace(str(ended["failing-test"].root.parent), "")
 
     assert "\x1b[90m─\x1b[39m\x1b[90m─\x1b[39m" in coloured
-    # Where a path is cut depends on the folder's name, so the screenshots are left out.
+    # The position where a path is cut depends on the directory's name, so the screenshots are left out.
     without = re.compile(r"  \(Screenshots\).*?  \(Uploading", re.DOTALL)
     assert without.sub("", expected) == without.sub("", plain)
 
@@ -343,7 +343,7 @@ def test_the_seed_command_lines_run_word_for_word(tmp_path: Path) -> None:
 
 @pytest.fixture
 def started(tmp_path: Path) -> Iterator[Callable[..., tuple[Path, Path, psutil.Process]]]:
-    """Start a run that may not end by itself; what is left of its tree is killed afterwards."""
+    """Start a run that may not end by itself. The rest of its process tree is killed afterwards."""
     trees: list[psutil.Process] = []
 
     def start(scenario: str, speed: str, **more: str) -> tuple[Path, Path, psutil.Process]:
@@ -384,7 +384,7 @@ def test_a_hang_keeps_its_processes(scenario: str, browsers: int, started: Calla
     wait_for(lambda: sum("electron --type=renderer" in line for line in tree()) == browsers, "the browsers")
     assert sum("stand-in/cypress run" in line for line in tree()) == 1
     assert log.read_text().count(FINISHED) == 1
-    # The reporter took away what lay there when the spec began, and has written nothing yet.
+    # The reporter removed the old file when the spec started, and has written nothing yet.
     assert not (root / "cmcReporter/ubuntu24.04.xml").exists()
 
 

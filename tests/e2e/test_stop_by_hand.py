@@ -1,4 +1,4 @@
-"""A stop of a runner that was started by hand: it leaves no exit record, so that `stop.json` alone proves the stop."""
+"""Stopping a runner that was started by hand: it leaves no exit record, so `stop.json` alone proves the stop."""
 
 import subprocess
 from typing import Any
@@ -23,7 +23,7 @@ WHOLE = [
 
 
 def script(lines: list[str]) -> str:
-    """A runner that prints these lines and goes on."""
+    """Return a runner that prints these lines and keeps running."""
     text = prints.encoded(lines)
     return f"import sys, time; sys.stdout.buffer.write({text!r}); sys.stdout.flush(); time.sleep(300)"
 

@@ -1,4 +1,4 @@
-"""The Bash wrappers: what reaches the program, and how its environment is made."""
+"""The Bash wrappers: the arguments that reach the program, and the creation of its environment."""
 
 import os
 import re
@@ -77,7 +77,7 @@ def call(program, *words, environ=None, cwd=None):
 
 @pytest.fixture
 def printing(tmp_path):
-    """An interpreter that prints how it was called."""
+    """An interpreter that prints its arguments."""
     program = executable(
         tmp_path / "printing", '#!/bin/bash\nprintf "%s\\0" "$@"\nprintf "%s" "$ATVM_PROG" >&2\n'
     )
@@ -145,7 +145,7 @@ def test_help_is_shown_under_the_wrappers_own_name(name):
 
 @pytest.fixture
 def project(tmp_path):
-    """A copy of what the launcher needs, with an interpreter that plays along."""
+    """A copy of the files that the launcher needs, with a fake interpreter."""
     copy = tmp_path / "project"
     shutil.copytree(BIN, copy / "bin")
     (copy / "pyproject.toml").write_text("one\n")

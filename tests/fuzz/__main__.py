@@ -3,8 +3,8 @@
     python -m tests.fuzz console --minutes 30 --jobs 2
     python -m tests.fuzz all --runs 20000
 
-The corpus stays below .venv/fuzz and grows from run to run.  What is found becomes a fixture below fixtures/fuzz, made
-small: mend the program, give the file a name that says what it is, and commit both.  Exit code 1: something was found.
+The corpus stays below .venv/fuzz and grows from run to run.  Each finding becomes a fixture below fixtures/fuzz,
+reduced in size: fix the program, name the file after its content, and commit both.  Exit code 1: something was found.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from tests.support.project import PROJECT
 
 
 def main() -> int:
-    """Run; one line per target."""
+    """Run the sessions; print one line per target."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.fuzz", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,4 +1,4 @@
-"""What must hold whatever came in: for texts, for messages, for a folded run."""
+"""Properties that must hold for every input: of texts, of messages, of a folded run."""
 
 import json
 import math
@@ -22,34 +22,34 @@ CONTROL = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Unicode categories that a terminal or a chat may obey, hide or break at."""
 
 _PIECE = re.compile(r"\\.|`[^`]*`|[^\\`]+|.", re.DOTALL)
-"""An escaped character, a span of code, plain text, or what opens and never closes."""
+"""An escaped character, a code span, plain text, or a delimiter that is never closed."""
 _LIVE = re.compile(r"://|www\.|@\w|[*_~#|\[\]\\]|(?<![a-z0-9_+-]):(?!\d\d:)[a-z0-9_+-]{1,64}:")
-"""What Mattermost makes something of outside of code: links, mentions, formatting."""
+"""Text that Mattermost interprets outside of code: links, mentions, formatting."""
 _OURS = re.compile(
     r"^(?::warning: \*\*Possible duplicate\*\* of delivery |- )|^\*\*[A-Z]+\*\* |: \*\*(?:PASS|FAIL|RUN)[ /]\w+\*\*, "
 )
-"""The formatting that the message itself has; the words of results hold `_`."""
+"""The formatting of the message itself; the words of results contain `_`."""
 
 
 def harmless(text: str, chars_max: int) -> None:
-    """`text` is one bounded line without anything that a terminal could obey."""
+    """Assert that `text` is one bounded line without anything that a terminal could obey."""
     assert len(text) <= chars_max, len(text)
     assert not any(unicodedata.category(char) in CONTROL for char in text), ascii(text)
 
 
 def single_line(text: str) -> None:
-    """An error's text; what it quotes is made harmless by whoever shows it."""
+    """Assert that an error's text has one line. The code that shows it sanitises the values that it quotes."""
     assert "\n" not in text, ascii(text)
 
 
 def repeats_nothing(text: str, secret: str) -> None:
-    """Neither the secret nor its last part stands in `text`."""
+    """Assert that neither the secret nor its last part occurs in `text`."""
     for part in (secret, secret.rsplit("/", 1)[-1]):
         assert len(part) < 12 or part not in text, ascii(text)
 
 
 def texts(value: object) -> Iterator[str]:
-    """Every text in a value of plain data."""
+    """Yield every text in a value of plain data."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
@@ -62,7 +62,7 @@ def texts(value: object) -> Iterator[str]:
 
 
 def message(payload: str) -> None:
-    """A post, also one that is marked: small, and its foreign text mentions, links and formats nothing."""
+    """Assert that a post, also a marked one, is small, and that its untrusted text mentions, links and formats nothing."""
     for form in (payload, messages.marked(payload)):
         body: dict[str, Any] = json.loads(form)
         assert len(form.encode()) < BODY_MAX_BYTES, len(form)
@@ -83,13 +83,13 @@ def _message_line(line: str) -> None:
 
 
 def _outside(piece: str) -> str:
-    """What is left of a piece of text when code and escaped characters are taken as what they are: nothing special."""
+    """Return a placeholder for a code span or an escaped character, because neither has an effect; else the piece itself."""
     special = len(piece) > 1 and (piece[0] == "\\" or piece[0] == piece[-1] == "`")
     return "\N{MIDDLE DOT}" if special else piece
 
 
 def run(run: Run) -> None:
-    """A folded run: it can be saved and loaded, its ledgers balance, its deadlines are times, its posts are harmless."""
+    """Assert that a folded run can be saved and loaded, its ledgers balance, its deadlines are finite, its posts are sanitised."""
     view = snapshot(run)
     for ledger in (view.ledger, *(subrun.ledger for subrun in view.subruns)):
         parts = (ledger.passed, ledger.failed, ledger.pending, ledger.skipped, ledger.crashed, ledger.not_run)
@@ -108,5 +108,5 @@ def run(run: Run) -> None:
 
 
 def plain(value: object) -> object:
-    """A struct as plain data."""
+    """Return a struct as plain data."""
     return msgspec.to_builtins(value)

@@ -1,4 +1,4 @@
-"""One coverage-guided run of one target, in a process of its own: atheris (libFuzzer) over the instrumented package.
+"""One coverage-guided run of one target, in a separate process: atheris (libFuzzer) over the instrumented package.
 
     python -m tests.fuzz.engine TARGET [options of libFuzzer] [CORPUS...]
 
@@ -12,7 +12,7 @@ import atheris
 from tests.fuzz.registry import load
 
 INSTRUMENTED = ("atvm_pipeline", "http", "urllib3", "tomllib", "email")
-"""Our code, and what it reads answers and dialects with."""
+"""Our code, and the libraries with which it reads responses and dialects."""
 
 
 def main() -> None:

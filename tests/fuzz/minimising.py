@@ -1,4 +1,4 @@
-"""A finding made small: bytes are taken away as long as the same thing goes wrong at the same place."""
+"""Minimises a finding: bytes are removed as long as the same error occurs at the same place."""
 
 import traceback
 from collections.abc import Callable
@@ -13,7 +13,7 @@ Place = tuple[str, str, int | None]
 
 
 def place_of(target: Callable[[bytes], None], data: bytes) -> Place | None:
-    """The kind of exception, and file and line where it was raised; None if nothing goes wrong."""
+    """Return the kind of exception, and the file and line where it was raised; None if there is no error."""
     try:
         target(data)
     except Exception as error:  # noqa: BLE001 - whatever it is
@@ -23,7 +23,7 @@ def place_of(target: Callable[[bytes], None], data: bytes) -> Place | None:
 
 
 def smallest(target: Callable[[bytes], None], data: bytes, tries: int = TRIES_MAX) -> bytes:
-    """The data with every part taken away that is not needed, within so many tries."""
+    """Return the data without every part that is not needed, within so many tries."""
     wrong = place_of(target, data)
     if wrong is None:
         return data
@@ -42,7 +42,7 @@ def smallest(target: Callable[[bytes], None], data: bytes, tries: int = TRIES_MA
 
 
 def keep(name: str, data: bytes) -> tuple[Path, str]:
-    """Make a fixture of a finding, as small as it gets; gives its path and what goes wrong, in one line."""
+    """Create a fixture from a finding, as small as possible. Return its path and the error in one line."""
     target = load(name).target
     small = smallest(target, data)
     wrong = place_of(target, small)

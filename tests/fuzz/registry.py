@@ -1,4 +1,4 @@
-"""Which targets there are, and what each brings with it."""
+"""The list of targets, and the attributes of each."""
 
 import importlib
 from collections.abc import Callable, Iterator
@@ -12,32 +12,32 @@ NAMES = (
     *("inventory", "patterns", "settings", "webhook", "messages"),
 )
 PROOF = "proof"
-"""The target that breaks by design."""
+"""The target that fails by design."""
 FIXTURES = PROJECT / "fixtures" / "fuzz"
-"""One folder per target: inputs that once broke the program."""
+"""One directory per target: inputs that once broke the program."""
 
 
 class Target(Protocol):
-    """A module of `targets/`; it may have `mutate(data, max_size, seed, fallback) -> bytes` besides."""
+    """A module of `targets/`. It may also have `mutate(data, max_size, seed, fallback) -> bytes`."""
 
     MAX_LEN: int
     """Bytes of the longest input that is tried."""
     SHORT_RUNS: int
     """Executions of the short form."""
     WORDS: tuple[bytes, ...]
-    """What an input is made of."""
+    """Tokens of which inputs are composed."""
     target: Callable[[bytes], None]
     """Raises for a finding, and for nothing else."""
     seeds: Callable[[], Iterator[bytes]]
 
 
 def load(name: str) -> Target:
-    """The target's module.  Raises KeyError for an unknown name."""
+    """Return the target's module.  Raises KeyError for an unknown name."""
     if name not in (*NAMES, PROOF):
         raise KeyError(name)
     return cast("Target", importlib.import_module(f"tests.fuzz.targets.{name}"))
 
 
 def found(name: str) -> list[Path]:
-    """The inputs that once broke the program, oldest name first."""
+    """Return the inputs that once broke the program, sorted by name."""
     return sorted(path for path in (FIXTURES / name).glob("*") if path.is_file())

@@ -1,4 +1,4 @@
-"""One session with a target: its folder, the processes that try inputs, and what came of it."""
+"""One session with a target: its directory, the processes that try inputs, and the result."""
 
 import os
 import re
@@ -15,9 +15,9 @@ from tests.support.project import PROJECT
 RSS_MAX_MB = 1024
 """Memory of one process, instrumentation included."""
 SCRATCH = "scratch"
-"""In the session's folder: temporary files of the engines."""
+"""In the session's directory: temporary files of the engines."""
 INPUT_MAX_S = 60
-"""One input that takes longer is a finding: in proportion none takes a second, however busy the machine."""
+"""An input that takes longer is a finding. In linear time none takes a second, even on a busy machine."""
 
 _STATUS = re.compile(
     r"^#(\d+)\s+\w+\s+cov: (\d+) ft: (\d+) corp: (\d+)/\S+ .*exec/s: (\d+) rss: (\d+)Mb", re.MULTILINE
@@ -26,7 +26,7 @@ _STATUS = re.compile(
 
 @dataclass
 class Outcome:
-    """What one session came to."""
+    """The result of one session."""
 
     name: str
     executions: int = 0
@@ -42,7 +42,7 @@ class Outcome:
     """The end of the output of each process that found something or did not run."""
 
     def line(self) -> str:
-        """One line for a person."""
+        """Return one line for a person."""
         told = f"{len(self.findings)} findings" if self.findings or self.failures else "nothing found"
         return (
             f"{self.name:<10} {self.executions:>9} executions {self.rate:>6}/s  {self.edges:>5} edges "
@@ -61,7 +61,7 @@ def session(
 ) -> Outcome:
     """Try inputs of one target in `jobs` processes, for so many executions each or so long; ends at the first finding.
 
-    `folder` keeps the corpus.  The same seed, runs and an empty folder give the same inputs.
+    `folder` keeps the corpus.  The same seed, the same runs and an empty directory lead to the same inputs.
     """
     corpus, options = _prepare(name, folder)
     limit = f"-runs={runs}" if runs is not None else f"-max_total_time={int(60 * (minutes or 1))}"
@@ -79,7 +79,7 @@ def session(
 
 
 def _prepare(name: str, folder: Path) -> tuple[Path, list[str]]:
-    """Corpus folder with the seeds in it, and the options that are the target's own."""
+    """Create the corpus directory with the seeds; return it and the options of the target."""
     target = load(name)
     corpus = folder / "corpus"
     corpus.mkdir(parents=True, exist_ok=True)
@@ -95,7 +95,7 @@ def _quoted(word: bytes) -> str:
 
 
 def _start(name: str, folder: Path, number: int, options: list[str]) -> subprocess.Popen[bytes]:
-    # The engine ends without its exit handlers: what it leaves is removed by the session.
+    # The engine ends without its exit handlers, so the session removes the files that it leaves.
     scratch = folder / SCRATCH / str(number)
     scratch.mkdir(parents=True, exist_ok=True)
     always = [f"-rss_limit_mb={RSS_MAX_MB}", f"-timeout={INPUT_MAX_S}", "-len_control=0", "-reload=10"]

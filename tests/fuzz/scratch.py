@@ -1,4 +1,4 @@
-"""A folder for the files that a target writes: one per process, gone with it."""
+"""A directory for the files that a target writes: one per process, removed when the process ends."""
 
 import atexit
 import shutil
@@ -12,7 +12,7 @@ from tests.support.project import ONE_HOST_BUILD as BUILD
 
 @cache
 def paths() -> Paths:
-    """Where the files of one build lie."""
+    """Return the paths of the files of one build."""
     root = Path(tempfile.mkdtemp(prefix="atvm-fuzz-"))
     atexit.register(shutil.rmtree, root, ignore_errors=True)
     found = Paths(root, BUILD)

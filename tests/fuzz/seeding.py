@@ -1,4 +1,4 @@
-"""Seeds: our own fixtures, as each target wants them; and a mutator for lines of JSON."""
+"""Seeds: our own fixtures, in the form that each target needs; and a mutator for lines of JSON."""
 
 import json
 import random
@@ -64,7 +64,7 @@ ODD: tuple[Any, ...] = (
     ),
     *("\ud7ff\ue000", "e2e-redhat9.6-fc", [], {}, *DATES),
 )
-"""Values at the edges of what a number, a text or a time can be."""
+"""Edge values of numbers, texts and times."""
 KEYS = tuple(
     sorted(
         {
@@ -76,19 +76,19 @@ KEYS = tuple(
         }
     )
 )
-"""Every field of an event, a fact or a state: those that have their default are not in the files."""
+"""Every field of an event, a fact or a state. The files omit fields that have their default."""
 Fallback = Callable[[bytes, int], bytes]
 
 
 def fed(run: Run, *more: Event) -> Run:
-    """The run after these events, numbered as they come."""
+    """Return the run after these events, numbered in their order."""
     for event in more:
         run = reduce(run, replace(event, seq=run.seq + 1)).run
     return run
 
 
 def logs() -> Iterator[bytes]:
-    """Every recorded or written log, and what Cypress prints in its small forms."""
+    """Yield every recorded or written log, and the output of Cypress in its small forms."""
     for path in sorted(FIXTURES.glob("**/*.log")):
         yield path.read_bytes()
     for lines in (prints.whole_run("a.cy.ts", "redhat9.6.cy.ts"), failing_run(["text"]), *FAKES.values()):
@@ -97,19 +97,19 @@ def logs() -> Iterator[bytes]:
 
 
 def written_reports() -> Iterator[bytes]:
-    """Every report."""
+    """Yield every report."""
     for path in sorted(FIXTURES.glob("**/*.xml")):
         yield path.read_bytes()
 
 
 @cache
 def journals() -> tuple[bytes, ...]:
-    """Every recorded journal."""
+    """Return every recorded journal."""
     return tuple(path.read_bytes() for path in sorted((FIXTURES / "replay").glob("*/journal.jsonl")))
 
 
 def mutate_lines(data: bytes, max_size: int, seed: int, fallback: Fallback) -> bytes:
-    """Another document of JSON lines: a value changed, lines doubled, dropped, moved or taken from elsewhere."""
+    """Return changed JSON lines: a value changed, lines doubled, dropped, moved or copied from another journal."""
     chance = random.Random(seed)  # noqa: S311 - the same seed, the same mutant
     if chance.random() < 0.2:
         return fallback(data, max_size)
@@ -129,7 +129,7 @@ def mutate_lines(data: bytes, max_size: int, seed: int, fallback: Fallback) -> b
 
 
 def mutate_document(data: bytes, max_size: int, seed: int, fallback: Fallback) -> bytes:
-    """Another JSON document: some of its values changed."""
+    """Return a changed JSON document: some of its values are different."""
     chance = random.Random(seed)  # noqa: S311 - the same seed, the same mutant
     if chance.random() < 0.2:
         return fallback(data, max_size)
@@ -140,7 +140,7 @@ def mutate_document(data: bytes, max_size: int, seed: int, fallback: Fallback) -
 
 
 def mutate_json(data: bytes, chance: random.Random) -> bytes:
-    """The JSON with one value or key changed; what is no JSON stays."""
+    """Return the JSON with one value or key changed. Other data is returned unchanged."""
     try:
         value = json.loads(data)
     except (ValueError, RecursionError):

@@ -72,7 +72,7 @@ def test_a_finding_ends_a_session_with_its_input_and_its_words(tmp_path: Path) -
 
 
 def test_a_mutated_journal_is_made_of_lines_that_can_be_read() -> None:
-    """Bytes changed at random would be refused by the reader of JSON, and nothing behind it would be tried."""
+    """The JSON reader would refuse randomly changed bytes, so the code after it would not be tested."""
     journal = seeding.journals()[0]
     mutants = [seeding.mutate_lines(journal, 10**6, seed, lambda data, _: data) for seed in range(50)]
 

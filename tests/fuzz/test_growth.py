@@ -1,6 +1,6 @@
-"""Super-linear time: each reader is given each word of its dictionary, and each seed, short and eight times as long.
+"""Super-linear time: each reader gets each word of its dictionary, and each seed, short and eight times as long.
 
-In proportion eight times the input takes eight times as long, quadratic time sixty-four times.
+In linear time, eight times the input takes eight times as long; in quadratic time, sixty-four times.
 """
 
 import os
@@ -39,7 +39,7 @@ from tests.support.run_builder import Story, counts
 SMALL, LARGE = 4 * 1024, 32 * 1024
 GROWTH_MAX = 32
 LEAST_S = 0.0005
-"""Less cannot be told from nothing."""
+"""A shorter time cannot be distinguished from zero."""
 SCANNER = Scanner(Dialect(progress="^ *[0-9]+ %"))
 SUITE = b'<testsuites name="x"><testsuite name="a" tests="1" file="a.cy.ts">'
 SPACES: tuple[bytes, ...] = (
@@ -68,7 +68,7 @@ def console_line(data: bytes) -> None:
 
 
 def console_lines(data: bytes) -> None:
-    """Byte by byte would be the reader's own cost: in blocks, as a file is read."""
+    """Reading byte by byte would measure the reader's own cost. The data is read in blocks, like a file."""
     state = ScannerState()
     for start in range(0, len(data), 4096):
         state = SCANNER.scan(state, data[start : start + 4096] + b"\n").state
@@ -90,7 +90,7 @@ def shown(data: bytes) -> None:
 
 
 def globs(data: bytes) -> None:
-    """As patterns of the greatest length, against a path of many parts, and the other way around."""
+    """As patterns of the greatest length, compared with a path of many parts, and the other way around."""
     found = text(data)
     patterns = [found[start : start + 256] for start in range(0, len(found), 256)]
     match_specs(patterns, ["a/b/redhat9.6.cy.ts"])
@@ -146,7 +146,7 @@ def test_no_reader_takes_more_than_in_proportion(reader: str) -> None:
         small, large = repeated(piece, SMALL), repeated(piece, LARGE)
         if cpu_s(read, large, 1) < GROWTH_MAX * max(cpu_s(read, small, 1), LEAST_S):
             continue
-        # Again, with more patience: something else may have had the machine.
+        # Measure again, with more attempts: another process may have used the machine.
         small_s, large_s = cpu_s(read, small, 5), cpu_s(read, large, 3)
         if large_s >= GROWTH_MAX * max(small_s, LEAST_S):
             slow[piece[:40]] = (small_s, large_s)
@@ -155,7 +155,7 @@ def test_no_reader_takes_more_than_in_proportion(reader: str) -> None:
 
 
 def pieces(name: str) -> Iterator[bytes]:
-    """What is repeated: each word of the dictionary, alone and with its own line, and the short seeds."""
+    """Yield the pieces to repeat: each word of the dictionary, alone and with a line break, and the short seeds."""
     target = load(name)
     for word in dict.fromkeys((*SPACES, *target.WORDS)):
         yield word
@@ -168,7 +168,7 @@ def repeated(piece: bytes, size: int) -> bytes:
 
 
 def cpu_s(read: Callable[[bytes], object], data: bytes, attempts: int) -> float:
-    """The least that reading takes in a few attempts; a refusal is an answer like others."""
+    """Return the shortest reading time of a few attempts. A refusal counts as a result."""
     took = []
     for _ in range(attempts):
         began = process_time()
@@ -179,7 +179,7 @@ def cpu_s(read: Callable[[bytes], object], data: bytes, attempts: int) -> float:
 
 
 def reported_run(size: int, path: str, file: str) -> Run:
-    """One run of `size` specs and as many versions of reports; `path` and `file` take a number."""
+    """Return one run of `size` specs and as many versions of reports; `path` and `file` take a number."""
     story = Story(hosts=(), categorized=False).started()
     specs = [(path.format(number), counts(1)) for number in range(size)]
     story.child(*specs)
@@ -213,7 +213,7 @@ def test_assigning_reports_takes_no_more_than_in_proportion(path: str, file: str
     runs = {size: reported_run(size, path, file) for size in (100, 800)}
 
     def assign(run: Run) -> float:
-        """Of a copy: the last one is remembered."""
+        """A copy is used because the result for the last run is cached."""
         copy = replace(run, artifacts=(*run.artifacts[:-1], run.artifacts[-1]))
         began = process_time()
         run_report_notes(copy)

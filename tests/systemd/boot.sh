@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
 #
-# Boot a host of its own: systemd as PID 1 over an overlay of the real root.  Run by host.py.
+# Boot a separate host: systemd as PID 1 over an overlay of the real root.  Run by host.py.
 #
-# Usage: boot.sh FOLDER CGROUP [SHARED...]
+# Usage: boot.sh DIRECTORY CGROUP [SHARED...]
 #
-# FOLDER holds upper/, work/, root/ and boot_id; CGROUP is a fresh folder of the unified hierarchy; each SHARED is a
-# folder on another file system that must be seen.  Every mount is private to the new namespace, so nothing that the
-# host does reaches the real file system.
+# DIRECTORY contains upper/, work/, root/ and boot_id; CGROUP is a new directory of the unified hierarchy; each SHARED is
+# a directory on another file system that must be visible.  Every mount is private to the new namespace, so nothing that
+# the host does reaches the real file system.
 set -euo pipefail
 
 if [[ ${1:-} != --inside ]]; then
-  # A host of its own in the hierarchy too; and whoever boots it takes it along when he dies.
+  # The host has its own cgroup too. It is killed when the process that boots it dies.
   echo $$ >"$2/cgroup.procs"
   exec setpriv --pdeathsig KILL \
     unshare --pid --mount --uts --ipc --cgroup --net --fork --kill-child "$0" --inside "$1" "${@:3}"
@@ -26,17 +26,17 @@ for shared in "${@:3}"; do
 done
 cd -- "$root"
 mount -t proc proc proc
-# Kernel settings are the real host's: nobody in here changes them.
+# Kernel settings belong to the real host, so they are read-only in here.
 mount --bind -- proc/sys proc/sys
 mount -o remount,bind,ro -- proc/sys
-# The kernel goes on over a "reboot"; only this says that there was one.
+# The kernel keeps running over a "reboot". Only this file shows that there was one.
 mount --bind -- "$folder/boot_id" proc/sys/kernel/random/boot_id
 mount -t sysfs -o ro sysfs sys
 mount -t cgroup2 cgroup2 sys/fs/cgroup 2>/dev/null || {
   mount -t tmpfs -o mode=755 tmpfs sys/fs/cgroup
   mount -t cgroup2 cgroup2 sys/fs/cgroup
 }
-# Devices of its own: systemd makes links and nodes in there.
+# A separate /dev, because systemd creates links and nodes in it.
 mount -t tmpfs -o mode=755 tmpfs dev
 for node in null zero full random urandom tty; do
   : >"dev/$node"
@@ -48,9 +48,9 @@ ln -s pts/ptmx dev/ptmx
 ln -s /proc/self/fd dev/fd
 mount -t tmpfs -o mode=1777 tmpfs dev/shm
 mount -t tmpfs -o mode=755 tmpfs run
-# systemd-tmpfiles empties /tmp: without one of its own, the real one.
+# systemd-tmpfiles empties /tmp. Without a separate one, it would empty the real one.
 mount -t tmpfs -o mode=1777 tmpfs tmp
-# The checkout may lie below the real /tmp: its interpreter and scripts must be seen all the same, and stay as they are.
+# The checkout may be below the real /tmp. Its interpreter and scripts must be visible anyway, and stay unchanged.
 project=$(dirname -- "$(dirname -- "$(dirname -- "$(readlink -f -- "$0")")")")
 if [[ $project == /tmp/* ]]; then
   mkdir -p -- "$root$project"

@@ -1,4 +1,4 @@
-"""A booted controller for each module of tests; where none can be booted, a skip that says why."""
+"""A booted controller for each module of tests. If none can be booted, the tests are skipped with the reason."""
 
 from collections.abc import Iterator
 
@@ -17,7 +17,7 @@ def bootable() -> None:
 
 @pytest.fixture(scope="module")
 def host(bootable: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControllerHost]:
-    """One host for a module: its tests use build names of their own."""
+    """One host for a module: each of its tests uses separate build names."""
     yield from booted(tmp_path_factory)
 
 

@@ -1,4 +1,4 @@
-"""A controller on a booted host: the package at its place, the stand-in automation root, a receiver, the wrappers."""
+"""A controller on a booted host: the installed package, the stand-in automation root, a receiver, the wrappers."""
 
 import importlib
 import json
@@ -33,7 +33,7 @@ SWEEP = "atvm-run-sweep.service"
 
 
 class ControllerHost(Host):
-    """A host with the package at its place; `bare`: without, for the installer to lay it."""
+    """A host with the package installed; with `bare`, without it, so that the installer can be tested."""
 
     def __init__(self, folder: Path, *, bare: bool = False) -> None:
         super().__init__(folder)
@@ -42,7 +42,7 @@ class ControllerHost(Host):
             self._lay_package()
 
     def _settle(self) -> None:
-        """What a controller has before anything is installed."""
+        """Write the files that a controller has before anything is installed."""
         # A sandboxed service gets a fresh /proc, which shows the real kernel's boot, not this host's.
         drop_ins = self.disk / "etc/systemd/system/atvm-run-watcher@.service.d"
         drop_ins.mkdir()
@@ -57,7 +57,7 @@ class ControllerHost(Host):
         (self.disk / "srv").mkdir()
 
     def _lay_package(self) -> None:
-        """As the installer leaves it, without building anything."""
+        """Create the installed files as the installer leaves them, without building anything."""
         release = self.disk / PACKAGE.lstrip("/") / "releases" / "tested"
         for name in ("atvm_pipeline", "bin", "units", "docs"):
             shutil.copytree(PROJECT / name, release / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -73,7 +73,7 @@ class ControllerHost(Host):
     # --- the receiver ---
 
     def receive(self) -> None:
-        """Let the receiver listen."""
+        """Start the receiver."""
         script = Path(__file__).with_name("receiver.py")
         self.run("systemd-run", "--quiet", "--unit=receiver", "--", python(), str(script), str(PORT), POSTS)
         wait_for(
@@ -82,11 +82,11 @@ class ControllerHost(Host):
         )
 
     def stop_receiving(self) -> None:
-        """Take the receiver away: every connection is refused."""
+        """Stop the receiver: every connection is refused."""
         self.run("systemctl", "stop", "receiver.service", check=False)
 
     def posts(self, channel: str = "atvm-results", build: str = "") -> list[str]:
-        """The texts that a channel got, in order; `build`: only those that name it."""
+        """Return the texts that a channel received, in order; with `build`, only those that name it."""
         answer = self.run("cat", POSTS, check=False).stdout
         bodies = [json.loads(line)["body"] for line in answer.splitlines()]
         texts = [str(body["text"]) for body in bodies if body.get("channel") == channel]
@@ -95,16 +95,16 @@ class ControllerHost(Host):
     # --- a run ---
 
     def hold(self, *hosts: str) -> None:
-        """Let each run of the stand-in wait before the spec of each host, until `let_go`."""
+        """Block each run of the stand-in before the spec of each host, until `let_go`."""
         self.run("mkdir", "-p", GATE)
         self.run("touch", *(f"{GATE}/{host}" for host in hosts))
 
     def let_go(self, *hosts: str) -> None:
-        """Let the specs of these hosts run, and the runner commands that `held` made with these names."""
+        """Let the specs of these hosts run, and the runner commands that `held` created with these names."""
         self.run("rm", *(f"{GATE}/{host}" for host in hosts))
 
     def held(self, name: str, then: str) -> str:
-        """A runner command that waits until `let_go(name)` before it does `then`."""
+        """Return a runner command that waits until `let_go(name)` before it runs `then`."""
         self.hold(name)
         return f"while test -e {GATE}/{name}; do sleep 0.1; done; {then}"
 
@@ -134,21 +134,21 @@ class ControllerHost(Host):
         )
 
     def pipeline(self, *words: str, check: bool = False) -> Any:
-        """`atvm-pipeline WORD...`."""
+        """Run `atvm-pipeline WORD...`."""
         return self.run(f"{PACKAGE}/bin/atvm-pipeline", *words, check=check)
 
     def state(self, build: str = BUILD) -> dict[str, Any]:
-        """`state.json`; {} if it is not there."""
+        """Return `state.json`; {} if it does not exist."""
         text = self.run("cat", f"{STATE}/{build}/state.json", check=False).stdout
         return json.loads(text) if text else {}
 
     def record(self, name: str, build: str = BUILD) -> dict[str, Any]:
-        """One of the records in a build's folder; {} if it is not there."""
+        """Return one of the records in a build's directory; {} if it does not exist."""
         text = self.run("cat", f"{STATE}/{build}/{name}", check=False).stdout
         return json.loads(text) if text else {}
 
     def await_end(self, build: str = BUILD) -> dict[str, Any]:
-        """The state once the run has ended and nothing of it is active."""
+        """Return the state once the run has ended and none of its units is active."""
         units = [WATCHER.format(build), RUNNER_UNIT.format(build)]
 
         def ended() -> bool:
@@ -159,12 +159,12 @@ class ControllerHost(Host):
         return self.state(build)
 
     def watcher_pid(self, build: str = BUILD) -> int:
-        """The main process of the watcher's unit; 0 if there is none."""
+        """Return the main process of the watcher's unit; 0 if there is no such process."""
         return int(self.unit(WATCHER.format(build))["MainPID"])
 
 
 def one_shot(build: str = BUILD) -> dict[str, str]:
-    """The commands of the one-shot example."""
+    """Return the commands of the one-shot example."""
     return {"template": TEMPLATE, "runner": f"{RUNNER} --categorize"} if build == BUILD else {}
 
 
@@ -172,9 +172,9 @@ DEPENDENCIES = ("bracex", "msgspec", "psutil", "urllib3", "watchdog", "wcmatch")
 
 
 def _environment_of(release: Path) -> None:
-    """A virtual environment of the release, with copies of the packages that run this test.
+    """Create a virtual environment of the release, with copies of the packages that run this test.
 
-    Copies: a sandboxed service with a /tmp of its own would not see a checkout that lies below the real one.
+    They are copies because a sandboxed service with a private /tmp would not see a checkout below the real one.
     """
     venv.EnvBuilder(symlinks=True, with_pip=False).create(release / ".venv")
     (packages,) = (release / ".venv/lib").glob("python3*/site-packages")

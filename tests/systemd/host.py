@@ -1,6 +1,6 @@
-"""A host of its own for a test: systemd boots as PID 1 of a new namespace over an overlay of `/`.
+"""A separate host for a test: systemd boots as PID 1 of a new namespace over an overlay of `/`.
 
-Commands run in it, its power can be cut, it boots again over the same files, it ends; nothing that happens in it reaches
+Commands run in it, its power can be cut, it boots again over the same files, it ends. Nothing that happens in it reaches
 the real file system.  Its /tmp and /run are empty after each boot, everything else is kept, as on a real disk.
 """
 
@@ -34,13 +34,13 @@ MASKED = (
     "systemd-logind.service",
     "proc-sys-fs-binfmt_misc.automount",
 )
-"""What belongs to the real machine, or waits for a person."""
+"""Units that belong to the real machine, or that wait for a person."""
 OPAQUE = ("etc/systemd/system", "opt", "var/lib/atvm-run-watcher", "etc/credstore")
-"""Folders that are empty at the first boot, whatever the real ones hold."""
+"""Directories that are empty at the first boot, regardless of the content of the real ones."""
 
 
 def missing() -> str | None:
-    """Why no host can be booted here; None if one can."""
+    """Return why no host can be booted here; None if one can."""
     if os.geteuid() != 0:
         return "not root"
     if not SYSTEMD.exists():
@@ -59,12 +59,12 @@ def missing() -> str | None:
 
 
 class Host:
-    """`Host(folder)` prepares the disk; `boot()` starts it.  `folder` must be on a disk that an overlay can lie on."""
+    """`Host(folder)` prepares the disk; `boot()` starts the host.  `folder` must be on a disk that supports an overlay."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.disk = folder / "upper"
-        """What the host's disk holds over the real root; to be written while the host is off."""
+        """The content of the host's disk over the real root; to be written while the host is off."""
         for name in ("upper", "work", "root"):
             (folder / name).mkdir(parents=True)
         for name in OPAQUE:
@@ -115,7 +115,7 @@ class Host:
         environ: Mapping[str, str] | None = None,
         timeout_s: float = DEADLINE_S,
     ) -> "subprocess.CompletedProcess[str]":
-        """Run a command in the host, to its end; as root, in root's environment."""
+        """Run a command in the host until it ends, as root, in root's environment."""
         done = subprocess.run(
             self._argv(command, cwd, environ or {}),
             stdin=subprocess.DEVNULL,
@@ -123,38 +123,38 @@ class Host:
             timeout=timeout_s,
             check=False,
         )
-        # Decoded here: text=True would make one kind of newline of all.
+        # Decoded here, because text=True would convert all kinds of newlines to one.
         said, errors = done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
         assert not check or done.returncode == 0, f"{command}: {done.returncode}: {said}{errors}"
         return subprocess.CompletedProcess(command, done.returncode, said, errors)
 
     def read(self, path: str) -> str:
-        """A file of the running host."""
+        """Return a file of the running host."""
         return self.run("cat", path).stdout
 
     def write(self, path: str, text: str, mode: int = 0o644) -> None:
-        """Write a file of the running host, its folder included."""
+        """Write a file of the running host; create its directory."""
         script = 'mkdir -p "$(dirname "$1")" && umask 077 && printf %s "$2" >"$1" && chmod "$3" "$1"'
         self.run("bash", "-c", script, "write", path, text, f"{mode:o}")
 
     def unit(self, name: str) -> dict[str, str]:
-        """What systemd knows of a unit."""
+        """Return systemd's properties of a unit."""
         answer = self.run("systemctl", "show", name).stdout
         return dict(line.partition("=")[::2] for line in answer.splitlines())
 
     def log(self, unit: str) -> str:
-        """What a unit has logged since the boot."""
+        """Return the log of a unit since the boot."""
         return self.run("journalctl", "--no-pager", "--output=cat", f"--unit={unit}").stdout
 
     def failed(self) -> list[str]:
-        """The units that failed."""
+        """Return the units that failed."""
         answer = self.run(
             "systemctl", "list-units", "--failed", "--plain", "--no-legend", "--no-pager"
         ).stdout
         return [line.split()[0] for line in answer.splitlines() if line.strip()]
 
     def cut_power(self) -> None:
-        """Everything in it ends at once; what it has not written is lost to it, the disk is kept."""
+        """End all of its processes at once. Data that was not written is lost; the disk is kept."""
         if self._starter is None:
             return
         starter, self._starter = self._starter, None
@@ -165,7 +165,7 @@ class Host:
         self._forget_cgroup()
 
     def shut_down(self) -> None:
-        """An orderly shutdown; `boot()` starts it again."""
+        """Shut it down in an orderly way; `boot()` starts it again."""
         assert self._starter is not None
         self.run("systemctl", "poweroff", "--no-block", check=False)
         starter, self._starter = self._starter, None
@@ -174,12 +174,12 @@ class Host:
         self._forget_cgroup()
 
     def end(self) -> None:
-        """Cut the power and throw the disk away."""
+        """Cut the power and delete the disk."""
         self.cut_power()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def console(self) -> str:
-        """The last of what was said on the console."""
+        """Return the end of the console output."""
         path = self.folder / "console"
         return path.read_text(errors="replace")[-2000:] if path.exists() else ""
 
@@ -192,7 +192,7 @@ class Host:
         }
         given = [f"{name}={value}" for name, value in {**root, **environ}.items()]
         enter = ["nsenter", f"--target={self.pid}", "--mount", "--pid", "--uts", "--ipc", "--net", "--cgroup"]
-        # The folder is one of the host's: it is entered after the namespace.
+        # The directory is one of the host's, so it is entered after the namespace.
         return [*enter, "env", "-i", "-C", cwd, *given, *command]
 
     def _forget_cgroup(self) -> None:
@@ -206,7 +206,7 @@ class Host:
 
 
 def _hierarchy() -> Path | None:
-    """Our own place in the unified cgroup hierarchy."""
+    """Return the cgroup of this process in the unified cgroup hierarchy."""
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
         before, _, after = line.partition(" - ")
         if after.split()[0] == "cgroup2":
@@ -217,7 +217,7 @@ def _hierarchy() -> Path | None:
 
 
 def _shared() -> list[str]:
-    """Folders that the host must see and that are not on the root's file system."""
+    """Return the directories that the host must see and that are not on the root's file system."""
     wanted = (PROJECT, Path(sys.base_prefix), Path(sys.prefix))
     root = os.stat("/").st_dev
     return sorted({str(path) for path in wanted if path.stat().st_dev != root})

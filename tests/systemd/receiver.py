@@ -1,6 +1,6 @@
 """A webhook's receiver inside the host: each body becomes a line of a file that survives a power cut.
 
-Usage: demo_receiver.py PORT FILE
+Usage: receiver.py PORT FILE
 """
 
 import json
@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 class Handler(BaseHTTPRequestHandler):
     def log_message(self, *_args: object) -> None:
-        """The path is the secret: it must not come into the journal by us."""
+        """Log nothing: the path is the secret, and this receiver must not write it to the journal."""
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))

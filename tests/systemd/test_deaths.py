@@ -1,4 +1,4 @@
-"""Who says so when X dies: each row of the table in docs/reliability.md, on a real systemd, with the times it names."""
+"""The alerts after a component dies: each row of the table in docs/reliability.md, on a real systemd, with its times."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -13,11 +13,11 @@ FOREVER = "sleep 300"
 WATCHDOG_S = 15
 ALERTS = "atvm-alerts"
 BUSY = 6
-"""A machine that is busy with other things may take so many times as long as the rows allow."""
+"""A machine that is busy with other work may take so many times as long as the rows allow."""
 
 
 class Stopwatch:
-    """Times a row: how long after the death somebody was told."""
+    """Measures a row: the time from the death to the report."""
 
     def __init__(self, record: Callable[[str, object], None]) -> None:
         self._record = record
@@ -40,7 +40,7 @@ def clock(record_property: Callable[[str, object], None]) -> Stopwatch:
 
 @pytest.fixture
 def forget(host: ControllerHost) -> Iterator[list[str]]:
-    """Builds to end after the test, whatever became of it."""
+    """Builds to end after the test, regardless of its result."""
     builds: list[str] = []
     yield builds
     for build in builds:
@@ -49,7 +49,7 @@ def forget(host: ControllerHost) -> Iterator[list[str]]:
 
 
 def drop_in(host: ControllerHost, unit: str, text: str) -> None:
-    """Change a setting of one instance, before it starts."""
+    """Change a setting of one instance before it starts."""
     host.write(f"/etc/systemd/system/{unit}.d/test.conf", text)
     host.run("systemctl", "daemon-reload")
 
@@ -78,7 +78,7 @@ def test_a_killed_runner_is_terminated_by_its_signal(host: ControllerHost, clock
 def test_a_runner_that_is_asked_to_stop_is_told_from_one_that_is_killed(
     host: ControllerHost, clock: Stopwatch
 ) -> None:
-    """It handles SIGTERM and exits with 0: only `stop.json` tells."""
+    """It handles SIGTERM and exits with 0: only `stop.json` shows the stop."""
     build = "stopped-e2e-redhat9.6-fc"
     host.start(build, runner="trap 'exit 0' TERM; while :; do sleep 0.1; done")
     host.run(f"{PACKAGE}/bin/cancel-atvm-runner.sh", "--build-name", build)
@@ -102,7 +102,7 @@ def test_systemctl_stop_is_a_requested_stop_too(host: ControllerHost) -> None:
 
 
 def test_an_out_of_memory_kill_is_told_from_the_exit_record(host: ControllerHost, clock: Stopwatch) -> None:
-    """No memory limit can be set in every test host: systemd's word is put into the environment of ExecStopPost=."""
+    """Not every test host allows a memory limit: systemd's result is put into the environment of ExecStopPost=."""
     build = "oom-e2e-redhat9.6-fc"
     stopped = f"{PACKAGE}/bin/run-atvm-runner.sh --stopped {build}"
     word = "SERVICE_RESULT=oom-kill EXIT_CODE=killed EXIT_STATUS=KILL"
@@ -141,7 +141,7 @@ def test_a_child_that_outlives_the_command_is_waited_for(host: ControllerHost, c
 def test_a_wrapper_that_is_killed_with_a_tree_leaves_a_record_before_anybody_judges(
     host: ControllerHost,
 ) -> None:
-    """systemd ends what is left of its control group, then `ExecStopPost=` writes: a slow one is waited for."""
+    """systemd ends the remaining processes of the control group, then `ExecStopPost=` writes. A slow one is waited for."""
     build = "slow-end-e2e-redhat9.6-fc"
     stopped = f"{PACKAGE}/bin/run-atvm-runner.sh --stopped {build}"
     drop_in(
@@ -198,7 +198,7 @@ def test_a_watcher_that_stands_still_is_replaced_by_its_watchdog(
     drop_in(host, WATCHER.format(build), f"[Service]\nWatchdogSec={WATCHDOG_S}\n")
     host.start(build, runner=FOREVER)
     first = host.watcher_pid(build)
-    # Healthy, it pings although nothing happens.
+    # A healthy watcher pings although nothing happens.
     pings: set[str] = set()
 
     def has_pinged() -> bool:
@@ -247,12 +247,12 @@ def test_a_crash_loop_ends_in_failed_and_is_told(
     assert '"watcher": false' in live or '"watcher":false' in live
     assert unit in host.failed()
     assert host.unit(RUNNER_UNIT.format(build))["ActiveState"] == "active"
-    # What the alert says is what helps.
+    # The instructions in the alert solve the problem.
     host.run(f"{PACKAGE}/bin/start-atvm-run-watcher.sh", "--attach", "--build-name", build, cwd="/root")
     assert host.unit(unit)["ActiveState"] == "active"
 
 
-# --- the world around ---
+# --- the environment ---
 
 
 def test_a_webhook_that_was_down_for_the_whole_run_gets_its_messages_later(

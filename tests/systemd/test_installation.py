@@ -1,4 +1,4 @@
-"""Install, upgrade under a watched run, roll back and remove, on a booted host; each checked by what is left."""
+"""Install, upgrade under a watched run, roll back and remove, on a booted host; each step is checked by its results."""
 
 import shutil
 import sys
@@ -19,7 +19,7 @@ DROP_IN = f"{UNITS}/atvm-run-watcher@.service.d/boot.conf"
 
 @pytest.fixture
 def bare(bootable: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
-    """A host with nothing of ours but two checkouts and a wheel folder."""
+    """A host with only two checkouts and a directory of wheels."""
     ground = make_ground(tmp_path_factory)
     host = Host(tmp_path_factory.mktemp("bare") / "machine")
     try:
@@ -41,7 +41,7 @@ def install(host: Host, version: str, *words: str) -> str:
 
 
 def ours(host: Host) -> list[str]:
-    """What lies on the host that an installation may have laid, without what is in a release."""
+    """Return the files on the host that an installation may have created, without the content of a release."""
     found = host.run(
         *("find", "/opt", UNITS, "/etc/atvm-run-watcher.env", "/var/lib/atvm-run-watcher", "-maxdepth", "3"),
         *("-name", "*atvm*", "-o", "-name", "current", "-o", "-name", "releases"),
@@ -55,7 +55,7 @@ def current(host: Host) -> str:
 
 
 def command_of(host: Host) -> str:
-    """The program of the watcher's main process; empty while there is none."""
+    """Return the program of the watcher's main process; empty while there is no such process."""
     pid = host.unit(WATCHER)["MainPID"]
     return host.run("cat", f"/proc/{pid}/cmdline", check=False).stdout.split("\0")[0]
 
@@ -67,7 +67,7 @@ def test_install_upgrade_roll_back_and_remove_on_a_real_systemd(bare: Host) -> N
     assert bare.unit(WATCHER)["LoadState"] == "loaded"
     first = current(bare)
 
-    # A run, upgraded under its watcher, which is then killed: the unit starts it again, on the release it began with.
+    # A run is upgraded under its watcher, which is then killed: the unit restarts it on the release with which it started.
     bare.write("/etc/atvm-run-watcher.env", "ATVM_WATCHER_POST_PHASES=\n", 0o600)
     start = (f"{PACKAGE}/start-atvm-run.sh", "--build-name", BUILD, "--runner-command", "sleep 300")
     bare.run(*start)
@@ -82,7 +82,7 @@ def test_install_upgrade_roll_back_and_remove_on_a_real_systemd(bare: Host) -> N
     wait_for(lambda: bare.unit(WATCHER)["ActiveState"] == "active", "it watches")
     assert command_of(bare) == f"{PACKAGE}/releases/{first}/.venv/bin/python"
 
-    # Nothing is taken away under a run.
+    # Nothing is removed under a run.
     refused = bare.run(f"{PACKAGE}/{INSTALLER}", "--uninstall", check=False)
     assert (refused.returncode, f"run {BUILD}" in refused.stderr) == (75, True)
     bare.run(f"{PACKAGE}/cancel-atvm-runner.sh", "--build-name", BUILD)
@@ -91,7 +91,7 @@ def test_install_upgrade_roll_back_and_remove_on_a_real_systemd(bare: Host) -> N
         ':"', ': "'
     )
 
-    # Back, by what is installed alone, and forward again.
+    # Roll back, with only the installed files, and forward again.
     bare.run(f"{PACKAGE}/{INSTALLER}", "--rollback")
     assert current(bare) == first
     told = bare.run(f"{PACKAGE}/bin/atvm-pipeline", "doctor", check=False).stdout

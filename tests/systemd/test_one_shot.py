@@ -23,7 +23,7 @@ from tests.systemd.controller_host import (
 
 @pytest.fixture
 def bare_host(bootable: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControllerHost]:
-    """A controller with a clone and a folder of wheels in /srv, and nothing installed."""
+    """A controller with a clone and a directory of wheels in /srv, and nothing installed."""
     ground = make_ground(tmp_path_factory)
     machine = ControllerHost(tmp_path_factory.mktemp("host") / "machine", bare=True)
     try:

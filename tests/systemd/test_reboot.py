@@ -1,4 +1,4 @@
-"""The host goes down in the middle of a run, by a power cut or in order; at the next boot the sweep says so."""
+"""The host goes down in the middle of a run, by a power cut or in order; at the next boot the sweep reports it."""
 
 import time
 from collections.abc import Callable
@@ -13,7 +13,7 @@ ALERTS = "atvm-alerts"
 
 
 def in_the_middle(host: ControllerHost) -> None:
-    """A run whose first group has ended while its message cannot be delivered, and whose second goes on for ever."""
+    """Start a run whose first group has ended while its message cannot be delivered, and whose second group never ends."""
     host.stop_receiving()
     host.start(ATVM_STAND_IN_SCENARIO="hang-without-cause")
 

@@ -1,4 +1,4 @@
-"""Whole runs on a real systemd: the one-shot example, the runner's environment, commands that arrive as they were."""
+"""Complete runs on a real systemd: the one-shot example, the runner's environment, commands that arrive unchanged."""
 
 import shlex
 from concurrent.futures import ThreadPoolExecutor
@@ -67,7 +67,7 @@ def test_a_second_start_is_refused_while_the_runner_lives_and_changes_nothing(ho
 
 
 def test_a_stale_watcher_is_stopped_before_a_new_run_of_its_name(host: ControllerHost) -> None:
-    """The first run's message waits for a receiver that is not there; its watcher waits with it."""
+    """The first run's message waits for a receiver that does not exist; its watcher waits with it."""
     build = "stale-fc"
     host.stop_receiving()
     host.start(build, runner="python3 -c 'print(1)'")
@@ -162,7 +162,7 @@ def test_ten_runs_at_once_in_one_automation_root_are_each_judged_by_their_own(
     builds = {f"e{number}-redhat9.6-ubuntu24.04-w2k25-fc": name for number, name in enumerate(scenarios)}
 
     def start(build: str) -> None:
-        # Nobody rewrites the config file here.
+        # No run rewrites the config file here.
         host.start(
             build,
             "--categorize",
@@ -184,7 +184,7 @@ def test_ten_runs_at_once_in_one_automation_root_are_each_judged_by_their_own(
         subruns = [subrun["phase"] for subrun in states[build]["subruns"]]
         assert subruns == ["COMPLETED", phase, "COMPLETED"]
         assert states[build]["phase"] == phase
-        # A message of another run names this one too, where a report may be of both.
+        # A message of another run names this one too, if a report may belong to both.
         headlines = [text.splitlines()[0] for text in host.posts(build=build)]
         assert len([line for line in headlines if build in line]) == 3
     assert host.failed() == []

@@ -1,4 +1,4 @@
-"""The units as systemd sees them: clean, sandboxed as far as the job allows, and without the secret anywhere."""
+"""The units as systemd sees them: without warnings, sandboxed as far as possible, and without the secret anywhere."""
 
 import re
 

@@ -1,6 +1,6 @@
-"""The console scanner, and the fold of what it finds.
+"""The console scanner, and the fold of the facts that it finds.
 
-Input: one byte of choices, two bytes for each place where the log is cut (its part of the whole), the log.
+Input: one byte of choices, two bytes for each place where the log is cut (as a fraction of its length), the log.
 """
 
 from collections.abc import Iterator
@@ -91,7 +91,7 @@ WORDS = (
 )
 AT = datetime(2026, 11, 23, 10, tzinfo=UTC)
 STATE_BYTES_MAX = 64 * 1024
-"""Of an encoded state without its tail: a name of 64 pieces, a box, eight specs that were left behind."""
+"""Maximum of an encoded state without its tail: a name of 64 pieces, a box, eight specs that were left behind."""
 REQUEST = RunRequested(
     seq=1,
     at=AT,
@@ -102,15 +102,15 @@ REQUEST = RunRequested(
 )
 SCANNERS = (Scanner(Dialect()), Scanner(Dialect(label="build (?P<label>[a-z0-9.]+)", progress="^ *[0-9]+ %")))
 OF_THE_LOG = (f.FormLearnt, f.WordsUnread)
-"""What is said of the log, with a line of it as an example."""
+"""Facts about the log as a unit, with one of its lines as an example."""
 SUMMARY = (f.RunFinished, f.SpecSummarised, f.TotalsReported, f.RunRecorded)
-"""What is read of a child's summary: any of its lines may be lost, not all of them."""
+"""Facts from a child's summary. Any of its lines may be lost, but not all of them."""
 _ENCODER = msgspec.json.Encoder()
 _DECODER = msgspec.json.Decoder(ScannerState)
 
 
 def target(data: bytes) -> None:
-    """Cuts and reloads change nothing; facts lie in order within the log; nobody gets a pass that was not printed."""
+    """Cuts and reloads change nothing; facts are in order within the log; there is no pass that was not printed."""
     choices, cuts, log = split(data)
     scanner = SCANNERS[choices >> 5 & 1]
     whole, end = scan(scanner, log, ())
@@ -126,7 +126,7 @@ def target(data: bytes) -> None:
 
 
 def places_differ(facts: list[f.Fact]) -> None:
-    """No line gives two facts: only a fact about the whole log may point to the line of another fact."""
+    """No line leads to two facts. Only a fact about the complete log may point to the line of another fact."""
     own = [fact.offset for fact in facts if not isinstance(fact, OF_THE_LOG)]
     assert len(set(own)) == len(own)
     told = [(type(fact), fact.offset) for fact in facts]
@@ -134,7 +134,7 @@ def places_differ(facts: list[f.Fact]) -> None:
 
 
 def split(data: bytes) -> tuple[int, list[int], bytes]:
-    """The choices, the places of the cuts in order, the log."""
+    """Return the choices, the places of the cuts in order, and the log."""
     choices = data[0] if data else 0
     count = choices & 7
     log = data[1 + 2 * count :]
@@ -145,7 +145,7 @@ def split(data: bytes) -> tuple[int, list[int], bytes]:
 def scan(
     scanner: Scanner, log: bytes, cuts: tuple[int, ...] | list[int]
 ) -> tuple[list[tuple[f.Fact, ...]], ScannerState]:
-    """The facts block by block, and the state at the end; saved and loaded at every cut."""
+    """Return the facts block by block, and the state at the end; it is saved and loaded at every cut."""
     state, found = ScannerState(), []
     for start, stop in pairwise((0, *cuts, len(log))):
         read = scanner.scan(state, log[start:stop])
@@ -160,7 +160,7 @@ def scan(
 
 
 def fold(facts: list[f.Fact], blocks: list[tuple[f.Fact, ...]], size: int, choices: int) -> None:
-    """The run that these facts make, with a runner that ended well, or not, as chosen."""
+    """Fold these facts into a run, with a runner that ended well or not, as chosen, and check the run."""
     run: Run = begin_run(msgspec.structs.replace(REQUEST, categorized=bool(choices & 16))).run
     events = [WatcherStarted(at=AT, pid=1)]
     for number, block in enumerate(blocks, 1):
@@ -189,7 +189,7 @@ def fold(facts: list[f.Fact], blocks: list[tuple[f.Fact, ...]], size: int, choic
 
 
 def seeds() -> Iterator[bytes]:
-    """Every log of ours, whole and, of a long one, the beginning; with other choices for every second."""
+    """Yield every log of our fixtures, cut to a maximum size, with four sets of choices in turn."""
     for number, log in enumerate(seeding.logs()):
         header = (b"\0", b"\x03\x00\x40\x01\x00\x02\x00", b"\x12\x00\x99\x03\x33", b"\x29\x01\x07")[
             number % 4

@@ -1,4 +1,4 @@
-"""The reader of dialects, and what its patterns do to a log.
+"""The reader of dialects, and the effect of their patterns on a log.
 
 Input: the TOML file, a NUL, lines of a log.
 """
@@ -18,7 +18,7 @@ from tests.fuzz import checks, seeding
 MAX_LEN = 4096
 SHORT_RUNS = 1000
 LINE_CHARS = 24
-"""A pattern may be as slow as its writer likes: here it gets little, so that the reader is what is tried."""
+"""A pattern may be as slow as its author likes. Lines are short here, so that the test exercises the reader."""
 WORDS = (
     *(
         b"label = '",
@@ -71,7 +71,7 @@ WORDS = (
 
 
 def target(data: bytes) -> None:
-    """A dialect or one line that says what is wrong; what finds lines quickly loses none; every name has an answer."""
+    """The result is a dialect or an error of one line; the fast search loses no line; every name has a result."""
     toml, _, log = data.partition(b"\0")
     try:
         dialect = read_dialect(toml.decode("utf-8", "replace"), "dialect.toml")
@@ -86,14 +86,14 @@ def target(data: bytes) -> None:
 
 
 def same_facts(dialect: Dialect, log: bytes) -> None:
-    """Whether only lines with a literal are tried, or every line: the same facts."""
+    """The facts are the same whether only lines with a literal are tried, or every line."""
     quick, careful = Scanner(dialect), Scanner(dialect)
     careful._phrases.literals = None
     assert quick.scan(ScannerState(), log) == careful.scan(ScannerState(), log)
 
 
 def named(text: str, dialect: Dialect) -> None:
-    """Hosts are whole parts of the names they are found in."""
+    """Hosts are complete parts of the names that contain them."""
     known = ("redhat9.6", "w2k25", "db-alpha")
     found = requested_hosts(text, known, dialect)
     hosts = found.hosts
@@ -110,12 +110,12 @@ def named(text: str, dialect: Dialect) -> None:
 
 @cache
 def ours() -> tuple[bytes, ...]:
-    """The dialect files of our fixtures."""
+    """Return the dialect files of our fixtures."""
     return tuple(path.read_bytes() for path in sorted((seeding.FIXTURES / "dialect").glob("*.toml")))
 
 
 def seeds() -> Iterator[bytes]:
-    """Our dialect files, one setting at a time, and small patterns of every kind."""
+    """Yield our dialect files, one setting at a time, and small patterns of every kind."""
     for toml in ours():
         yield toml + b"\0" + b"build redhat9.6\n 12 %\nlaunching w2k25 now\n"
         yield from (line + b"\0launch a\n" for line in toml.splitlines() if b"=" in line)

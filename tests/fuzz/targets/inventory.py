@@ -37,7 +37,7 @@ WORDS = (
 
 
 def target(data: bytes) -> None:
-    """Host names that are names, kernels that are one harmless line, each found again in any case."""
+    """Host names are valid names, kernels are one sanitised line, and each is found again in any case."""
     text = data.decode("utf-8", "replace")
     inventory = read_inventory(text)
     assert len(inventory) <= HOSTS_MAX
@@ -63,7 +63,7 @@ def target(data: bytes) -> None:
 
 
 def seeds() -> Iterator[bytes]:
-    """Our inventories, and tables as people write them."""
+    """Yield our inventories, and tables as people write them."""
     for path in sorted(seeding.FIXTURES.glob("**/*.md")):
         yield path.read_bytes()[:MAX_LEN]
     yield b"# VMs\n\n| OS | Host | Kernel |\n|:--|:-:|--:|\n| RHEL | `redhat9.6` | 5.14.0-570.el9 |\n| W | **w2k25** | n/a |\n"

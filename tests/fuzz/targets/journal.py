@@ -1,4 +1,4 @@
-"""The reader of journals, and the fold of whatever it lets in."""
+"""The reader of journals, and the fold of every event that it accepts."""
 
 from collections.abc import Iterator
 from zlib import crc32
@@ -38,7 +38,7 @@ WORDS = (
 
 
 def target(data: bytes) -> None:
-    """Only whole lines are events, each is written as it was read, and the fold of them can be saved and loaded."""
+    """Only complete lines are events, each is written as it was read, and the fold of them can be saved and loaded."""
     events = read(data)
     for event in events:
         assert decode_event(encode_event(event)) == event
@@ -50,7 +50,7 @@ def target(data: bytes) -> None:
 
 
 def read(data: bytes) -> list[Event]:
-    """What the reader says of a journal with these bytes, held against its lines one by one."""
+    """Read a journal with these bytes, and compare the result with its lines one by one."""
     path = scratch.paths().journal
     path.write_bytes(data)
     try:
@@ -69,7 +69,7 @@ def read(data: bytes) -> list[Event]:
 
 
 def whole_events(data: bytes) -> Iterator[Event]:
-    """The events of all lines that were written to their end."""
+    """Yield the events of all lines that were written to their end."""
     for line in data.split(b"\n")[:-1]:
         try:
             yield decode_event(line)
@@ -80,7 +80,7 @@ def whole_events(data: bytes) -> Iterator[Event]:
 
 
 def fold(events: list[Event]) -> None:
-    """Saved and loaded in the middle, or every event twice: the same run; a phase that has ended stays."""
+    """A run that is saved and loaded in the middle, or that gets every event twice, stays the same. A final phase is kept."""
     first, *rest = events
     assert isinstance(first, RunRequested)
     run, ended = begin_run(first).run, None
@@ -97,7 +97,7 @@ def fold(events: list[Event]) -> None:
 
 
 def reload(data: bytes, events: list[Event]) -> None:
-    """A restart finds the run of the journal, or says why not."""
+    """A restart finds the run of the journal, or reports why it does not."""
     paths = scratch.paths()
     paths.journal.write_bytes(data)
     first = events[0]
@@ -113,7 +113,7 @@ mutate = seeding.mutate_lines
 
 
 def seeds() -> Iterator[bytes]:
-    """Every recorded journal, and the beginning of those that are long."""
+    """Yield every recorded journal, cut to a maximum size, and its first lines."""
     for journal in seeding.journals():
         yield journal[:MAX_LEN]
         yield b"\n".join(journal.split(b"\n")[:6]) + b"\n"

@@ -1,6 +1,6 @@
-"""Foreign text in every place of a message.
+"""Untrusted text in every place of a message.
 
-Input: one byte of choices, then texts with NUL between them; they are used in turn, wherever one can stand.
+Input: one byte of choices, then texts with NUL between them. They are used in turn, in every place that takes a text.
 """
 
 from collections.abc import Iterator
@@ -58,7 +58,7 @@ WORDS = (
 
 
 def target(data: bytes) -> None:
-    """No message mentions, links, formats or grows, whatever its parts are."""
+    """No message mentions, links, formats or exceeds its size, regardless of its parts."""
     choices, body = (data[0] if data else 0), data[1:]
     texts = [text.decode("utf-8", "replace") for text in body.split(b"\0")]
     for text in texts:
@@ -72,7 +72,7 @@ def target(data: bytes) -> None:
 
 
 def single(text: str) -> None:
-    """The three forms in which foreign text is shown."""
+    """Check the forms in which untrusted text is shown."""
     checks.harmless(printable(text), len(text))
     checks.harmless(one_line(text, 60), 60)
     assert one_line(one_line(text, 60), 60) == one_line(text, 60)
@@ -81,7 +81,7 @@ def single(text: str) -> None:
 
 
 def tell(texts: Iterator[str], choices: int) -> Story:
-    """A run with these texts in it, ended as chosen."""
+    """Return a run that contains these texts, ended as chosen."""
     bit = [bool(choices >> at & 1) for at in range(8)]
     hosts = (next(texts), "redhat9.6") if bit[6] else ("redhat9.6",)
     story = Story(
@@ -138,7 +138,7 @@ def tell(texts: Iterator[str], choices: int) -> Story:
 
 
 def seeds() -> Iterator[bytes]:
-    """Each word of the dictionary alone and all together, with every ending."""
+    """Yield each word of the dictionary alone and all together, with every ending."""
     for number, word in enumerate(WORDS):
         yield bytes([number * 7 % 256]) + word
     for choices in range(0, 256, 5):

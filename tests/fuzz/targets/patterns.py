@@ -60,7 +60,7 @@ _SIMPLE = re.compile(r"[a-c./*?]*")
 
 
 def target(data: bytes) -> None:
-    """Patterns or None; a path that a plain reading of a glob names is found; findings are one harmless line."""
+    """Patterns or None; a path that a simple matcher accepts is found; findings are one sanitised line."""
     config, _, rest = data.decode("utf-8", "replace").partition("\0")
     command, *paths = rest.split("\n")
     patterns = read_spec_pattern(config)
@@ -88,7 +88,7 @@ def target(data: bytes) -> None:
 
 
 def found_alone(pattern: str, paths: Sequence[str]) -> None:
-    """What a slow and simple reading of a pattern names is found."""
+    """Every path that a slow and simple matcher accepts is found."""
     if len(pattern) > 24 or _SIMPLE.fullmatch(pattern) is None or pattern.startswith(("/", "./")):
         return
     if any(part in ("", ".") or ".." in part for part in pattern.split("/")):
@@ -105,7 +105,7 @@ def found_alone(pattern: str, paths: Sequence[str]) -> None:
 
 @cache
 def reads(pattern: tuple[str, ...], path: tuple[str, ...]) -> bool:
-    """Whether segments of a glob name segments of a path."""
+    """Return whether segments of a glob match segments of a path."""
     if not pattern or not path:
         return not pattern and not path
     first, rest = pattern[0], pattern[1:]
@@ -116,7 +116,7 @@ def reads(pattern: tuple[str, ...], path: tuple[str, ...]) -> bool:
 
 @cache
 def name_fits(pattern: str, name: str) -> bool:
-    """Whether `*` and `?` of one segment fit a name."""
+    """Return whether `*` and `?` of one segment match a name."""
     if not pattern:
         return not name
     if pattern[0] == "*":
@@ -125,7 +125,7 @@ def name_fits(pattern: str, name: str) -> bool:
 
 
 def seeds() -> Iterator[bytes]:
-    """Our config files, and globs with the paths that they name."""
+    """Yield our config files, and globs with the paths that they match."""
     paths = b"\ncypress/e2e/redhat9.6.cy.ts\na/b.c\nc/a/b\nab.c\nnode_modules/a.cy.ts\n"
     for path in sorted(seeding.FIXTURES.glob("**/*.ts")):
         yield (

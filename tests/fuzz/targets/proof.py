@@ -1,4 +1,4 @@
-"""No reader of ours: the proof that what a guided run finds is seen, kept and made small."""
+"""Not a reader of this program: it proves that a guided run detects, keeps and minimises a finding."""
 
 from collections.abc import Iterator
 
@@ -14,5 +14,5 @@ def target(data: bytes) -> None:
 
 
 def seeds() -> Iterator[bytes]:
-    """Something harmless."""
+    """Yield an input that does not raise."""
     yield b"x" * 40

@@ -1,6 +1,6 @@
-"""The readers of everything else that a run's folder holds: the snapshot, the records, what commands show of them.
+"""The readers of all other files in a run's directory: the snapshot, the records, the output of commands about them.
 
-Input: one byte that chooses the reader, the file.
+Input: one byte that selects the reader, the file.
 """
 
 import contextlib
@@ -68,7 +68,7 @@ AT = datetime(2026, 11, 23, 10, tzinfo=UTC)
 
 
 def target(data: bytes) -> None:
-    """A value or what the reader's contract says instead; what is let in can be written again, shown and gone on with."""
+    """The result is a value or the reader's documented error. A value can be written again, shown and continued."""
     kind, body = (data[0] % (VIEW + 1) if data else 0), data[1:]
     if kind == STATE:
         snapshot(body)
@@ -89,7 +89,7 @@ def record(kind: type[Record], body: bytes) -> None:
 
 
 def snapshot(body: bytes) -> None:
-    """The facts of a snapshot: a run that can be saved, and goes on to its end."""
+    """The facts of a snapshot: a run that can be saved, and that continues until its end."""
     try:
         run = decode_state(body)
     except DataError as error:
@@ -114,7 +114,7 @@ def snapshot(body: bytes) -> None:
 
 
 def view(body: bytes) -> None:
-    """What the commands that look show of a state: nothing that a terminal obeys."""
+    """The output of the read-only commands for a state contains nothing that a terminal obeys."""
     paths = scratch.paths()
     paths.state.write_bytes(body)
     phase_of(paths)
@@ -143,7 +143,7 @@ mutate = seeding.mutate_document
 
 
 def seeds() -> Iterator[bytes]:
-    """Every recorded state in each form, and a record of each kind."""
+    """Yield every recorded state in each form, and a record of each kind."""
     whole = b'{"schema":1,"build_name":"b","run_id":"r1",'
     at = b'"2026-11-23T10:00:00Z"'
     bodies = (

@@ -1,4 +1,4 @@
-"""The reader of XML reports, and the fold of what it reads."""
+"""The reader of XML reports, and the fold of its results."""
 
 from collections.abc import Iterator
 
@@ -62,11 +62,11 @@ def _passed() -> Story:
 
 PASSED = _passed()
 REPORT_BYTES_MAX = 8 * MAX_LEN
-"""Of an encoded report: it may not be much larger than what it was read from."""
+"""Maximum of an encoded report: it may not be much larger than its source."""
 
 
 def target(data: bytes) -> None:
-    """A report or a refusal; bounded, harmless, no sum below zero; no document type; the fold takes it."""
+    """The result is a report or a refusal; bounded, sanitised, no negative sum, no document type; the fold accepts it."""
     early, found = parse_report(data), parse_report(data, final=True)
     assert parse_report(data) == early
     assert early == found or (isinstance(early, Refusal) and early.retry)
@@ -78,7 +78,7 @@ def target(data: bytes) -> None:
 
 
 def bounded(report: Report, data: bytes) -> None:
-    """What is kept is in proportion, and no count is below zero; a document type is never read."""
+    """The report is proportional to its source, and no count is negative. A document type is never read."""
     assert b"<!DOCTYPE" not in outside_of_texts(data) or (report.incomplete and report.problem)
     assert len(report.specs) <= REPORT_SPECS_MAX
     assert len(msgspec.json.encode(report)) <= REPORT_BYTES_MAX
@@ -92,7 +92,7 @@ def bounded(report: Report, data: bytes) -> None:
 
 
 def outside_of_texts(data: bytes) -> bytes:
-    """What stands in front of the first element: there alone a document type can be declared."""
+    """Return the text before the first element: only there can a document type be declared."""
     prolog = data.split(b"<testsuite", 1)[0]
     while b"<!--" in prolog:
         before, _, rest = prolog.partition(b"<!--")
@@ -104,7 +104,7 @@ def outside_of_texts(data: bytes) -> bytes:
 
 
 def told(found: Report | Refusal) -> None:
-    """A run whose log shows a pass: such a report never breaks it, and one that states a failure takes the pass away."""
+    """A run whose log shows a pass: such a report never breaks it, and a report of a failure removes the pass."""
     report = found if isinstance(found, Report) else None
     refusal = found.reason if isinstance(found, Refusal) else None
     run = PASSED.run
@@ -129,7 +129,7 @@ def told(found: Report | Refusal) -> None:
 
 
 def damaged() -> Iterator[bytes]:
-    """A failing report in each way of not being well-formed that is read."""
+    """Yield a failing report in each malformed form that is read."""
     head = b'<?xml version="1.0" encoding="UTF-8"?>'
     root = (
         b'<testsuite name="Root Suite" timestamp="2026-11-23T10:00:00" file="cypress/e2e/redhat9.6.cy.ts"/>'
@@ -156,7 +156,7 @@ def damaged() -> Iterator[bytes]:
 
 
 def seeds() -> Iterator[bytes]:
-    """Every report of ours."""
+    """Yield every report of our fixtures."""
     yield from seeding.written_reports()
     suite = b'<testsuites name="x" tests="1"><testsuite name="a" tests="1" file="a.cy.ts"/></testsuites>'
     yield from damaged()

@@ -1,6 +1,6 @@
 """The readers of settings: environment files, numbers, lists, the webhook's address, build names, times.
 
-Input: an environment file; each of its values is tried in every place where a value may stand.
+Input: an environment file. Each of its values is tried in every place where a value may occur.
 """
 
 import re
@@ -75,7 +75,7 @@ _ADDRESS = re.compile(r"https?://[^/@]+(?:/[A-Za-z0-9._~-]+)*/hooks/[A-Za-z0-9]{
 
 
 def target(data: bytes) -> None:
-    """A value, or one line of the contract's error that repeats no address."""
+    """The result is a value, or the documented error in one line that repeats no address."""
     path = scratch.paths().folder / "environment"
     path.write_bytes(data)
     try:
@@ -90,7 +90,7 @@ def target(data: bytes) -> None:
 
 
 def whole(environ: dict[str, str]) -> None:
-    """All settings of one environment."""
+    """Read all settings of one environment."""
     for read in (settings.settings, settings.keep, settings.orphan_limit_s):
         try:
             read(environ)
@@ -101,7 +101,7 @@ def whole(environ: dict[str, str]) -> None:
 
 
 def value(text: str) -> None:
-    """One value in every place."""
+    """Try one value in every place."""
     numbers = dict.fromkeys(NAMES, text)
     for name in NAMES:
         try:
@@ -120,7 +120,7 @@ def value(text: str) -> None:
 
 
 def address(text: str) -> None:
-    """A webhook has the form that Mattermost shows, and shows its place only; an error repeats nothing."""
+    """A webhook has the form that Mattermost displays, and shows its place only. An error repeats nothing of the address."""
     try:
         webhook = Webhook.parse(text)
     except ConfigError as error:
@@ -135,7 +135,7 @@ def address(text: str) -> None:
 
 
 def build_name(text: str) -> None:
-    """Exactly the contract's names are valid."""
+    """Exactly the documented names are valid."""
     expected = 1 <= len(text) <= 128 and set(text) <= _BUILD_CHARACTERS and text[0] not in ".-"
     assert valid_build_name(text) == expected
     try:
@@ -146,7 +146,7 @@ def build_name(text: str) -> None:
 
 
 def seeds() -> Iterator[bytes]:
-    """An environment file as it should be, and its values one by one."""
+    """Yield a valid environment file, and its values one by one."""
     lines = [
         b'MATTERMOST_ATVM_WEBHOOK="https://chat.example.com:8443/sub/hooks/abcdefghijklmnopqrstuvwxyz"',
         b"ATVM_WATCHER_SETTLE_S=12.5",

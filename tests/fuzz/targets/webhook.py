@@ -1,4 +1,4 @@
-"""The webhook's answer, through the real delivery: only the connection is a pair of sockets."""
+"""The webhook's response, through the real delivery: only the connection is replaced by a pair of sockets."""
 
 import contextlib
 import re
@@ -72,7 +72,7 @@ _OUTCOMES = frozenset({"sent", "not-arrived", "probably-not-arrived", "rejected"
 
 
 def target(data: bytes) -> None:
-    """Always an outcome, `sent` only for status 200 and the word ok; bounded reading; the secret nowhere."""
+    """There is always an outcome; `sent` only for status 200 and the word ok; reading is bounded; the secret is not shown."""
     attempt = deliver_to(data)
     assert attempt.outcome in _OUTCOMES
     assert SECRET not in repr(attempt)
@@ -85,13 +85,13 @@ def target(data: bytes) -> None:
         assert attempt.outcome == "uncertain"
     else:
         assert attempt.status == final_status(data)
-    # A gateway's word alone: it says so and nothing else does.
+    # Only a gateway's status leads to this outcome.
     assert (attempt.outcome == "probably-not-arrived") == (attempt.status in (502, 503))
     assert (attempt.outcome == "not-arrived") == (attempt.status == 429)
 
 
 def deliver_to(answer: bytes) -> DeliverySettled:
-    """One attempt at a server that has written its whole answer already, and closes behind it."""
+    """Make one attempt at a server that has already written its complete response, and that then closes the connection."""
     ours, theirs = socket.socketpair()
     theirs.settimeout(0)
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 * MAX_LEN)
@@ -110,7 +110,7 @@ def deliver_to(answer: bytes) -> DeliverySettled:
 
 @contextlib.contextmanager
 def connected_to(ours: socket.socket) -> Iterator[None]:
-    """Let the next connection be this one: nothing else of the delivery is replaced."""
+    """Use this socket for the next connection. Nothing else of the delivery is replaced."""
     before = connection.create_connection
     connection.create_connection = lambda *_, **__: ours  # type: ignore[assignment]
     try:
@@ -120,7 +120,7 @@ def connected_to(ours: socket.socket) -> Iterator[None]:
 
 
 def heads(data: bytes) -> tuple[int | None, dict[bytes, bytes], bytes]:
-    """Status, headers (the first of each name) and the rest of the first answer that is not `100 Continue`."""
+    """Return status, headers (the first of each name) and the rest of the first response that is not `100 Continue`."""
     rest = data
     while True:
         line, _, rest = rest.partition(b"\n")
@@ -130,7 +130,7 @@ def heads(data: bytes) -> tuple[int | None, dict[bytes, bytes], bytes]:
             field, end, rest = rest.partition(b"\n")
             if field.strip(b"\r") == b"" or not end:
                 break
-            for line in field.split(b"\r"):  # to the standard library, a bare carriage return ends a line too
+            for line in field.split(b"\r"):  # the standard library accepts a bare CR as a line end
                 name, _, value = line.partition(b":")
                 headers.setdefault(name.strip().lower(), value.lstrip())
         if status != 100:
@@ -138,7 +138,7 @@ def heads(data: bytes) -> tuple[int | None, dict[bytes, bytes], bytes]:
 
 
 def _status(line: str) -> int | None:
-    """The status in a status line, as lenient as the standard library: it takes 0200 for 200."""
+    """Return the status in a status line, as lenient as the standard library: it accepts 0200 as 200."""
     words = line.split(None, 2)
     try:
         return int(words[1]) if words[0].startswith("HTTP/") else None
@@ -147,14 +147,14 @@ def _status(line: str) -> int | None:
 
 
 def final_status(data: bytes) -> int | None:
-    """The status that an answer states."""
+    """Return the status of a response."""
     return heads(data)[0]
 
 
 def says_ok(data: bytes) -> bool:
-    """Whether a second reader takes this for status 200 and the body ok."""
+    """Return whether a second reader accepts this as status 200 and the body ok."""
     status, headers, rest = heads(data)
-    # The standard library takes white space behind the word for a part of it, and reads the body as it is.
+    # The standard library treats white space after the word as a part of it, and reads the body as it is.
     if headers.get(b"transfer-encoding", b"").lower() == b"chunked":
         body = b""
         while rest:
@@ -162,7 +162,7 @@ def says_ok(data: bytes) -> bool:
             count = int(size.split(b";")[0].strip(), 16)
             if count == 0:
                 break
-            # The standard library does not look at the two bytes behind a chunk.
+            # The standard library does not check the two bytes after a chunk.
             body, rest = body + rest[:count], rest[count + 2 :]
     else:
         length = headers.get(b"content-length", b"").strip()
@@ -171,7 +171,7 @@ def says_ok(data: bytes) -> bool:
 
 
 def seeds() -> Iterator[bytes]:
-    """Answers as servers give them, and as something in between does."""
+    """Yield responses as servers, and proxies in between, send them."""
     head = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nX-Request-Id: abcdefghijklmnopqrstuvwxyz\r\n"
     yield head + b"Content-Length: 2\r\n\r\nok"
     yield head + b"Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"

@@ -47,10 +47,10 @@ RECORDINGS: dict[str, Recording] = {
         "One process runs every host, all green; not categorized.", categorize=False
     ),
     "completed-orphan": Recording(
-        "The runner exits while its last child goes on for a while.", "child-outlives-parent"
+        "The runner exits while its last child keeps running for a while.", "child-outlives-parent"
     ),
     "completed-stale-reports": Recording(
-        "Yesterday's failing reports lie there; one host writes none.", "stale-artifacts"
+        "Yesterday's failing reports still exist; one host writes none.", "stale-artifacts"
     ),
     "failed-demo": Recording("A retry that helped, a failing test, a label that names another host.", "demo"),
     "failed-whole": Recording("A failing test; not categorized.", "failing-test", categorize=False),
@@ -77,7 +77,7 @@ RECORDINGS: dict[str, Recording] = {
     "failed-wrapped-names": Recording(
         "Names so long that every part of the log wraps them.", "wrapped-names"
     ),
-    "cancelled": Recording("Cancelled after the first group was told.", speed=4, cancel_after=1),
+    "cancelled": Recording("Cancelled after the first group was reported.", speed=4, cancel_after=1),
     "cancelled-whole": Recording(
         "Cancelled at once; not categorized.", categorize=False, speed=4, cancel_after=0
     ),

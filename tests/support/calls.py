@@ -1,4 +1,4 @@
-"""Running a program to its end."""
+"""Runs a program until it exits."""
 
 import subprocess
 from collections.abc import Mapping, Sequence

@@ -1,6 +1,7 @@
-"""A controller host in a temporary folder: a copy of the stand-in automation root, a state root, a receiver.
+"""A controller host in a temporary directory: a copy of the stand-in automation root, state root, receiver.
 
-Runs the Bash wrappers as an operator would.  Used by the end-to-end tests and by `tests/support/record_runs.py`.
+It runs the Bash wrappers as an operator would. The end-to-end tests and `tests/support/record_runs.py` use
+it.
 """
 
 import json
@@ -27,7 +28,7 @@ RUNNER = f"python3 ./run-sorry-cypress.py --config_file {CONFIG} --build_name {B
 
 
 class Controller:
-    """`with Controller(tmp_path) as host:` ends every process that the host still has when the block ends."""
+    """`with Controller(tmp_path) as host:` ends every remaining process of the host when the block ends."""
 
     def __init__(
         self, folder: Path, *, scenario: str = "all-green", speed: float = 50, **settings: str
@@ -68,14 +69,14 @@ class Controller:
         self.webhook.__exit__(*exception)
 
     def end_watcher(self, build: str) -> None:
-        """A cancel leaves the watcher of an ended run to its messages, for days if nobody takes them."""
+        """Kill the watcher: after a cancel it stays to deliver messages, for days if the receiver takes none."""
         paths = Paths(self.state_root, build)
         if is_locked(paths.watcher_lock):
             os.kill(self.record("watcher.json", build)["pid"], signal.SIGKILL)
             wait_for(lambda: not is_locked(paths.watcher_lock), "the watcher's end")
 
     def hold(self, *hosts: str) -> None:
-        """Let the run wait before the spec of each host: it goes no further until `let_go`, on any machine."""
+        """Make the run wait before the spec of each host, on any machine, until `let_go` is called."""
         self.gate.mkdir(exist_ok=True)
         for host in hosts:
             (self.gate / host).touch()
@@ -86,7 +87,7 @@ class Controller:
             (self.gate / host).unlink()
 
     def lay_old_reports(self) -> None:
-        """Yesterday's reports, before anything takes a listing."""
+        """Write reports dated yesterday, before anything lists the directory."""
         subprocess.run(["python3", "stand-in/prepare.py"], cwd=self.workdir, env=self.environ, check=True)
 
     def builds(self) -> list[str]:
@@ -96,7 +97,7 @@ class Controller:
     def call(
         self, program: str, *args: str, environ: Mapping[str, str] | None = None, cwd: Path | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """Run a wrapper, or `atvm-pipeline`, to its end."""
+        """Run a wrapper, or `atvm-pipeline`, until it exits."""
         environ = {**self.environ, **(environ or {})}
         return completed([BIN / program, *args], cwd=cwd or self.workdir, env=environ)
 
@@ -109,7 +110,7 @@ class Controller:
         categorize: bool = True,
         environ: Mapping[str, str] | None = None,
     ) -> subprocess.CompletedProcess[str]:
-        """The seed's one-shot example, or a variation of it."""
+        """Start the seed's one-shot example, or a variation of it."""
         command = runner if runner is not None else RUNNER + (" --categorize" if categorize else "")
         args = ["--build-name", build, "--runner-command", command, "--supervisor", "local"]
         args += ["--template", "cmc-e2e", "--config-family", "gold", "--config-file", CONFIG]
@@ -124,7 +125,7 @@ class Controller:
         return self.call("start-atvm-run.sh", *args, *more, environ=environ)
 
     def run(self, *more: str, build: str = BUILD, **options: Any) -> dict[str, Any]:
-        """Start, wait for the end, and give the state."""
+        """Start a run, wait for its end, and return its state."""
         started = self.start(*more, build=build, **options)
         assert started.returncode == 0, started.stderr
         self.wait(build)
@@ -140,10 +141,10 @@ class Controller:
         return state
 
     def record(self, name: str, build: str = BUILD) -> dict[str, Any]:
-        """One of the records in a build's folder."""
+        """Return one of the records in the directory of a build."""
         found: dict[str, Any] = json.loads((self.state_root / build / name).read_text())
         return found
 
     def texts(self) -> list[str]:
-        """The text of every message that a reader saw."""
+        """Return the text of every message that a reader saw."""
         return [str(post.payload["text"]) for post in self.webhook.posts]

@@ -1,4 +1,4 @@
-"""What Cypress 12.17.4 prints, made on demand: the grammar of its printing code, without its code."""
+"""Generates output of Cypress 12.17.4 on demand: the grammar of its printing code, without its code."""
 
 from collections.abc import Sequence
 
@@ -24,7 +24,7 @@ def boxed(rows: Sequence[tuple[str, str]], key_columns: int, value_columns: int)
 
 
 def starting(*specs: str, params: str = "", run_url: str = "", cypress: str = "12.17.4") -> list[str]:
-    """`(Run Starting)` and its box."""
+    """Return `(Run Starting)` and its box."""
     rows = [
         ("Cypress", cypress),
         ("Browser", "Chrome 116 (headless)"),
@@ -38,7 +38,7 @@ def starting(*specs: str, params: str = "", run_url: str = "", cypress: str = "1
 
 
 def running(spec: str, position: int = 1, total: int = 1) -> list[str]:
-    """The divider and `Running:`."""
+    """Return the divider and `Running:`."""
     first, *rest = cut(spec, 68)
     head = f"  Running:  {first.ljust(68)}"
     head += f"({position} of {total})".rjust(WIDE - len(head))
@@ -46,7 +46,7 @@ def running(spec: str, position: int = 1, total: int = 1) -> list[str]:
 
 
 def results(spec: str, passing: int = 1, failing: int = 0, *, duration: str = "3 seconds") -> list[str]:
-    """`(Results)` and its box."""
+    """Return `(Results)` and its box."""
     counts = (passing + failing, passing, failing, 0, 0, 0)
     names = ("Tests", "Passing", "Failing", "Pending", "Skipped", "Screenshots")
     rows = [(name, str(number)) for name, number in zip(names, counts, strict=True)]
@@ -55,7 +55,7 @@ def results(spec: str, passing: int = 1, failing: int = 0, *, duration: str = "3
 
 
 def epilogue(passing: int = 1, failures: Sequence[Sequence[str]] = ()) -> list[str]:
-    """`N passing`, `N failing` and the failure blocks; each failure: suite, title, lines of the error."""
+    """Return `N passing`, `N failing` and failure blocks; each failure: suite, title, lines of the error."""
     lines = ["", "", f"  {passing} passing (3s)"]
     if failures:
         lines += [f"  {len(failures)} failing", ""]
@@ -73,7 +73,7 @@ def row(spec: str, counts: Sequence[int], mark: str = "✔", duration: str = "00
 
 
 def finished(rows: Sequence[list[str]], verdict: str, counts: Sequence[int], mark: str = "✔") -> list[str]:
-    """`(Run Finished)`, the table and the totals row."""
+    """Return `(Run Finished)`, the table and the totals row."""
     lines = [
         "=" * WIDE,
         "",
@@ -94,7 +94,7 @@ def recorded(url: str) -> list[str]:
 
 
 def whole_spec(spec: str, position: int = 1, total: int = 1) -> list[str]:
-    """One passing spec from `Running:` to its box."""
+    """Return one passing spec, from `Running:` to its box."""
     return [
         *running(spec, position, total),
         "",
@@ -107,7 +107,7 @@ def whole_spec(spec: str, position: int = 1, total: int = 1) -> list[str]:
 
 
 def whole_run(*specs: str) -> list[str]:
-    """A run in which every spec passes."""
+    """Return a run in which every spec passes."""
     lines = starting(*specs)
     for position, spec in enumerate(specs, 1):
         lines += whole_spec(spec, position, len(specs))
@@ -122,7 +122,7 @@ def whole_run(*specs: str) -> list[str]:
 
 
 def coloured(line: str) -> str:
-    """The line as a terminal gets it: each box character by itself, titles underlined."""
+    """Return the line as a terminal gets it: each box character coloured separately, titles underlined."""
     for title in ("Run Starting", "Results", "Run Finished"):
         line = line.replace(f"({title})", f"(\x1b[4m\x1b[1m{title}\x1b[22m\x1b[24m)")
     for char in "─│┌┐└┘├┤":

@@ -1,4 +1,4 @@
-"""A real watcher whose hints are disturbed: what `test_same_verdict.py` starts in place of `python -m atvm_pipeline`.
+"""A real watcher with disturbed hints: `test_same_verdict.py` starts it instead of `python -m atvm_pipeline`.
 
 Usage: python -m tests.support.disturbed_watcher MODE watch BUILD --state-root ROOT
 """
@@ -19,7 +19,7 @@ TELL: Tell = fs_events.FileWatcher.hint
 
 
 def no_inotify(*_args: object) -> None:
-    """As the kernel refuses at its limit of instances."""
+    """Fail as the kernel does at its limit of inotify instances."""
     raise OSError(errno.EMFILE, "inotify instance limit reached")
 
 
@@ -39,8 +39,8 @@ def doubled(self: fs_events.FileWatcher, path: Path | None) -> None:
 
 
 def reordered() -> Tell:
-    """Each hint waits a random while, so that later ones overtake it."""
-    dice = random.Random(1)  # noqa: S311 - to be repeated
+    """Delay each hint by a random time, so that later ones overtake it."""
+    dice = random.Random(1)  # noqa: S311 - must be repeatable
 
     def tell(self: fs_events.FileWatcher, path: Path | None) -> None:
         timer = threading.Timer(dice.uniform(0, 0.3), TELL, (self, path))
@@ -51,14 +51,14 @@ def reordered() -> Tell:
 
 
 def nothing(_self: fs_events.FileWatcher, _path: Path | None) -> None:
-    """No hint at all: only the looks that come by themselves are left."""
+    """Send no hint at all: only the periodic scans remain."""
 
 
 MODES = ("inotify", "polling", "second hint dropped", "no hints", "doubled", "reordered", "late")
 
 
 def disturb(mode: str) -> None:
-    """Make this process's watching what `mode` says; `late` is the caller's business."""
+    """Disturb the hints of this process as `mode` requires; the caller handles `late` itself."""
     tells: dict[str, Callable[[], Tell]] = {
         "second hint dropped": second_dropped,
         "no hints": lambda: nothing,

@@ -1,6 +1,6 @@
-"""Fixed example runs for docs/status-template.md: facts in, the messages that the core asks for out.
+"""Fixed example runs for docs/status-template.md: facts in, the messages that the core requests out.
 
-Goes through `reduce` like a watcher; every delivery settles as it is told.
+The runs go through `reduce` as in a watcher. Every delivery settles with the outcome that the example sets.
 """
 
 from collections.abc import Callable, Iterator
@@ -45,7 +45,7 @@ SpecFacts = tuple[str, Counts, float]
 
 
 class Play:
-    """One run, event by event, and what it asked to be posted."""
+    """One run, event by event, and the messages that it requested."""
 
     def __init__(self, *, build: str = BUILD, hosts: tuple[str, ...], categorized: bool = True) -> None:
         """Request the run and start watcher and runner."""
@@ -77,7 +77,7 @@ class Play:
         self.feed(RunnerStarted(at=BEGIN, pid=200, create_time=1.0))
 
     def feed(self, event: Event, *, after_s: float = 1.0) -> None:
-        """Apply one event `after_s` later, and settle the deliveries that it asks for."""
+        """Apply one event `after_s` later, and settle the deliveries that it requests."""
         at = self._run.at + timedelta(seconds=after_s)
         watched_s = self._run.watched_s + after_s
         step = reduce(self._run, replace(event, seq=self._run.seq + 1, at=at, watched_s=watched_s))
@@ -97,7 +97,7 @@ class Play:
         self.feed(ClockTicked(at=BEGIN), after_s=seconds)
 
     def log(self, *found: Callable[[int], f.Fact], after_s: float = 1.0, lines: int = 40) -> None:
-        """Facts of the log, each some lines after the other."""
+        """Add facts of the log, each some lines after the previous one."""
         made = []
         for make in found:
             self._offset += 61 * lines
@@ -116,7 +116,7 @@ class Play:
         failures: tuple[tuple[str, str], ...] = (),
         flaky: str | None = None,
     ) -> None:
-        """One Cypress process from its command line to its totals row."""
+        """Add one Cypress process, from its command line to its totals row."""
         names = tuple(name for name, _, _ in specs)
         self.log(
             lambda offset: f.ChildLaunched(offset=offset, label=label),
@@ -133,13 +133,13 @@ class Play:
         self.log(lambda offset: f.RunFinished(offset=offset), *_summary(specs))
 
     def end(self, exit_code: int = 0) -> None:
-        """The runner ends, and the time for late reports passes."""
+        """End the runner, and let the time for late reports pass."""
         self.feed(ProcessesSeen(at=BEGIN))
         self.feed(RunnerExited(at=BEGIN, exit_code=exit_code))
         self.wait(11)
 
     def bodies(self) -> Iterator[dict[str, Any]]:
-        """The bodies asked for, in order."""
+        """Return the requested bodies, in order."""
         yield from (msgspec.json.decode(post.payload) for post in self.posts)
 
 
@@ -192,7 +192,7 @@ FAILURE = (
 
 
 def completed() -> dict[str, Any]:
-    """A group whose every test passed, one after a retry."""
+    """Return a group in which every test passed, one after a retry."""
     play = Play(hosts=("redhat9.6", "ubuntu24.04", "w2k25"))
     play.child("e2e-redhat9.6-fc", ("redhat9.6.cy.ts", PASSED, 3725.0), CHECK, flaky="takes a snapshot")
     play.wait(11)
@@ -200,7 +200,7 @@ def completed() -> dict[str, Any]:
 
 
 def failed() -> dict[str, Any]:
-    """A group with a failing test."""
+    """Return a group with a failing test."""
     play = Play(hosts=("redhat9.6", "ubuntu24.04", "w2k25"))
     play.child("e2e-ubuntu24.04-fc", ("ubuntu24.04.cy.ts", FAILED, 5401.0), CHECK, failures=(FAILURE,))
     play.wait(11)
@@ -208,7 +208,7 @@ def failed() -> dict[str, Any]:
 
 
 def label_mismatch() -> dict[str, Any]:
-    """A group whose label names a host that did not run."""
+    """Return a group whose label names a host that did not run."""
     play = Play(hosts=("redhat9.6", "ubuntu24.04", "w2k25"))
     play.child("e2e-w2k22-fc", ("w2k25.cy.ts", PASSED, 2710.0), CHECK)
     play.wait(11)
@@ -216,7 +216,7 @@ def label_mismatch() -> dict[str, Any]:
 
 
 def log_gap() -> dict[str, Any]:
-    """A group in whose middle the log was cut: what stood there is lost, and the message says so."""
+    """Return a group with a log that was cut in its middle: lines are lost, and the message reports it."""
     play = Play(hosts=("redhat9.6", "ubuntu24.04", "w2k25"))
     play.log(lambda offset: f.ChildLaunched(offset=offset, label="e2e-redhat9.6-fc"))
     play.feed(LogReplaced(at=BEGIN, generation=1, why="truncated", begin=2501))
@@ -227,7 +227,7 @@ def log_gap() -> dict[str, Any]:
 
 
 def host_pending() -> dict[str, Any]:
-    """A group of two hosts, one with pending tests only."""
+    """Return a group of two hosts, one with pending tests only."""
     play = Play(build="e2e-redhat9.6-w2k25-fc", hosts=("redhat9.6", "w2k25"))
     play.child(
         "e2e-redhat9.6-w2k25-fc", ("redhat9.6.cy.ts", PASSED, 3725.0), ("w2k25.cy.ts", PENDING, 0.0), CHECK
@@ -237,7 +237,7 @@ def host_pending() -> dict[str, Any]:
 
 
 def whole_run() -> dict[str, Any]:
-    """A run that is not categorized: one sub-run, told at its end."""
+    """Return a run that is not categorized: one sub-run, reported at its end."""
     play = Play(build="e2e-redhat9.6-ubuntu24.04-fc", hosts=("redhat9.6", "ubuntu24.04"), categorized=False)
     specs = (("redhat9.6.cy.ts", PASSED, 3725.0), ("ubuntu24.04.cy.ts", FAILED, 5401.0), CHECK)
     play.child("e2e-redhat9.6-ubuntu24.04-fc", *specs, failures=(FAILURE,))
@@ -246,7 +246,7 @@ def whole_run() -> dict[str, Any]:
 
 
 def closing() -> dict[str, Any]:
-    """A run whose third group never ran."""
+    """Return a run whose third group never ran."""
     play = Play(hosts=("redhat9.6", "ubuntu24.04", "w2k25"))
     for host in ("redhat9.6", "ubuntu24.04"):
         play.child(f"e2e-{host}-fc", (f"{host}.cy.ts", PASSED, 3725.0), CHECK)
@@ -256,7 +256,7 @@ def closing() -> dict[str, Any]:
 
 
 def alert() -> dict[str, Any]:
-    """A run whose browser is gone while Cypress waits for it."""
+    """Return a run whose browser is gone while Cypress waits for it."""
     play = Play(hosts=("redhat9.6", "ubuntu24.04", "w2k25"))
     play.log(
         lambda offset: f.ChildStarted(offset=offset),
@@ -272,7 +272,7 @@ def alert() -> dict[str, Any]:
 
 
 def possible_duplicate() -> dict[str, Any]:
-    """The repeat of a message of which nobody knows whether it arrived."""
+    """Return the repeat of a message that may or may not have arrived."""
     play = Play(hosts=("redhat9.6", "ubuntu24.04", "w2k25"))
     play.uncertain_once = True
     play.child("e2e-redhat9.6-fc", ("redhat9.6.cy.ts", PASSED, 3725.0), CHECK)
@@ -296,7 +296,7 @@ EXAMPLES: dict[str, Callable[[], dict[str, Any]]] = {
 
 
 def shown(body: dict[str, Any]) -> str:
-    """A body as its reader sees it: the text, then the fields and the footer of the attachment."""
+    """Return a body as its reader sees it: the text, then the fields and the footer of the attachment."""
     lines = [body["text"]]
     for attachment in body.get("attachments", ()):
         lines += [f"| {field['title']}: {field['value']}" for field in attachment["fields"]]

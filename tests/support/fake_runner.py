@@ -1,6 +1,6 @@
 """A process tree on command, for the live player: `+ROLE` starts a child of that role, `-ROLE` kills it.
 
-Holds the runner's lock as the real wrapper does, so that a watcher knows that it lives.
+It holds the runner's lock as the real wrapper does, so that a watcher can see that it is alive.
 """
 
 import fcntl
@@ -22,7 +22,7 @@ def main(lock: str) -> None:
             children[role] = subprocess.Popen(
                 ["bash", "-c", f"exec -a {NAMES[role]} sleep 300"],
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,  # what is asked of us ends with us
+                stdout=subprocess.DEVNULL,  # children that were started on command end with this process
             )
         else:
             child = children.pop(role)

@@ -1,9 +1,11 @@
-"""A watcher on a small disk of its own that is full when it starts: what `test_full_disk.py` runs, with mounts of its own.
+"""A watcher on a small private disk that is full when it starts; `test_full_disk.py` runs it.
+
+The disk is a mount in a private namespace.
 
 Usage: python -m tests.support.full_disk_watcher ROOT blocks|inodes new|again ALERT_CHANNEL
 
-Says the watcher's pid while the disk is full; on a line of its input, or once the watcher has ended, it makes room, ends
-the run, and says the watcher's exit code.
+It prints the watcher's pid while the disk is full. When it receives a line of input, or once the watcher has
+ended, it makes room, ends the run, and prints the watcher's exit code.
 """
 
 import select

@@ -1,4 +1,4 @@
-"""What the tests of the hints share: where a run lies, and the hints that come."""
+"""Shared helpers for the tests of the hints: the paths of a run, and a recorder of incoming hints."""
 
 import contextlib
 import threading
@@ -33,7 +33,7 @@ class Hints:
 
 
 class Place:
-    """Where a run lies."""
+    """Return the paths of a run."""
 
     def __init__(self, root: Path) -> None:
         self.state = root / "state" / "build"
@@ -56,14 +56,14 @@ class Place:
             watch.stop()
 
     def quiet(self) -> None:
-        """Wait until everything that happened so far has been told: hints come in order."""
+        """Wait until everything that happened so far has been reported. Hints arrive in order."""
         self.sentinel.touch()
         self.hints.wait_for(self.sentinel)
         self.hints.clear()
 
 
 def has_been_told(place: Place, path: Path) -> bool:
-    """Write once more; whether any such write was told by now."""
+    """Write again; return whether any such write has been reported by now."""
     path.write_bytes(b"x")
     time.sleep(0.02)
     return path in place.hints.paths

@@ -28,7 +28,7 @@ host_names = st.from_regex(r"[a-z]{2,8}[0-9]{1,2}(\.[0-9]{1,2})?", fullmatch=Tru
 
 
 def found(build: str, inventory: Any = INVENTORY, dialect: Dialect = PLAIN, **more: Any) -> dict[str, str]:
-    """Host to how it was found."""
+    """Return a mapping of host to how it was found."""
     return dict(requested_hosts(build, inventory, dialect, **more).sources)
 
 
@@ -37,5 +37,5 @@ def hosts(build: str, inventory: Any = INVENTORY, dialect: Dialect = PLAIN, **mo
 
 
 def left(build: str, inventory: Any = INVENTORY, dialect: Dialect = PLAIN, **more: Any) -> tuple[str, ...]:
-    """The parts that are not checked."""
+    """Return the parts that are not checked."""
     return requested_hosts(build, inventory, dialect, **more).not_checked

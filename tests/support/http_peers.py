@@ -1,4 +1,4 @@
-"""What the tests of delivery share: one attempt with short limits, a peer that only listens, a proxy."""
+"""Shared helpers for the tests of delivery: one attempt with short limits, a listening peer, a proxy."""
 
 import contextlib
 import json
@@ -46,7 +46,7 @@ def attempt(
     read: float = 5,
     total: float = 10,
 ) -> DeliverySettled:
-    """Post once, in a worker thread and with the limits that are given."""
+    """Post once, in a worker thread and with the given limits."""
     webhook = Webhook.parse(url)
 
     def perform(_effect: object, deadline: Deadline) -> DeliverySettled:
@@ -60,7 +60,7 @@ def attempt(
 def attempt_ping(
     url: str, *, ca_file: Path | None = None, read: float = 5, total: float = 10
 ) -> ServerPinged:
-    """Ping once, in a worker thread and with the limits that are given."""
+    """Ping once, in a worker thread and with the given limits."""
     webhook = Webhook.parse(url)
 
     def perform(_effect: object, deadline: Deadline) -> ServerPinged:
@@ -70,18 +70,18 @@ def attempt_ping(
 
 
 def settled_as(result: DeliverySettled, outcome: Outcome, detail: str, **more: Any) -> DeliverySettled:
-    """The whole outcome that is expected of `attempt`, at the time of `result`."""
+    """Return the complete outcome that is expected of `attempt`, at the time of `result`."""
     return DeliverySettled(at=result.at, key="r1/001", attempt=2, outcome=outcome, detail=detail, **more)
 
 
 def pinged_as(result: ServerPinged, detail: str, *, up: bool = False, **more: Any) -> ServerPinged:
-    """The whole result that is expected of `attempt_ping`, at the time of `result`."""
+    """Return the complete result that is expected of `attempt_ping`, at the time of `result`."""
     return ServerPinged(at=result.at, key="r1/001", ping=3, up=up, detail=detail, **more)
 
 
 @contextlib.contextmanager
 def listening(*, accept: bool = True) -> Iterator[int]:
-    """A port where a peer takes connections and says nothing, or lets them wait before the door."""
+    """Yield a port where a peer accepts connections and sends nothing, or keeps them waiting in a full backlog."""
     with (
         socket.create_server(("127.0.0.1", 0), backlog=0 if not accept else 5) as listener,
         contextlib.ExitStack() as waiting,
@@ -95,7 +95,7 @@ def listening(*, accept: bool = True) -> Iterator[int]:
 
 
 class Proxy(socketserver.ThreadingTCPServer):
-    """Sends everything to one port of this host, whatever name was asked for; knows CONNECT and absolute targets."""
+    """Sends everything to one port of this host, for any requested name; knows CONNECT and absolute targets."""
 
     daemon_threads = False
 
@@ -105,7 +105,7 @@ class Proxy(socketserver.ThreadingTCPServer):
         super().__init__(("127.0.0.1", 0), _ProxyHandler)
         self.upstream = upstream
         self.says = says
-        """Answer this to CONNECT and go no further."""
+        """Answer this to CONNECT and do nothing more."""
         self.heads: list[bytes] = []
         self.closing = threading.Event()
         if certificate is not None:
@@ -118,7 +118,7 @@ class Proxy(socketserver.ThreadingTCPServer):
         return f"127.0.0.1:{self.server_address[1]}"
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that goes away is no error here."""
+        """Ignore a client that disconnects: this is no error here."""
 
 
 class _ProxyHandler(socketserver.BaseRequestHandler):
@@ -145,11 +145,14 @@ class _ProxyHandler(socketserver.BaseRequestHandler):
 
 
 def _relay(client: socket.socket, upstream: socket.socket) -> None:
-    """Copy both ways until either side closes, on one thread: a TLS socket must not be read and written at once."""
+    """Copy both ways until either side closes, on one thread.
+
+    A TLS socket must not be read and written at the same time.
+    """
     other = {client: upstream, upstream: client}
     while readable := select.select(list(other), [], [], 10)[0]:
         for source in readable:
-            # No TLS record is larger, so that nothing is left where select cannot see it.
+            # No TLS record is larger, so no data is left inside the socket, where select cannot see it.
             data = source.recv(65536)
             if not data:
                 return

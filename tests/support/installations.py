@@ -1,4 +1,4 @@
-"""What the tests of the installer share: checkouts of two versions, a wheel folder, and calling it."""
+"""Shared helpers for the tests of the installer: two checkouts, a wheel directory, and a call of it."""
 
 import fcntl
 import os
@@ -56,7 +56,10 @@ def copy_of_the_checkout(folder: Path, version: str) -> Path:
 
 
 def make_ground(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two checkouts, a wheel folder, and a root in which both were installed offline; made once for all workers."""
+    """Two checkouts, a wheel directory, and a root in which both were installed offline.
+
+    They are made once for all workers.
+    """
     base = tmp_path_factory.getbasetemp()
     base = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "installer"
     base.mkdir(exist_ok=True)

@@ -1,4 +1,7 @@
-"""Plays a recorded run into a real directory beside a real watcher: the same log, reports, processes and records."""
+"""Plays a recorded run into a real directory next to a real watcher.
+
+The log, the reports, the processes and the records are the same as in the recording.
+"""
 
 import json
 import os
@@ -60,12 +63,12 @@ class Player:
         self.roles: set[str] = set()
         self.browser_seen = False
         self.hangs = first.settings.quiet_limit_s < 60
-        """In a hang it matters that each child's browser was seen, not only the first."""
+        """In a hang it matters that the browser of each child was seen, not only the first browser."""
         make_folder(self.paths.folder)
         self.workdir.mkdir()
 
     def play(self, webhook: MattermostModel) -> dict[str, Any]:
-        """Play all of it; gives the state that the watcher leaves."""
+        """Play all of it; return the state that the watcher leaves."""
         self.lay_stale_reports()
         self.request()
         watcher = self.watch(webhook)
@@ -132,7 +135,7 @@ class Player:
         )
 
     def wait_for_phases(self, phases: list[str]) -> None:
-        """What had been judged when this happened must have been judged here too."""
+        """Check that everything decided at this point of the recording has been decided here too."""
         judged = [phase for phase in phases if phase not in ("PENDING", "RUNNING")]
 
         def reached() -> bool:
@@ -224,7 +227,7 @@ class Player:
             self.browser_seen = True
 
     def roles_seen(self) -> set[str]:
-        """Roles of the living processes as the watcher knows them."""
+        """Return the roles of the living processes, as the watcher knows them."""
         return {
             process.get("role", "other")
             for process in json.loads(self.paths.state.read_text())["facts"].get("processes", ())
@@ -265,7 +268,7 @@ class Player:
         self.write(event.path, xml_of(event.report))
 
     def write(self, path: str, data: bytes) -> None:
-        """In place and not at once, as the reporter does."""
+        """Write in place and not atomically, as the reporter does."""
         target = self.workdir / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.unlink(missing_ok=True)
@@ -276,7 +279,7 @@ class Player:
 
 
 def xml_of(report: Report) -> bytes:
-    """A report as mocha-junit-reporter writes it, with these counts."""
+    """Return a report as mocha-junit-reporter writes it, with these counts."""
     suites = "".join(_suites(spec) for spec in report.specs)
     return f'<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="Mocha Tests">\n{suites}</testsuites>'.encode()
 

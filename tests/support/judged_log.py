@@ -1,4 +1,4 @@
-"""A log given as lines, judged as `inspect` judges it: for tests of what the log as a whole means."""
+"""Evaluates a log, passed as lines, as `inspect` does: for tests of the result of a complete log."""
 
 from collections.abc import Sequence
 
@@ -24,7 +24,7 @@ def judged(
     hosts: tuple[str, ...] = (),
     scanner: Scanner = SCANNER,
 ) -> Snapshot:
-    """The state of a finished run with this log."""
+    """Return the state of a finished run with this log."""
     request = RunRequested(
         seq=1,
         at=BEGIN,

@@ -1,4 +1,4 @@
-"""What the tests of the follower share: lines, what events say, and what people and rotations do to a log."""
+"""Shared helpers for the tests of the follower: lines, contents of events, changes by people and rotations."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +11,7 @@ from atvm_pipeline.shell.sources.log_follower import LogFollower
 
 SCANNER = Scanner(Dialect())
 Follow = Callable[..., LogFollower]
-"""The fixture `follow`."""
+"""Type of the fixture `follow`."""
 
 
 def line(name: str) -> bytes:
@@ -53,7 +53,7 @@ def append(path: Path, data: bytes) -> None:
 def resumed(
     follow: Follow, tail: LogFollower, events: list[LogRead | LogReplaced], *, identity: LogIdentity | None
 ) -> LogFollower:
-    """A tail as a restarted watcher makes it, from the events alone and the identity that was kept."""
+    """Return a tail as a restarted watcher creates it, from the events alone and the stored identity."""
     state, generation = ScannerState(), 0
     for event in events:
         generation = event.generation
@@ -64,7 +64,7 @@ def resumed(
 
 
 def rotate(log: Path) -> None:
-    """As logrotate(8) does it: every number goes up by one."""
+    """Rotate as logrotate(8) does: every number increases by one."""
     for number in range(9, 0, -1):
         old = log.with_name(f"{log.name}.{number}")
         if old.exists():

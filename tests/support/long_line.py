@@ -2,8 +2,8 @@
 
 Usage: python -m tests.support.long_line [--megabytes 1024] [--limit 400]
 
-Writes a log that is one line of so many megabytes, every other part of it a hole, follows it with the address space
-limited, and prints the greatest memory that the process ever held.
+Writes a log that is one line of that many megabytes, every other part of it a hole. Follows it with a limited
+address space, and prints the maximum memory of the process.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""What the hostile tests share: something laid in the place of a file."""
+"""Shared helper for the hostile tests: puts something else in the place of a file."""
 
 import contextlib
 import os
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def laid(path: Path, kind: str, victim: Path) -> None:
-    """Lay something at `path` that is not the file that is meant."""
+    """Create something at `path` that is not the expected file."""
     with contextlib.suppress(FileNotFoundError):
         path.unlink()
     if kind == "link":

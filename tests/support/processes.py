@@ -1,4 +1,4 @@
-"""What the tests of starting and stopping share: a request on disk, real processes, and waiting for a condition."""
+"""Shared helpers for the tests of starting and stopping: a request on disk, real processes, waits."""
 
 import os
 import subprocess
@@ -15,7 +15,7 @@ RUN_ID = "0123456789abcdef"
 
 
 def make_request(root: Path, command: str | None, **fields: object) -> Paths:
-    """A state folder with a request for `command`, its working directory beside the state root."""
+    """Create a state directory with a request for `command`, which runs in a directory next to the state root."""
     workdir = root / "work"
     workdir.mkdir(exist_ok=True)
     paths = Paths(root / "state", BUILD)
@@ -37,7 +37,7 @@ def make_request(root: Path, command: str | None, **fields: object) -> Paths:
 
 
 def pipeline(*words: str, **options: object) -> "subprocess.Popen[str]":
-    """`python -m atvm_pipeline WORD...` as a child of this test."""
+    """Start `python -m atvm_pipeline WORD...` as a child of this test."""
     return subprocess.Popen(  # type: ignore[call-overload, no-any-return]
         [sys.executable, "-m", "atvm_pipeline", *words],
         cwd=PROJECT,
@@ -49,12 +49,12 @@ def pipeline(*words: str, **options: object) -> "subprocess.Popen[str]":
 
 
 def runner(paths: Paths, **options: object) -> "subprocess.Popen[str]":
-    """The runner's wrapper of that request."""
+    """Start the runner's wrapper of that request."""
     return pipeline("runner", BUILD, "--state-root", str(paths.state_root), **options)
 
 
 def exit_record(paths: Paths) -> ExitRecord:
-    """The exit record, which must be there."""
+    """Return the exit record, which must exist."""
     record = read_record(paths.runner_exit, ExitRecord, RUN_ID)
 
     assert record is not None

@@ -1,4 +1,4 @@
-"""Record runs of the stand-in as replay fixtures: journal and log, with paths that name no machine.
+"""Records runs of the stand-in as replay fixtures: journal and log, with paths that name no machine.
 
 Usage: python -m tests.support.record_runs [NAME ...]     then: pytest --rewrite tests/core/test_replay.py
 """
@@ -23,7 +23,7 @@ STAND_IN = "The stand-in automation root"
 
 
 class Recording(NamedTuple):
-    """One fixture: what happened, and how to make it happen again."""
+    """One fixture: the events of the run, and how to make them happen again."""
 
     about: str
     scenario: str = "all-green"
@@ -34,9 +34,9 @@ class Recording(NamedTuple):
     template: bool = True
     settings: tuple[tuple[str, str], ...] = ()
     cancel_after: int | None = None
-    """Cancel once so many messages have arrived."""
+    """Cancel after this many messages have arrived."""
     kill_wrapper: bool = False
-    """SIGKILL the runner's whole tree once the second group runs: no record is left."""
+    """SIGKILL the complete tree of the runner once the second group runs, so that no record is left."""
     only_watcher: bool = False
 
 
@@ -185,7 +185,7 @@ def kill_tree(host: Controller) -> None:
 
 
 def neutral(text: str, host: Controller) -> str:
-    """The journal without this machine: its folders, its inodes, its boot."""
+    """Return the journal without the details of this machine: its directories, its inodes, its boot."""
     text = text.replace(str(host.workdir), WORKDIR).replace(str(host.state_root), STATE_ROOT)
     text = re.sub(r'"boot_id":"[^"]*"', '"boot_id":"this-boot"', text)
     return re.sub(r'"inode":\d+', '"inode":1', text)

@@ -1,4 +1,4 @@
-"""A recorded run as files: its journal's lines, what is folded of them, and how a watcher left them."""
+"""A recorded run as files: the lines of its journal, their fold, and the files that a watcher left."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ LINES = (PROJECT / "fixtures" / "schema-1" / "journal.jsonl").read_bytes().split
 EVENTS = [decode_event(line) for line in LINES]
 RUN_ID = EVENTS[0].run_id
 MIDDLE = 20
-"""Lines that an older snapshot knows."""
+"""The number of lines that an older snapshot knows."""
 
 
 def folded(count: int) -> Run:
@@ -25,7 +25,7 @@ WHOLE = b"".join(LINES)
 
 
 def lay(paths: Paths, journal: bytes | None, known: int | None) -> None:
-    """A journal, and the snapshot of its first `known` events."""
+    """Write a journal, and the snapshot of its first `known` events."""
     if journal is not None:
         paths.journal.write_bytes(journal)
     if known is not None:

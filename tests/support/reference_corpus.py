@@ -1,6 +1,6 @@
-"""Where the reference corpus is, which is not part of the project; `ATVM_CORPUS` names another folder.
+"""The place of the reference corpus, which is not part of the project; `ATVM_CORPUS` names another directory.
 
-A test that reads it has the mark `corpus` and is skipped where the corpus is not there (conftest.py).
+A test that reads it has the mark `corpus` and is skipped where the corpus is missing (conftest.py).
 """
 
 import os

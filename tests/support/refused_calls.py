@@ -1,4 +1,4 @@
-"""What the tests of refusals share: a call with bytes, the one line of an answer, a runner that somebody else started."""
+"""Shared helpers for the tests of refusals: a call with bytes, a one-line answer, an unmanaged runner."""
 
 import contextlib
 import os
@@ -12,11 +12,11 @@ from tests.support.project import BUILD
 from tests.support.waiting import DEADLINE_S, wait_for
 
 RAW = b"caf\xe9"
-"""No UTF-8."""
+"""Bytes that are not UTF-8."""
 
 
 def raw(host: Controller, *words: bytes | str, environ: dict[bytes, bytes] | None = None, **options: object):
-    """A wrapper called with bytes."""
+    """Call a wrapper with bytes."""
     return subprocess.run(
         [os.fsencode(BIN / os.fsdecode(words[0])), *words[1:]],
         env={**{os.fsencode(k): os.fsencode(v) for k, v in host.environ.items()}, **(environ or {})},
@@ -40,7 +40,7 @@ def one_line(answer: subprocess.CompletedProcess, code: int, *words: str) -> Non
 
 @contextlib.contextmanager
 def foreign_runner(host: Controller, *, build: str = BUILD, script: str = "") -> Iterator[subprocess.Popen]:
-    """A runner that somebody started by hand, in the working directory, its output in `by-hand.log`."""
+    """Start a runner by hand, in the working directory, with its output in `by-hand.log`."""
     program = host.workdir / "by-hand.py"
     program.write_text(script or "import time; print('up', flush=True); time.sleep(300)")
     log = host.workdir / "by-hand.log"

@@ -1,4 +1,4 @@
-"""A run told event by event, in the words of the facts: for tests of the core."""
+"""Builds a run event by event, in the vocabulary of the facts: for tests of the core."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
@@ -44,7 +44,7 @@ def counts(passing: int = 0, failing: int = 0, pending: int = 0, skipped: int = 
 
 
 class Story:
-    """Feeds events one by one; keeps every effect that was asked for."""
+    """Feeds events one by one; keeps every requested effect."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class Story:
         self.now_s = 0.0
         self.offset = 0
         self.generation = 0
-        """Of the log's file that the next facts stand in."""
+        """The generation of the log file that contains the next facts."""
 
     # --- time and feeding ---
 
@@ -97,7 +97,7 @@ class Story:
         self.now_s += seconds
         return self.feed(ClockTicked(at=self.at))
 
-    # --- what the world does ---
+    # --- events of the environment ---
 
     def started(self) -> Self:
         return self.feed(RunnerStarted(at=self.at, pid=100, create_time=1.0))
@@ -156,14 +156,14 @@ class Story:
         )
 
     def ping(self, *, up: bool = True, **more: Any) -> Self:
-        """Answer the ping that is under way."""
+        """Answer the pending ping."""
         post = next(post for post in self.run.outbox if post.pinging)
         return self.feed(ServerPinged(at=self.at, key=post.key, ping=post.pings, up=up, **more))
 
     # --- larger pieces ---
 
     def child(self, *specs: tuple[str, Counts], label: str | None = None, total: int | None = None) -> Self:
-        """One Cypress process that runs its specs and prints everything."""
+        """Add one Cypress process that runs its specs and prints everything."""
         if label is not None:
             self.log(f.ChildLaunched(offset=0, label=label))
         self.begin_child(len(specs) if total is None else total)
@@ -196,11 +196,11 @@ class Story:
         return self.log(f.RunFinished(offset=0), *rows, total)
 
     def end(self, code: int | None = 0, **more: Any) -> Self:
-        """The runner exits and everything settles."""
+        """Let the runner exit and everything settle."""
         self.exit(code, **more)
         return self.tick(20)
 
-    # --- what comes out ---
+    # --- results ---
 
     @property
     def view(self) -> Snapshot:
@@ -224,6 +224,6 @@ class Story:
         return [effect for effect in self.effects if isinstance(effect, PingServer)]
 
     def texts(self, kind: str) -> list[str]:
-        """The texts of the posts of one kind (`subrun`, `run`, `alert`), in order."""
+        """Return the texts of the posts of one kind (`subrun`, `run`, `alert`), in order."""
         posts = [post for post in self.run.outbox if post.kind == kind]
         return [str(msgspec.json.decode(post.payload)["text"]) for post in posts]

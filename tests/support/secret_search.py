@@ -1,4 +1,4 @@
-"""Looking for a secret in everything that was written or shown, in every form that it could take there."""
+"""Searches for a secret in everything that was written or shown, in every form that it could take there."""
 
 import base64
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 def forms(secret: str) -> dict[str, bytes]:
-    """The forms in which `secret` could be carried along; upper and lower case are not told apart by `leaks`."""
+    """Return the forms in which `secret` could appear; `leaks` ignores upper and lower case."""
     data = secret.encode()
     found = {
         "as it is": data,
@@ -17,14 +17,14 @@ def forms(secret: str) -> dict[str, bytes]:
         "escaped": "".join(f"\\u{byte:04x}" for byte in data).encode(),
     }
     for shift in range(3):
-        # Wherever the secret begins within a longer text: what of it does not depend on its neighbours.
+        # Wherever the secret starts within a longer text: the part that does not depend on its neighbours.
         encoded = base64.b64encode(b"\0" * shift + data)
         found[f"base64 at {shift}"] = encoded[(0, 2, 3)[shift] : len(encoded) - 4]
     return found
 
 
 def malformed(secret: str) -> list[str]:
-    """Addresses that are no webhook's, with `secret` in each part that could hold it."""
+    """Return addresses that belong to no webhook, with `secret` in each part that could hold it."""
     return [
         secret,
         f"/hooks/{secret}",
@@ -44,7 +44,7 @@ def malformed(secret: str) -> list[str]:
 
 
 def leaks(content: bytes, secrets: dict[str, str]) -> list[str]:
-    """The name and form of each secret that `content` holds, in any case."""
+    """Return the name and form of each secret that `content` holds, in any case."""
     lower = content.lower()
     return [
         f"{name} {form}"
@@ -55,7 +55,7 @@ def leaks(content: bytes, secrets: dict[str, str]) -> list[str]:
 
 
 def files(*folders: Path) -> Iterator[tuple[Path, bytes]]:
-    """Every regular file below the folders, its path in front: a name may leak as well."""
+    """Yield every regular file below the directories, its path first: a name may leak as well."""
     for folder in folders:
         for path in sorted([folder, *folder.rglob("*")]):
             if path.is_file() and not path.is_symlink():
@@ -67,18 +67,18 @@ class Process(NamedTuple):
 
     pid: int
     shown: bytes
-    """Command line and name, as everybody on the host sees them."""
+    """Command line and name, as every user of the host sees them."""
     environ: bytes
     folder: str
-    """Its current one."""
+    """Its current directory."""
 
 
 def processes() -> Iterator[Process]:
-    """Each process of this host that can be read."""
+    """Yield each process of this host that can be read."""
     for place in Path("/proc").glob("[0-9]*"):
         try:
             shown = (place / "cmdline").read_bytes() + b"\n" + (place / "comm").read_bytes()
             environ, folder = (place / "environ").read_bytes(), str((place / "cwd").readlink())
-        except OSError:  # it has ended, or is not ours
+        except OSError:  # it has ended, or belongs to another user
             continue
         yield Process(int(place.name), shown, environ, folder)

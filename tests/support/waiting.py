@@ -1,4 +1,7 @@
-"""Waiting for what must come.  Only a test that fails waits as long as these limits: a busy machine is no failure."""
+"""Waits for expected events.
+
+Only a failing test waits as long as these limits: a busy machine does not fail a test.
+"""
 
 import time
 from collections.abc import Callable
@@ -7,7 +10,7 @@ from typing import Any
 DEADLINE_S = 240.0
 """For a condition, the end of a program or an answer; below the limit of a test (pyproject.toml)."""
 SOON_S = 30.0
-"""For what must not wait: far above what it takes on a busy machine, far below what waiting would take."""
+"""For an action that must not wait: far above its time on a busy machine, far below the time of a wait."""
 LOOK_S = 0.02
 
 

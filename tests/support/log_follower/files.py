@@ -20,20 +20,20 @@ Journal = msgspec.json.Decoder(Told)
 
 
 class Content:
-    """What one file held between two cuts, as it was written."""
+    """The bytes of one file between two cuts, as they were written."""
 
     def __init__(self) -> None:
         self.data = b""
         self.gone = False
-        """Cut or deleted."""
+        """It was cut or deleted."""
         self.early = False
-        """It was left before the follower knew of any file: nobody can tell it from the log of another day."""
+        """It ended before the follower knew any file; it looks the same as the log of another day."""
         self.met = False
-        """A whole look took place while it was there: from then on nothing of it may be missing in silence."""
+        """A complete scan took place while it existed: from then on, a missing part must be reported."""
 
 
 class Files:
-    """The log, and what writers and rotations do to it."""
+    """The log, and the operations of writers and rotations on it."""
 
     def __init__(self, folder: Path) -> None:
         folder.chmod(0o755)
@@ -45,12 +45,12 @@ class Files:
         self.held: IO[bytes] | None = None
         self.rest = b""
         self.position = 0
-        """Where a writer without O_APPEND stands."""
+        """The offset of a writer without O_APPEND."""
         self.count = 0
         self.folders = 0
         self.targets = 0
         self.harm = 0
-        """What may have cost bytes."""
+        """The number of actions that may have cost bytes."""
 
     # --- actions of a writer ---
 
@@ -62,14 +62,15 @@ class Files:
         self.append(self.line())
 
     def do_half(self) -> None:
-        # Numbered in front: a short file that is the begin of the old one would be a copy of it.
+        # The number comes first: otherwise, a short file that equals the start of the old one would be a copy
+        # of it.
         line = self.line()
         cut = self.count % len(line)
         self.append(b"# %d\n" % self.count + line[:cut])
         self.rest = line[cut:]
 
     def do_rest(self) -> None:
-        """The other half, wherever the log is by now."""
+        """Write the other half, wherever the log is by now."""
         if self.rest:
             self.append(self.rest)
             self.rest = b""
@@ -85,7 +86,7 @@ class Files:
         self.append(b"".join(self.line() for _ in range(40)))
 
     def do_long(self) -> None:
-        """One line of several blocks, longer than any line that is read."""
+        """Write one line of several blocks, longer than any line that is read."""
         self.count += 1
         self.append(b"%d" % self.count + b"x" * LONG_BYTES + b"\n" + self.line())
 
@@ -112,7 +113,7 @@ class Files:
     # --- actions of a rotation ---
 
     def do_rename(self) -> None:
-        """As logrotate does it: every number goes up by one."""
+        """Rotate as logrotate does: every number increases by one."""
         self.do_reopen()
         if self.log.exists():
             self.shift()
@@ -123,7 +124,7 @@ class Files:
         self.log.touch()
 
     def do_rename_held(self) -> None:
-        """The writer goes on in the renamed file, however often it is renamed."""
+        """Rename the file under its writer, which continues in it, however often it is renamed."""
         if self.held is None and self.log.exists():
             self.held = self.log.open("ab")
             self.shift()
@@ -138,7 +139,7 @@ class Files:
         return sorted(self.folder.glob("runner.log.[0-9]*"), key=lambda path: int(path.name.split(".")[2]))
 
     def do_pack(self) -> None:
-        """The youngest rotated file is compressed."""
+        """Compress the youngest rotated file."""
         if self.rotated() and self.rotated()[0].suffix != ".gz" and not self.rotated()[0].is_symlink():
             self.do_reopen()
             self.harm += 1
@@ -149,7 +150,7 @@ class Files:
             path.unlink()
 
     def do_prune(self) -> None:
-        """The oldest rotated file is deleted."""
+        """Delete the oldest rotated file."""
         if self.rotated():
             self.do_reopen()
             self.harm += 1
@@ -163,7 +164,7 @@ class Files:
             self.begin_content()
 
     def do_copytruncate(self) -> None:
-        """The copy takes its place among the rotated files."""
+        """Copy the log and truncate it; the copy takes its place among the rotated files."""
         if self.held is None and self.log.exists():
             copy = self.log.read_bytes()
             inode = self.log.stat().st_ino
@@ -174,14 +175,14 @@ class Files:
             self.do_truncate()
 
     def do_regrow(self) -> None:
-        """Cut, and grown past the old length before anybody looks."""
+        """Cut the log and let it grow past the old length before the next scan."""
         length = len(self.contents[-1].data)
         self.do_truncate()
         while self.held is None and len(self.contents[-1].data) <= length:
             self.append(self.line())
 
     def do_hole(self) -> None:
-        """A writer without O_APPEND goes on where it was in a log that was cut: NULs in front."""
+        """Let a writer without O_APPEND continue at its old offset in a log that was cut: NULs come first."""
         length = self.position
         self.do_truncate()
         if self.held is None and self.log.exists() and length:
@@ -202,7 +203,7 @@ class Files:
         self.do_write()
 
     def do_folder(self) -> None:
-        """The folder is replaced by a new one."""
+        """Replace the directory by a new one."""
         self.do_reopen()
         self.harm += 1
         self.folders += 1
@@ -211,7 +212,7 @@ class Files:
         self.begin_content()
 
     def do_link(self) -> None:
-        """The log is a link; it is switched to a new file."""
+        """Make the log a link and switch it to a new file."""
         self.do_reopen()
         self.harm += 1
         self.targets += 1

@@ -1,10 +1,10 @@
-"""The follower against a model: whatever happens to the file, what was written is read, or the gap is said.
+"""Tests the follower against a model: every written byte is read, or the gap is reported.
 
 Usage: python -m tests.support.log_follower.model [--sequences 20000] [--seed N] [--actions 30]
 
-An action does to a real file what writers, rotations and people do; the model remembers each content that a file had.
-The follower is restarted from its recorded events alone.  At the end every content must have been read in order and to
-its last byte, or a `LogReplaced` with an unknown loss must stand where it is missing.
+An action changes a real file as writers, rotations and people do; the model remembers each content that a
+file had. The follower is restarted from its recorded events alone. At the end every content must have been
+read in order and to its last byte, or a `LogReplaced` with an unknown loss must stand where it is missing.
 """
 
 import argparse
@@ -36,14 +36,17 @@ LOSSLESS = (
     ),
     *("read", "read_little", "restart", "die_0", "die_1", "die_2"),
 )
-"""Actions after which every byte is there to be read, so that none may be missing and no gap said."""
+"""Actions that leave every byte readable, so none may be missing and no gap may be reported."""
 PART = 0.4
 OFTEN = ("write", "write", "half", "rest", "read", "read", "rename")
-"""What happens more often than the rest."""
+"""Actions that happen more often than the rest."""
 
 
 def play(actions: list[str], *, restart_always: bool = False) -> Counter[str]:
-    """One sequence, from an empty folder to the last look.  Raises AssertionError if something is missing."""
+    """Play one sequence, from an empty directory to the last scan.
+
+    Raises AssertionError if something is missing.
+    """
     folder = Path(tempfile.mkdtemp(prefix="follow-"))
     try:
         with closing(World(folder, restart_always=restart_always)) as world:
@@ -58,7 +61,10 @@ def play(actions: list[str], *, restart_always: bool = False) -> Counter[str]:
 
 
 def sequence(dice: random.Random, length: int, actions: tuple[str, ...] = ACTIONS) -> list[str]:
-    """Some actions out of a random part of all: what is always in reach of everything else seldom goes far."""
+    """Return actions from a random subset of all.
+
+    A sequence that may use every action rarely reaches an extreme state.
+    """
     part = [action for action in (*actions, *OFTEN) if dice.random() < PART] or list(OFTEN)
     return [dice.choice(part) for _ in range(dice.randint(1, length))]
 
@@ -77,7 +83,7 @@ def main(argv: list[str]) -> int:
         return 0
     total: Counter[str] = Counter()
     for number in range(args.sequences):
-        dice = random.Random(f"{args.seed}/{number}")  # noqa: S311 - to be repeated
+        dice = random.Random(f"{args.seed}/{number}")  # noqa: S311 - must be repeatable
         actions = sequence(dice, args.actions, ACTIONS if dice.random() < 0.7 else LOSSLESS)
         try:
             total += play(actions, restart_always=dice.random() < 0.3)

@@ -1,4 +1,4 @@
-"""What a follower's events tell, generation by generation, for its model."""
+"""The content of a follower's events, generation by generation, for its model."""
 
 from collections.abc import Iterator
 
@@ -9,11 +9,11 @@ from tests.support.log_follower.files import SCANNER, Told
 
 
 class Part:
-    """What was told of one generation."""
+    """The reported content of one generation."""
 
     def __init__(self, *, whole: bool, gap: bool) -> None:
         self.whole = whole
-        """It goes on with the stream of the one before."""
+        """It continues the stream of the previous generation."""
         self.gap = gap
         self.length = 0
         self.labels: list[str] = []
@@ -28,7 +28,7 @@ class Part:
             if isinstance(event, LogReplaced):
                 yield part
                 assert event.begin == expected, "bytes are counted on"
-                # Behind a gap a file without anything in it may come first.
+                # After a gap, an empty file may come first.
                 empty = part.gap and not part.length
                 part = cls(whole=event.unread_bytes == 0, gap=empty or event.unread_bytes != 0)
                 base = event.begin
@@ -41,7 +41,7 @@ class Part:
 
 
 def joined(parts: list[Part], number: int) -> list[str]:
-    """The labels of the reading that ends with part `number`: of all parts that go on with one another."""
+    """Return the labels of the reading that ends with part `number`: all parts that continue one another."""
     first = number
     while parts[first].whole:
         first -= 1
@@ -49,7 +49,7 @@ def joined(parts: list[Part], number: int) -> list[str]:
 
 
 def brief(event: Told) -> str:
-    """One event, short enough to read a failing sequence."""
+    """Return one event, short enough to read a failing sequence."""
     inode = event.identity.inode if event.identity is not None else None
     if isinstance(event, LogReplaced):
         return f"replaced {event.generation} {event.why} lost {event.unread_bytes} begin {event.begin} inode {inode}"
@@ -58,6 +58,6 @@ def brief(event: Told) -> str:
 
 
 def labels_of(data: bytes) -> list[str]:
-    """What one uncut log with these bytes says."""
+    """Return the labels that one uncut log with these bytes contains."""
     scan = SCANNER.scan(ScannerState(), data)
     return [f.label for f in (*scan.facts, *SCANNER.finish(scan.state).facts) if isinstance(f, ChildLaunched)]

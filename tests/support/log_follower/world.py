@@ -1,4 +1,4 @@
-"""The follower beside its files, restarted from its events alone, and the rule that holds at the end."""
+"""The follower next to its files, restarted from its events alone, and the rule that holds at the end."""
 
 import contextlib
 import os
@@ -34,7 +34,7 @@ class World(Files):
         self.told: Counter[str] = Counter()
 
     def close(self) -> None:
-        """Close what the follower and the writer have open; a second call does nothing."""
+        """Close everything that the follower and the writer have open; a second call does nothing."""
         self.tail.close()
         if self.held is not None:
             self.held.close()
@@ -42,7 +42,7 @@ class World(Files):
     # --- the follower ---
 
     def follower(self) -> LogFollower:
-        """A follower as a new process makes it: from the folded events, which went through their bytes."""
+        """Return a follower as a new process creates it: from the folded events, encoded and decoded."""
         log = self.run.log
         return LogFollower(
             self.log,
@@ -66,7 +66,7 @@ class World(Files):
     def read(
         self, *, keep: int | None = None, max_bytes: int = product.READ_BYTES_MAX, final: bool = False
     ) -> None:
-        """One look; with `keep` the process dies after so many events were recorded."""
+        """Scan once; with `keep` the process dies after that many events were recorded."""
         with self.access():
             for number, event in enumerate(self.tail.read(max_bytes=max_bytes, final=final)):
                 if number == keep:
@@ -131,7 +131,7 @@ class World(Files):
     # --- the rule ---
 
     def check(self) -> None:
-        """Read to the end, then hold what was told against what was written."""
+        """Read to the end, then compare the reported content with the written content."""
         self.forbidden = False
         self.do_reopen()
         self.read()
@@ -150,7 +150,7 @@ class World(Files):
         assert self.explained(parts, 0, 0, b"", last if whole else None), self.story(parts)
 
     def explained(self, parts: list["Part"], number: int, at: int, data: bytes, last: int | None) -> bool:
-        """Whether parts from `number` on are what the contents from `at` on would give, `data` being read before."""
+        """Return whether parts from `number` on match the contents from `at` on; `data` was read before."""
         if number == len(parts):
             return last is None or at == last + 1
         part = parts[number]
@@ -158,7 +158,7 @@ class World(Files):
         if not part.length:
             fits = not ends or labels_of(data) == joined(parts, number)
             return fits and self.explained(parts, number + 1, at, b"" if ends else data, last)
-        # Only a gap may hide a content; and nobody can know of one that came and went between two looks.
+        # Only a gap may hide a content. A content that came and went between two scans cannot be known.
         for index in range(at, len(self.contents)):
             content = self.contents[index]
             cut = number + 1 < len(parts) and ends

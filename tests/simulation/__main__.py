@@ -1,9 +1,9 @@
-"""Simulate watchers that die, on disks that fail, beside clocks that jump, until a promise breaks or all was covered.
+"""Simulates watchers that die, with failing disks and jumping clocks, until one promise breaks or all is done.
 
 Usage: python -m tests.simulation [--exhaustive] [--seeds A..B] [--minutes M] [--seed N | --plan JSON] [--failures N]
 
-Without an option: the exhaustive part and the seeds 0..199.  Ends with 1 if a history failed or something that must be
-reached was not.  With --seed or --plan, one history, with its trace.
+Without an option: the exhaustive part and the seeds 0..199. Exits with 1 if a history failed or if something
+that must be reached was not reached. With --seed or --plan: one history, with its trace.
 """
 
 import argparse
@@ -42,7 +42,7 @@ def main() -> int:
         tell=lambda failure: print(failure, "\n", flush=True),
     )
     print(coverage.report())
-    # Seeds alone promise to reach nothing.
+    # Seeds alone do not promise to reach anything.
     missing = [] if options.only_seeds else coverage.missing()
     print(f"{coverage.histories} histories in {time.monotonic() - began_s:.0f} s, {len(failed)} failed")
     for kind, what in missing:

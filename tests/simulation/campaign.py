@@ -1,4 +1,4 @@
-"""Many histories: the small ones exhaustively, long ones by seed, until all are played or the time is over."""
+"""Many histories: small ones exhaustively, long ones by seed, until all are played or the time is over."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -11,9 +11,10 @@ from .stories import SMALL, TINY
 
 
 def covering(coverage: Coverage) -> Iterator[Plan]:
-    """Few histories that reach everything that must be reached; `coverage` is where they are counted.
+    """Yield a few histories that reach everything that must be reached; `coverage` counts them.
 
-    What only a watcher reaches that follows on a dead one is gone wrong at in its turn.
+    Some points are reached only by a watcher that follows a dead one. These points are disturbed in the next
+    round.
     """
     points = {name: undisturbed(name).points for name in TINY}
     yield from plans.stories()
@@ -27,7 +28,7 @@ def covering(coverage: Coverage) -> Iterator[Plan]:
 
 
 def exhaustive(coverage: Coverage, small: tuple[str, ...] = SMALL) -> Iterator[Plan]:
-    """Every small history."""
+    """Yield every small history."""
     points = {name: undisturbed(name).points for name in SMALL}
     yield from covering(coverage)
     yield from plans.deliveries({name: points[name] for name in ("passed", "groups-passed")}, 4)
@@ -36,7 +37,7 @@ def exhaustive(coverage: Coverage, small: tuple[str, ...] = SMALL) -> Iterator[P
 
 
 def seeds(first: int, last: int) -> Iterator[Plan]:
-    """Long histories, one a seed."""
+    """Yield long histories, one per seed."""
     return (plans.drawn(seed) for seed in range(first, last + 1))
 
 
@@ -48,7 +49,7 @@ def run(
     failures_max: int = 1,
     tell: Callable[[Failed], None] = lambda _failed: None,
 ) -> list[Failed]:
-    """Play histories until so many have failed or so many seconds of this machine have passed."""
+    """Play histories until this many have failed or this many seconds of real time have passed."""
     failed: list[Failed] = []
     deadline_s = time.monotonic() + seconds
     for plan in histories:

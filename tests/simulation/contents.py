@@ -1,4 +1,4 @@
-"""The parts of the simulated disk: its points, what each file would keep after a power cut, and the names in a report."""
+"""The parts of the simulated disk: its points, files after a power cut, the names in a report."""
 
 import errno
 import random
@@ -12,11 +12,11 @@ class Point(NamedTuple):
     name: str
     """For example `journal write`, `state.json rename`, `folder fsync`."""
     torn: bool
-    """Whether it may be done in part."""
+    """Whether the call may be done in part."""
 
 
 class Order(NamedTuple):
-    """What shall happen at a point."""
+    """The disturbance at a point."""
 
     crash: str = ""
     """`before`, `middle` or `after`."""
@@ -26,7 +26,7 @@ class Order(NamedTuple):
 
 
 class Renamed(NamedTuple):
-    """A change of names that is not durable yet: of a rename both halves, or none."""
+    """A change of names that is not durable yet: of a rename both halves, or neither."""
 
     new: str
     content: "Content | None"
@@ -34,7 +34,7 @@ class Renamed(NamedTuple):
 
 
 class Content:
-    """A file as the disk has it, and what was done to it since it was last synced."""
+    """A file as the disk has it, and the changes since its last sync."""
 
     def __init__(self, *, folder: bool = False) -> None:
         self.folder = folder
@@ -48,7 +48,7 @@ class Content:
         self.since.clear()
 
     def sync_failed(self) -> None:
-        """Linux marks the pages as clean all the same: a later sync has nothing to write, and succeeds."""
+        """Drop the changes: Linux marks the pages as clean all the same, so a later sync succeeds."""
         size = max((at + len(data) for at, data in self.since if data is not None), default=0)
         self.durable.extend(bytes(max(0, size - len(self.durable))))
         self.since.clear()
@@ -78,14 +78,14 @@ def folder_of(path: str) -> str:
 
 
 def named(path: str) -> str:
-    """The name of a file in the words of a report."""
+    """Return the name of a file for a report."""
     folder, _, name = path.rpartition("/")
     if folder.endswith("/.locks"):
         return "lock"
     if name in ("subruns", "posts"):
         return f"{name} folder"
     if name.endswith(".tmp"):
-        # Temporary files lie together; which of the many small ones it is does not matter.
+        # Temporary files are in the same directory. Which of the many small ones it is does not matter.
         kept = name.removeprefix(".").rsplit(".", 2)[0]
         return kept if kept in ("state.json", "watcher.json") else "sub-run or post"
     if folder.endswith("/subruns"):
@@ -98,4 +98,4 @@ def named(path: str) -> str:
 
 
 ERRORS = {"EIO": errno.EIO, "ENOSPC": errno.ENOSPC, "EACCES": errno.EACCES}
-"""What a call may fail with."""
+"""Return the errors with which a call may fail."""

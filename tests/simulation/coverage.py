@@ -1,4 +1,7 @@
-"""What the histories have reached, and what they must reach; both come from the code, so that nothing is left out by hand."""
+"""Counts the points that the histories have reached, and lists those that they must reach.
+
+Both come from the code, so that nothing is left out by hand.
+"""
 
 from collections import Counter
 from itertools import product
@@ -19,7 +22,7 @@ Entry = tuple[str, str]
 
 
 class Coverage:
-    """Counts what was reached."""
+    """Counts the reached points."""
 
     def __init__(self) -> None:
         self.reached: Counter[Entry] = Counter()
@@ -31,7 +34,7 @@ class Coverage:
         self.reached[kind, what] += 1
 
     def required(self) -> list[Entry]:
-        """Everything that must be reached at least once."""
+        """Return everything that must be reached at least once."""
         outcomes = get_args(get_type_hints(DeliverySettled)["outcome"])
         settled = [outcome for outcome in get_args(get_type_hints(Post)["outcome"]) if outcome != "pending"]
         lists: dict[str, list[str]] = {
@@ -62,7 +65,7 @@ class Coverage:
         return [entry for entry in self.required() if not self.reached[entry]]
 
     def report(self) -> str:
-        """One line per kind: how many of how many; then each with its count."""
+        """Return one line per kind: reached points of all points; then each with its count."""
         required = self.required()
         lines = [f"{self.histories} histories"]
         for kind in dict.fromkeys(kind for kind, _ in required):

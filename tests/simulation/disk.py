@@ -1,8 +1,8 @@
-"""A disk that can die: every call of the watcher that changes the state root is a numbered point at which it may fail.
+"""A disk that can fail: every call of the watcher that changes the state root is a numbered point of failure.
 
-The files are real ones, on a folder in memory.  Beside them stands what a power cut would leave: the content that was
-synced, under the names that a sync of their folder made durable, and of the rest what the seed draws: nothing, a part
-with a torn end, or all.
+The files are real ones, in a directory in memory. A second copy holds the remains of a power cut. It has the
+synced content, under the names that a sync of their directory made durable. From the rest, the seed draws
+nothing, a part with a torn end, or all.
 """
 
 import os
@@ -34,7 +34,7 @@ WRITES = os.O_WRONLY | os.O_RDWR
 
 
 class Crash(BaseException):
-    """The process is killed here.  No clean-up of it has any effect."""
+    """The process is killed here. No clean-up of it has any effect."""
 
 
 class Disk:
@@ -216,7 +216,7 @@ class Disk:
 
         return self._point(f"{named(inside)} mkdir", make)
 
-    # --- what lasts ---
+    # --- durable content ---
 
     def _add(self, path: str, content: Content) -> None:
         self._names[path] = content
@@ -237,18 +237,18 @@ class Disk:
             self._durable_names[change.new] = change.content
 
     def durable(self, path: Path) -> bytes | None:
-        """What surely lasts of a file."""
+        """Return the content of a file that surely survives."""
         content = self._durable_names.get(os.fspath(path))
         return None if content is None else bytes(content.durable)
 
     def revive(self) -> None:
-        """The process is gone; its descriptors too."""
+        """End the process and close its descriptors."""
         for descriptor in list(self._open):
             self.close(descriptor)
         self.dead = False
 
     def cut_power(self, rng: random.Random) -> None:
-        """Leave what lasts, and a drawn part of the rest."""
+        """Keep the durable content, and a drawn part of the rest."""
         changes = len(self._renamed)
         for change in self._renamed[: rng.choice((0, changes, rng.randint(0, changes)))]:
             self._make_durable(change)

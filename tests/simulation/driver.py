@@ -39,18 +39,18 @@ from .verdicts import explained
 from .world import RUNNER, Endless, World
 
 RESTART_S = 1.0
-"""Who ended with an error, or was stopped, is started again after this."""
+"""A watcher that ended with an error, or was stopped, is started again after this time."""
 WATCHERS_MAX = 300
 USUAL_S = 3 * 3600.0
 EXPIRY_S = 160 * 3600.0
 """A message expires after 72 hours, and so does the alert about that."""
 ENVIRON = {"MATTERMOST_ATVM_WEBHOOK": "http://127.0.0.1/hooks/simulated"}
 REFUSED_ALERT = delivery_id(f"{RUN_ID}/alert/refused")
-"""Told beside the outbox while the disk refuses; it may come twice."""
+"""Reported outside of the outbox while the disk refuses writes; it may come twice."""
 
 
 class Failed(AssertionError):  # noqa: N818 - a history that broke a promise
-    """What broke, and how to repeat it."""
+    """A broken promise, and how to repeat it."""
 
 
 class Told(NamedTuple):
@@ -70,7 +70,7 @@ class Told(NamedTuple):
 
 
 class History:
-    """A plan, played."""
+    """Plays a plan."""
 
     def __init__(self, plan: Plan, folder: Path, coverage: Coverage) -> None:
         self.plan, self.coverage = plan, coverage
@@ -93,13 +93,13 @@ class History:
         self.errors = 0
 
     def close(self) -> None:
-        """Close what the history still has open; a second call does nothing."""
+        """Close everything that the history still has open; a second call does nothing."""
         self.outside.close()
 
-    # --- from the begin to the end ---
+    # --- from start to end ---
 
     def play(self) -> Told:
-        """Raises Broken or Endless."""
+        """Play the history. Raises Broken or Endless."""
         plan = self.plan
         self.outside.request(
             categorized=self.story.categorized,
@@ -131,7 +131,7 @@ class History:
         raise Broken(f"{WATCHERS_MAX} watchers, and no end")
 
     def _watch(self, number: int) -> Run | None:
-        """One watcher; gives the run as it stands if the process ended by itself."""
+        """Run one watcher; return the current state of the run if the process ended by itself."""
         world, paths = self.world, self.outside.paths
         self.watcher = Watcher(world, number)
         run, down_s = None, RESTART_S
@@ -178,12 +178,12 @@ class History:
         return "after" if where == "middle" and not self.points[-1].torn else where
 
     def _synced(self) -> None:
-        """Remember what surely lasts."""
+        """Remember the content that surely survives."""
         events = events_of(self.disk.durable(self.outside.paths.journal) or b"")
         if events:
             self.synced_seq = max(self.synced_seq, events[-1].seq)
 
-    # --- what the world asks ---
+    # --- callbacks of the simulated environment ---
 
     def _decide(self, point: Point) -> Order:
         self.points.append(point)
@@ -217,7 +217,7 @@ class History:
         self.outside.reuse_pids()
 
     def _changed(self, path: Path | None) -> None:
-        """A file of the outside has changed: hint as the plan says."""
+        """Send the hints that the plan requires after a change of a file outside of the watcher."""
 
         def tell() -> None:
             if self.watcher is not None and self.watcher.hint is not None:
@@ -281,7 +281,7 @@ class History:
 
 
 def play(plan: Plan, coverage: Coverage) -> Told:
-    """Play one history and hold its end against the undisturbed one.  Raises Failed."""
+    """Play one history and compare its end with the undisturbed one. Raises Failed."""
     with (
         tempfile.TemporaryDirectory(prefix="atvm-sim-", dir=MEMORY) as name,
         closing(History(plan, Path(name), coverage)) as history,
@@ -290,7 +290,7 @@ def play(plan: Plan, coverage: Coverage) -> Told:
 
 
 def _checked(history: History) -> Told:
-    """Play a history and check how it ends.  Raises Failed."""
+    """Play a history and check how it ends. Raises Failed."""
     plan, coverage = history.plan, history.coverage
     try:
         told = history.play()
@@ -308,7 +308,7 @@ def _checked(history: History) -> Told:
 
 @cache
 def undisturbed(story: str) -> Told:
-    """The history of a run that nobody disturbs."""
+    """Return the undisturbed history of a run."""
     return play(Plan(story=story), Coverage())
 
 

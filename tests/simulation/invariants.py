@@ -1,4 +1,4 @@
-"""What must hold at every moment and at the end.  Each check raises Broken with one sentence."""
+"""Conditions that must hold at every moment and at the end. Each check raises Broken with one sentence."""
 
 import json
 from pathlib import Path
@@ -24,7 +24,7 @@ from .server import Server
 ENDED = {phase.value for phase in TERMINAL_PHASES}
 
 
-class Broken(AssertionError):  # noqa: N818 - what it says about a promise
+class Broken(AssertionError):  # noqa: N818 - the name refers to a promise
     """A promise does not hold."""
 
 
@@ -59,7 +59,7 @@ class Finals:
 
 
 def events_of(data: bytes) -> list[Event]:
-    """The events of a journal's bytes, up to the first line that is none."""
+    """Return the events of a journal's bytes, up to the first line that is not an event."""
     events: list[Event] = []
     for line in data.splitlines(keepends=True):
         try:
@@ -70,7 +70,7 @@ def events_of(data: bytes) -> list[Event]:
 
 
 def check_intent(journal: bytes | None, delivery_id: str) -> None:
-    """Before the server is met, what surely lasts of the journal must know that an attempt was begun."""
+    """Check that the durable part of the journal records an attempt before the request reaches the server."""
     events = events_of(journal or b"")
     run = replay(events) if events else None
     if run is None or not any(post.in_flight and post.delivery_id == delivery_id for post in run.outbox):
@@ -78,7 +78,7 @@ def check_intent(journal: bytes | None, delivery_id: str) -> None:
 
 
 def check_files(paths: Paths, run_id: str, known_seq: int) -> Run | None:
-    """State files are readable, and the journal gives the same as they do, byte for byte (contract §9, 2)."""
+    """Check that state files are readable, and that the journal folds to the same state, byte for byte."""
     try:
         journal = read_journal(paths.journal)
         loaded = load(paths, run_id).run
@@ -115,7 +115,10 @@ def _readable(path: Path) -> Any:
 
 
 def check_messages(run: Run, server: Server, *, crashed: bool) -> None:
-    """Every message that was asked for is seen, or its outcome tells; none is seen twice without a mark."""
+    """Check that every requested message is seen or has an outcome that explains it.
+
+    No message may be seen twice without a mark.
+    """
     for post in run.outbox:
         repeats = server.marked_repeats(post.delivery_id)
         if repeats > REPEATS_MAX:
@@ -146,7 +149,7 @@ def check_messages(run: Run, server: Server, *, crashed: bool) -> None:
 
 
 def check_lost(run: Run) -> None:
-    """Every message is settled, and a person knows of each that may not have arrived."""
+    """Check that every message is settled, and each possible loss is reported to the operator."""
     lost = {post.outcome for post in last_outcomes(run) if post.outcome in LOST_OUTCOMES}
     named = {notice.code.removeprefix("message-") for notice in run.notices}
     if not lost <= named:
@@ -154,7 +157,7 @@ def check_lost(run: Run) -> None:
 
 
 def check_patience(run: Run, away_s: float, honesty: str) -> None:
-    """A server that is back in time gets every message."""
+    """Check that a server that is back in time receives every message."""
     in_time = away_s <= (71 * HOUR_S if honesty == "truthful" else 24 * HOUR_S)
     for post in run.outbox:
         if in_time and post.outcome != "sent":

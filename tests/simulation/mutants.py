@@ -1,4 +1,4 @@
-"""Bugs put in by hand: what the simulator is for, and proof that it can fail."""
+"""Deliberate bugs: examples of the errors that the simulator must find, and proof that it can fail."""
 
 import os
 import sys
@@ -23,7 +23,7 @@ from atvm_pipeline.shell.watcher import service
 from atvm_pipeline.shell.watcher.loop import Loop
 
 Swap = tuple[Any, str, Any]
-"""(where, name, what stands there instead)"""
+"""(where, name, replacement)"""
 
 
 def _act_first(loop: Loop, events: Iterable[Event]) -> None:
@@ -118,12 +118,12 @@ MUTANTS: dict[str, Swap] = {
     "reads the exit record of another run": (collector, "read_record", _any_record),
     "knows a process by its pid alone": (process_table, "is_alive", _pid_alone),
 }
-"""What is wrong -> what makes it so."""
+"""Description of the bug -> its replacements."""
 
 
 @contextmanager
 def mutated(name: str) -> Iterator[None]:
-    """The program with this bug while the block runs, wherever its modules have imported the thing by name."""
+    """Run the block with this bug in the program, in every module that has imported the name."""
     place, attribute, wrong = MUTANTS[name]
     right = getattr(place, attribute)
     places = [place]

@@ -1,4 +1,4 @@
-"""Each behaviour of the server, once and always: the outcome of a message, and what a reader of the channel sees.
+"""Each behaviour of the server, once and always: the outcome of a message, and the posts that a reader sees.
 
 Usage: python -m tests.simulation.outcomes
 """
@@ -19,7 +19,7 @@ HEAD = ("server", "how long", "its ping", "outcome", "marked repeats", "seen unm
 
 
 class End(NamedTuple):
-    """What became of one message."""
+    """The end of one message."""
 
     outcome: str
     repeats: int
@@ -34,11 +34,12 @@ Case = tuple[str, str, End]
 
 
 def ends() -> Iterator[tuple[str, Case]]:
-    """Each behaviour in one request and in all of them; each gateway for each time."""
+    """Yield each behaviour, in one request and in all of them, and each gateway for each time."""
     for name in BEHAVIOURS:
         if name not in AWAY:
             yield name, ("once", "", end_of(Plan(story=STORY, deliveries=(name,))))
-            # A limiter that asks for seconds is asked again every few seconds: its other form is the same in few steps.
+            # A limiter with a Retry-After is called every few seconds. Its other form gives up nothing and
+            # needs few steps.
             if name != "rate-limited":
                 yield name, ("always", "", end_of(Plan(story=STORY, forever=name)))
     for name in AWAY:
@@ -58,7 +59,7 @@ def end_of(plan: Plan) -> End:
 
 
 def table() -> str:
-    """Render Markdown, servers with the same end in one row."""
+    """Render Markdown, with servers that have the same end in one row."""
     servers: defaultdict[Case, list[str]] = defaultdict(list)
     for name, case in ends():
         servers[case].append(name)

@@ -1,6 +1,7 @@
 """Everything outside of the watcher that a run consists of: runner, Cypress, log, reports, records, people.
 
-It writes with the real calls of `os`: what the runner does is not what is tested, and no crash of the watcher hits it.
+It writes with the real calls of `os`: the runner's actions are not under test, and no crash of the watcher
+affects them.
 """
 
 import fcntl
@@ -37,7 +38,7 @@ WRAPPER, COMMAND, FIRST_CHILD = 100, 101, 110
 
 
 class Outside:
-    """The hands of the world."""
+    """Performs the actions of everything outside of the watcher."""
 
     def __init__(self, world: World, folder: Path, build: str, hint: Callable[[Path | None], None]) -> None:
         self.world = world
@@ -129,17 +130,17 @@ class Outside:
         self.write(self.log_path, prints.encoded(lines), append=True)
 
     def release(self) -> None:
-        """The wrapper's lock ends with it."""
+        """Release the wrapper's lock, which ends with the wrapper."""
         if self._lock is not None:
             REAL["close"](self._lock)
             self._lock = None
 
     def close(self) -> None:
-        """Close what the outside has open: the lock of a runner that outlives the history."""
+        """Close everything that the outside has open: the lock of a runner that outlives the history."""
         self.release()
 
     def exit(self, code: int | None = 0, **more: Any) -> None:
-        """The runner command ends, the wrapper leaves its record and ends too."""
+        """End the runner command; the wrapper writes its record and ends too."""
         self.end_cypress()
         self.record(self.paths.runner_exit, ExitRecord, exit_code=code, finished_at=self.world.wall, **more)
         self.exited = True
@@ -148,20 +149,20 @@ class Outside:
         self.on_end()
 
     def kill(self) -> None:
-        """The whole tree dies, nobody leaves a record."""
+        """Kill the complete tree, so that no record is left."""
         self.release()
         self.table.end(self._cypress + 1, self._cypress, COMMAND, WRAPPER)
         self.on_end()
 
     def reuse_pids(self) -> None:
-        """Other programs get the pids of the run's dead."""
+        """Reuse the pids of the run's dead processes for other programs."""
         for pid, name in ((WRAPPER, "sshd"), (self._cypress, "Cypress"), (self._cypress + 1, "chrome")):
             if pid not in self.table.rows:
                 self.table.start(pid, 1, name)
         self.world.tell("other programs have the run's pids")
 
     def reboot(self) -> None:
-        """The host goes down, whatever runs with it."""
+        """Take the host down, with everything that runs on it."""
         self.rebooted = self.rebooted or not self.exited
         self.release()
         self.table.reboot()
@@ -184,7 +185,7 @@ class Outside:
         self.exit(None, signal="SIGTERM")
 
     def foreign(self) -> None:
-        """Records of an earlier run of this build lie there."""
+        """Leave records of an earlier run of this build."""
         self.marker(self.paths.cancel, OTHER_RUN)
         self.marker(self.paths.stop, OTHER_RUN)
         self.record(self.paths.runner_exit, ExitRecord, OTHER_RUN, exit_code=1, finished_at=self.world.wall)
@@ -192,7 +193,7 @@ class Outside:
     # --- reports ---
 
     def report(self, host: str, data: bytes, how: str) -> None:
-        """A report comes whole, late, torn for a while, or twice; `how` is a key of `stories.REPORTS`."""
+        """Write a report complete, late, torn for a while, or twice; `how` is a key of `stories.REPORTS`."""
         path = self.reports / f"{host}.xml"
         with suppress(FileNotFoundError):
             REAL["unlink"](path)

@@ -1,4 +1,7 @@
-"""Where the shell touches the world, and what stands there in a simulation.  Everything else is the program itself."""
+"""The points where the shell touches the host, and their replacements in a simulation.
+
+Everything else is the program itself.
+"""
 
 import os
 from collections.abc import Callable, Iterator
@@ -24,11 +27,11 @@ from .world import Inbox, World
 
 Hint = Callable[[Path | None], None]
 AT_ONCE = 0.5
-"""Share of the deliveries that meet the server at once."""
+"""Share of the deliveries that reach the server at once."""
 
 
 class Watcher:
-    """What one watcher process has of its own: number, queue, and the loop that hints and signals reach."""
+    """The private parts of one watcher process: number, queue, and the loop that hints and signals reach."""
 
     def __init__(self, world: World, number: int) -> None:
         self.owner = f"watcher-{number}"
@@ -38,7 +41,7 @@ class Watcher:
         self.hint: Hint | None = None
 
     def watch(self, _state: Path, _log: Path, _artifacts: Path, hint: Hint) -> SimpleNamespace:
-        """In the place of `Watch`: the world gives the hints."""
+        """Takes the place of `Watch`: the simulated environment sends the hints."""
         self.hint = hint
         return SimpleNamespace(start=lambda: None, stop=self.deaf, degraded=None)
 
@@ -50,11 +53,11 @@ class Watcher:
 def simulated(
     world: World, outside: Outside, server: Server, watcher: Watcher, *, poll_s: float
 ) -> Iterator[None]:
-    """Run one watcher in this world while the block runs."""
+    """Run one watcher in this environment while the block runs."""
     names = count(watcher.number * 1_000_000)
 
     def spawn(work: Callable[[], None]) -> None:
-        # A thread may run at once, before whoever started it goes on.
+        # A thread may run at once, before the caller that started it continues.
         if world.random.random() < AT_ONCE:
             work()
         else:

@@ -1,4 +1,4 @@
-"""What disturbs a run: a plan is data, so that one line repeats a history; a seed gives a plan."""
+"""The disturbances of a run. A plan is data, so that one line repeats a history; a seed produces a plan."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -16,9 +16,9 @@ Where = Literal["before", "middle", "after"]
 Kind = Literal["kill", "power"]
 KINDS: tuple[Kind, ...] = ("kill", "power")
 HINTS = ("all", "none", "doubled", "late")
-"""Whether the watcher is woken by what happens, or has to look by itself."""
+"""Whether events wake the watcher, or it has to rely on its own scans."""
 AT_POINT = ("cancel", "pull", "stop")
-"""What happens at a point of the disk: a cancel, the next thing of the agenda, SIGTERM."""
+"""Events at a point of the disk: a cancel, the next action of the agenda, SIGTERM."""
 SHORT_S = 60.0
 AWAY_S = (20.0, 3600.0, 24 * 3600.0, 70 * 3600.0)
 """A restart, an upgrade, a day, nearly as long as a message is kept."""
@@ -26,11 +26,11 @@ CLOCK = ("forward", "back", "suspend")
 
 
 class Base(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """What all parts of a plan are."""
+    """Base of all parts of a plan."""
 
 
 class Death(Base, frozen=True, kw_only=True):
-    """The watcher dies at a point of the disk, by a signal or with the host; the next one comes after `down_s`."""
+    """The watcher dies at a point of the disk, alone or with the host; the next one comes after `down_s`."""
 
     point: int
     where: Where = "before"
@@ -39,7 +39,7 @@ class Death(Base, frozen=True, kw_only=True):
 
 
 class Fault(Base, frozen=True, kw_only=True):
-    """So many calls from a point on fail; a write may take a part before."""
+    """This many calls fail, from a point on; a write may be done in part first."""
 
     point: int
     error: str
@@ -48,14 +48,14 @@ class Fault(Base, frozen=True, kw_only=True):
 
 
 class Happening(Base, frozen=True, kw_only=True):
-    """Something of `AT_POINT`."""
+    """An event of `AT_POINT`."""
 
     point: int
     what: str
 
 
 class Clock(Base, frozen=True, kw_only=True):
-    """Something of `CLOCK`, at a second of the run."""
+    """A change of `CLOCK`, at a second of the run."""
 
     at_s: float
     what: str
@@ -67,7 +67,7 @@ class Away(Base, frozen=True, kw_only=True):
 
     seconds: float
     honesty: str = "truthful"
-    """Of its ping, see `server.HONESTY`."""
+    """The honesty of its ping, see `server.HONESTY`."""
     answers: tuple[str, ...] = AWAY
 
 
@@ -76,7 +76,7 @@ class Plan(Base, frozen=True, kw_only=True):
 
     story: str
     seed: int = 0
-    """What is not said here is drawn from it: latencies, ties, what a power cut leaves."""
+    """Draws everything that is not set here: latencies, ties, the remains of a power cut."""
     deaths: tuple[Death, ...] = ()
     faults: tuple[Fault, ...] = ()
     happenings: tuple[Happening, ...] = ()
@@ -85,16 +85,16 @@ class Plan(Base, frozen=True, kw_only=True):
     unreachable: bool = False
     """The server is never reached: messages expire."""
     pings: tuple[str, ...] = ()
-    """What the first pings meet; the others are drawn."""
+    """The answers to the first pings; the others are drawn."""
     forever: str | None = None
     """A behaviour of the server that never ends, once `deliveries` are over."""
     away: Away | None = None
     hints: str = "all"
     reports: str = "whole"
     foreign: bool = False
-    """Records of another run lie in the folder."""
+    """Records of another run are in the directory."""
     reuse: bool = False
-    """Other programs get the pids of the run's dead, at once."""
+    """Other programs receive the pids of the run's dead processes at once."""
 
     @property
     def lasts_long(self) -> bool:
@@ -104,17 +104,17 @@ class Plan(Base, frozen=True, kw_only=True):
 
     @property
     def command(self) -> str:
-        """What repeats this history."""
+        """Return the options that repeat this history."""
         return f"python -m tests.simulation --plan '{msgspec.json.encode(self).decode()}'"
 
 
 def ways_of(point: Point) -> tuple[Where, ...]:
-    """Where a call may be died at."""
+    """Return the places of a call at which the watcher may die."""
     return ("before", "middle", "after") if point.torn else ("before", "after")
 
 
 def at(plan: Plan, point: Point) -> Iterator[Plan]:
-    """A history goes wrong at one of its points, in each way."""
+    """Yield histories with a disturbance at one of their points, in each way."""
     for where, kind in product(ways_of(point), KINDS):
         death = Death(point=point.number, where=where, kind=kind)
         yield replace(plan, deaths=(*plan.deaths, death))
@@ -123,19 +123,20 @@ def at(plan: Plan, point: Point) -> Iterator[Plan]:
 
 
 def happenings(points: dict[str, Sequence[Point]]) -> Iterator[Plan]:
-    """Each thing of `AT_POINT`, early and late."""
+    """Yield each event of `AT_POINT`, early and late."""
     for story, what, part in product(points, AT_POINT, (0.3, 0.6)):
         number = int(len(points[story]) * part)
         yield Plan(story=story, happenings=(Happening(point=number, what=what),))
 
 
 def small(points: dict[str, Sequence[Point]]) -> Iterator[Plan]:
-    """Each point of each small run, died at in every way; a cancel before each, and everything pulled forward there."""
+    """Yield each point of each small run with each kind of death, an earlier cancel, and a pulled agenda."""
     for story, all_ in points.items():
         for point in all_:
             for where, kind in product(("before", "middle"), ("kill", "power")):
                 if where == "before" or point.torn:
-                    # Killed after a call is killed before the next one; only a power cut may differ.
+                    # A process killed after a call is the same as one killed before the next call. Only a
+                    # power cut may differ.
                     yield Plan(
                         story=story,
                         seed=point.number,
@@ -148,7 +149,7 @@ def small(points: dict[str, Sequence[Point]]) -> Iterator[Plan]:
 
 
 def faults(points: Sequence[Point], story: str) -> Iterator[Plan]:
-    """Each kind of call fails in each way, once and for a while, and the host goes down afterwards."""
+    """Yield each kind of call with each failure, once and for a while; the host goes down afterwards."""
     first: dict[str, int] = {}
     for point in points:
         first.setdefault(point.name, point.number)
@@ -164,7 +165,7 @@ def faults(points: Sequence[Point], story: str) -> Iterator[Plan]:
 
 
 def deliveries(points: dict[str, Sequence[Point]], step: int) -> Iterator[Plan]:
-    """Each behaviour of the server, alone, twice, and with a death of the watcher at every `step`th point around it."""
+    """Yield each behaviour of the server: alone, twice, and with a death at every `step`th point near it."""
     for story, name in product(points, BEHAVIOURS):
         last = len(points[story])
         yield Plan(story=story, deliveries=(name,))
@@ -180,7 +181,7 @@ def deliveries(points: dict[str, Sequence[Point]], step: int) -> Iterator[Plan]:
 
 
 def gateways() -> Iterator[Plan]:
-    """A server that is away behind each kind of gateway, for each time; and watchers that die meanwhile."""
+    """Yield a server that is away behind each kind of gateway, for each time, with dying watchers."""
     for story, seconds, honesty, answer in product(TINY, AWAY_S, HONESTY, AWAY):
         away = Away(seconds=seconds, honesty=honesty, answers=(answer,))
         yield Plan(story=story, away=away)
@@ -192,7 +193,7 @@ def gateways() -> Iterator[Plan]:
 
 
 def stories() -> Iterator[Plan]:
-    """Each run, with each way of hints, reports and clocks, and with each kind of gateway."""
+    """Yield each run, with each kind of hints, reports and clocks, and with each kind of gateway."""
     yield from gateways()
     for story in STORIES:
         yield Plan(story=story)
@@ -208,8 +209,8 @@ def _clock(what: str, at_s: float, seconds: float = 7200.0) -> Clock:
 
 
 def drawn(seed: int) -> Plan:
-    """A long history: many disturbances at once."""
-    rng = random.Random(seed)  # noqa: S311 - a game, no secret
+    """Draw a long history: many disturbances at once."""
+    rng = random.Random(seed)  # noqa: S311 - a simulation, no secret
     # A point that a history does not reach does nothing: short runs have fewer.
     last = rng.choice((100, 200, 400))
     unreachable = rng.random() < 0.03

@@ -1,4 +1,4 @@
-"""The webhook's far end: what arrives, what a reader of the channel sees, and what comes back."""
+"""The server behind the webhook: the requests that arrive, the posts that a reader sees, and the answers."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -19,10 +19,10 @@ class Behaviour(NamedTuple):
     stored: bool
     """Whether a reader sees the post."""
     reply: Callable[[], Answer]
-    """Gives the answer, or raises what `http.send` raises."""
+    """Returns the answer, or raises the errors of `http.send`."""
     arrives: bool = True
     refuses: bool = False
-    """The answer says for certain that the post was not taken."""
+    """The answer states for certain that the post was not taken."""
 
 
 def _answers(status: int, body: bytes = b"", **headers: str) -> Callable[[], Answer]:
@@ -90,7 +90,7 @@ PINGS: dict[str, Callable[[], Answer]] = {
 }
 AWAY = ("gateway-502-instead", "gateway-503-instead", "gateway-502-after", "gateway-503-before")
 HONESTY = ("truthful", "lying", "missing")
-"""How a gateway answers a ping while its server is away: as for any other path, 200 by itself, or 404."""
+"""The answer of a gateway to a ping while its server is away: as for other paths, 200 by itself, or 404."""
 UNREACHABLE = tuple(name for name, behaviour in BEHAVIOURS.items() if not behaviour.arrives)
 
 
@@ -117,7 +117,7 @@ class Server:
         self.pings: list[str] = []
         self.ping_script: list[str] = []
         self.away_s = 0.0
-        """The server is away behind a gateway for so long, from the first request on."""
+        """The server is away behind a gateway for this time, from the first request on."""
         self.away_as: tuple[str, ...] = AWAY
         self.honesty = "truthful"
         self._since_s: float | None = None
@@ -126,7 +126,7 @@ class Server:
         return self._since_s is not None and self._world.monotonic() < self._since_s + self.away_s
 
     def send(self, _webhook: object, body: bytes | None, **_limits: Any) -> Answer:
-        """In the place of `http.send`."""
+        """Handle a request in the place of `http.send`."""
         return self._ping() if body is None else self._post(body)
 
     def _ping(self) -> Answer:
@@ -159,7 +159,7 @@ class Server:
         return behaviour.reply()
 
     def unmarked_after_doubt(self) -> list[str]:
-        """Deliveries of which an unmarked message follows one that may be seen already."""
+        """Return deliveries with an unmarked message after one that may have been seen already."""
         doubted: set[str] = set()
         wrong = []
         for message in self.requests:
@@ -171,11 +171,11 @@ class Server:
         return wrong
 
     def seen(self, delivery_id: str) -> list[Message]:
-        """What a reader of the channel sees of one delivery."""
+        """Return the posts of one delivery that a reader of the channel sees."""
         return [message for message in self.requests if message.delivery_id == delivery_id and message.stored]
 
     def marked_repeats(self, delivery_id: str) -> int:
-        """Marked requests of one delivery that the server may have."""
+        """Return the number of marked requests of one delivery that the server may have."""
         return sum(
             message.marked
             and BEHAVIOURS[message.behaviour].arrives

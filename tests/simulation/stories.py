@@ -1,4 +1,7 @@
-"""Small runs, each told as what happens outside at which second: together they give every phase and every reason code."""
+"""Small runs, each described as outside events with their seconds.
+
+Together they produce every phase and every reason code.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -32,7 +35,7 @@ Do = Callable[[Outside], None]
 
 
 class Step(NamedTuple):
-    """Something that happens outside."""
+    """An event outside of the watcher."""
 
     at_s: float
     do: Do
@@ -43,7 +46,7 @@ class Story(NamedTuple):
     """One run."""
 
     ending: tuple[str, str]
-    """Phase and reason code when nobody disturbs it."""
+    """Phase and reason code of the undisturbed run."""
     steps: tuple[Step, ...]
     reports: tuple[tuple[float, str, bool], ...] = ()
     """(second, spec, passed)"""
@@ -105,7 +108,7 @@ def _whole(
     table: Sequence[str] | None = None,
     **more: Any,
 ) -> Story:
-    """One Cypress process that runs its specs to the end; `table` is what the log gets there instead of their table."""
+    """Return one Cypress process that runs its specs to the end; `table` replaces their table in the log."""
     steps = [*_begun(), Step(1.2, _log(prints.starting(*(spec for spec, _ in specs))))]
     reports = []
     for number, (spec, passed) in enumerate(specs, 1):
@@ -118,13 +121,13 @@ def _whole(
 
 
 def _printed(code: str, lines: Sequence[str]) -> Story:
-    """Cypress says itself why it ends."""
+    """Return a Cypress process that logs the reason of its end."""
     steps = (*_begun(), Step(1.5, _log(["run-sorry-cypress: starting", *lines])), Step(2.0, _exit(1)))
     return Story(("FAILED", code), steps)
 
 
 def _groups(last: Sequence[Step], ending: tuple[str, str], **more: Any) -> Story:
-    """A green group of a categorized run, and what `last` makes of the second one."""
+    """Return a categorized run with a green group and a second one that `last` describes."""
     return Story(
         ending,
         (
@@ -176,19 +179,19 @@ GREEN_ROWS = [prints.row(spec, (1, 1, 0, 0, 0)) for spec, _ in BOTH]
 TOO_MANY = prints.finished(GREEN_ROWS, "All specs passed!", (3, 3, 0, 0, 0))
 """A table whose totals row counts one spec more than there are rows and boxes."""
 FAILS_BEHIND = [*_table(*BOTH), *prints.results(STRANGER, 0, 1)]
-"""A green table, and behind it the failing box of a spec that this run does not have."""
+"""A green table, followed by the failing box of a spec that this run does not have."""
 EMPTY = [*prints.starting(FIRST, SECOND), "=" * 100, "", "  (Run Finished)", "", ""]
 
 
 def _tiny() -> Story:
-    """One spec, all of the log at once."""
+    """Return one spec, all of the log at once."""
     lines = [*prints.starting(FIRST), *_spec(FIRST, 1, 1), *_table((FIRST, True))]
     steps = (*_begun(), Step(1.5, _log(lines)), Step(2.0, _exit(0)))
     return Story(("COMPLETED", "all-passed"), steps, ((1.4, FIRST, True),), build="e2e-redhat9.6-fc")
 
 
 def _tiny_groups() -> Story:
-    """Two groups, each written at once; the second fails, and then the runner does something else wrong."""
+    """Return two groups, each written at once; the second fails, and then the runner exits with 1."""
     steps = [*_begun()]
     for number, (spec, passed) in enumerate(((FIRST, True), (SECOND, False))):
         label = spec.removesuffix(".cy.ts")
@@ -206,7 +209,8 @@ def _tiny_groups() -> Story:
 def _mixed() -> Story:
     """Another Cypress run writes all of its log between the two specs of this one; both are green.
 
-    There is no report: which of two mixed runs one belongs to is a guess, made by when the watcher saw them begin.
+    There is no report. A guess would decide which of two mixed runs it belongs to, by the time at which the
+    watcher saw them start.
     """
     steps = (
         *_begun(),
@@ -219,7 +223,7 @@ def _mixed() -> Story:
 
 
 def _proves_nothing(code: str, lines: Sequence[str]) -> Story:
-    """Both reports are green, and no line of a Cypress run can be read; which specs were planned is not known."""
+    """Both reports are green, but no line of a Cypress run can be read; the planned specs are not known."""
     steps = (*_begun(), Step(1.5, _log(lines)), Step(3.5, _exit(0)))
     return Story(("UNKNOWN", code), steps, ((2.0, FIRST, True), (3.0, SECOND, True)))
 

@@ -1,4 +1,4 @@
-"""The process table of the simulated host: the runner's tree, and whoever gets its pid afterwards."""
+"""The process table of the simulated host: the runner's tree, and the processes that reuse its pids."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,11 +11,11 @@ from .world import World
 WATCHER = 4000
 """Pid of the first watcher; each later one has the next."""
 AGAIN_S = 0.1
-"""No pid comes round within this: a host would have to start hundreds of thousands of processes a second."""
+"""No pid is reused within this: a host would have to start hundreds of thousands of processes a second."""
 
 
 class Table:
-    """Who lives.  Start times are seconds after the boot, as the kernel has them."""
+    """The living processes. Start times are seconds after the boot, as in the kernel."""
 
     def __init__(self, world: World, hints: Callable[[Callable[[], None]], None]) -> None:
         self._world = world
@@ -36,7 +36,7 @@ class Table:
         return row
 
     def turn(self, pid: int, state: str) -> None:
-        """A process goes into another state, for example Z or D."""
+        """Put a process into another state, for example Z or D."""
         if pid in self.rows:
             self.rows[pid] = self.rows[pid]._replace(state=state)
         self._tell()
@@ -61,7 +61,7 @@ class Table:
                 self._waiting.remove(entry)
                 self._hints(lambda hint=hint: hint(None))
 
-    # --- in the place of the shell's own ---
+    # --- in the place of the shell's own functions ---
 
     def read_row(self, pid: int) -> ProcessRow | None:
         return self.rows.get(pid)
@@ -69,7 +69,7 @@ class Table:
     def wait_for_exit(
         self, pid: int, create_time: float, hint: Callable[[Path | None], None]
     ) -> SimpleNamespace:
-        """In the place of `ExitWatch`."""
+        """Takes the place of `ExitWatch`."""
         self._waiting.append((pid, create_time, hint))
         self._tell()
         return SimpleNamespace(close=lambda: None)

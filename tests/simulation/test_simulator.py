@@ -1,4 +1,4 @@
-"""Watchers that die, on disks that fail, beside clocks that jump: every promise holds in every history.
+"""Watchers that die, with failing disks and jumping clocks: every promise holds in every history.
 
 `python -m tests.simulation` plays more of them, and repeats a history that failed.
 """
@@ -24,10 +24,10 @@ from tests.support import descriptors
 from tests.support.project import PROJECT
 
 SLICES = 4
-"""The exhaustive histories of one run are as many tests, so that they share the processors."""
+"""The exhaustive histories of one run are split into this many tests, so that they share the processors."""
 SEEDS = 60
 HUNTED = 120
-"""Long histories in which a bug must show itself, before the plain ones are asked; most do in the first ten."""
+"""Long histories in which a bug must show itself, before the plain ones; most do in the first ten."""
 
 
 def _behind(answer: str, seconds: float, honesty: str) -> Plan:
@@ -38,7 +38,7 @@ pytestmark = pytest.mark.timeout(600)
 
 
 def played(histories: Iterable[Plan], coverage: Coverage | None = None) -> Coverage:
-    """Play all of them; the first that fails fails the test, with the command that repeats it."""
+    """Play all of them; the first failure fails the test, with the command that repeats it."""
     coverage = coverage or Coverage()
     failed = campaign.run(histories, coverage)
     assert not failed, str(failed[0])
@@ -84,7 +84,7 @@ def test_long_histories_of_many_disturbances_keep_every_promise(part: int) -> No
 
 
 def test_no_history_leaves_a_file_open() -> None:
-    """Neither one that ends, nor one that breaks a promise midway."""
+    """Neither a history that ends, nor one that breaks a promise midway, leaves descriptors open."""
     before = descriptors.names()
     played(drawn(seed) for seed in range(SEEDS, SEEDS + 20))
     with mutated("syncs nothing"), pytest.raises(Failed):
@@ -125,7 +125,7 @@ def test_a_bug_put_in_by_hand_is_caught(bug: str) -> None:
 
 
 def test_a_sync_that_failed_does_not_count_when_it_is_repeated() -> None:
-    """Linux drops what it could not write: the second sync succeeds, and the event is not on the disk."""
+    """Linux drops data that it could not write: the second sync succeeds, and the event is not on disk."""
     points = undisturbed("tiny").points
     syncs = [point.number for point in points if point.name == "journal fdatasync"]
     for number in syncs:
@@ -134,7 +134,7 @@ def test_a_sync_that_failed_does_not_count_when_it_is_repeated() -> None:
 
 
 def test_a_pid_that_is_used_again_at_once_is_another_process() -> None:
-    """The exit is pulled into the moment in which Cypress starts, and another program gets its pid in that moment."""
+    """The exit coincides with the start of Cypress, and at the same moment another program gets its pid."""
     late = Fault(point=15, error="ENOSPC")
     pulls = (Happening(point=31, what="pull"), Happening(point=41, what="pull"))
     played([Plan(story="printed-00-no-specs-found", seed=468, faults=(late,), happenings=pulls, reuse=True)])

@@ -1,4 +1,4 @@
-"""Is the verdict that of the undisturbed run, and if not, which recorded fact explains it?"""
+"""Checks that a verdict equals that of the undisturbed run, or that a recorded fact explains why not."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,10 @@ Ending = tuple[str, str]
 
 
 def explained(plan: Plan, told: "Told", wanted: "Told") -> str | None:
-    """None where the verdict is the same; else the fact that explains another one.  Raises Broken without such a fact."""
+    """Return None where the verdict is the same, else the fact that explains another one.
+
+    Raises Broken without such a fact.
+    """
     why = _why(told, wanted)
     _check_subruns(told, wanted, why)
     keys, wanted_keys = _keys(told), _keys(wanted)
@@ -37,23 +40,23 @@ def _why(told: "Told", wanted: "Told") -> str | None:
     ending, usual = told.ending, wanted.ending
     run = told.run
     if run.cancel is not None and ending == ("CANCELLED", "cancel-requested"):
-        # What had not begun to be told by then is told no more, also where it was cancelled all the same.
+        # Messages that had not been started by then are not sent any more, also where both are cancelled.
         return f"{usual} -> {ending}: cancel-requested is in the journal"
     if ending == usual:
         return None
     if run.vanished is not None and run.vanished.rebooted and told.outside.rebooted:
-        # The exit record was never written: what it would have said is not known.
+        # The exit record was never written, so its content is not known.
         whole = told.outside.logged == wanted.outside.logged
         if ending == ("TERMINATED", "host-rebooted") or (whole and ending == ("COMPLETED", "all-passed")):
             return f"{usual} -> {ending}: runner-vanished, rebooted, is in the journal"
     if (usual, ending) == (("HUNG", "quiet-with-cause"), ("HUNG", "stalled")) and not run.had_browser:
-        # A watcher that was down, or whose disk refused the journal, has not looked meanwhile.
+        # A watcher that was down, or whose disk refused the journal, has not scanned meanwhile.
         return f"{usual} -> {ending}: no browser of that group is in the journal"
     raise Broken(f"the verdict is {ending}, undisturbed {usual}, and nothing that was recorded explains it")
 
 
 def _check_subruns(told: "Told", wanted: "Told", why: str | None) -> None:
-    """Each ends as it does undisturbed, or as the run does where that is explained."""
+    """Check that each sub-run ends as undisturbed, or as the run does where that is explained."""
     usual = [(subrun.phase, subrun.reason["code"]) for subrun in wanted.view.subruns]
     for at, subrun in enumerate(told.view.subruns):
         ending = (subrun.phase, subrun.reason["code"])
@@ -64,7 +67,7 @@ def _check_subruns(told: "Told", wanted: "Told", why: str | None) -> None:
 
 
 def _keys(told: "Told") -> set[str]:
-    """Messages that belong to the verdict: others tell of trouble with the delivery itself."""
+    """Return the messages that belong to the verdict. Others report trouble with the delivery itself."""
     return {post.key for post in told.run.outbox if "/alert/attention" not in post.key}
 
 

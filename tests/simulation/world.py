@@ -1,7 +1,7 @@
-"""The world's time: one agenda, two clocks, and the queue of the watcher, which lets time pass while it waits.
+"""The simulated time: one agenda, two clocks, and the watcher's queue, which lets time pass while it waits.
 
-Nothing here sleeps.  A process that waits gives its turn to whatever the agenda holds next; things of the same moment
-come in an order that the seed draws.
+Nothing here sleeps. A process that waits hands its turn to the next action of the agenda. Actions at the same
+moment come in an order that the seed draws.
 """
 
 import heapq
@@ -17,20 +17,20 @@ from atvm_pipeline.shell.watcher.loop import Item
 BEGIN = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 Action = Callable[[], None]
 GRAIN_S = 1e-4
-"""No wait is shorter: less may be lost in the sum, and then the time would stand still."""
+"""The minimum wait: a smaller one may be lost in the sum, and then the time would stand still."""
 OUTSIDE, RUNNER = "outside", "runner"
-"""Whose an action is: a reboot takes the runner's away, a crash those of the watcher that died (`watcher-N`)."""
+"""The owner of an action: a reboot removes the runner's, a crash those of the dead watcher (`watcher-N`)."""
 
 
-class Endless(AssertionError):  # noqa: N818 - says what the history is
-    """The watcher has not come to an end in the time that a history has: a message or a verdict is lost in silence."""
+class Endless(AssertionError):  # noqa: N818 - names the kind of history
+    """The watcher did not end within the time of a history: a message or a verdict is lost in silence."""
 
 
 class World:
     """Clock and agenda."""
 
     def __init__(self, seed: int, *, ends_after_s: float) -> None:
-        self.random = random.Random(seed)  # noqa: S311 - a game, no secret
+        self.random = random.Random(seed)  # noqa: S311 - a simulation, no secret
         self.monotonic_s = 1000.0
         self.wall = BEGIN
         self.boot = 1
@@ -39,7 +39,7 @@ class World:
         self._agenda: list[tuple[float, float, int, str, Action]] = []
         self._numbers = count()
 
-    # --- what `shell.clock` is replaced by ---
+    # --- replacements of `shell.clock` ---
 
     def now(self) -> datetime:
         return self.wall
@@ -58,21 +58,21 @@ class World:
     # --- the agenda ---
 
     def tell(self, text: str) -> None:
-        """Note what happened, for whoever repeats the history."""
+        """Add an event to the trace, for the person who repeats the history."""
         self.trace.append(f"{self.monotonic_s - 1000:9.3f} {text}")
 
     def after(self, seconds: float, action: Action, owner: str = OUTSIDE) -> None:
-        """Do `action` in so many seconds of the monotonic clock."""
+        """Do `action` after this many seconds of the monotonic clock."""
         entry = (self.monotonic_s + seconds, self.random.random(), next(self._numbers), owner, action)
         heapq.heappush(self._agenda, entry)
 
     def forget(self, owner: str) -> None:
-        """What `owner` was about to do does not happen any more."""
+        """Cancel the pending actions of `owner`."""
         self._agenda = [entry for entry in self._agenda if entry[3] != owner]
         heapq.heapify(self._agenda)
 
     def pull(self) -> None:
-        """The next thing of the world outside happens now."""
+        """Let the next event outside of the watcher happen now."""
         ahead = [entry for entry in self._agenda if entry[3] in (OUTSIDE, RUNNER)]
         if ahead:
             entry = min(ahead)
@@ -81,7 +81,7 @@ class World:
             entry[4]()
 
     def step(self, deadline_s: float) -> bool:
-        """Do the next thing that is due until `deadline_s`; without one, the time has come to that."""
+        """Do the next action due until `deadline_s`; without one, advance the time to `deadline_s`."""
         if self._agenda and self._agenda[0][0] <= deadline_s:
             at_s, _, _, _, action = heapq.heappop(self._agenda)
             self._pass(at_s)
@@ -97,10 +97,10 @@ class World:
         if self.monotonic_s > self._ends_s:
             raise Endless(f"no end after {self._ends_s - 1000:.0f} s")
 
-    # --- what happens to clocks ---
+    # --- changes of the clocks ---
 
     def step_wall(self, seconds: float) -> None:
-        """Somebody sets the clock; or the host was suspended: the monotonic clock stands still."""
+        """Set the clock. A suspended host is the same: the monotonic clock stands still."""
         self.tell(f"the wall clock jumps by {seconds:+.0f} s")
         self.wall += timedelta(seconds=seconds)
 
@@ -110,7 +110,7 @@ class World:
 
 
 class Inbox:
-    """The queue of one watcher (`loop.Inbox`).  An outcome comes in when the answer does."""
+    """The queue of one watcher (`loop.Inbox`). An outcome is added when the answer arrives."""
 
     def __init__(self, world: World, owner: str) -> None:
         self._world = world

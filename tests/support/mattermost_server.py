@@ -1,7 +1,8 @@
-"""A model of Mattermost's incoming webhook, written from the server's source (9.11 to 11.x); it is not a Mattermost.
+"""A model of Mattermost's incoming webhook, written from the server's source (9.11 to 11.x).
 
-It follows what a client can see: the answers to the letter, the secret that 11.x echoes in its errors, the splitting
-of a long text, and `posts`, what a reader of the channel would see, so that "twice" and "never" are visible.
+It is not a Mattermost. It models everything that a client can see: the exact text of the answers, the secret that 11.x echoes in its
+errors, the splitting of a long text, and `posts`, the messages that a reader of the channel would see, so
+that "twice" and "never" are visible.
 
     with MattermostModel() as server:
         server.script(drop_after_accept(), ok())  # one behaviour a request; the last one repeats
@@ -26,9 +27,9 @@ from urllib.parse import parse_qs
 from tests.support.waiting import DEADLINE_S
 
 BODY_MAX_BYTES = 300_000 + 512
-"""`ServiceSettings.MaximumPayloadSizeBytes`, and the slack that the server adds; what is beyond is cut off."""
+"""`ServiceSettings.MaximumPayloadSizeBytes`, plus the server's slack; the bytes after that are cut off."""
 URL_MAX_BYTES = 2_048
-"""A longer request line is refused before anything else is looked at."""
+"""A longer request line is refused before anything else is checked."""
 TEXT_MAX_RUNES = 16_383
 """The size of a post; 4000 where the database is an old one."""
 REQUEST_ID = "".join(string.ascii_lowercase)
@@ -44,7 +45,7 @@ class Post:
 
     text: str
     payload: dict[str, Any]
-    """The request's JSON, whole, also where its text was split over several posts."""
+    """The complete JSON of the request, also where its text was split over several posts."""
     headers: dict[str, str]
     """The request's headers, names in lower case."""
 
@@ -57,7 +58,7 @@ class Ping:
 
 
 class MattermostModel:
-    """The server, on 127.0.0.1 and a free port while the `with` block runs; `certificate` makes it speak TLS."""
+    """The server, on 127.0.0.1 and a free port in the `with` block; `certificate` makes it use TLS."""
 
     def __init__(
         self,
@@ -70,7 +71,7 @@ class MattermostModel:
         self.secret = "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(26))
         self.text_max = text_max
         self.channels = channels
-        """Channels that exist besides the hook's own; None: every channel does."""
+        """Channels that exist in addition to the hook's own; None: every channel exists."""
         self.subpath = subpath
         """Path below which the server is installed, for example "/mm"."""
         self.pings: list[Ping] = []
@@ -89,7 +90,7 @@ class MattermostModel:
         if certificate is not None:
             tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             tls.load_cert_chain(*certificate)
-            # The handshake belongs to the connection's own thread, not to the one that accepts.
+            # The handshake runs in the connection's own thread, not in the one that accepts.
             self._server.socket = tls.wrap_socket(
                 self._server.socket, server_side=True, do_handshake_on_connect=False
             )
@@ -110,12 +111,12 @@ class MattermostModel:
         return f"{self.scheme}://127.0.0.1:{self.port}{self.path}"
 
     def script(self, *behaviours: Behaviour) -> None:
-        """From the next request on, one behaviour a request; the last one repeats.  None left: `ok()`."""
+        """Use one behaviour a request from now on; the last one repeats. Without any: `ok()`."""
         with self._lock:
             self._behaviours = list(behaviours)
 
     def script_pings(self, *behaviours: Behaviour) -> None:
-        """From the next ping on, one behaviour a ping; the last one repeats.  None left: `healthy()`."""
+        """Use one behaviour a ping from now on; the last one repeats. Without any: `healthy()`."""
         with self._lock:
             self._ping_behaviours = list(behaviours)
 
@@ -144,7 +145,7 @@ class MattermostModel:
             return self._behaviours[0] if self._behaviours else ok()
 
     def store(self, payload: dict[str, Any], headers: dict[str, str]) -> None:
-        """Put the post where readers see it, cut blindly as `SplitWebhookPost` does; attachments go with the last part."""
+        """Show the post to readers, cut blindly as `SplitWebhookPost` does; the last part has the attachments."""
         text = payload.get("text") or ""
         parts = [text[start : start + self.text_max] for start in range(0, len(text), self.text_max)] or [""]
         with self._lock:
@@ -153,7 +154,7 @@ class MattermostModel:
 
 @dataclass(frozen=True)
 class Call:
-    """One request to the webhook, as a behaviour is given it."""
+    """One request to the webhook, as a behaviour receives it."""
 
     model: MattermostModel
     handler: BaseHTTPRequestHandler
@@ -164,7 +165,7 @@ class Call:
         return self.handler.rfile.read(int(self.headers.get("content-length", "0")))
 
     def accept(self) -> dict[str, Any] | None:
-        """Read and store the post as a healthy server does; None, with the error answered, if it refuses it."""
+        """Read and store the post as a healthy server does; return None after an error answer."""
         payload = self.decoded(self.read()[:BODY_MAX_BYTES])
         if not isinstance(payload, dict):
             self.fail(400, "web.incoming_webhook.decode.app_error")
@@ -178,7 +179,10 @@ class Call:
         return None
 
     def decoded(self, body: bytes) -> Any:
-        """The body as Go's decoder reads it: the first JSON value counts, bytes after it do not; None if there is none."""
+        """Return the body as Go's decoder reads it, or None if it contains no JSON value.
+
+        The first JSON value counts; the bytes after it do not.
+        """
         try:
             if self.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
                 body = parse_qs(body.decode())["payload"][0].encode()
@@ -200,12 +204,12 @@ class Call:
     def ok(self, body: bytes = b"ok") -> None:
         headers = {"X_Request_Id": REQUEST_ID, "X_Version_Id": "11.6.0"}
         if "gzip" in self.headers.get("accept-encoding", ""):
-            # `WebserverMode=gzip`: only for who asks for it.
+            # `WebserverMode=gzip`: only for clients that accept it.
             body, headers["Content_Encoding"] = gzip.compress(body), "gzip"
         self.answer(200, body, "text/plain", **headers)
 
     def fail(self, status: int, error: str = "web.incoming_webhook.general.app_error") -> None:
-        """The JSON of 11.x, with the id that was asked for in its message: the secret."""
+        """Return the JSON of 11.x, with the requested id in its message: the secret."""
         asked = self.handler.path.rpartition("/")[2]
         sentence = (
             f"Failed to handle the payload of media type application/json for incoming webhook {asked}."
@@ -228,7 +232,7 @@ class Call:
 
 
 def ok() -> Behaviour:
-    """Take the post and say so."""
+    """Take the post and confirm it."""
 
     def behave(call: Call) -> None:
         if call.accept() is not None:
@@ -279,7 +283,7 @@ def posted_in_part() -> Behaviour:
 
 
 def hardened_500() -> Behaviour:
-    """Take the post, then fail, in hardened mode: nothing of the reason is said."""
+    """Take the post, then fail, in hardened mode: the answer does not contain the reason."""
 
     def behave(call: Call) -> None:
         if call.accept() is not None:
@@ -295,7 +299,7 @@ def hardened_500() -> Behaviour:
 
 
 def passed_on(status: int) -> Behaviour:
-    """A gateway passes the post on and answers itself: the server was stopped before its answer came."""
+    """Pass the post on as a gateway that answers itself: the server was stopped before its answer came."""
 
     def behave(call: Call) -> None:
         if call.accept() is not None:
@@ -305,7 +309,7 @@ def passed_on(status: int) -> Behaviour:
 
 
 def passed_on_later(status: int) -> Behaviour:
-    """A gateway answers itself, and passes the post on all the same."""
+    """Answer as a gateway, and pass the post on all the same."""
 
     def behave(call: Call) -> None:
         payload = call.decoded(call.read())
@@ -316,7 +320,7 @@ def passed_on_later(status: int) -> Behaviour:
 
 
 def away(status: int = 502, retry_after: str | None = None) -> Behaviour:
-    """A gateway without its server: nothing is passed on."""
+    """Answer as a gateway without its server: nothing is passed on."""
 
     def behave(call: Call) -> None:
         call.read()
@@ -327,7 +331,7 @@ def away(status: int = 502, retry_after: str | None = None) -> Behaviour:
 
 
 def healthy() -> Behaviour:
-    """The health check of a server that runs."""
+    """Answer the health check as a running server."""
 
     def behave(call: Call) -> None:
         body = {"AndroidLatestVersion": "", "status": "OK", "ActiveSearchBackend": "database"}
@@ -337,7 +341,7 @@ def healthy() -> Behaviour:
 
 
 def rate_limited(retry_after: str | None = "1") -> Behaviour:
-    """The limiter's plain text, before anything looked at the post."""
+    """Answer with the limiter's plain text, before the post is checked."""
 
     def behave(call: Call) -> None:
         call.read()
@@ -349,7 +353,7 @@ def rate_limited(retry_after: str | None = "1") -> Behaviour:
 
 
 def page(status: int = 200) -> Behaviour:
-    """An HTML page of something in between: a login, a portal, a proxy without a backend."""
+    """Answer with an HTML page of something in between: a login, a portal, a proxy without a backend."""
 
     def behave(call: Call) -> None:
         call.read()
@@ -359,7 +363,7 @@ def page(status: int = 200) -> Behaviour:
 
 
 def redirect(status: int) -> Behaviour:
-    """Point to another path of this server, where a follower shows up in `strays`."""
+    """Redirect to another path of this server; a client that follows appears in `strays`."""
 
     def behave(call: Call) -> None:
         call.read()
@@ -392,7 +396,7 @@ def held(gate: threading.Event, then: Behaviour | None = None) -> Behaviour:
 
 
 def drip(pause_s: float, *, headers: bool = False) -> Behaviour:
-    """Take the post, then answer for ever, a byte at a time: in the body, or already in the headers."""
+    """Take the post, then answer without end, a byte at a time: in the body, or already in the headers."""
 
     def behave(call: Call) -> None:
         call.accept()
@@ -416,7 +420,7 @@ def drop_after_accept() -> Behaviour:
 
 
 def drop_before_read() -> Behaviour:
-    """Close without a look at the body."""
+    """Close without reading the body."""
 
     def behave(call: Call) -> None:
         pass
@@ -425,7 +429,7 @@ def drop_before_read() -> Behaviour:
 
 
 def half_answer(body: bytes = b"o") -> Behaviour:
-    """Take the post, then close before the whole answer was sent."""
+    """Take the post, then close before the complete answer was sent."""
 
     def behave(call: Call) -> None:
         call.accept()
@@ -450,7 +454,7 @@ class _Server(ThreadingHTTPServer):
     model: MattermostModel
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that goes away is part of every second test."""
+        """Ignore clients that disconnect: every second test has one."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -459,7 +463,8 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def do_POST(self) -> None:
-        # One request a connection: it makes every drop one, and clients of webhooks are not reused either.
+        # One request a connection: every drop then affects one request, and webhook clients reuse none
+        # either.
         self.close_connection = True
         model = self.server.model
         call = Call(model, self, {name.lower(): value for name, value in self.headers.items()})
@@ -472,13 +477,16 @@ class _Handler(BaseHTTPRequestHandler):
         if len(self.path) > URL_MAX_BYTES:
             call.fail(414, "basic_security_check.url.too_long_error")
         elif place == "/hooks" and asked.isalnum():
-            # Whether there is such a hook is asked last: a body that is none is refused for itself.
+            # The existence of the hook is checked last: a malformed body is refused for that reason alone.
             call.fail(400, *([] if isinstance(payload, dict) else ["web.incoming_webhook.decode.app_error"]))
         else:
             call.answer(404, b"<!doctype html>", "text/html")
 
     def do_GET(self) -> None:
-        """Any GET but a ping gives the web client's page, which looks like success to who turned a POST into it."""
+        """Answer any GET except a ping with the web client's page.
+
+        It looks like success to a client that turned a POST into a GET.
+        """
         if self.path == self.server.model.ping_path:
             self.close_connection = True
             headers = {name.lower(): value for name, value in self.headers.items()}
@@ -488,11 +496,11 @@ class _Handler(BaseHTTPRequestHandler):
         Call(self.server.model, self, {}).answer(200, b"<!doctype html>", "text/html")
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
-        """Say nothing."""
+        """Log nothing."""
 
 
 def make_certificate(folder: Path, *names: str) -> tuple[Path, Path]:
-    """A self-signed certificate for `names` ("127.0.0.1", "chat.test"), and its key, made by openssl in `folder`."""
+    """Create a self-signed certificate for `names` ("127.0.0.1", "chat.test") and its key, by openssl."""
     certificate, key = folder / "certificate.pem", folder / "key.pem"
     alternatives = ",".join(f"{'IP' if name[0].isdigit() else 'DNS'}:{name}" for name in names)
     command = [

@@ -1,7 +1,8 @@
-"""A runner's log of any size, the same bytes every time: what Cypress prints, in its layout and colours, and much else.
+"""A runner's log of any size, with the same bytes every time: Cypress output in its layout and colours.
 
-Streamed, so that the size of the log never is the size of this process.  Four lines in a hundred are anchors, three of
-them rows of boxes in which each character has its own colour; one line in two hundred is nearly an anchor.
+The log has much other output too. It is streamed, so that its size never is the size of this process. Four
+lines in a hundred are anchors, three of them rows of boxes in which each character has its own colour; one
+line in two hundred is nearly an anchor.
 """
 
 from collections.abc import Iterator
@@ -13,9 +14,9 @@ from tests.support import cypress_output as prints
 
 SPECS_PER_CHILD = 12
 LINES_PER_SPEC = 320
-"""Lines of other origin within one spec; with what stands around them, four lines in a hundred are anchors."""
+"""Lines of other origin within one spec; with the lines around them, four lines in a hundred are anchors."""
 FAILING_EVERY = 8
-"""Every so many specs one has a failing test."""
+"""One spec of this many has a failing test."""
 
 _NEAR_MISSES = (
     "\x1b[0m  (Running late by 3 s, waiting for the target to settle)\x1b[0m",
@@ -43,7 +44,7 @@ _NOISE = (
 
 @dataclass(frozen=True, kw_only=True)
 class Written:
-    """What was written, as the fold has to find it."""
+    """The written content, as the fold has to find it."""
 
     size: int
     lines: int
@@ -55,7 +56,7 @@ class Written:
 def write_log(
     path: Path, size_min: int, *, lines_per_spec: int = LINES_PER_SPEC, children_min: int = 0
 ) -> Written:
-    """Write whole children until the file has so many bytes and so many children."""
+    """Write complete children until the file has at least this many bytes and this many children."""
     noise = cycle(_noise_blocks(lines_per_spec))
     size = lines = children = failed = 0
     with path.open("wb") as file:
@@ -85,7 +86,7 @@ def write_prefixed(path: Path, log: Path, written: Written) -> Written:
 
 
 def _noise_blocks(lines_per_spec: int) -> list[bytes]:
-    """What stands within one spec, in a few variants; each is written many times."""
+    """Return the lines within one spec, in a few variants; each is written many times."""
     near, other = cycle(_NEAR_MISSES), cycle(_NOISE)
     return [
         prints.encoded(
@@ -137,7 +138,7 @@ def _coloured(lines: list[str]) -> bytes:
 
 
 def costly_lines(size: int) -> dict[str, bytes]:
-    """One line of `size` bytes, or one value of a box, in each of the shapes that cost a careless pattern the most."""
+    """Return one line of `size` bytes, or one value of a box, in each shape that costs a careless pattern most."""
 
     def line(start: bytes, piece: bytes) -> bytes:
         return (start + piece * (size // len(piece) + 1))[:size] + b"\n"

@@ -1,8 +1,8 @@
-"""The least that a watcher could do: wait for the kernel's word about a file, and replace another.
+"""The minimum work of a watcher: wait until the kernel reports a change of a file, and replace another file.
 
-`python -m tests.bench.echo WATCHED SHOWN [JOURNAL]`: each change of WATCHED replaces SHOWN by WATCHED's size.  With
-JOURNAL a line is appended to that and synced before, and the new file is synced too.  What this takes, nobody is to
-blame for but the machine, its disk, the interpreter and the eyes that look on.
+`python -m tests.bench.echo WATCHED SHOWN [JOURNAL]`: each change of WATCHED replaces SHOWN by WATCHED's size.
+With JOURNAL, a line is appended to that and synced before, and the new file is synced too. This time depends
+only on the machine, its disk, the interpreter and the observers.
 """
 
 import os
@@ -50,7 +50,7 @@ def _replace(path: Path, made_in: Path, data: bytes, *, synced: bool) -> None:
 
 
 def rows(board: Board, files: Replacements, pause: Callable[[], None]) -> list[Row]:
-    """The rows of both kinds, as these eyes see them; `pause` comes before each change."""
+    """Return the rows of both kinds, as these observers see them; `pause` comes before each change."""
     found: list[Row] = []
     for name in (BARE, SYNCED):
         took = list(_echoes(board, files, pause, synced=name == SYNCED))
@@ -62,7 +62,7 @@ def rows(board: Board, files: Replacements, pause: Callable[[], None]) -> list[R
 
 
 def _echoes(board: Board, files: Replacements, pause: Callable[[], None], *, synced: bool) -> Iterator[float]:
-    """How long each echo takes, in ms."""
+    """Return the time of each echo, in ms."""
     with tempfile.TemporaryDirectory(prefix="atvm-bench-") as folder:
         watched, shown, journal = (Path(folder, name) for name in ("watched", "shown", "journal"))
         watched.touch()

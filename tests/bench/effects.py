@@ -1,4 +1,4 @@
-"""Effects, as seen from outside and with the moment at which they were there: files that are replaced, messages that arrive."""
+"""Effects, as seen from outside and with their moments: files that are replaced, messages that arrive."""
 
 import ctypes
 import os
@@ -11,16 +11,16 @@ from pathlib import Path
 
 IN_MODIFY = 0x02
 IN_MOVED_TO = 0x80
-"""inotify(7): a file was written; something was renamed into the folder."""
+"""inotify(7): a file was written; a file or directory was renamed into the directory."""
 DEADLINE_S = 120.0
 HEADER = struct.Struct("iIII")
 
 Shows = Callable[[bytes], bool]
-"""Whether what a file holds, or the body of a message, is the effect that is waited for."""
+"""Whether the content of a file, or the body of a message, is the expected effect."""
 
 
 class Board:
-    """Who waits for an effect asks here; who sees one tells it here."""
+    """Connects the code that waits for an effect with the observer that sees it."""
 
     def __init__(self) -> None:
         self._seen = threading.Condition()
@@ -28,12 +28,12 @@ class Board:
         self._wanted: dict[str, tuple[object, Shows]] = {}
 
     def want(self, name: str, source: object, shows: Shows) -> None:
-        """From now on look for it in what `source` gives; to be called before the stimulus."""
+        """Check the content from `source` for the effect from now on; to be called before the stimulus."""
         with self._seen:
             self._wanted[name] = (source, shows)
 
     def told(self, source: object, data: bytes, at_s: float) -> None:
-        """`source` gave this at that moment (time.perf_counter)."""
+        """Report that `source` had this content at that moment (time.perf_counter)."""
         with self._seen:
             for name, (wanted, shows) in list(self._wanted.items()):
                 if wanted == source and shows(data):
@@ -42,7 +42,7 @@ class Board:
             self._seen.notify_all()
 
     def wait(self, name: str) -> float:
-        """When it was there.  Ends the bench if it does not come."""
+        """Return the moment of the effect. Ends the bench if it does not come."""
         with self._seen:
             if not self._seen.wait_for(lambda: name in self._found, DEADLINE_S):
                 raise SystemExit(f"waited {DEADLINE_S:.0f} s in vain for {name}")
@@ -50,7 +50,7 @@ class Board:
 
 
 class Inotify:
-    """inotify(7) with nothing between: who measures must not wait in the queues of a library."""
+    """inotify(7) without a library: an observer that measures must not wait in the queues of a library."""
 
     def __init__(self) -> None:
         self._libc = ctypes.CDLL(None, use_errno=True)
@@ -61,18 +61,18 @@ class Inotify:
         os.close(self._descriptor)
 
     def wake(self) -> None:
-        """Let the thread that reads return: the end of a watch is news."""
+        """Let the thread that reads return: the end of a watch is an event."""
         self._libc.inotify_rm_watch(self._descriptor, self.add(Path("/"), IN_MOVED_TO))
 
     def add(self, path: Path, mask: int) -> int:
-        """Watch `path`, which must be there; gives the watch's number."""
+        """Watch `path`, which must exist; return the watch's number."""
         watch: int = self._libc.inotify_add_watch(self._descriptor, os.fsencode(path), mask)
         if watch < 0:
             raise OSError(ctypes.get_errno(), "inotify_add_watch", str(path))
         return watch
 
     def read(self) -> list[tuple[int, bytes]]:
-        """Wait for what happens next; gives the watches' numbers, with the name of the file in a watched folder."""
+        """Wait for the next events; return watch numbers, with the name of a file in a watched directory."""
         found: list[tuple[int, bytes]] = []
         data = os.read(self._descriptor, 65536)
         position = 0
@@ -86,7 +86,7 @@ class Inotify:
 
 
 class Replacements:
-    """Tells the board whenever a file is replaced: the moment is that at which the new content had been read."""
+    """Reports each replaced file to the board, with the moment at which the new content had been read."""
 
     def __init__(self, board: Board) -> None:
         self._board = board
@@ -97,14 +97,14 @@ class Replacements:
         self._thread.start()
 
     def close(self) -> None:
-        """Follow no longer."""
+        """Stop following."""
         self._closed = True
         self._inotify.wake()
         self._thread.join()
         self._inotify.close()
 
     def follow(self, path: Path) -> None:
-        """Tell each new content of `path`, whose folder must be there."""
+        """Report each new content of `path`, whose directory must exist."""
         self._files[self._inotify.add(path.parent, IN_MOVED_TO), os.fsencode(path.name)] = path
 
     def _follow(self) -> None:
@@ -120,7 +120,10 @@ class Replacements:
 
 
 class Receiver:
-    """A webhook on loopback that answers as Mattermost does; the moment of a message is that of its connection."""
+    """A webhook on loopback that answers as Mattermost does.
+
+    The moment of a message is the moment of its connection.
+    """
 
     def __init__(self, board: Board) -> None:
         self._board = board
@@ -130,8 +133,8 @@ class Receiver:
         self._thread.start()
 
     def close(self) -> None:
-        """Serve no longer."""
-        # The thread that accepts is woken by the shutdown, not by the close.
+        """Stop serving."""
+        # The shutdown, not the close, wakes the thread that accepts.
         self._listener.shutdown(socket.SHUT_RDWR)
         self._thread.join()
         self._listener.close()
@@ -146,7 +149,7 @@ class Receiver:
             with connection:
                 connection.settimeout(DEADLINE_S)
                 body = _request(connection)
-                # Connections that bring nothing are none of a watcher's.
+                # Connections without data do not come from a watcher.
                 if body:
                     connection.sendall(
                         b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok"
@@ -155,7 +158,7 @@ class Receiver:
 
 
 def _request(connection: socket.socket) -> bytes:
-    """Head and body of one request."""
+    """Return head and body of one request."""
     data = b""
     while b"\r\n\r\n" not in data:
         more = connection.recv(65536)

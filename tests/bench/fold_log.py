@@ -1,6 +1,6 @@
-"""The process that is measured: folds one log as `atvm-pipeline inspect` does, says what it found and what it took.
+"""The measured process: folds one log as `atvm-pipeline inspect` does, and prints its findings and its cost.
 
-`python -m tests.bench.fold_log LOG`.  A log that is empty takes what starting takes, imports included.
+`python -m tests.bench.fold_log LOG`. An empty log costs as much as starting, imports included.
 """
 
 import json
@@ -11,7 +11,7 @@ from atvm_pipeline.shell.sources.finished_run import FinishedRun, inspect_log
 
 
 def main(log: Path) -> dict[str, int]:
-    """Fold `log`; the numbers say whether the work was done."""
+    """Fold `log`; the numbers show whether the work was done."""
     run = inspect_log(FinishedRun(log=log, categorized=True, exit_code=0), on_bytes=lambda _: None)
     ledger = run.verdict.ledger if run.verdict is not None else None
     return {
@@ -24,7 +24,7 @@ def main(log: Path) -> dict[str, int]:
 
 
 def peak_kib() -> int:
-    """The most that this program held at once.
+    """Return the maximum memory of this program.
 
     Not `ru_maxrss`: that one remembers the parent's size from before the program was loaded.
     """

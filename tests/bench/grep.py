@@ -1,4 +1,4 @@
-"""`grep -cE` with the scanner's own anchors: the measure that the scanner is held against."""
+"""`grep -cE` with the scanner's own anchors: the reference for the speed of the scanner."""
 
 import os
 import re
@@ -13,12 +13,15 @@ _HIGH_CHARS = b"[^\x01-\x7f]{1,12}"
 
 
 def command(log: Path) -> list[bytes]:
-    """The whole command; the pattern holds real ESC bytes."""
+    """Return the complete command; the pattern holds real ESC bytes."""
     return [b"grep", b"-cE", b"-e", extended(CANDIDATE_FIRST.pattern), bytes(log)]
 
 
 def extended(pattern: bytes) -> bytes:
-    """A pattern of Python's as a POSIX extended one.  A DFA does not backtrack: it needs no possessive quantifiers."""
+    """Return a pattern of Python's as a POSIX extended one.
+
+    A DFA does not backtrack: it needs no possessive quantifiers.
+    """
     for python, posix in (
         (_HIGH_BYTES, _HIGH_CHARS),
         # No line that grep sees holds a line feed.
@@ -35,7 +38,7 @@ def extended(pattern: bytes) -> bytes:
 
 
 def lines_counted(log: Path) -> int:
-    """How many lines the scanner's own pattern finds: what grep has to count."""
+    """Return how many lines the scanner's own pattern finds: grep has to count the same number."""
     found, rest = 0, b"\n"
     with log.open("rb") as file:
         while data := file.read(1 << 20):

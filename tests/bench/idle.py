@@ -1,10 +1,11 @@
-"""What watchers cost while nothing happens: CPU time, wake-ups and memory of one and of many, also while others read.
+"""The cost of watchers while nothing happens: CPU time, wake-ups, memory of one and of many, also under reads.
 
-`python -m tests.bench.idle [--watchers 100] [--seconds 30] [--rounds 1]`.  Each watcher is a real `atvm-pipeline watch`
-that follows a living tree of eleven sleeping processes of its own; all of them share one artifact folder of many
-reports, as the runs of one automation root do.  In the second half of each round another process reads all of them once
-a second.  CPU time is the scheduler's own count (nanoseconds), wake-ups are the voluntary switches of all threads,
-memory is the proportional set size.  Exits with 1 if a figure misses what is to be reached.
+`python -m tests.bench.idle [--watchers 100] [--seconds 30] [--rounds 1]`. Each watcher is a real
+`atvm-pipeline watch` that follows a living tree of eleven sleeping processes of its own; all of them share
+one artifact directory of many reports, as the runs of one automation root do. In the second half of each
+round another process reads all reports once a second. CPU time is the scheduler's own count (nanoseconds),
+wake-ups are the voluntary switches of all threads, memory is the proportional set size. Exits with 1 if a
+figure misses its goal.
 """
 
 import argparse
@@ -26,7 +27,7 @@ CPU_PERCENT_MAX = 0.05
 WAKEUPS_MAX = 1.0
 PSS_MIB_MAX = 20.0
 SETTLE_S = 8.0
-"""Until what a start leaves to be done is done: the first looks, the lazily saved state."""
+"""Time until the work of a start is done: the first scans, the lazily saved state."""
 REPORTS_PER_FOLDER = 50
 READER = """
 import pathlib, sys, time
@@ -37,18 +38,18 @@ while True:
     time.sleep(1)
 """
 WEBHOOK = "http://127.0.0.1:9/hooks/abcdefghijklmnopqrstuvwxyz"
-"""Nobody is told anything."""
+"""No message is sent anywhere."""
 
 
 class Spent(NamedTuple):
-    """What one process has used so far."""
+    """The resources that one process has used so far."""
 
     cpu_s: float
     wakeups: int
 
 
 class Used(NamedTuple):
-    """What one watcher used while it was looked at."""
+    """The resources that one watcher used while it was measured."""
 
     cpu_percent: float
     wakeups_per_s: float
@@ -80,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _rows(what: str, used: Sequence[Used]) -> list[Row]:
-    """The mean is held against the goal: each watcher's own figure is one moment's luck, the sum is the machine's."""
+    """Compare the mean with the goal: one watcher's figure is chance, the sum is the machine's."""
     cpu, wakeups, memory = zip(*used, strict=True)
     mean_cpu, mean_wakeups = sum(cpu) / len(cpu), sum(wakeups) / len(wakeups)
     return [
@@ -99,7 +100,7 @@ def _rows(what: str, used: Sequence[Used]) -> list[Row]:
 
 
 def _round(count: int, reports: int, settle_s: float, seconds: float) -> tuple[list[Used], list[Used]]:
-    """Start so many watchers; what each used while all was quiet, then while somebody read the reports."""
+    """Start watchers; return the usage of each while all was quiet, then while the reports were read."""
     with tempfile.TemporaryDirectory(prefix="atvm-bench-") as folder, ExitStack() as stack:
         artifacts = Path(folder) / "cmcReporter"
         _write_reports(artifacts, reports)
@@ -136,7 +137,7 @@ def _wait_for_trees(runs: Sequence[Watched]) -> None:
 
 @contextmanager
 def _reader(folder: Path) -> Iterator[None]:
-    """Another process that reads every report once a second."""
+    """Start another process that reads every report once a second."""
     process = subprocess.Popen([sys.executable, "-c", READER, str(folder)], stdout=subprocess.PIPE)
     try:
         assert process.stdout is not None
@@ -162,7 +163,7 @@ def _spent(pid: int) -> Spent:
     for task in Path(f"/proc/{pid}/task").iterdir():
         with suppress(
             FileNotFoundError
-        ):  # A thread that ends takes its count with it: what idles starts none.
+        ):  # The count of a thread ends with it. An idle watcher starts no thread.
             cpu_ns += int((task / "schedstat").read_text().split()[0])
             wakeups += _number(task / "status", "voluntary_ctxt_switches")
     return Spent(cpu_ns / 1e9, wakeups)

@@ -1,4 +1,4 @@
-"""Runs of any length as the events that a watcher feeds: for measuring `reduce` apart from the scanner."""
+"""Runs of any length, as the events that a watcher feeds: for measuring `reduce` apart from the scanner."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ SCANNER = ScannerState()
 
 
 def fold(subruns: int, specs: int) -> float:
-    """The seconds that `reduce` takes for a run of so many sub-runs with so many specs each."""
+    """Return the seconds that `reduce` takes for a run of this many sub-runs with this many specs each."""
     settings = Settings(post_phases=())
     run = begin_run(
         RunRequested(

@@ -1,7 +1,8 @@
-"""What the watcher is held against: a plain loop that looks once a second, with the same promise (synced, then shown).
+"""A plain loop for comparison with the watcher: polls once a second, with the same promise (synced, then shown).
 
-`python -m tests.bench.poller LOG ARTIFACTS EXIT_RECORD STATE`: whatever it finds new, it appends to a journal beside
-STATE, syncs that, and then replaces STATE by one JSON object that says how far it has got.
+`python -m tests.bench.poller LOG ARTIFACTS EXIT_RECORD STATE`: the loop appends everything new to a journal
+next to STATE, syncs the journal, and then replaces STATE by one JSON object that shows how far the loop has
+got.
 """
 
 import json
@@ -14,7 +15,7 @@ EVERY_S = 1.0
 
 
 def main(log: Path, artifacts: Path, exit_record: Path, state: Path) -> None:
-    """Look once a second, for ever."""
+    """Poll once a second, without end."""
     journal = os.open(state.with_name("journal"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     seen: dict[str, object] = {}
     offset = 0

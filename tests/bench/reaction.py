@@ -1,14 +1,14 @@
-"""How long after something happens its effect is there: in the state, and at the receiver of the message.
+"""The time from an event to its effect: in the state, and at the receiver of the message.
 
-`python -m tests.bench.reaction [--rounds 60] [--busy]`.  In each round a real `atvm-pipeline watch` follows a real
-runner below our own wrapper, with the sleeping processes of a Cypress child, and beside it a plain loop polls the same
-files once a second.  At random moments the last line of a child's output is written, a report is written and closed,
-and at the end the runner's command ends.  An effect is there when the replaced `state.json` that shows it has been read,
-or when the message's connection is accepted.  Neither counts as an effect before its cause stands in the journal.
-The end of the runner's command is also taken from the moment at which our wrapper's record of it is in its place: what
-lies before is the wrapper's end.  The last rows are what a process that does nothing else (`echo.py`) takes for the same
-on this machine, seen by the same eyes.  `--busy` keeps every core busy with processes of the same priority.  Exits with 1
-if a figure misses its goal.
+`python -m tests.bench.reaction [--rounds 60] [--busy]`. In each round a real `atvm-pipeline watch` follows a
+real runner below our own wrapper, with the sleeping processes of a Cypress child. Next to it, a plain loop
+polls the same files once a second. At random moments the last line of a child's output is written, a report
+is written and closed, and at the end the runner's command ends. An effect is there when the replaced
+`state.json` that shows it has been read, or when the message's connection is accepted. Neither counts as an
+effect before its cause is in the journal. The end of the runner's command is also taken from the moment at
+which our wrapper's record of it is in its place: the time before that is the wrapper's end. The last rows are
+the times of a process that does nothing else (`echo.py`) on this machine, seen by the same observers.
+`--busy` keeps every core busy with processes of the same priority. Exits with 1 if a figure misses its goal.
 """
 
 import argparse
@@ -33,11 +33,11 @@ from tests.bench.watched import TREE_SIZE, Watched, watched
 from tests.support import cypress_output as prints
 
 GOAL_MS = {False: 5.0, True: 50.0}
-"""Of the 99th percentile; True: with every core busy."""
+"""Maximum of the 99th percentile; True: with every core busy."""
 FASTER_MIN = 200.0
-"""Than the plain loop, both by their medians."""
+"""Minimum factor over the plain loop, by the medians of both."""
 PAUSE_S = (0.02, 0.25)
-"""Between two stimuli, at random: nothing of ours or of the loop's may keep step with them."""
+"""Random time between two stimuli, so that neither the watcher nor the loop can keep step with them."""
 BURN = "while True: pass"
 
 LINE = "last log line -> message"
@@ -48,7 +48,7 @@ EXIT_MESSAGE = "runner's command ends -> message"
 RECORD = "record of that end is there -> state.json"
 
 Found = dict[str, list[float]]
-"""What was measured, in ms, by the name of the figure."""
+"""Measurements in ms, by the name of the figure."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -100,7 +100,7 @@ def _rows(ours: Found, polled: Found, *, busy: bool) -> list[Row]:
 
 
 class Eyes(NamedTuple):
-    """Who sees the effects."""
+    """The observers of the effects."""
 
     board: Board
     files: Replacements
@@ -136,7 +136,7 @@ class _Round:
                 self._polled.setdefault(name, []).append(1000 * (self._board.wait(f"loop {key}") - began_s))
 
     def _child(self, number: int) -> None:
-        """A child of one spec: its report in the middle, then its last line."""
+        """Play a child of one spec: its report in the middle, then its last line."""
         spec = f"redhat9.6.{number}.cy.ts"
         begin = [
             f"$ npx cypress run --record --parallel --ci-build-id e2e-redhat9.6-{number}-fc",
@@ -194,9 +194,9 @@ class _Round:
         effects: dict[str, tuple[object, Shows]],
         proof: bytes,
     ) -> None:
-        """Do it, and note how long each effect took; the loop's is waited for at the end of the round.
+        """Do it, and record how long each effect took; the loop's effect is awaited at the end of the round.
 
-        An effect without `proof` in the journal is none.
+        An effect without `proof` in the journal does not count.
         """
         size = self._run.log.stat().st_size
         journal = self._run.paths.journal
@@ -209,7 +209,7 @@ class _Round:
             self._waiting.append((effect, f"{effect} {key}", began_s))
 
     def _write(self, lines: list[str]) -> float:
-        """Append them in one piece; gives the moment just before."""
+        """Append the lines in one piece; return the moment just before."""
         data = _encoded(lines)
         with self._run.log.open("ab", buffering=0) as file:
             began_s = time.perf_counter()
@@ -217,7 +217,7 @@ class _Round:
         return began_s
 
     def _report(self, name: str, spec: str) -> float:
-        """Write a report; gives the moment just before its last part is written and it is closed."""
+        """Write a report; return the moment just before its last part is written and it is closed."""
         with (self._run.artifacts / name).open("w") as file:
             file.write(
                 f'<testsuites tests="1" failures="0"><testsuite name="Root Suite" file="{spec}" tests="1" failures="0">'

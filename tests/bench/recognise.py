@@ -1,9 +1,9 @@
-"""How fast a log is recognised, read and folded, against `grep -cE` with the same anchors; what one line can cost; memory.
+"""The speed of recognising, reading and folding a log, against `grep -cE`; the cost of one line; memory.
 
-`python -m tests.bench.recognise [--mb 500] [--rounds 3]`.  Everything is measured in one run, the two programs turn
-by turn, each less what it takes for an empty log: the ratios count, the absolute values are the machine's.  CPU time is
-what is held against the goal: both have one thread, and the clock is also that of everybody else on the machine.
-Exits with 1 if a figure misses what is to be reached.
+`python -m tests.bench.recognise [--mb 500] [--rounds 3]`. grep uses the same anchors. Everything is measured
+in one run, the two programs turn by turn, each minus its time for an empty log: the ratios count, the
+absolute values depend on the machine. CPU time is compared with the goal: both programs have one thread, and
+the clock also counts the other processes on the machine. Exits with 1 if a figure misses its goal.
 """
 
 import argparse
@@ -26,20 +26,20 @@ from tests.bench.table import Row, print_table, row
 
 RATIO_MIN = 0.3
 PREFIXED_MIN = 0.5
-"""Speed of a log with a prefix before each line, of one without."""
+"""Speed of a log with a prefix before each line, relative to one without."""
 LINE_MS_MAX = 100.0
 MEMORY_GROWTH_MAX = 1.1
 REDUCE_GROWTH_MAX = 3.0
-"""What twice as much may take: linear is 2, quadratic 4."""
+"""Maximum factor for twice as much: linear is 2, quadratic 4."""
 SHORTER = 10
-"""The log that memory is compared with is so many times shorter."""
+"""The log that memory is compared with is this many times shorter."""
 LINE_BYTES = 1_000_000
 BLOCK_BYTES = 1024 * 1024
 MB = 1_000_000
 
 
 class Took(NamedTuple):
-    """What one process took, and what it printed."""
+    """The time of one process, and its output."""
 
     wall_s: float
     cpu_s: float
@@ -108,7 +108,10 @@ def _speed(folder: Path, size: int, rounds: int) -> list[Row]:
 
 
 def _same_lines(log: Path) -> None:
-    """Both look for the same lines, or nothing that follows means anything.  Also brings the log into the page cache."""
+    """Check that both search for the same lines; otherwise the results mean nothing.
+
+    This also brings the log into the page cache.
+    """
     ours, theirs = grep.lines_counted(log), int(_grep(log).out)
     if ours != theirs:
         raise SystemExit(
@@ -117,9 +120,9 @@ def _same_lines(log: Path) -> None:
 
 
 def _less(run: Callable[..., Took], log: Path, empty: Path, *written: Written) -> Took:
-    """What `run` takes for the log, less what it takes to start."""
+    """Return the time of `run` for the log, minus its start time."""
     whole, start = run(log, *written), run(empty)
-    tiny = 1e-6  # so that a log of next to nothing divides by something
+    tiny = 1e-6  # so that a log of next to nothing does not divide by zero
     return Took(max(whole.wall_s - start.wall_s, tiny), max(whole.cpu_s - start.cpu_s, tiny), whole.out)
 
 
@@ -158,7 +161,7 @@ def _run(
 
 
 def _memory(folder: Path, size: int) -> list[Row]:
-    """A run with the same specs, once in a log that says so many times more; and what one more spec takes."""
+    """Compare runs with the same specs, one with a log many times longer; and measure one more spec."""
     log = folder / "runner.log"
     short = write_log(log, size // SHORTER)
     short_kib = _peak_kib(log, short)

@@ -1,8 +1,9 @@
-"""How long the program takes to start, against `python -c pass`, turn by turn.
+"""The time that the program takes to start, against `python -c pass`, turn by turn.
 
-`python -m tests.bench.startup [--rounds 30]`.  Held against the goals are the ratios of the medians: the absolute values
-are the machine's.  `status` is asked for a state root without a build, and for one with a finished build.  The Bash
-launcher stands apart: it finds the environment first.  Exits with 1 if a figure misses its goal.
+`python -m tests.bench.startup [--rounds 30]`. The ratios of the medians are compared with the goals: the
+absolute values depend on the machine. `status` runs on a state root without a build, and on one with a
+finished build. The Bash launcher has its own row: it finds the environment first. Exits with 1 if a figure
+misses its goal.
 """
 
 import argparse
@@ -63,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _write_state(folder: Path) -> None:
-    """The state of a finished run of one child."""
+    """Write the state of a finished run of one child."""
     (folder / "none").mkdir()
     log = folder / "runner.log"
     write_log(log, 1, lines_per_spec=1)

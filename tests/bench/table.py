@@ -1,4 +1,4 @@
-"""What a bench prints: one line for each figure, with the least and the most of it, and what is to be reached."""
+"""The output of a bench: one line for each figure, with its minimum, its maximum and its goal."""
 
 from collections.abc import Sequence
 from math import ceil
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Row(NamedTuple):
-    """One line of the table: the least and the most of what was measured, and what is to be reached."""
+    """One line of the table: the minimum and the maximum of the measurements, and the goal."""
 
     what: str
     least: str
@@ -16,18 +16,18 @@ class Row(NamedTuple):
 
 
 def row(what: str, found: Sequence[float], digits: int, goal: str = "", *, missed: bool = False) -> Row:
-    """The least and the most of `found`."""
+    """Return the minimum and the maximum of `found`."""
     return Row(what, f"{min(found):.{digits}f}", f"{max(found):.{digits}f}", goal, missed)
 
 
 def percentile(found: Sequence[float], percent: float) -> float:
-    """The least value that so many percent of `found` do not exceed."""
+    """Return the lowest value that this percentage of `found` does not exceed."""
     ordered = sorted(found)
     return ordered[max(ceil(len(ordered) * percent / 100), 1) - 1]
 
 
 def print_table(rows: Sequence[Row]) -> int:
-    """Print them; gives the exit code: 1 if a goal was missed."""
+    """Print the rows; return the exit code: 1 if a goal was missed."""
     width = max(len(row.what) for row in rows)
     print(f"{'':{width}}  {'min':>8}  {'max':>8}  to reach")
     for line in rows:

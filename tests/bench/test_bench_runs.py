@@ -1,4 +1,4 @@
-"""The bench stays able to run.  Seconds are for people to read; only how a cost grows is a test's business."""
+"""The bench stays able to run. Seconds are for people to read; a test checks only how a cost grows."""
 
 from pathlib import Path
 from time import process_time
@@ -40,11 +40,11 @@ def test_no_line_costs_more_than_in_proportion_to_its_length(shape: str) -> None
         cpu_s(console_log.costly_lines(size)[shape]) for size in (LINE_BYTES_MAX // 8, LINE_BYTES_MAX - 1)
     )
 
-    assert long_s < 32 * max(short_s, 0.0002)  # less cannot be told from nothing
+    assert long_s < 32 * max(short_s, 0.0002)  # less cannot be distinguished from nothing
 
 
 def cpu_s(line: bytes) -> float:
-    """The least that reading `line` takes in a few attempts."""
+    """Return the minimum time for reading `line` in a few attempts."""
     scanner, took = Scanner(Dialect()), []
     for _ in range(5):
         began = process_time()

@@ -1,4 +1,4 @@
-"""Runs that are watched by real `atvm-pipeline watch` processes: on disk, with a living runner, and with nothing made up."""
+"""Runs that real `atvm-pipeline watch` processes watch: on disk, with a living runner, nothing made up."""
 
 import json
 import os
@@ -38,12 +38,15 @@ RUN_ID = "be0c4be0c4be0c4b"
 
 
 class Watched:
-    """One run below `root`: its folder, its runner's tree, its watcher."""
+    """One run below `root`: its directory, its runner's tree, its watcher."""
 
     def __init__(
         self, root: Path, build: str, webhook: str, settings: Settings, artifacts: Path | None = None
     ) -> None:
-        """Nothing is started yet.  What lies in `artifacts` (default: a folder of its own) was there before the run."""
+        """Create the run without starting anything.
+
+        The content of `artifacts` (default: a directory of its own) was there before the run.
+        """
         self.workdir = root / "work" / build
         self.artifacts = artifacts if artifacts is not None else self.workdir / "cmcReporter"
         self.workdir.mkdir(parents=True)
@@ -78,7 +81,7 @@ class Watched:
         write_record(self.paths.baseline, BaselineRecord(build_name=build, run_id=RUN_ID, files=lying))
 
     def start_tree(self) -> None:
-        """The runner's tree without our wrapper: what a watcher follows is the tree."""
+        """Start the runner's tree without our wrapper: a watcher follows the tree."""
         self._start(["bash", os.fspath(TREE), os.fspath(self.workdir)])
         self._let_hold()
         root = identity(self._processes[-1].pid)
@@ -96,16 +99,16 @@ class Watched:
         )
 
     def start_runner(self) -> None:
-        """The tree below our own wrapper, which will write how it ended."""
+        """Start the tree below our own wrapper, which will record how it ended."""
         self._pipeline("runner")
         self._let_hold()
 
     def start_watcher(self) -> None:
-        """`atvm-pipeline watch`; it may not be ready yet."""
+        """Start `atvm-pipeline watch`; it may not be ready yet."""
         self._pipeline("watch")
 
     def wait_until_watched(self) -> int:
-        """The watcher's pid, once its first look at everything is done and it knows the whole tree."""
+        """Return the watcher's pid, once its first complete scan is done and it knows the complete tree."""
 
         def ready() -> bool:
             record = read_record(self.paths.watcher, WatcherRecord)
@@ -117,12 +120,12 @@ class Watched:
         return record.pid
 
     def state(self) -> dict[str, Any]:
-        """`state.json` as it is."""
+        """Return the content of `state.json`."""
         state: dict[str, Any] = json.loads(self.paths.state.read_bytes())
         return state
 
     def wait_until_known(self, processes: int) -> None:
-        """Wait until the watcher knows exactly so many processes of the runner's tree."""
+        """Wait until the watcher knows exactly this many processes of the runner's tree."""
 
         def known() -> bool:
             return len(self.state()["facts"].get("processes", ())) == processes
@@ -139,13 +142,13 @@ class Watched:
         wait_for(childless, "a watcher that knows of no child")
 
     def end_runner(self) -> None:
-        """Let the runner's command end with 0; what it left asleep is to be ended before."""
+        """Let the runner's command end with 0; the processes that it left asleep must be ended before."""
         if self._hold is not None:
             os.close(self._hold)
             self._hold = None
 
     def end_children(self) -> None:
-        """End all that sleeps below the runner's command."""
+        """End all processes that sleep below the runner's command."""
         for started in self._processes:
             for process in psutil.Process(started.pid).children(recursive=True):
                 with suppress(psutil.NoSuchProcess):
@@ -153,8 +156,8 @@ class Watched:
                         process.kill()
 
     def stop(self) -> None:
-        """End every process of it that lives."""
-        # Whoever is below a root is looked for before that ends: an orphan has nobody to be found by.
+        """End every living process of it."""
+        # Search below a root before that root ends: an orphan has no parent by which it could be found.
         living = [
             process
             for started in self._processes
@@ -192,7 +195,7 @@ class Watched:
             )
 
     def _let_hold(self) -> None:
-        """Hold the tree's other end; waits until the tree is there to hold."""
+        """Hold the tree's other end; wait until the tree is there to hold."""
         self._hold = os.open(self._fifo, os.O_WRONLY | os.O_CLOEXEC)
 
 
@@ -200,7 +203,7 @@ class Watched:
 def watched(
     root: Path, build: str, webhook: str, *, settings: Settings | None = None, artifacts: Path | None = None
 ) -> Iterator[Watched]:
-    """A run whose processes are gone at the end."""
+    """Yield a run whose processes are gone at the end."""
     run = Watched(root, build, webhook, settings or Settings(), artifacts)
     try:
         yield run

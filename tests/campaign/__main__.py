@@ -1,15 +1,16 @@
-"""The campaign of real faults: kills, full disks, bad receivers, over real runs of the stand-in automation root.
+"""The campaign of real faults: kills, full disks, bad receivers, on real runs of the stand-in.
 
 Usage: python -m tests.campaign [--kills 300] [--seed N] [--jobs 2] [--minutes M]     (-h lists all options)
 
-Each run is a real start of a scenario, whose watcher is killed and started again until the run ends, beside a receiver
-that is fair, down, lying, behind a gateway or silent, on a disk that fills up or not; all of it drawn from the seed.  A kill counts if it met
-a living watcher.  Afterwards what a reader saw is held against the state, and the state against the journal and against
-the same scenario undisturbed.
+Each run is a real start of a scenario of the stand-in automation root. Its watcher is killed and started
+again until the run ends. Its receiver is fair, down, dishonest, behind a gateway or silent; its disk fills up
+or not. All of it is drawn from the seed. A kill counts if it hit a living watcher. Afterwards the posts that
+a reader saw are compared with the state, and the state with the journal and with the same scenario
+undisturbed.
 
-Exit code: 0 nothing lost, nothing doubled, every verdict as undisturbed; 1 something is wrong, and its run's folder is
-kept; 2 fewer kills than asked for in the time given.  `--again SEED/NUMBER` plays one run of a campaign again: the same
-plan, though the moments are the machine's.
+Exit code: 0 nothing lost, nothing doubled, every verdict as undisturbed; 1 something is wrong, and the
+directory of its run is kept; 2 fewer kills than requested in the given time. `--again SEED/NUMBER` plays one
+run of a campaign again: with the same plan, although the moments depend on the machine.
 """
 
 import argparse
@@ -81,7 +82,7 @@ class Campaign:
         return play(plan, self.folder / seed.replace("/", "-"), golden)
 
     def plan(self, seed: str) -> Plan:
-        """The receiver and the disk by the run's number, all else by its seed."""
+        """Return the plan of a run: the receiver and the disk by the run's number, all else by its seed."""
         number = int(seed.rpartition("/")[2])
         receiver, on_disk = self.options.receiver, self.options.disk
         if receiver == "all":
@@ -91,7 +92,7 @@ class Campaign:
         return draw(seed, receiver=receiver, disk=None if on_disk == "none" else on_disk)
 
     def _golden(self, plan: Plan) -> dict[str, Any] | None:
-        """How this scenario ends undisturbed: played once."""
+        """Return how this scenario ends undisturbed; it is played once."""
         key = (plan.scenario, plan.categorize)
         with self._golden_locks.setdefault(key, threading.Lock()):
             if key not in self._goldens:
@@ -138,7 +139,7 @@ def options_from(argv: list[str]) -> argparse.Namespace:
 
 def main(argv: list[str]) -> int:
     options = options_from(argv)
-    # It speaks of its own threads when it is stopped.
+    # It reports its own threads when it is stopped.
     logging.getLogger("watchdog").setLevel(logging.CRITICAL)
     if options.disk != "none":
         why = disk.missing()

@@ -27,7 +27,7 @@ class Host(Controller):
         self.environ["ATVM_RUNNER_ORPHAN_LIMIT_S"] = "60"
 
     def __exit__(self, *exception: object) -> None:
-        """End whoever is left, and only of this host."""
+        """End all processes that are left, and only those of this host."""
         self.receiver.up()
         for process in processes_of(self):
             with contextlib.suppress(Exception):
@@ -57,14 +57,14 @@ class Aim(FileSystemEventHandler):
             self._armed = None
 
     def dispatch(self, event: FileSystemEvent) -> None:
-        """An event in the build's folder."""
+        """Note an event in the build's directory."""
         if event.event_type in ("opened", "closed_no_write"):
-            return  # a reader's
+            return  # a reader's event
         path = event.dest_path or event.src_path
         self._meet("file", str(path).removeprefix(f"{self.paths.folder}/"))
 
     def on_stage(self, stage: str) -> None:
-        """A request at the receiver has come so far."""
+        """Note that a request at the receiver has come this far."""
         self._meet("stage", stage)
 
     def _meet(self, kind: str, what: str) -> None:

@@ -1,4 +1,4 @@
-"""A small disk of its own for a state root: a tmpfs in a private mount namespace, which fills up and gets room again."""
+"""A private small disk for a state root: a tmpfs in a mount namespace, which fills up and gets room again."""
 
 import contextlib
 import os
@@ -15,17 +15,20 @@ PRIVATE = "ATVM_CAMPAIGN_PRIVATE"
 
 
 OWN_PROCESSES = ("--pid", "--fork", "--kill-child", "--mount-proc")
-"""A process table of its own.  In a user namespace the folder of a process outside cannot be read: a run of the same build
-name anywhere on the machine would be taken for one in this folder."""
+"""A process table of its own.
+
+In a user namespace the directory of a process outside cannot be read: a run of the same build name anywhere
+on the machine would be taken for one in this directory.
+"""
 
 
 def missing() -> str | None:
-    """Why no private disk is possible here; None if it is."""
+    """Return why no private disk is possible here; None if it is."""
     return _refusal("mount", "-t", "tmpfs", "tmpfs", "/mnt")
 
 
 def _refusal(*more: str) -> str | None:
-    """What is said if `more` fails with mounts of its own."""
+    """Return the error output if `more` fails with mounts of its own."""
     if shutil.which("unshare") is None:
         return "unshare is not installed"
     tried = subprocess.run([*_unshare(), *more], capture_output=True, check=False)
@@ -35,18 +38,21 @@ def _refusal(*more: str) -> str | None:
 
 
 def _unshare() -> list[str]:
-    """Root needs no user namespace; everybody else is root in one."""
+    """Return the options for a user namespace, which root does not need; every other user is root in one."""
     alone = ["unshare", "--mount", "--propagation", "private"]
     return alone if os.geteuid() == 0 else [*alone, "--user", "--map-root-user"]
 
 
 def private_command(*argv: str, more: Sequence[str] = ()) -> list[str]:
-    """The command that runs `argv` with mounts of its own, which end with it, and with what `more` options give."""
+    """Return the command that runs `argv` with its own mounts, which end with it, and with `more` options."""
     return [*_unshare(), *more, "env", f"{PRIVATE}=1", *argv]
 
 
 def enter_private(argv: list[str]) -> None:
-    """Become this module's program again, with mounts and where possible processes of its own; returns if it has them."""
+    """Become this module's program again, with private mounts and, where possible, private processes.
+
+    Returns if this process has them already.
+    """
     if os.environ.get(PRIVATE) != "1":
         more = OWN_PROCESSES if _refusal(*OWN_PROCESSES, "true") is None else ()
         command = private_command(sys.executable, *argv, more=more)
@@ -55,7 +61,7 @@ def enter_private(argv: list[str]) -> None:
 
 @contextlib.contextmanager
 def mounted(folder: Path) -> Iterator[None]:
-    """A small tmpfs in `folder`.  Only in a process with mounts of its own."""
+    """Mount a small tmpfs in `folder`. Only in a process with mounts of its own."""
     assert os.environ.get(PRIVATE) == "1", "a disk is mounted only where nobody else sees it"
     folder.mkdir(mode=0o700)
     options = f"size={SIZE},nr_inodes={INODES},mode=700"
@@ -68,7 +74,7 @@ def mounted(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def full(folder: Path, what: str) -> Iterator[None]:
-    """No block, or no inode, is left in `folder` while the block runs."""
+    """Leave no block, or no inode, in `folder` while the block runs."""
     ballast = folder / ".ballast"
     ballast.mkdir(exist_ok=True)
     try:

@@ -1,4 +1,4 @@
-"""The judgement over one run of the campaign: what a reader saw, against what the run knows and what its journal explains."""
+"""Evaluates one run of the campaign: compares the posts that a reader saw with the state and the journal."""
 
 import json
 from collections import defaultdict
@@ -31,10 +31,10 @@ DOUBTS = ("uncertain", "probably-not-arrived")
 
 @dataclass
 class Told:
-    """What readers saw of the messages of one run, or of many."""
+    """Counts of the messages of one run, or of many, as readers saw them."""
 
     due: int = 0
-    """Messages that the runs had to tell."""
+    """Messages that the runs had to send."""
     seen: int = 0
     """Posts that a reader saw."""
     unmarked: int = 0
@@ -42,9 +42,9 @@ class Told:
     lost: int = 0
     """Messages that no reader saw and that the state does not name as undelivered."""
     doubled: int = 0
-    """Posts that a reader saw without a mark, though it had been told before."""
+    """Posts that a reader saw without a mark, though the message had been seen before."""
     left: int = 0
-    """Messages that the state names as undelivered (rejected, uncertain twice), told by `resend` after the run."""
+    """Messages named undelivered by the state (rejected, uncertain twice), sent by `resend` afterwards."""
 
     def add(self, other: "Told") -> None:
         for name in vars(self):
@@ -52,7 +52,7 @@ class Told:
 
 
 def judge(played: "Played") -> None:
-    """Judge a run that has ended; what is wrong is put into its outcome, one sentence each."""
+    """Evaluate a run that has ended; add each error to its outcome, one sentence each."""
     played.outcome.wrong += [*_wrong(played)]
 
 
@@ -85,7 +85,7 @@ def _wrong(played: "Played") -> Iterator[str]:
 
 
 def result_of(state: dict[str, Any]) -> dict[str, Any]:
-    """How a run ended, without times, folders, and what became of its messages."""
+    """Return how a run ended, without times and directories, and the end of its messages."""
     result = result_without_times(state)
     result["post"] = result["post"] is not None
     for subrun in result["subruns"]:
@@ -94,7 +94,7 @@ def result_of(state: dict[str, Any]) -> dict[str, Any]:
 
 
 def _verdict(played: "Played") -> Iterator[str]:
-    """Phase, reason, ledger and specs are those of the undisturbed run, and of the scenario's table."""
+    """Check that phase, reason, ledger and specs equal the undisturbed run and the scenario's table."""
     plan, state = played.plan, played.host.state()
     end = (CATEGORIZED if plan.categorize else WHOLE)[plan.scenario]
     found = (state["phase"], state["reason"]["code"], tuple(subrun["phase"] for subrun in state["subruns"]))
@@ -109,7 +109,7 @@ def _verdict(played: "Played") -> Iterator[str]:
 
 
 def differences(one: Any, other: Any, where: str = "state") -> list[str]:
-    """Where two results differ."""
+    """Return the differences between two results."""
     if isinstance(one, dict) and isinstance(other, dict):
         names = sorted({*one, *other})
         return [
@@ -122,7 +122,7 @@ def differences(one: Any, other: Any, where: str = "state") -> list[str]:
 
 
 def _files(played: "Played") -> Iterator[str]:
-    """The journal folds to the state, nothing is left over, nobody holds a lock, nobody crashed."""
+    """Check that the journal folds to the state, nothing is left over, no lock is held, nothing crashed."""
     paths = played.paths
     replayed = played.host.call("atvm-pipeline", "replay", str(paths.folder), "--json")
     if replayed.stdout != paths.state.read_text():
@@ -141,7 +141,7 @@ def _files(played: "Played") -> Iterator[str]:
 
 
 def _parts(played: "Played") -> Iterator[str]:
-    """What stands in the single files is what stands in `state.json`."""
+    """Check that the content of the single files equals that of `state.json`."""
     state, paths = played.host.state(), played.paths
     for subrun in state["subruns"]:
         name = f"{subrun['index']:03d}.json"
@@ -155,7 +155,7 @@ def _parts(played: "Played") -> Iterator[str]:
 
 
 def _posts(played: "Played") -> list[Post]:
-    """The messages that the run asked for, without repeats by hand."""
+    """Return the messages that the run requested, without repeats by hand."""
     run = replay(_journal(played).events)
     return [post for post in run.outbox if post.kind != "alert" and "/resend-" not in post.key]
 
@@ -172,7 +172,7 @@ def _by_delivery(played: "Played") -> defaultdict[str, list[Heard]]:
 
 
 def _resend(played: "Played", left: list[Post]) -> Iterator[str]:
-    """What the documents say of a message that is rejected or uncertain: a person repeats it."""
+    """Repeat a rejected or uncertain message by hand, as the documents require."""
     named = {post["outcome"] for post in _views(played.host.state()) if post["outcome"] != "sent"}
     if not {post.outcome for post in left} <= named:
         yield f"state.json does not name what was not delivered: {sorted(named)}"
@@ -188,7 +188,10 @@ def _views(state: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _explained(played: "Played") -> Iterator[str]:
-    """At most one unmarked post a message; a marked one only after an attempt whose end is not known."""
+    """Check that a message has at most one unmarked post.
+
+    A marked one is allowed only after an attempt whose end is not known.
+    """
     settled: defaultdict[str, list[DeliverySettled]] = defaultdict(list)
     for event in _journal(played).events:
         if isinstance(event, DeliverySettled):
@@ -211,7 +214,10 @@ def _explained(played: "Played") -> Iterator[str]:
 
 
 def each(post: Post, heard: list[Heard], *, explained: bool) -> Iterator[str]:
-    """What is wrong with the requests of one message, in the order of their arrival; `explained`: its journal knows a doubt."""
+    """Yield the errors in the requests of one message, in the order of their arrival.
+
+    `explained`: its journal has an attempt whose end is not known.
+    """
     text = msgspec.json.decode(post.payload)["text"]
     texts = {False: text, True: msgspec.json.decode(marked(post.payload))["text"]}
     told = is_marked = False

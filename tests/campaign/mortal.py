@@ -1,9 +1,10 @@
-"""A process that dies at an operation of its own: `python -m tests.campaign.mortal KIND N ROOT NOTE COMMAND...`.
+"""A process that dies at its own operation: `python -m tests.campaign.mortal KIND N ROOT NOTE COMMAND...`.
 
-Runs `atvm-pipeline COMMAND...`, which gets SIGKILL just before its Nth operation of that kind on a file below ROOT, or
-with the webhook: make, write, sync, rename, remove, truncate, spawn, connect, send, recv, or any; half: in the middle of a
-write.  What it was about to do stands in NOTE.  The product knows nothing
-of it: the operations are met on their way out, by Python's audit hook and in place of the few that it does not tell of.
+Runs `atvm-pipeline COMMAND...`, which gets SIGKILL just before its Nth operation of that kind on a file below
+ROOT, or with the webhook: make, write, sync, rename, remove, truncate, spawn, connect, send, recv, or any;
+half: in the middle of a write. The intended operation is written to NOTE. The product knows nothing of it:
+Python's audit hook intercepts the operations, and replacements intercept the few that the hook does not
+report.
 """
 
 import os
@@ -26,7 +27,7 @@ class Mortal:
         self._lock = threading.Lock()
 
     def meet(self, kind: str, what: str) -> None:
-        """About to do this."""
+        """Count this operation, which is about to happen."""
         if self._is_last(kind):
             self.die(kind, what)
 
@@ -43,7 +44,7 @@ class Mortal:
         threading.Event().wait()
 
     def ours(self, path: object) -> str | None:
-        """The path below the root, None for any other file."""
+        """Return the path below the root, None for any other file."""
         if isinstance(path, int):
             try:
                 path = os.readlink(f"/proc/self/fd/{path}")
@@ -55,7 +56,7 @@ class Mortal:
         return text.removeprefix(self.root) if isinstance(text, str) and text.startswith(self.root) else None
 
     def hook(self, event: str, args: tuple[Any, ...]) -> None:
-        """Python's audit hook."""
+        """Handle Python's audit hook."""
         if event == "open":
             path, _, flags = args
             made = isinstance(flags, int) and flags & os.O_CREAT and self.ours(path)
@@ -71,7 +72,7 @@ class Mortal:
             self.meet("spawn", " ".join(map(str, args[1]))[-80:])
 
     def install(self) -> None:
-        """From now on every operation is met."""
+        """Intercept every operation from now on."""
         write, fsync, fdatasync = os.write, os.fsync, os.fdatasync
 
         def dying_write(descriptor: int, data: Any) -> int:

@@ -1,4 +1,4 @@
-"""What happens in one run of the campaign: drawn from a seed, nothing else decides."""
+"""The events of one run of the campaign: they are drawn from a seed, nothing else decides."""
 
 from dataclasses import dataclass
 from random import Random
@@ -13,7 +13,7 @@ DISKS = ("blocks", "inodes")
 KILLS_A_RUN = (3, 10)
 SPEEDS = (1.5, 3, 6, 25)
 FILES = ("state.json", "posts/", "subruns/", "journal.jsonl", "watcher.json")
-"""Beginnings of names below the build's folder; temporary files count under the name that they will get."""
+"""Prefixes of names below the build's directory; temporary files count under their final names."""
 OPERATIONS = (
     *("any", "write", "half", "sync", "rename", "make"),
     *("connect", "send", "recv", "truncate", "remove"),
@@ -21,16 +21,16 @@ OPERATIONS = (
 
 
 class Moment(NamedTuple):
-    """When the watcher is killed."""
+    """The moment at which the watcher is killed."""
 
     kind: str
-    """`after` (`count`: milliseconds), `stage` (of a request), `file` (an event of it), `operation` (of its own)."""
+    """`after` (`count`: milliseconds), `stage` (of a request), `file` (its event), `operation` (its own)."""
     what: str
     count: int
 
 
 class Kill(NamedTuple):
-    """One kill, and what comes after it."""
+    """One kill, and the restart that follows."""
 
     moment: Moment
     pause_s: float
@@ -48,19 +48,19 @@ class Plan:
     speed: float
     behaviours: tuple[str, ...]
     down_s: tuple[float, float] | None
-    """The receiver is down, or away behind its gateway, from and for so many seconds."""
+    """The receiver is down, or away behind its gateway, from and for this many seconds."""
     disk: str | None
     fills: tuple[tuple[float, float], ...]
-    """The disk fills up after so many seconds since the last time, for so many."""
+    """The disk fills up this many seconds after the last time, for this many."""
     kills: tuple[Kill, ...]
     gateway: tuple[str, str] | None = None
-    """What the gateway does with a post, and with a ping, while its server is away."""
+    """The gateway's treatment of a post, and of a ping, while its server is away."""
     patience: float = 1.0
     """Below 1 the kills come closer to each other."""
 
 
 def draw(seed: str, *, receiver: str = "fair", disk: str | None = None, kills: int | None = None) -> Plan:
-    """A plan; the same seed gives the same one."""
+    """Draw a plan; the same seed produces the same one."""
     random = Random(seed)  # noqa: S311 - a campaign can be played again
     categorize = random.random() < 0.8
     scenario = random.choice(sorted(CATEGORIZED if categorize else WHOLE))
@@ -97,7 +97,7 @@ def _fills(random: Random) -> tuple[tuple[float, float], ...]:
 
 
 def _kill(random: Random, *, first: bool) -> Kill:
-    # The first watcher is started by the wrapper, and is as mortal as any, not more.
+    # The wrapper starts the first watcher, which is as mortal as any, not more.
     kind = random.choice(("after", "after", "stage", "file", *(("after",) if first else ("operation",) * 3)))
     match kind:
         case "after":

@@ -1,4 +1,4 @@
-"""One run of the campaign, played: started as an operator would, its watcher killed and started again until the end."""
+"""One run of the campaign: started as by an operator, its watcher killed and restarted until the end."""
 
 import contextlib
 import shutil
@@ -25,7 +25,7 @@ from tests.support.waiting import DEADLINE_S, wait_for
 MOMENT_S = {"stage": 6.0, "file": 2.0, "operation": 4.0}
 """A moment that has not come by then is replaced by this one; a repeated message comes after 5 or 30 s."""
 RUN_S = max(300.0, 2 * DEADLINE_S)
-"""A run that takes longer has lost its way."""
+"""A run that takes longer is stuck."""
 GONE_S = DEADLINE_S
 OVER = (0, 69)
 """Exit codes of a watcher that has done its work."""
@@ -34,7 +34,7 @@ IN_USE = 75
 
 @dataclass
 class Outcome:
-    """What one run of the campaign came to."""
+    """The result of one run of the campaign."""
 
     plan: Plan
     folder: Path
@@ -44,11 +44,11 @@ class Outcome:
     wrong: list[str] = field(default_factory=list)
     took_s: float = 0.0
     result: dict[str, Any] | None = None
-    """How the run ended, without times and folders; see `judging.result_of`."""
+    """How the run ended, without times and directories; see `judging.result_of`."""
 
 
 class Played:
-    """One run, from its start to the judgement."""
+    """One run, from its start to its evaluation."""
 
     def __init__(self, plan: Plan, folder: Path, golden: dict[str, Any] | None) -> None:
         self.plan, self.folder, self.golden = plan, folder, golden
@@ -67,7 +67,7 @@ class Played:
                     stack.enter_context(disk.mounted(self.host.state_root))
                 stack.enter_context(self.host)
                 self._play()
-        except Exception as error:  # noqa: BLE001 - one run's trouble is a finding, not the campaign's end
+        except Exception as error:  # noqa: BLE001 - trouble in one run is a finding, not the campaign's end
             self.outcome.wrong.append(f"{type(error).__name__}: {error}")
         self.outcome.took_s = time.monotonic() - began_s
         if not self.outcome.wrong:
@@ -104,7 +104,7 @@ class Played:
 
     @contextlib.contextmanager
     def _troubled(self) -> Iterator[None]:
-        """The receiver goes down, the disk fills up, as planned; everything is well again after the block."""
+        """Let the receiver go down and the disk fill up, as planned; the block's end restores both."""
         over = threading.Event()
         troubles: list[Callable[[threading.Event], None]] = []
         if self.plan.down_s is not None:
@@ -164,7 +164,7 @@ class Played:
             watcher = self._restart_after_trouble(watcher)
 
     def _wait_for_moment(self, watcher: Watcher, moment: Moment) -> bool:
-        """Wait for it and kill; False if the watcher has ended by itself before."""
+        """Wait for the moment and kill; return False if the watcher has ended by itself before."""
         limit_s = moment.count / 1000 if moment.kind == "after" else MOMENT_S[moment.kind]
         self.aim.arm(watcher, moment)
         ends_s = time.monotonic() + limit_s * self.plan.patience
@@ -192,7 +192,7 @@ class Played:
         self.outcome.wrong += death.wrong
 
     def _restart(self, kill: Kill, following: Moment | None) -> Watcher | None:
-        """A watcher that goes on, mortal if the next kill is to come from within; None if the run is over."""
+        """Return a new watcher, mortal if the next kill comes from within; None if the run is over."""
         self.outcome.counts["restarts"] += 1
         if kill.restart == "attach":
             joined = self.host.call("start-atvm-run-watcher.sh", "--attach", "--build-name", BUILD)
@@ -212,7 +212,7 @@ class Played:
         return watch(self.host, self.log)
 
     def _race(self) -> Watcher:
-        """Two at once: one watches, the other is refused."""
+        """Start two at once: one watches, the other is refused."""
         both = [watch(self.host, self.log), watch(self.host, self.log)]
         wait_for(lambda: self._decided(both), "one of two watchers is refused", GONE_S)
         codes = [one.exit_code() for one in both if not one.lives()]
@@ -224,12 +224,12 @@ class Played:
 
     @staticmethod
     def _decided(both: list[Watcher]) -> bool:
-        """One is refused, or both have ended: the first may be done before the second has said that it is refused."""
+        """Wait until one is refused, or both have ended: the first may end before the second is refused."""
         codes = [one.exit_code() for one in both if not one.lives()]
         return len(codes) == len(both) or any(code not in OVER for code in codes)
 
     def _has_ended(self, watcher: Watcher) -> bool:
-        """Wait for its end; False if it has to be started again."""
+        """Wait for its end; return False if it has to be started again."""
         wait_for(lambda: not watcher.lives(), f"the end of the run ({self.plan.seed})", self._left_s())
         code = watcher.exit_code()
         if code is None or code in OVER:
@@ -240,7 +240,7 @@ class Played:
         return False
 
     def _restart_after_trouble(self, watcher: Watcher) -> Watcher:
-        """What `Restart=on-failure` does; a disk that is full at its start ends a watcher."""
+        """Restart as `Restart=on-failure` does; a disk that is full at its start ends a watcher."""
         code = watcher.exit_code()
         self.outcome.counts[f"ended by the full disk with {code}"] += 1
         time.sleep(0.3)
@@ -253,7 +253,7 @@ class Played:
         return (self.log.read_text(errors="replace").strip().splitlines() or [""])[-1]
 
     def _quiet(self) -> None:
-        """Wait until nobody of this host lives and no request is under way."""
+        """Wait until no process of this host lives and no request is under way."""
         wait_for(lambda: self.host.receiver.active == 0, "the receiver is quiet", GONE_S + 40)
         wait_for(
             lambda: not processes_of(self.host),

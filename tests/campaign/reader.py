@@ -1,4 +1,4 @@
-"""A reader of a living run's files: whatever it meets, at any moment, must be whole and must not go back."""
+"""A reader of a living run's files: at any moment, the content must be complete and must not go back."""
 
 import json
 import threading
@@ -14,7 +14,7 @@ LOOK_S = 0.03
 
 
 class Reader:
-    """`with Reader(paths) as reader:` looks all the time; `reader.wrong` is what it met, one sentence each."""
+    """`with Reader(paths) as reader:` reads continuously; `reader.wrong` has the errors, one sentence each."""
 
     def __init__(self, paths: Paths) -> None:
         self.paths = paths
@@ -76,7 +76,7 @@ class Reader:
         return None
 
     def _stays(self, name: str, value: str, final: bool) -> None:
-        """What was final once must be the same for ever."""
+        """Check that final content stays the same from then on."""
         before = self._final.get(name)
         if before is not None and before != value:
             self._complain(f"{name} was {before} and became {value}")

@@ -1,4 +1,4 @@
-"""The campaign's receiver: Mattermost's model, which notes every request, can be down, and tells when a moment is there."""
+"""The campaign's receiver: Mattermost's model; records requests, can be down, and reports moments."""
 
 import json
 import socket
@@ -65,13 +65,13 @@ GATEWAYS: dict[str, Callable[[], Behaviour]] = {
     "after": lambda: passed_on(502),
     "before": lambda: passed_on_later(503),
 }
-"""What a gateway does with a post while its server restarts: it answers instead of, after or before passing it on."""
+"""A gateway's treatment of a post in a restart: it answers instead of, after or before passing it on."""
 PINGS: dict[str, Callable[[], Behaviour]] = {
     "truthful": lambda: away(503),
     "lying": healthy,
     "missing": lambda: page(404),
 }
-"""What it answers to a ping meanwhile."""
+"""Its answers to a ping meanwhile."""
 
 
 class Heard(NamedTuple):
@@ -87,7 +87,7 @@ class Heard(NamedTuple):
 
 @dataclass(frozen=True)
 class _Noted(Call):
-    """A request whose body is noted when a behaviour reads it."""
+    """A request whose body is recorded when a behaviour reads it."""
 
     bodies: list[bytes] = field(default_factory=list)
 
@@ -105,7 +105,7 @@ class Receiver(MattermostModel):
         self._bind_by_number()
         self.heard: list[Heard] = []
         self.on_stage: Callable[[str], None] = lambda _stage: None
-        """Called in the request's own thread: nothing goes on before it returns."""
+        """Called in the request's own thread: nothing continues before it returns."""
         self.arrived = 0
         self.active = 0
         """Requests that are being handled."""
@@ -116,7 +116,7 @@ class Receiver(MattermostModel):
         self._ping = ""
 
     def _bind_by_number(self) -> None:
-        """Listen on the same port by its number: only such a port stays ours while nobody is let in."""
+        """Listen on the same port by its number: only such a port stays ours while no peer is let in."""
         self._server.server_close()
         self._server = _Server(("127.0.0.1", self.port), _Handler)
         self._server.model = self
@@ -126,7 +126,7 @@ class Receiver(MattermostModel):
         return threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 
     def script_by_name(self, names: tuple[str, ...]) -> None:
-        """One behaviour a request, the last one for ever."""
+        """Use one behaviour a request; the last one repeats."""
         self.script(*(BEHAVIOURS[name]() for name in names))
 
     def next_behaviour(self) -> Behaviour:
@@ -140,7 +140,7 @@ class Receiver(MattermostModel):
         return PINGS[self._gateway[1]]()
 
     def behind(self, gateway: tuple[str, str] | None) -> None:
-        """Stand behind a gateway as if away (what it does with a post, its answer to a ping), or answer again (None)."""
+        """Be away behind a gateway (its treatment of a post, its answer to a ping) or answer again (None)."""
         self._ping = gateway[1] if gateway is not None else self._ping
         self._gateway = gateway
 
@@ -182,7 +182,7 @@ class Receiver(MattermostModel):
             self._is_up = False
             self._server.shutdown()
             self._thread.join()
-            # What HAProxy does to pause a listener: its port stays bound, and nobody is let in.
+            # HAProxy pauses a listener the same way: its port stays bound, and no connection is accepted.
             self._server.socket.shutdown(socket.SHUT_RDWR)
 
     def up(self) -> None:

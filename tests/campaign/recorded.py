@@ -1,4 +1,4 @@
-"""Recorded runs played to watchers that are killed and started again: also those that hang, are cancelled, or vanish."""
+"""Recorded runs for watchers that are killed and restarted: also hanging, cancelled and vanished runs."""
 
 import json
 import signal
@@ -19,7 +19,7 @@ PAUSE_S = 0.5
 
 
 class Undying:
-    """Looks like one watcher process: killed `kills` times, `after` so many seconds each, and started again."""
+    """Acts as one watcher process that is killed and restarted: `kills` counts, `after` has the seconds."""
 
     def __init__(
         self, start: Callable[[], "subprocess.Popen[bytes]"], look: Callable[[], None], after: list[float]
@@ -90,7 +90,7 @@ class KilledPlayer(Player):
             self.wrong += autopsy(self.paths, watcher).wrong if watcher is not None else ()
 
     def wait_for_phases(self, phases: list[str]) -> None:
-        """As ever, but a message may have been interrupted twice: then its end is not known, and that is known."""
+        """Check as usual, but a message may have been interrupted twice: its unknown end is then recorded."""
         judged = [phase for phase in phases if phase not in ("PENDING", "RUNNING")]
 
         def reached() -> bool:

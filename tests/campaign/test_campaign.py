@@ -1,4 +1,4 @@
-"""The campaign in short: some dozens of kills, a receiver that lies, a disk that fills up; and that it can fail."""
+"""The campaign in short: dozens of kills, a dishonest receiver, a full disk; and proof that it can fail."""
 
 import json
 import os
@@ -32,12 +32,12 @@ RECORDED = {
     "renderer-crash": "failed-crash",
     "runner-fails-after-last-group": "failed-runner",
 }
-"""Scenario -> the recorded run that tells how it ends undisturbed."""
+"""Scenario -> the recorded run that shows how it ends undisturbed."""
 TIMEOUT_S = 1200
 
 
 def golden(scenario: str) -> dict[str, Any]:
-    """How the run ended when it was recorded, in the form in which two results are compared."""
+    """Return how the run ended when it was recorded, in the form in which two results are compared."""
     return result_of(json.loads((REPLAY / RECORDED[scenario] / "state.json").read_text()))
 
 
@@ -72,7 +72,7 @@ def test_watchers_killed_at_random_moments_lose_nothing_and_double_nothing(tmp_p
 
 @pytest.mark.timeout(TIMEOUT_S)
 def test_a_lying_receiver_and_kills_in_between_lose_nothing(tmp_path: Path) -> None:
-    """Each lie costs a pause of half a minute, which no setting shortens."""
+    """Each false answer costs a pause of half a minute, which no setting shortens."""
     lies = ("stores, then drops", "ok", "a page with 200", "ok", "429, wait 1 s", "ok")
     kill = Kill(Moment("stage", "answered", 1), 0.0, "watch")
     plan = replace(drawn("lies", "all-green", kills=0), speed=25, behaviours=lies, kills=(kill,), patience=1)
@@ -85,7 +85,7 @@ def test_a_lying_receiver_and_kills_in_between_lose_nothing(tmp_path: Path) -> N
 
 @pytest.mark.timeout(TIMEOUT_S)
 def test_a_server_that_restarts_behind_a_gateway_gets_every_message(tmp_path: Path) -> None:
-    """A short one: three seconds, in which a kill comes at a request."""
+    """Return a short plan: three seconds, in which a kill comes at a request."""
     kill = Kill(Moment("stage", "asked", 1), 0.0, "watch")
     totals = Totals()
     for does in GATEWAYS:
@@ -99,7 +99,7 @@ def test_a_server_that_restarts_behind_a_gateway_gets_every_message(tmp_path: Pa
 
 @pytest.mark.timeout(TIMEOUT_S)
 def test_a_disk_that_fills_up_and_gets_room_again_costs_nothing(tmp_path: Path) -> None:
-    """In a process with mounts of its own, by the command itself."""
+    """Play it in a process with mounts of its own, by the command itself."""
     why = disk.missing()
     if why is not None:
         pytest.skip(f"no disk can be filled here: {why}")
@@ -124,7 +124,7 @@ def test_a_disk_that_fills_up_and_gets_room_again_costs_nothing(tmp_path: Path) 
     assert list(tmp_path.iterdir()) == []
 
 
-# --- the judges can say no ---
+# --- the checks can fail ---
 
 PAYLOAD = json.dumps({"text": "**FAILED** it", "props": {"atvm_delivery_id": "d1"}})
 PLAIN, MARKED = "**FAILED** it", str(msgspec.json.decode(marked(PAYLOAD))["text"])
@@ -199,7 +199,7 @@ def test_a_reader_says_what_went_back_and_what_was_not_whole(tmp_path: Path) -> 
 
 
 def state_file(change: dict[str, Any]) -> bytes:
-    """A recorded run's state, with another number of its last event, or another phase."""
+    """Return a recorded run's state, with another number of its last event, or another phase."""
     run = json.loads((REPLAY / "completed" / "journal.jsonl").read_text().splitlines()[0])
     request = {name: value for name, value in run.items() if name != "type"}
     facts = {"request": {"type": "run-requested", **request}, "at": run["at"], "seq": change["seq"]}

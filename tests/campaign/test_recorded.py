@@ -1,4 +1,4 @@
-"""Runs that the stand-in does not end by itself keep their verdict too, however often their watcher is killed."""
+"""Runs that the stand-in does not end by itself keep their verdict, however often their watcher is killed."""
 
 import json
 from pathlib import Path

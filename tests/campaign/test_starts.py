@@ -1,4 +1,4 @@
-"""Two watchers at once, and a starting command that is killed: who goes on, and what the next start does."""
+"""Two watchers at once, and killed start commands: which one continues, and the effect of the next start."""
 
 import json
 import os
@@ -47,7 +47,7 @@ def paths_of(host: Controller) -> Paths:
 
 
 def states(host: Controller) -> dict[str, dict[str, Any]]:
-    """run_id -> state of every run that there is, the archived ones too."""
+    """Return run_id -> state of every run, the archived ones too."""
     archive = host.state_root / ".archive" / BUILD
     folders = [host.state_root / BUILD, *(archive.iterdir() if archive.is_dir() else ())]
     read = [
@@ -96,7 +96,7 @@ def test_of_watchers_that_are_started_at_once_exactly_one_watches(count: int, ho
 
 
 def killed_start(host: Controller, kind: str, number: int) -> str:
-    """A start that gets SIGKILL just before (`half`: within) an operation of its own; gives what that was."""
+    """Start, with SIGKILL just before (`half`: within) an operation of its own; return that operation."""
     note = host.folder / "died-at"
     argv = ["tests.campaign.mortal", kind, str(number), str(host.state_root), str(note), "run", *START]
     environ = {**host.environ, "PYTHONPATH": str(PROJECT)}
@@ -114,7 +114,7 @@ POINTS: dict[tuple[str, int], tuple[str, bool, bool]] = {
     ("spawn", 2): ("spawn ", False, False),
     ("spawn", 3): ("spawn ", False, True),
 }
-"""Where the start dies -> what it was about to do, whether the earlier run is still in its place, whether a watcher waits."""
+"""The place of the death -> operation, whether the earlier run is in its place, whether a watcher waits."""
 
 
 @pytest.mark.parametrize("point", POINTS, ids=[f"{kind}-{number}" for kind, number in POINTS])
@@ -148,7 +148,7 @@ def test_a_start_that_is_killed_before_its_runner_runs_leaves_the_way_free_for_t
 
 
 def test_a_start_that_is_killed_when_its_runner_runs_is_the_runs_no_more(tmp_path: Path) -> None:
-    """What it had started goes on to the end; another start meanwhile is refused."""
+    """The processes that it had started continue to the end; another start meanwhile is refused."""
     with Controller(tmp_path) as host:
         host.hold("redhat9.6")
         starting = subprocess.Popen(

@@ -22,7 +22,7 @@ class Totals:
     failed: list[Outcome] = field(default_factory=list)
 
     def add(self, outcome: Outcome) -> None:
-        """One more run."""
+        """Add one more run."""
         self.runs += 1
         self.counts.update(outcome.counts)
         self.told.add(outcome.told)
@@ -36,7 +36,7 @@ class Totals:
         return self.counts["kills"]
 
     def as_dict(self) -> dict[str, object]:
-        """For a program."""
+        """Return the totals for a program."""
         wrong = [
             {"seed": one.plan.seed, "folder": str(one.folder), "wrong": one.wrong} for one in self.failed
         ]
@@ -50,7 +50,7 @@ class Totals:
         }
 
     def table(self) -> str:
-        """For a person."""
+        """Return the totals for a person."""
         kinds = sorted(name for name in self.counts if name.startswith(KILLS))
         others = sorted(
             name for name in self.counts if name not in kinds and name not in ("kills", "restarts")

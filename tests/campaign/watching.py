@@ -1,4 +1,4 @@
-"""Watchers as the campaign starts and kills them, and what a death leaves on disk."""
+"""Starts and kills watchers for the campaign, and checks the files that a death leaves on disk."""
 
 import contextlib
 import os
@@ -20,7 +20,7 @@ from tests.support.waiting import wait_for
 
 
 class Watcher:
-    """One watcher process: a child of ours, or one that a wrapper has started."""
+    """One watcher process: our child, or one that a wrapper has started."""
 
     def __init__(self, child: "subprocess.Popen[bytes] | None", pid: int, note: Path | None = None) -> None:
         self.child, self.pid, self.note = child, pid, note
@@ -41,7 +41,7 @@ class Watcher:
         return False
 
     def kill(self) -> bool:
-        """SIGKILL; gives whether it died of that (False: it had ended before)."""
+        """Send SIGKILL; return whether it died of that (False: it had ended before)."""
         if not self.lives():
             return self.was_killed()
         with contextlib.suppress(ProcessLookupError):
@@ -50,11 +50,11 @@ class Watcher:
         return self.child is None or self.was_killed()
 
     def was_killed(self) -> bool:
-        """Whether a child of ours has died by SIGKILL: by us, or by its own hand."""
+        """Return whether our child has died by SIGKILL: by us, or by its own hand."""
         return self.child is not None and self.child.poll() == -signal.SIGKILL
 
     def exit_code(self) -> int | None:
-        """How it ended by itself; None where it was no child of ours, so that nobody knows."""
+        """Return how it ended by itself; None where it was not our child, so that this is not known."""
         return self.child.poll() if self.child is not None else None
 
 
@@ -82,13 +82,13 @@ def watch(host: Controller, log: Path, *, dying_at: tuple[str, int] | None = Non
 
 
 def recorded(paths: Paths) -> Watcher | None:
-    """The watcher that says of itself that it watches."""
+    """Return the watcher whose record states that it watches."""
     record = read_record(paths.watcher, WatcherRecord)
     return Watcher(None, record.pid) if record is not None else None
 
 
 class Death(NamedTuple):
-    """What a killed watcher has left."""
+    """The remains of a killed watcher."""
 
     in_flight: bool
     """A message was under way."""
@@ -99,11 +99,11 @@ class Death(NamedTuple):
     judged: bool
     """The run had its verdict."""
     wrong: tuple[str, ...]
-    """What must not be, one sentence each."""
+    """Forbidden states, one sentence each."""
 
 
 def autopsy(paths: Paths, watcher: Watcher) -> Death:
-    """Look at the files of a run that nobody watches."""
+    """Check the files of a run that no watcher watches."""
     request = read_record(paths.request, WatcherRecord.__base__)
     assert request is not None, "request.json is not readable"
     journal = read_journal(paths.journal)
@@ -125,12 +125,12 @@ def autopsy(paths: Paths, watcher: Watcher) -> Death:
 
 
 def leftovers(paths: Paths) -> list[str]:
-    """Temporary files below the build's folder."""
+    """Return temporary files below the build's directory."""
     return sorted(str(path.relative_to(paths.folder)) for path in paths.folder.rglob(".*.tmp"))
 
 
 def processes_of(host: Controller) -> list[psutil.Process]:
-    """Whoever has this host's state root in its command line."""
+    """Yield every process that has this host's state root in its command line."""
     root = str(host.state_root)
     found = []
     for process in psutil.process_iter():

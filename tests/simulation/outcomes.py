@@ -38,8 +38,8 @@ def ends() -> Iterator[tuple[str, Case]]:
     for name in BEHAVIOURS:
         if name not in AWAY:
             yield name, ("once", "", end_of(Plan(story=STORY, deliveries=(name,))))
-            # A limiter with a Retry-After is called every few seconds. Its other form gives up nothing and
-            # needs few steps.
+            # A limiter that sends Retry-After is retried every few seconds. Its other form ends the same in
+            # few steps.
             if name != "rate-limited":
                 yield name, ("always", "", end_of(Plan(story=STORY, forever=name)))
     for name in AWAY:

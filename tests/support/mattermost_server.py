@@ -1,8 +1,8 @@
 """A model of Mattermost's incoming webhook, written from the server's source (9.11 to 11.x).
 
-It is not a Mattermost. It models everything that a client can see: the exact text of the answers, the secret that 11.x echoes in its
-errors, the splitting of a long text, and `posts`, the messages that a reader of the channel would see, so
-that "twice" and "never" are visible.
+It is not a Mattermost. It models everything that a client can see: the exact text of the answers, the secret
+that 11.x echoes in its errors, the splitting of a long text, and `posts`, the messages that a reader of the
+channel would see, so that "twice" and "never" are visible.
 
     with MattermostModel() as server:
         server.script(drop_after_accept(), ok())  # one behaviour a request; the last one repeats
@@ -463,8 +463,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def do_POST(self) -> None:
-        # One request a connection: every drop then affects one request, and webhook clients reuse none
-        # either.
+        # One request a connection: every drop affects one request, and webhook clients reuse none either.
         self.close_connection = True
         model = self.server.model
         call = Call(model, self, {name.lower(): value for name, value in self.headers.items()})

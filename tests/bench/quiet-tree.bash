@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 #
-# Stands in for a runner with a Cypress child: eleven processes under the names that they have, all asleep.
+# Stands in for a runner with a Cypress child: eleven processes under their real names, all asleep.
 #
-# Usage: quiet-tree.bash FOLDER     (ends with 0 when whoever holds the FIFO FOLDER/hold open for writing lets it go)
+# Usage: quiet-tree.bash FOLDER     (ends with 0 when the process that holds the FIFO FOLDER/hold open for writing closes it)
 set -euo pipefail
 
 runner() {
@@ -29,5 +29,5 @@ for name in python3 node Cypress; do
 done
 ln -sf -- "$(command -v sleep)" "$tree/chrome"
 "$tree/python3" -c runner ./run-sorry-cypress.py &
-# Nobody writes into it: this sleeps until its other end is closed.
+# No process writes into it: this sleeps until its other end is closed.
 read -r _ <"$tree/hold" || true

@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         }
         took: dict[str, list[float]] = {name: [] for name in programs}
         for name, (command, _) in programs.items():
-            _run_ms(name, command)  # What is read from the disk is read, and compiled, by now.
+            _run_ms(name, command)  # Afterwards, all files have been read and compiled.
         for _ in range(given.rounds):
             for name, (command, _) in programs.items():
                 took[name].append(_run_ms(name, command))

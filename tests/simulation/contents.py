@@ -85,7 +85,7 @@ def named(path: str) -> str:
     if name in ("subruns", "posts"):
         return f"{name} folder"
     if name.endswith(".tmp"):
-        # Temporary files are in the same directory. Which of the many small ones it is does not matter.
+        # Temporary files share a directory, and the exact one of the many small ones does not matter.
         kept = name.removeprefix(".").rsplit(".", 2)[0]
         return kept if kept in ("state.json", "watcher.json") else "sub-run or post"
     if folder.endswith("/subruns"):

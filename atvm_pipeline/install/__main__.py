@@ -6,6 +6,6 @@ from pathlib import Path
 # Python puts this directory there. The project replaces it, so that the package is imported by its full name.
 sys.path[0] = str(Path(__file__).resolve().parents[2])
 
-from .cli import main  # noqa: E402 - only importable now
+from atvm_pipeline.install.cli import main  # noqa: E402 - only importable now
 
 sys.exit(main(sys.argv[1:]))

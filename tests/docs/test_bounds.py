@@ -210,7 +210,7 @@ def test_a_runner_that_starts_a_process_every_second_does_not_fill_the_journal(
             os.kill(other, signal.SIGKILL)
         cypress = start_below(runner, "cypress")
         # The kernel may report a new process late, and some scans rely on it, so scan until it is reported.
-        seen = wait_for(tree.scan, "a look that tells of Cypress")
+        seen = wait_for(tree.scan, "a scan that reports Cypress")
         os.kill(cypress, signal.SIGKILL)
         runner.kill()
 

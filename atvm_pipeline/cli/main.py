@@ -36,7 +36,7 @@ def usage() -> str:
 
 
 def main(argv: list[str]) -> int:
-    """Run one command and return its exit code (docs/watcher-service.md)."""
+    """Run one command and return its exit code (docs/commands.md)."""
     if not argv or argv[0] in ("-h", "--help", "help"):
         print(usage())
         return USAGE if not argv else 0

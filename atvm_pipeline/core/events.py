@@ -46,7 +46,7 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The settings in force when the run was requested (docs/watcher-service.md); in seconds, None for no limit."""
+    """The settings in force when the run was requested (docs/settings.md); in seconds, None for no limit."""
 
     post_phases: tuple[str, ...] = ("COMPLETED", "FAILED")
     post_uncertain: Literal["repeat-marked", "hold"] = "repeat-marked"

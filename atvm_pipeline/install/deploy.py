@@ -15,7 +15,7 @@ SYSTEMD = Path("/run/systemd/system")
 UNLINKED = frozenset({"atvm-pipeline", "_lib.bash"})
 """Files of `bin/` that have no link at the package root."""
 ENV_TEMPLATE = """\
-# Secrets and settings of the ATVM run watcher (docs/watcher-service.md, "Environment").  Keep it 0600, owner root.
+# Secrets and settings of the ATVM run watcher (docs/settings.md).  Keep it 0600, owner root.
 # The webhook's address is a credential:
 #MATTERMOST_ATVM_WEBHOOK=https://<server>/hooks/<id>
 #MATTERMOST_ATVM_CHANNEL=

@@ -20,7 +20,7 @@ class Problem(Exception):  # noqa: N818 - a refusal, not an error of the program
     """The installer cannot continue. The text is one line: the problem and how to solve it."""
 
     def __init__(self, code: int, text: str) -> None:
-        """Keep the exit code `code` (docs/watcher-service.md) and the text."""
+        """Keep the exit code `code` (docs/commands.md) and the text."""
         super().__init__(text)
         self.code = code
 

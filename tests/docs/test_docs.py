@@ -27,7 +27,7 @@ from tests.support.project import PROJECT
 
 PACKAGE = PROJECT / "atvm_pipeline"
 README = PROJECT / "README.md"
-SERVICE = PROJECT / "docs" / "watcher-service.md"
+PAGES = PROJECT / "docs"
 STATUS = PROJECT / "docs" / "status-template.md"
 LEARNINGS = PROJECT / "docs" / "run-learnings.md"
 ARCHITECTURE = PROJECT / "docs" / "architecture.md"
@@ -87,19 +87,39 @@ def test_the_message_rules_name_every_example() -> None:
     assert told == set(EXAMPLES)
 
 
+def page(name: str) -> str:
+    return (PAGES / f"{name}.md").read_text()
+
+
+@pytest.mark.parametrize("path", sorted(PAGES.glob("*.md")), ids=lambda path: path.stem)
+def test_the_first_paragraph_of_every_page_names_its_readers(path: Path) -> None:
+    title, paragraph = path.read_text().split("\n\n", 2)[:2]
+
+    assert title.startswith("# ")
+    assert paragraph.startswith("This page is for ")
+
+
+def test_the_overview_links_every_page() -> None:
+    overview = page("watcher-service")
+
+    assert [path.name for path in PAGES.glob("*.md") if f"({path.name})" not in overview] == [
+        "watcher-service.md"
+    ]
+
+
 @pytest.mark.parametrize("code", REASONS)
 def test_every_reason_code_is_explained(code: str) -> None:
-    assert f"`{code}`" in SERVICE.read_text()
+    assert f"`{code}`" in page("verdicts")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_is_explained(command: str) -> None:
-    assert f"`atvm-pipeline {command}" in SERVICE.read_text()
+    assert f"`atvm-pipeline {command}" in page("commands")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_option_is_explained(command: str) -> None:
-    text = SERVICE.read_text()
+    text = page("commands") + page("starting") + page("installation") + page("messages") + page("dialect")
 
     assert [option for option in options_of(command) if not mentioned(option, text)] == []
 
@@ -121,20 +141,20 @@ def installer_options() -> set[str]:
 
 
 def test_every_option_of_the_installer_is_explained() -> None:
-    text = SERVICE.read_text()
+    text = page("installation")
 
-    assert [option for option in installer_options() if not mentioned(option, text)] == ["-h"]
+    assert [option for option in installer_options() if not mentioned(option, text)] == ["--help", "-h"]
 
 
 def test_every_exit_code_is_explained() -> None:
     codes = {value for name, value in vars(exit_codes).items() if name.isupper() and isinstance(value, int)}
-    table = SERVICE.read_text().split("## Exit codes", 1)[1].split("\n## ", 1)[0]
+    table = page("commands").split("## Exit codes", 1)[1].split("\n## ", 1)[0]
 
     assert {int(code) for code in re.findall(r"^\| (\d+) \|", table, re.MULTILINE)} >= codes
 
 
 def test_every_environment_variable_is_explained() -> None:
-    text = SERVICE.read_text()
+    text = page("settings")
     read = variables_read() - OURS_ALONE
 
     assert {
@@ -167,11 +187,11 @@ def variables(path: Path) -> Iterator[str]:
 
 @pytest.mark.parametrize("key", Dialect.__struct_fields__)
 def test_every_key_of_the_dialect_is_explained(key: str) -> None:
-    assert f"| `{key}` |" in SERVICE.read_text()
+    assert f"| `{key}` |" in page("dialect")
 
 
 def test_every_file_of_the_state_folder_is_explained() -> None:
-    text = SERVICE.read_text()
+    text = page("files")
     paths = Paths(Path("/state"), "build")
     names = {
         path.name for path in vars(paths).values() if isinstance(path, Path) and path.parent == paths.folder

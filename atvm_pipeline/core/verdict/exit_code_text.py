@@ -1,4 +1,4 @@
-"""Exit codes and signals of a runner in words: how a shell and Cypress use them (docs/watcher-service.md)."""
+"""Exit codes and signals of a runner in words: how a shell and Cypress use them (docs/commands.md)."""
 
 from collections.abc import Mapping
 

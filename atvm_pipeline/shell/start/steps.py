@@ -1,4 +1,4 @@
-"""Steps of a start, in the only safe order (docs/watcher-service.md).
+"""Steps of a start, in the only safe order (docs/starting.md).
 
 A step that refuses does so before the state of the earlier run is changed.
 """

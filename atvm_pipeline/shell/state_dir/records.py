@@ -75,7 +75,7 @@ class Request(Record, frozen=True, kw_only=True):
     planned_specs: tuple[str, ...] | None = None
     """The spec files that the config certainly named when the runner was started; None if they are not known."""
     environment: dict[str, str] = {}
-    """Environment of template and runner (docs/watcher-service.md); `MATTERMOST_*` is never in it."""
+    """Environment of template and runner (docs/settings.md); `MATTERMOST_*` is never in it."""
 
 
 class WatcherRecord(Record, frozen=True, kw_only=True):

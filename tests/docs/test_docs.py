@@ -143,7 +143,7 @@ def installer_options() -> set[str]:
 def test_every_option_of_the_installer_is_explained() -> None:
     text = page("installation")
 
-    assert [option for option in installer_options() if not mentioned(option, text)] == ["--help", "-h"]
+    assert {option for option in installer_options() if not mentioned(option, text)} == {"-h", "--help"}
 
 
 def test_every_exit_code_is_explained() -> None:
@@ -244,10 +244,22 @@ def test_a_document_names_only_what_exists(path: Path) -> None:
 
 @pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)
 def test_every_link_of_a_document_leads_somewhere(path: Path) -> None:
-    targets = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", path.read_text())
-    local = [target for target in targets if not target.startswith("https://")]
+    links = re.findall(r"\]\(([^)#\s]*)(?:#([^)\s]*))?\)", path.read_text())
+    local = [(target, anchor) for target, anchor in links if not target.startswith("https://")]
 
-    assert [target for target in local if not (path.parent / target).exists()] == []
+    assert [link for link in local if not leads_somewhere(path, *link)] == []
+
+
+def leads_somewhere(path: Path, target: str, anchor: str) -> bool:
+    """Return True if the file of a link exists and has the heading that its anchor names."""
+    file = path.parent / target if target else path
+    return file.exists() and (not anchor or anchor in anchors(file.read_text()))
+
+
+def anchors(text: str) -> set[str]:
+    """Return the anchors of a document's headings, as GitHub makes them."""
+    titles = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).strip().replace(" ", "-") for title in titles}
 
 
 @pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)

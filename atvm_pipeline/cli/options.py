@@ -124,3 +124,30 @@ def checked_hosts(given: list[str] | None) -> tuple[str, ...]:
     if len(names) > HOSTS_OPTION_MAX:
         raise CommandError(USAGE, f"--hosts has {len(names)} names: use at most {HOSTS_OPTION_MAX}")
     return names
+
+
+def add_scenario(parser: argparse.ArgumentParser) -> None:
+    """Declare `--scenario`."""
+    parser.add_argument(
+        "--scenario",
+        metavar="NAME",
+        help="compare this run with earlier ones of this name (default: from template, config family and build name)",
+    )
+
+
+def checked_scenario(option: str | None, environ: Mapping[str, str]) -> str | None:
+    """Return the scenario of the option, else of ATVM_WATCHER_SCENARIO; None without one. Raises CommandError (64)."""
+    from atvm_pipeline.core.scenario import SCENARIO_CHARS_MAX
+    from atvm_pipeline.core.text import one_line
+
+    source = "--scenario" if option is not None else "ATVM_WATCHER_SCENARIO"
+    name = option if option is not None else environ.get("ATVM_WATCHER_SCENARIO") or None
+    if name is None:
+        return None
+    if not name or one_line(checked_text(source, name), SCENARIO_CHARS_MAX) != name:
+        raise CommandError(
+            USAGE if option is not None else BAD_CONFIG,
+            f"{source} is {one_line(name, 40)!r}: use 1 to {SCENARIO_CHARS_MAX} printable characters, without spaces at "
+            "its ends, for example cmc-e2e/gold/fc",
+        )
+    return name

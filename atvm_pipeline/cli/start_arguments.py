@@ -13,7 +13,7 @@ from atvm_pipeline.shell.start.start_options import StartOptions
 from atvm_pipeline.shell.state_dir.records import Paths
 from atvm_pipeline.shell.supervisor import choose
 
-from .options import checked_hosts
+from .options import checked_hosts, checked_scenario, user_and_host
 
 
 def start_options(
@@ -58,6 +58,9 @@ def start_options(
         runner_command=runner_command,
         categorize=requested or in_command,
         hosts=checked_hosts(args.hosts),
+        messages=env.message_settings(environ),
+        scenario=checked_scenario(args.scenario, environ),
+        started_by=user_and_host(),
         notes=notes,
         share_config=args.share_config,
         only=args.only,

@@ -5,12 +5,14 @@ Unreadable data raises DataError with one line that states the reason.
 """
 
 import msgspec
+from msgspec.structs import replace
 
 from .errors import DataError, NewerFormatError
-from .events import Event, RunRequested
-from .snapshot import SCHEMA, Snapshot, StateFile, SubRunFile
+from .events import SCHEMA, Event, RunRequested
+from .scenario import scenario_of
+from .snapshot import Snapshot, StateFile, SubRunFile
 from .state import Run
-from .text import escape_json
+from .text import escape_json, one_line
 
 LINE_MAX_BYTES = 16 * 1024 * 1024
 """Limit for one event; a report of 1000 specs, or a block of facts, is far smaller."""
@@ -24,6 +26,7 @@ class _Head(msgspec.Struct):
     """The part of a file that shows whether the rest can be understood."""
 
     schema: int = 1
+    release: str | None = None
 
 
 class _EventHead(msgspec.Struct):
@@ -32,6 +35,7 @@ class _EventHead(msgspec.Struct):
     type: str
     at: str
     schema: int = 1
+    release: str | None = None
 
 
 def encode_event(event: Event) -> bytes:
@@ -50,9 +54,27 @@ def decode_event(line: bytes) -> Event:
         event = _EVENT_DECODER.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _no_event(line, error) from error
-    if isinstance(event, RunRequested) and event.schema > SCHEMA:
-        raise _newer("journal", event.schema)
+    if isinstance(event, RunRequested):
+        # The struct cannot show that the line has no schema, which means schema 1.
+        head = msgspec.json.decode(line, type=_EventHead)
+        if head.schema > SCHEMA:
+            raise _newer("journal", head)
+        return _upgraded(event, head.schema)
     return event
+
+
+def _upgraded(request: RunRequested, schema: int) -> RunRequested:
+    """Return the request in the present form. It is the only event whose new fields follow from its old ones."""
+    if schema == SCHEMA:
+        return request
+    metadata = request.metadata
+    scenario = scenario_of(
+        request.build_name,
+        request.requested_hosts,
+        template=metadata.template,
+        config_family=metadata.config_family,
+    )
+    return replace(request, schema=SCHEMA, scenario=scenario)
 
 
 def _no_event(line: bytes, error: Exception) -> DataError:
@@ -62,13 +84,14 @@ def _no_event(line: bytes, error: Exception) -> DataError:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return DataError(f"not an event: {error}")
     if head.schema > SCHEMA:
-        return _newer("journal", head.schema)
+        return _newer("journal", head)
     return NewerFormatError(f"an event of another release ({error}): use the release that wrote it")
 
 
-def _newer(what: str, schema: int) -> NewerFormatError:
+def _newer(what: str, head: _Head | _EventHead) -> NewerFormatError:
+    use = "the newer release" if head.release is None else f"release {one_line(head.release, 200)}"
     return NewerFormatError(
-        f"the {what} has schema {schema}, this program reads up to {SCHEMA}: use the newer release"
+        f"the {what} has schema {head.schema}, this program reads up to {SCHEMA}: use {use}"
     )
 
 
@@ -87,8 +110,9 @@ def decode_state(data: bytes) -> Run:
     try:
         head = msgspec.json.decode(data, type=_Head)
         if head.schema > SCHEMA:
-            raise _newer("state.json", head.schema)
-        return _in_order(_STATE_DECODER.decode(data).facts)
+            raise _newer("state.json", head)
+        run = _STATE_DECODER.decode(data).facts
+        return _in_order(replace(run, request=_upgraded(run.request, head.schema)))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DataError(f"not a state.json: {error}") from error
 

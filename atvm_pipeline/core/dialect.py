@@ -26,7 +26,7 @@ _NESTED = "{}:1: values are nested too deeply; every setting is one string"
 LABEL_GROUPS = frozenset({"label", "quoted", "single"})
 """Names of the groups of `label`; the one that matches is the raw label."""
 
-NOT_REQUESTED = (
+COUNTERS_AND_DATES = (
     # versions and counters: v2, run3, retry1, build_1.2, 3x, 1of3
     r"(?:v|ver|version|rev|rel|release|rc|build|run|rerun|retry|try|attempt|pass|round|iter|iteration|take|part|loop)"
     r"[._]?\d+(?:[._]\d+)*|\d+(?:x|st|nd|rd|th|of\d+)|"
@@ -34,11 +34,17 @@ NOT_REQUESTED = (
     r"\d+|\d{4}[._]\d\d[._]\d\d|\d{8}t?\d{4}(?:\d\d)?z?|"
     r"\d{1,4}(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)(?:\d{2,4})?|"
     r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)\d{1,4}|(?:\d{4})?(?:week|kw|cw)\d\d?|"
-    r"\d{4}w\d\d|(?:\d{4})?q[1-4]|"
+    r"\d{4}w\d\d|(?:\d{4})?q[1-4]"
+)
+"""Parts of a build name that differ from one run to the next."""
+
+NOT_REQUESTED = (
+    COUNTERS_AND_DATES
     # ticket ids: ticket42, bug_1234, pr17, inc0012345
-    r"(?:ticket|issue|bug|defect|story|task|jira|inc|chg|pr|mr|gh)_?\d+|"
+    + r"|"
+    r"(?:ticket|issue|bug|defect|story|task|jira|inc|chg|pr|mr|gh)_?\d+"
     # common protocols: nfs4.1, smbv3.1.1, tls1.3
-    r"(?:nfs|smb|cifs|tls|dtls|ssl|ssh|https?|s?ftps?|ldaps?|snmp|ntlm|kmip|g?rpc|rest|api|ip|tcp|udp|usb|pcie)"
+    r"|(?:nfs|smb|cifs|tls|dtls|ssl|ssh|https?|s?ftps?|ldaps?|snmp|ntlm|kmip|g?rpc|rest|api|ip|tcp|udp|usb|pcie)"
     r"v?\d+(?:\.\d+)*"
 )
 """Parts of a build name that are never a requested host, regardless of `not_requested`. The list is short, because it must

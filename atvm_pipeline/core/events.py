@@ -14,6 +14,9 @@ from .facts import Fact, Instant
 from .hosts.requested_hosts import HostSource
 from .junit.report import Report
 
+SCHEMA = 2
+"""Schema of journals and snapshots. A new number needs an upgrade in `codec.py` and recordings of the old form."""
+
 
 class EventBase(
     msgspec.Struct,
@@ -59,6 +62,24 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     start_limit_s: float = 3600.0
 
 
+class MessageSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The settings in force for the content and the place of messages (docs/watcher-service.md).
+
+    They are not part of `Settings`: the release before could not read a `request.json` with more keys there.
+    """
+
+    link_hosts: tuple[str, ...] = ()
+    """Hosts, in lower case, to which a message may link."""
+    closing_post: Literal["when-needed", "always"] = "when-needed"
+    """Whether a categorized run always ends with a message of its own."""
+    thread: Literal["none", "run"] = "none"
+    """Whether the messages of one run form a thread."""
+    progress_post: bool = False
+    """Whether one message shows the progress of the run and is edited."""
+    report_url: str | None = None
+    """The address under which the report pages are published."""
+
+
 class Process(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """One process of the runner's tree. Pid and start time identify it, never the pid alone."""
 
@@ -87,14 +108,23 @@ class LogIdentity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 class RunRequested(EventBase, frozen=True, kw_only=True, tag="run-requested"):
     """A run was requested. This is always the first event, and the only one that names the run."""
 
-    schema: int = 1
-    """Schema of the complete journal; raised together with `snapshot.SCHEMA`."""
+    schema: int = msgspec.field(default_factory=lambda: SCHEMA)
+    """Schema of the complete journal. It is always written: a journal without it has schema 1."""
+    release: str | None = None
+    """The installed release that started the run; None for a checkout."""
     build_name: str | None
     """None only for `inspect` without a build name."""
     run_id: str
     categorized: bool = False
+    scenario: str | None = None
+    """The name under which this run is compared with others; None if neither it nor the build name is known."""
+    controller: str | None = None
+    """Host name of the controller."""
+    started_by: str | None = None
+    """Login name of the user who started the run."""
     metadata: Metadata = Metadata()
     settings: Settings = Settings()
+    messages: MessageSettings = MessageSettings()
     dialect: Dialect = Dialect()
     requested_hosts: tuple[str, ...] = ()
     host_sources: dict[str, HostSource] = {}

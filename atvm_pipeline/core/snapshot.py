@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from .completion import results_of
+from .events import SCHEMA
 from .facts import Instant
 from .phases import Phase
 from .reason_parts import checked_hosts_note, gap_notes, make_reason
@@ -19,9 +20,6 @@ from .state import Post, Run
 from .verdict.report_notes import run_report_notes
 from .verdict.run_context import run_context
 from .verdict.subrun_context import reason_dict, run_ledger
-
-SCHEMA = 1
-"""A new number needs an upgrade function in `codec.py` and a golden file of the old form."""
 
 
 class PostView(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,8 +52,12 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """The public object of `state.json`, `status --json` and `inspect --json`."""
 
     schema: int = SCHEMA
+    release: str | None = None
+    """The installed release that started the run."""
     build_name: str | None
     run_id: str
+    scenario: str | None = None
+    """The name under which the run is compared with others."""
     categorized: bool
     phase: Phase
     failing: bool
@@ -123,6 +125,8 @@ def _fields(run: Run) -> dict[str, Any]:
     return {
         "build_name": run.request.build_name,
         "run_id": run.request.run_id,
+        "release": run.request.release,
+        "scenario": run.request.scenario,
         "categorized": run.request.categorized,
         "phase": phase,
         "failing": phase is Phase.FAILED or any(result.failing for result in results),

@@ -4,7 +4,7 @@ Sentences may be reworded, and classes and modules may be renamed: these are not
 golden files. Any other difference here means that files of a released version can no longer be read correctly.
 
 If a test fails, run `pytest --rewrite tests/core/test_frozen_format.py` and inspect the diff. A new run or a new field
-with a default may be committed; a removed or changed line may not.
+with a default may be committed, with a new schema number if it is in an event; a removed or changed line may not.
 """
 
 import json
@@ -156,6 +156,15 @@ def test_a_journal_and_a_state_of_schema_1_give_the_same_data(*, rewrite: bool) 
     held(FROZEN / "schema-1-state.txt", lines(as_data(reloaded)), rewrite=rewrite)
 
 
+def test_a_journal_and_a_state_of_the_last_release_of_schema_1_give_the_same_data(*, rewrite: bool) -> None:
+    run, effects = fold(SCHEMA_1 / "last" / "journal.jsonl")
+    asked = [without_texts(msgspec.to_builtins(effect)) for effect in effects]
+    held(FROZEN / "schema-1-last-journal.txt", lines({**as_data(run), "effects": asked}), rewrite=rewrite)
+
+    reloaded = decode_state((SCHEMA_1 / "last" / "state-27.json").read_bytes())
+    held(FROZEN / "schema-1-last-state.txt", lines(as_data(reloaded)), rewrite=rewrite)
+
+
 def test_every_stored_struct_keeps_its_tag_and_its_fields(*, rewrite: bool) -> None:
     seen: dict[object, str] = {}
     found = [
@@ -168,7 +177,9 @@ def test_every_stored_struct_keeps_its_tag_and_its_fields(*, rewrite: bool) -> N
 def test_every_frozen_file_is_of_a_run_that_is_there() -> None:
     kept = {path.stem for path in FROZEN.iterdir()}
 
-    assert kept == {*RUNS, "schema-1-journal", "schema-1-state", "structs"}
+    recorded = {f"schema-1{form}-{file}" for form in ("", "-last") for file in ("journal", "state")}
+
+    assert kept == {*RUNS, *recorded, "structs"}
 
 
 def described(where: str, kind: inspect.Type, seen: dict[object, str]) -> Iterator[str]:

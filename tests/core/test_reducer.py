@@ -166,7 +166,7 @@ def test_what_is_no_state_is_refused(data: bytes) -> None:
 
 def test_a_state_of_a_newer_release_is_refused_with_a_hint() -> None:
     with pytest.raises(DataError, match="newer release"):
-        decode_state(b'{"schema": 2}')
+        decode_state(b'{"schema": 3}')
 
 
 def test_every_reason_code_belongs_to_a_row_of_a_table() -> None:

@@ -201,7 +201,9 @@ def test_a_message_that_was_under_way_in_a_crash_is_repeated_once_and_marked(
 
 def _newer_journal(pattern: Pattern, folder: Path) -> None:
     lines = pattern.lines[: pattern.first_sent]
-    (folder / "journal.jsonl").write_bytes(b"".join([lines[0].replace(b"{", b'{"schema":2,', 1), *lines[1:]]))
+    (folder / "journal.jsonl").write_bytes(
+        b"".join([lines[0].replace(b'"schema":2', b'"schema":3', 1), *lines[1:]])
+    )
 
 
 def _newer_event(pattern: Pattern, folder: Path) -> None:
@@ -211,7 +213,7 @@ def _newer_event(pattern: Pattern, folder: Path) -> None:
 
 def _newer_state(_: Pattern, folder: Path) -> None:
     path = folder / "state.json"
-    path.write_bytes(path.read_bytes().replace(b'"schema": 1', b'"schema": 2', 1))
+    path.write_bytes(path.read_bytes().replace(b'"schema": 2', b'"schema": 3', 1))
 
 
 def _put(name: str, kind: str) -> Damage:
@@ -234,9 +236,9 @@ def _lost(pattern: Pattern, folder: Path) -> None:
 
 
 REFUSED: dict[str, tuple[Damage, str]] = {
-    "a journal of a newer schema": (_newer_journal, "schema 2"),
+    "a journal of a newer schema": (_newer_journal, "schema 3"),
     "an event of a newer release": (_newer_event, "another release"),
-    "a snapshot of a newer schema": (_newer_state, "schema 2"),
+    "a snapshot of a newer schema": (_newer_state, "schema 3"),
     "a folder in the journal's place": (_put("journal.jsonl", "folder"), "not a regular file"),
     "a FIFO in the journal's place": (_put("journal.jsonl", "fifo"), "not a regular file"),
     "a link in the journal's place": (_put("journal.jsonl", "link"), "not a regular file"),

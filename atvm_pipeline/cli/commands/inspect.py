@@ -9,7 +9,15 @@ from pathlib import Path
 import msgspec
 
 from atvm_pipeline.cli.fact_lines import describe_fact
-from atvm_pipeline.cli.options import add_hosts, checked_build_name, checked_hosts, checked_text, environment
+from atvm_pipeline.cli.options import (
+    add_hosts,
+    add_scenario,
+    checked_build_name,
+    checked_hosts,
+    checked_scenario,
+    checked_text,
+    environment,
+)
 from atvm_pipeline.cli.views import page, print_json
 from atvm_pipeline.core.facts import Fact
 from atvm_pipeline.core.snapshot import snapshot
@@ -34,6 +42,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--build-name", metavar="B", help="compare the log with the hosts that this name requests"
     )
     add_hosts(parser)
+    add_scenario(parser)
     parser.add_argument("--categorize", action="store_true", help="one sub-run per group of hosts")
     end = parser.add_mutually_exclusive_group()
     end.add_argument(
@@ -64,17 +73,19 @@ def run(args: argparse.Namespace) -> int:
         log(f"artifact directory {args.artifacts} does not exist: no reports are read")
     if args.inventory is not None and not Path(args.inventory).is_file():
         raise CommandError(DATA, f"inventory {args.inventory} does not exist or is not a file")
+    environ = environment()
     finished = FinishedRun(
         log=path,
         artifacts=Path(args.artifacts) if args.artifacts else None,
         build_name=checked_build_name(args.build_name) if args.build_name else None,
         hosts=checked_hosts(args.hosts),
+        scenario=checked_scenario(args.scenario, environ),
         categorized=args.categorize,
         exit_code=args.exit_code,
         signal=_signal(args.signal),
         since=_time(args.since),
         inventory=load_inventory(Path(args.inventory) if args.inventory else None),
-        dialect=load_dialect(args.dialect or environment().get("ATVM_WATCHER_DIALECT")),
+        dialect=load_dialect(args.dialect or environ.get("ATVM_WATCHER_DIALECT")),
     )
     bar = ProgressBar(path.stat().st_size)
     facts: list[Fact] = []

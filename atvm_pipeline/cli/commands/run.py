@@ -4,6 +4,7 @@ import argparse
 
 from atvm_pipeline.cli.options import (
     add_hosts,
+    add_scenario,
     add_state_root,
     checked_build_name,
     checked_text,
@@ -40,6 +41,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--runner-command", metavar="COMMAND", help="command that runs Cypress; passed to bash unchanged"
     )
     add_hosts(parser)
+    add_scenario(parser)
     for name, about in TEXTS.items():
         parser.add_argument(f"--{name}", metavar="TEXT", help=about)
     parser.add_argument(

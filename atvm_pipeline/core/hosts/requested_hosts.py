@@ -158,7 +158,7 @@ class _Reading:
         self._known = known
         self._dialect = dialect
         self._template_name = _place_of_name(parts, template)
-        self._template = self._template_name or _template_parts(parts, template)
+        self._template = template_places(parts, template)
         # If the template's name is not known, it is the first part.
         self._first_free = 0 if template else 1
         self._begin = next(at for at in range(len(parts) + 1) if at not in self._template_name)
@@ -275,6 +275,11 @@ class _Reading:
     def _last_transport(self) -> tuple[int, int]:
         """Return the place of the part that is the transport even if the inventory has its name."""
         return (self._transport.stop - 1, self._transport.stop) if self._transport else (-1, -1)
+
+
+def template_places(parts: Sequence[str], template: str | None) -> frozenset[int]:
+    """Return the places of the template's name in a build name: of its complete name, else of each of its parts."""
+    return _place_of_name(parts, template) or _template_parts(parts, template)
 
 
 def _is_transport(part: str) -> bool:

@@ -5,6 +5,7 @@ A mistake is reported in one line, without the value of a secret. Only the given
 
 import contextlib
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from . import credentials
 from .env_file import read_env_file
 
 if TYPE_CHECKING:
-    from atvm_pipeline.core.events import Metadata, Settings
+    from atvm_pipeline.core.events import MessageSettings, Metadata, Settings
 
 ENV_FILE = Path("/etc/atvm-run-watcher.env")
 SYSTEM_STATE_ROOT = Path("/var/lib/atvm-run-watcher")
@@ -29,6 +30,9 @@ KEEP_BUILDS_DEFAULT = 100
 """Finished builds kept."""
 ORPHAN_LIMIT_DEFAULT_S = 600.0
 SECONDS_MAX = 10.0 * 365 * 86400
+LINK_HOSTS_MAX = 100
+"""Hosts that ATVM_WATCHER_LINK_HOSTS may name."""
+_LINK_HOST = re.compile(r"[0-9a-z](?:[0-9a-z.-]{0,251}[0-9a-z])?")
 
 
 def effective_environment(environ: Mapping[str, str], env_file: Path | None = None) -> dict[str, str]:
@@ -104,6 +108,33 @@ def settings(environ: Mapping[str, str]) -> "Settings":
         total_limit_s=_seconds(environ, PREFIX + "TOTAL_LIMIT_S", 0.0) or None,
         start_limit_s=_seconds(environ, PREFIX + "START_LIMIT_S", default.start_limit_s),
     )
+
+
+def message_settings(environ: Mapping[str, str]) -> "MessageSettings":
+    """Return the rules for the content and the place of messages. Raises ConfigError."""
+    from atvm_pipeline.core.events import MessageSettings  # noqa: PLC0415
+
+    default = MessageSettings()
+    closing = environ.get(PREFIX + "CLOSING_POST") or default.closing_post
+    if closing not in ("when-needed", "always"):
+        raise ConfigError(f"{PREFIX}CLOSING_POST is {closing[:40]!r}: use when-needed or always")
+    return MessageSettings(
+        link_hosts=_link_hosts(environ.get(PREFIX + "LINK_HOSTS") or ""),
+        closing_post="always" if closing == "always" else "when-needed",
+    )
+
+
+def _link_hosts(text: str) -> tuple[str, ...]:
+    hosts = tuple(dict.fromkeys(part.strip().lower() for part in text.split(",") if part.strip()))
+    wrong = next((host for host in hosts if not _LINK_HOST.fullmatch(host)), None)
+    if wrong is not None:
+        raise ConfigError(
+            f"{PREFIX}LINK_HOSTS has {wrong[:40]!r}, which is not a host name: use names without scheme, port and "
+            "path, separated by commas, for example ci.example.com"
+        )
+    if len(hosts) > LINK_HOSTS_MAX:
+        raise ConfigError(f"{PREFIX}LINK_HOSTS has {len(hosts)} names: use at most {LINK_HOSTS_MAX}")
+    return hosts
 
 
 def _post_phases(text: str | None, default: tuple[str, ...]) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from atvm_pipeline.core.events import (
 from atvm_pipeline.core.facts import Fact
 from atvm_pipeline.core.hosts.requested_hosts import requested_hosts
 from atvm_pipeline.core.reducer import begin_run, reduce
+from atvm_pipeline.core.scenario import scenario_of
 from atvm_pipeline.core.state import Run
 
 from .report_files import ReportScanner
@@ -41,6 +42,8 @@ class FinishedRun(msgspec.Struct, frozen=True, kw_only=True):
     build_name: str | None = None
     hosts: tuple[str, ...] = ()
     """The names from --hosts; if there are any, only they are checked."""
+    scenario: str | None = None
+    """The name from --scenario."""
     categorized: bool = False
     exit_code: int | None = None
     signal: str | None = None
@@ -79,6 +82,7 @@ def _request(finished: FinishedRun) -> RunRequested:
         at=_written_at(finished.log),
         build_name=finished.build_name,
         run_id="inspect",
+        scenario=scenario_of(finished.build_name, found.hosts, named=finished.scenario),
         categorized=finished.categorized,
         settings=Settings(post_phases=()),
         dialect=finished.dialect,

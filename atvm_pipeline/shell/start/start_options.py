@@ -1,5 +1,6 @@
 """Request of a start: the options of the caller, and the record that is saved of them."""
 
+import os
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +10,7 @@ import msgspec
 
 from atvm_pipeline.core.dialect import Dialect
 from atvm_pipeline.core.errors import ConfigError
-from atvm_pipeline.core.events import Metadata, Settings
+from atvm_pipeline.core.events import MessageSettings, Metadata, Settings
 from atvm_pipeline.core.preflight.checks import CONFIG_FILE_OPTIONS, option_values
 from atvm_pipeline.shell.config import settings as env
 from atvm_pipeline.shell.config.runner_env import runner_environment
@@ -36,6 +37,10 @@ class StartOptions(msgspec.Struct, frozen=True, kw_only=True):
     categorize: bool = False
     hosts: tuple[str, ...] = ()
     """The names from --hosts."""
+    messages: MessageSettings = MessageSettings()
+    scenario: str | None = None
+    """The name from --scenario."""
+    started_by: str | None = None
     notes: tuple[str, ...] = ()
     share_config: bool = False
     only: Literal["watcher", "runner"] | None = None
@@ -83,6 +88,10 @@ def build_request(options: StartOptions) -> Request:
         notes=options.notes,
         metadata=options.metadata,
         settings=options.settings,
+        messages=options.messages,
+        scenario=options.scenario,
+        controller=os.uname().nodename or None,
+        started_by=options.started_by,
         alert_channel=environ.get("ATVM_WATCHER_ALERT_CHANNEL") or None,
         template_command=options.template_command,
         runner_command=options.runner_command,

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
-from atvm_pipeline.core.events import Metadata, Process, Settings
+from atvm_pipeline.core.events import MessageSettings, Metadata, Process, Settings
 from atvm_pipeline.core.facts import Instant
 from atvm_pipeline.core.text import escape_json
 from atvm_pipeline.shell.system.files import read_small, write_whole
@@ -51,6 +51,13 @@ class Request(Record, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
     metadata: Metadata = Metadata()
     settings: Settings = Settings()
+    messages: MessageSettings = MessageSettings()
+    scenario: str | None = None
+    """The name from --scenario; None if it is derived from the request."""
+    controller: str | None = None
+    """Host name of the controller."""
+    started_by: str | None = None
+    """Login name of the user who started the run."""
     alert_channel: str | None = None
     template_command: str | None = None
     runner_command: str | None = None

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from atvm_pipeline.core.events import RunRequested
 from atvm_pipeline.core.hosts.requested_hosts import requested_hosts
+from atvm_pipeline.core.scenario import scenario_of
 from atvm_pipeline.shell.config.backtracking import AGAIN_LIMIT_S
 from atvm_pipeline.shell.config.dialect_file import load_dialect
 from atvm_pipeline.shell.config.inventory_file import load_inventory
@@ -25,9 +26,20 @@ def first_event(request: Request) -> RunRequested:
         at=request.requested_at,
         build_name=request.build_name,
         run_id=request.run_id,
+        release=request.release,
+        scenario=scenario_of(
+            request.build_name,
+            found.hosts,
+            template=request.metadata.template,
+            config_family=request.metadata.config_family,
+            named=request.scenario,
+        ),
+        controller=request.controller,
+        started_by=request.started_by,
         categorized=request.categorized,
         metadata=request.metadata,
         settings=request.settings,
+        messages=request.messages,
         dialect=dialect,
         requested_hosts=found.hosts,
         host_sources=found.sources,

@@ -68,12 +68,12 @@ def test_a_run_that_has_told_something_is_never_begun_anew(journal: bytes | None
 
 
 NEW: dict[str, tuple[bytes, bytes | None]] = {
-    "the journal's schema": (WHOLE.replace(b"{", b'{"schema":2,', 1), None),
+    "the journal's schema": (WHOLE.replace(b"{", b'{"schema":3,', 1), None),
     "the snapshot's schema": (
         WHOLE,
-        encode_state(state_file(END)).replace(b'"schema": 1', b'"schema": 2', 1),
+        encode_state(state_file(END)).replace(b'"schema": 2', b'"schema": 3', 1),
     ),
-    "only a snapshot": (b"", encode_state(state_file(END)).replace(b'"schema": 1', b'"schema": 2', 1)),
+    "only a snapshot": (b"", encode_state(state_file(END)).replace(b'"schema": 2', b'"schema": 3', 1)),
     "an event in the middle": (
         b"".join([*LINES[:5], NEWER % 6, *LINES[6:]]),
         encode_state(state_file(END)),

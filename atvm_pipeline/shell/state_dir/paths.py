@@ -14,6 +14,8 @@ class Paths:
         """
         self.state_root = state_root
         self.build_name = build_name
+        self.is_archived = folder is not None
+        """Whether these are the paths of an archived run, which has no runner."""
         self.folder = folder if folder is not None else state_root / build_name
         self.request = self.folder / "request.json"
         self.baseline = self.folder / "artifacts-before.json"

@@ -131,9 +131,11 @@ def phase_of(paths: Paths) -> str | None:
 def liveness(paths: Paths) -> dict[str, bool]:
     """Return whether watcher and runner are alive.
 
-    The proof is the lock that each of them holds, not the content of a file.
+    The proof is the lock that each of them holds, not the content of a file. The watcher of an archived run is the
+    sender of its messages; the runner's lock of the build belongs to the current run.
     """
-    return {"watcher": is_locked(paths.watcher_lock), "runner": is_locked(paths.runner_lock)}
+    runner = not paths.is_archived and is_locked(paths.runner_lock)
+    return {"watcher": is_locked(paths.watcher_lock), "runner": runner}
 
 
 def builds(state_root: Path) -> list[str]:

@@ -21,6 +21,7 @@ from atvm_pipeline.core.events import Metadata
 from atvm_pipeline.core.reasons import REASONS
 from atvm_pipeline.install import cli as installer
 from atvm_pipeline.shell import exit_codes
+from atvm_pipeline.shell.config.known_settings import KNOWN_SETTINGS
 from atvm_pipeline.shell.state_dir.records import Paths
 from tests.support.example_runs import EXAMPLES, shown
 from tests.support.project import PROJECT
@@ -37,6 +38,7 @@ DOCS = [README, PROJECT / "CHANGELOG.md", *sorted((PROJECT / "docs").glob("*.md"
 VARIABLE = re.compile(r"(?:ATVM|MATTERMOST)_[A-Z_]*[A-Z]")
 OURS_ALONE = {"ATVM_PROG", "ATVM_CORPUS"}
 """Variables set by the project's wrappers for the program, or used only by its tests."""
+OF_TESTS = {"ATVM_CORPUS"}
 FOREIGN_OPTIONS = {
     *(
         "--template_name",
@@ -166,9 +168,14 @@ def test_every_environment_variable_is_explained() -> None:
     assert sorted(name for name in read if f"`{name}`" not in text and f"`{name}=" not in text) == []
 
 
+def test_every_variable_that_the_program_reads_is_a_known_setting() -> None:
+    assert variables_read() - OF_TESTS == KNOWN_SETTINGS
+
+
 def variables_read() -> set[str]:
     """Return every environment variable that the package or a wrapper reads, without those of the stand-in."""
-    read = {name for path in PACKAGE.rglob("*.py") for name in variables(path)}
+    modules = (path for path in PACKAGE.rglob("*.py") if path.name != "known_settings.py")
+    read = {name for path in modules for name in variables(path)}
     read |= {f"ATVM_WATCHER_{name.upper()}" for name in Metadata.__struct_fields__}
     read |= {name for path in (PROJECT / "bin").iterdir() for name in VARIABLE.findall(path.read_text())}
     return {name for name in read if not name.startswith("ATVM_STAND_IN")}

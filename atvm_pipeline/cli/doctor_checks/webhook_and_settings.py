@@ -12,6 +12,7 @@ import msgspec
 from atvm_pipeline.core.errors import ConfigError
 from atvm_pipeline.core.text import one_line
 from atvm_pipeline.shell.config import settings as env
+from atvm_pipeline.shell.config.known_settings import unknown_settings
 from atvm_pipeline.shell.delivery.webhook import Webhook
 from atvm_pipeline.shell.system import clock
 
@@ -68,6 +69,11 @@ def values(where: Where) -> list[DoctorFinding]:
         env.orphan_limit_s(where.environ)
     except ConfigError as error:
         return bad("settings", str(error), "a start is refused", "correct or unset the setting")
+    unknown = unknown_settings(where.environ)
+    if unknown:
+        return bad(
+            "settings", "; ".join(unknown), "the default is used instead", "correct the name, or unset it"
+        )
     return good("settings", "all valid")
 
 

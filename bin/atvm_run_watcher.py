@@ -6,4 +6,5 @@ import sys
 from pathlib import Path
 
 program = Path(__file__).resolve().with_name("atvm-pipeline")
+os.environ["ATVM_PROG"] = "atvm_run_watcher.py"
 os.execv(program, ["atvm-pipeline", "watch", *sys.argv[1:]])  # noqa: S606 - without a shell on purpose

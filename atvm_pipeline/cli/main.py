@@ -7,62 +7,101 @@ from collections.abc import Sequence
 
 from atvm_pipeline.shell.exit_codes import BAD_CONFIG, BUG, CANNOT_WRITE, DATA, DONE, USAGE, CommandError
 
-COMMANDS: dict[str, tuple[str, str]] = {
-    "run": ("run", "start one request: template, preflight, watcher, runner"),
-    "watch": ("watch", "follow one run to its end (the watcher service executes this)"),
-    "runner": ("runner", "run the runner command of one request (the runner service executes this)"),
-    "cancel": ("cancel", "cancel a run, or stop its runner"),
-    "status": ("status", "show one run or all runs, and whether their processes are running"),
-    "wait": ("wait", "wait until a run has ended and its messages are settled"),
-    "explain": ("explain", "explain the verdict of a run, with the evidence"),
-    "inspect": ("inspect", "evaluate the log and reports of a finished run, offline"),
-    "replay": ("replay", "rebuild the state from a journal and print it"),
-    "verdicts": ("verdicts", "print the verdict tables and reason codes"),
-    "resend": ("resend", "send a message of a run again, marked as a possible duplicate"),
-    "alert": ("alert", "report to the alert channel that the watcher of a run died"),
-    "sweep": ("sweep", "restart the watcher of every unfinished run, as at boot"),
-    "doctor": ("doctor", "check this machine and show how to fix each problem"),
-    "demo": ("demo", "show a complete run with a stand-in for Cypress, in about 20 seconds"),
+GROUPS: dict[str, dict[str, tuple[str, str]]] = {
+    "run a request": {
+        "run": ("run", "start a request: template, preflight, watcher, runner"),
+        "cancel": ("cancel", "cancel a run, or stop its runner"),
+        "demo": ("demo", "play a complete run with a stand-in for Cypress"),
+    },
+    "look at runs": {
+        "status": ("status", "show one run or all runs, and if their processes are running"),
+        "wait": ("wait", "wait until a run has ended and its messages are settled"),
+    },
+    "understand a verdict": {
+        "explain": ("explain", "explain the verdict of a run, with the line that proves it"),
+        "inspect": ("inspect", "evaluate the log and reports of a finished run, offline"),
+        "replay": ("replay", "rebuild the state of a run from its journal"),
+        "verdicts": ("verdicts", "print the verdict tables and reason codes"),
+    },
+    "operate the service": {
+        "doctor": ("doctor", "check this machine and show how to fix each problem"),
+        "resend": ("resend", "send a message of a run again, marked as possible duplicate"),
+        "sweep": ("sweep", "restart the watcher of every unfinished run, as at boot"),
+    },
+    "executed by the services": {
+        "watch": ("watch", "follow one run to its end (the watcher service)"),
+        "runner": ("runner", "run the runner command of one request (the runner service)"),
+        "alert": ("alert", "report that the watcher of a run died (OnFailure=)"),
+    },
 }
+"""Heading -> command -> its module and a short description."""
+COMMANDS = {name: entry for group in GROUPS.values() for name, entry in group.items()}
+EXAMPLES = (
+    "atvm-pipeline demo                       new here? see a complete run",
+    "start-atvm-run.sh --build-name BUILD --runner-command COMMAND --categorize",
+    "atvm-pipeline status                     all runs",
+    "atvm-pipeline explain BUILD              why a run ended as it did",
+)
 
 
 def usage() -> str:
-    """Return the list of commands."""
-    lines = ["usage: atvm-pipeline COMMAND [options]", "", "commands:"]
-    lines += [f"  {name:<9} {about}" for name, (_, about) in COMMANDS.items()]
-    lines += ["", "Run 'atvm-pipeline COMMAND --help' for the options of a command."]
-    lines += ["New here? Run 'atvm-pipeline demo'."]
+    """Return the page of all commands, at most 80 columns wide."""
+    from .terminal import style
+
+    lines = ["usage: atvm-pipeline COMMAND [options]", "", "Watch a long test run and report how it ended."]
+    for heading, group in GROUPS.items():
+        lines += ["", style(f"{heading}:", "strong")]
+        lines += [f"  {name:<9} {about}" for name, (_, about) in group.items()]
+    lines += ["", style("examples:", "strong"), *(f"  {line}" for line in EXAMPLES)]
+    lines += ["", "Options and exit codes of a command: atvm-pipeline help COMMAND"]
     return "\n".join(lines)
 
 
 def main(argv: list[str]) -> int:
     """Run one command and return its exit code (docs/commands.md)."""
-    if not argv or argv[0] in ("-h", "--help", "help"):
-        print(usage())
-        return USAGE if not argv else 0
-    if argv[0] in ("-V", "--version"):
-        from atvm_pipeline import __version__
-
-        print(f"atvm-pipeline {__version__}")
-        return 0
-    from atvm_pipeline.shell.system.log import log
-
-    from .options import CommandParser
-
-    if argv[0] not in COMMANDS:
-        log(f"atvm-pipeline: {argv[0][:40]!r} is not a command (see atvm-pipeline --help)")
+    if not argv:
+        print(usage(), file=sys.stderr)
         return USAGE
+    if argv[0] == "help":
+        argv = [argv[1], "--help"] if len(argv) > 1 else ["--help"]
+    if argv[0] in ("-h", "--help"):
+        print(usage())
+        return DONE
+    if argv[0] in ("-V", "--version"):
+        print(f"atvm-pipeline {_version()}")
+        return DONE
+    if argv[0] not in COMMANDS:
+        from atvm_pipeline.shell.system.log import log
+
+        from .parser import unknown_text
+
+        log(f"atvm-pipeline: {unknown_text('command', argv[0], list(COMMANDS), 'atvm-pipeline')}")
+        return USAGE
+    return _run_command(argv[0], argv[1:])
+
+
+def _run_command(name: str, arguments: list[str]) -> int:
     from importlib import import_module
 
-    module = import_module(f".commands.{COMMANDS[argv[0]][0]}", __package__)
-    describe = getattr(module, "description", None)
-    parser = CommandParser(
-        prog=prog(f"atvm-pipeline {argv[0]}"),
-        description=describe(argv[1:]) if describe is not None else module.__doc__,
-        allow_abbrev=False,
-    )
+    from .parser import CommandHelp, CommandParser
+
+    module = import_module(f".commands.{COMMANDS[name][0]}", __package__)
+    parser = CommandParser(prog=prog(f"atvm-pipeline {name}"))
     module.add_options(parser)
-    return int(module.run(parser.parse_args(argv[1:])))
+    help_ = (
+        module.help_for(arguments) if hasattr(module, "help_for") else getattr(module, "HELP", CommandHelp())
+    )
+    parser.finish(help_._replace(description=help_.description or module.__doc__ or ""))
+    return int(module.run(parser.parse_call(arguments)))
+
+
+def _version() -> str:
+    """Return the version, and in an installed release its name, which contains the start of its content hash."""
+    from atvm_pipeline import __version__
+
+    project = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))  # noqa: PTH120 - no import more
+    installed = os.path.isfile(os.path.join(project, "release.json"))  # noqa: PTH113, PTH118
+    return f"{__version__} (release {os.path.basename(project)})" if installed else __version__  # noqa: PTH119
 
 
 def prog(default: str) -> str:

@@ -8,25 +8,16 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NoReturn
 
 from atvm_pipeline.shell.config.runner_env import is_text
 from atvm_pipeline.shell.exit_codes import BAD_CONFIG, USAGE, CommandError
 from atvm_pipeline.shell.system.files import user_name
-from atvm_pipeline.shell.system.log import log
 
+Options = argparse.ArgumentParser | argparse._ArgumentGroup  # noqa: SLF001 - the class has no other name
+"""A parser, or a group of options that `--help` shows under a heading."""
 HOSTS_OPTION_MAX = 200
 """Hosts that --hosts may name."""
 _HOST_NAME = re.compile(r"[0-9A-Za-z](?:[0-9A-Za-z._-]{0,126}[0-9A-Za-z])?")
-
-
-class CommandParser(argparse.ArgumentParser):
-    """An argument parser that exits with 64 for a wrong call and prints one line instead of the usage page."""
-
-    def error(self, message: str) -> NoReturn:
-        """Print the error as one line and exit with 64."""
-        log(f"{self.prog}: {message}; see {self.prog} --help")
-        raise SystemExit(USAGE)
 
 
 def checked_text(name: str, value: str) -> str:
@@ -53,7 +44,7 @@ def environment() -> Mapping[str, str]:
     return effective_environment(os.environ)
 
 
-def add_state_root(parser: argparse.ArgumentParser) -> None:
+def add_state_root(parser: Options) -> None:
     """Declare `--state-root`."""
     parser.add_argument(
         "--state-root", metavar="DIR", help="directory of the state (default: $ATVM_WATCHER_STATE_ROOT)"
@@ -97,7 +88,7 @@ def checked_build_name(given: object) -> str:
     )
 
 
-def add_hosts(parser: argparse.ArgumentParser) -> None:
+def add_hosts(parser: Options) -> None:
     """Declare `--hosts`."""
     parser.add_argument(
         "--hosts",

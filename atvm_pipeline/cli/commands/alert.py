@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from atvm_pipeline.cli.options import add_state_root, checked_build_name, environment, state_root
+from atvm_pipeline.cli.parser import CommandHelp
 from atvm_pipeline.core.errors import DataError
 from atvm_pipeline.core.phases import TERMINAL_PHASES
 from atvm_pipeline.shell.delivery.alerts import PATIENCE_S, send_alert
@@ -27,6 +28,12 @@ OUTCOMES = {
     "rejected": "the webhook rejected the alert",
 }
 """Outcome of the alert -> line of the log."""
+
+
+HELP = CommandHelp(
+    examples=("atvm-pipeline alert BUILD",),
+    exit_codes="0 if the alert was sent or none was needed, 69 if it was not sent",
+)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

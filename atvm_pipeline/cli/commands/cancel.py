@@ -11,6 +11,7 @@ from atvm_pipeline.cli.options import (
     state_root,
     user_and_host as whoami,
 )
+from atvm_pipeline.cli.parser import CommandHelp
 from atvm_pipeline.core.errors import DataError
 from atvm_pipeline.core.events import CancelRequested, DeliverySettled
 from atvm_pipeline.core.phases import TERMINAL_PHASES
@@ -32,14 +33,36 @@ CANCEL_WAIT_S = 30.0
 CANCEL_POLL_S = 0.05
 
 
+CANCEL = CommandHelp(
+    usage="--build-name BUILD [options]",
+    examples=('cancel-atvm-run-watcher.sh --build-name BUILD --why "wrong datastore"',),
+    exit_codes="0 if the run is cancelled, 1 if it had already ended (nothing changes), 65 if the build is not known, 69 if the "
+    "watcher did not stop within 30 s, 75 if the build is being started",
+)
+STOP_RUNNER = CommandHelp(
+    description="Stop the runner of one request and all processes of its tree. The run is not marked as cancelled: its watcher "
+    "reports how it ended.",
+    usage="--build-name BUILD [options]",
+    examples=('cancel-atvm-runner.sh --build-name BUILD --why "host is needed"',),
+    exit_codes="0 if no process of the runner is left, 65 if the build is not known, 69 if a process did not stop, 75 if the "
+    "build is being started",
+    hidden=("--runner",),
+)
+
+
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("build", nargs="?", metavar="BUILD", help="name of the build")
     parser.add_argument("--build-name", metavar="BUILD", help="the same as BUILD")
-    parser.add_argument("--why", default="", metavar="TEXT", help="reason, stored in cancel.json")
+    parser.add_argument("--why", default="", metavar="TEXT", help="reason, stored with the request")
     parser.add_argument("--runner", action="store_true", help="stop the runner and its process tree too")
     parser.add_argument("--only", choices=("runner",), help=argparse.SUPPRESS)
     add_state_root(parser)
+
+
+def help_for(arguments: list[str]) -> CommandHelp:
+    """Return the texts of `--help`: of a cancel, or of the stop of the runner alone."""
+    return STOP_RUNNER if "--only" in arguments else CANCEL
 
 
 def run(args: argparse.Namespace) -> int:

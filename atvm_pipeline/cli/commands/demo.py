@@ -13,6 +13,7 @@ import msgspec
 
 from atvm_pipeline.cli.demo_receiver import Receiver
 from atvm_pipeline.cli.message_preview import render_message
+from atvm_pipeline.cli.parser import CommandHelp
 from atvm_pipeline.cli.views import ledger_line, outcome
 from atvm_pipeline.core.phases import TERMINAL_PHASES
 from atvm_pipeline.core.reason_parts import plural
@@ -34,6 +35,13 @@ HANG = "hang-"
 HANG_LIMITS = {"ATVM_WATCHER_QUIET_LIMIT_S": "4", "ATVM_WATCHER_STALL_LIMIT_S": "8"}
 """A demo of a hang must not take an hour. Other scenarios keep the real limits, because a busy machine may be silent for
 some seconds."""
+
+
+HELP = CommandHelp(
+    examples=("atvm-pipeline demo", "atvm-pipeline demo --scenario hang-with-cause --speed 5"),
+    exit_codes="0 if the demo run ended and its messages are settled, whatever its phase; 1 if not; 69 outside a clone of "
+    "the project",
+)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

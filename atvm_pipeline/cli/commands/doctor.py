@@ -9,6 +9,7 @@ import msgspec
 from atvm_pipeline.cli.doctor_checks import installation, machine, runs, webhook_and_settings
 from atvm_pipeline.cli.doctor_checks.finding import DoctorFinding, Where, bad
 from atvm_pipeline.cli.options import add_state_root, environment, state_root
+from atvm_pipeline.cli.parser import CommandHelp
 from atvm_pipeline.cli.views import print_json
 from atvm_pipeline.core.text import printable
 from atvm_pipeline.install.layout import Places
@@ -31,6 +32,12 @@ CHECKS: tuple[Callable[[Where], list[DoctorFinding]], ...] = (
     runs.runs,
     runs.strays,
     runs.size,
+)
+
+
+HELP = CommandHelp(
+    examples=("atvm-pipeline doctor", "atvm-pipeline doctor --post-test"),
+    exit_codes="0 without a problem, 1 with one or more",
 )
 
 

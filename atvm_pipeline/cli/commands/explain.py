@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from atvm_pipeline.cli.options import add_state_root, checked_build_name, environment, state_root
+from atvm_pipeline.cli.parser import CommandHelp
 from atvm_pipeline.cli.run_state import concerns, known_state
 from atvm_pipeline.cli.views import ledger_line, print_json
 from atvm_pipeline.core.text import one_line, printable
@@ -17,6 +18,12 @@ QUOTE_MAX_BYTES = 400
 TEXT_SHOWN = 600
 """Characters of a reason to show."""
 NOTE_CHARS_MAX = 700
+
+
+HELP = CommandHelp(
+    examples=("atvm-pipeline explain BUILD", "atvm-pipeline explain BUILD -v"),
+    exit_codes="0 if the explanation was printed, 65 if the build is not known or its state cannot be read",
+)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

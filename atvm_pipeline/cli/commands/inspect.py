@@ -18,6 +18,7 @@ from atvm_pipeline.cli.options import (
     checked_text,
     environment,
 )
+from atvm_pipeline.cli.parser import CommandHelp
 from atvm_pipeline.cli.views import page, print_json
 from atvm_pipeline.core.facts import Fact
 from atvm_pipeline.core.snapshot import snapshot
@@ -34,17 +35,31 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FAR = datetime(9000, 1, 1, tzinfo=UTC)
 
 
+HELP = CommandHelp(
+    examples=(
+        "atvm-pipeline inspect runner.log --artifacts cmcReporter --build-name BUILD",
+        "atvm-pipeline inspect runner.log --exit-code 1 --categorize --json",
+    ),
+    exit_codes="0 if the log was evaluated, whatever the phase; 65 if a file is missing",
+)
+
+
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("log", metavar="LOG", help="the runner's log")
-    parser.add_argument("--artifacts", metavar="DIR", help="directory of the XML reports")
-    parser.add_argument(
+    files = parser.add_argument_group("other files")
+    files.add_argument("--artifacts", metavar="DIR", help="directory of the XML reports")
+    files.add_argument("--inventory", metavar="FILE", help="Markdown table of hosts and kernels")
+    files.add_argument("--dialect", metavar="FILE", help="patterns of your runner (TOML, docs/dialect.md)")
+    request = parser.add_argument_group("request")
+    request.add_argument(
         "--build-name", metavar="B", help="compare the log with the hosts that this name requests"
     )
-    add_hosts(parser)
-    add_scenario(parser)
-    parser.add_argument("--categorize", action="store_true", help="one sub-run per group of hosts")
-    end = parser.add_mutually_exclusive_group()
+    add_hosts(request)
+    add_scenario(request)
+    request.add_argument("--categorize", action="store_true", help="one sub-run per group of hosts")
+    ending = parser.add_argument_group("end of the run")
+    end = ending.add_mutually_exclusive_group()
     end.add_argument(
         "--exit-code",
         type=int,
@@ -52,11 +67,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="exit code of the runner (default: not known, 0 is assumed)",
     )
     end.add_argument("--signal", metavar="NAME", help="the signal that ended the runner")
-    parser.add_argument("--since", metavar="TIME", help="reports older than this are stale (RFC 3339)")
-    parser.add_argument("--inventory", metavar="FILE", help="Markdown table of hosts and kernels")
-    parser.add_argument("--dialect", metavar="FILE", help="patterns of your runner (TOML, docs/dialect.md)")
-    parser.add_argument("--lines", action="store_true", help="show every recognised line and its meaning")
-    parser.add_argument("--json", action="store_true", help="print the object of state.json")
+    ending.add_argument("--since", metavar="TIME", help="reports older than this are stale (RFC 3339)")
+    output = parser.add_argument_group("output")
+    output.add_argument("--lines", action="store_true", help="show every recognised line and its meaning")
+    output.add_argument("--json", action="store_true", help="print the object of state.json")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from atvm_pipeline.cli.parser import CommandHelp
 from atvm_pipeline.cli.views import page
 from atvm_pipeline.core.codec import encode_state
 from atvm_pipeline.core.reason_parts import plural
@@ -13,6 +14,14 @@ from atvm_pipeline.core.reducer import replay
 from atvm_pipeline.core.snapshot import state_file
 from atvm_pipeline.shell.exit_codes import DATA, DONE, CommandError
 from atvm_pipeline.shell.state_dir.store import read_journal
+
+HELP = CommandHelp(
+    examples=(
+        "atvm-pipeline replay /var/lib/atvm-run-watcher/BUILD",
+        "atvm-pipeline replay journal.jsonl --json",
+    ),
+    exit_codes="0 if the state was printed, 65 if the file is missing or is not a journal",
+)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

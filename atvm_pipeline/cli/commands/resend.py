@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from atvm_pipeline.cli.options import add_state_root, checked_build_name, environment, state_root
+from atvm_pipeline.cli.parser import CommandHelp
 from atvm_pipeline.core.events import Event, ResendRequested, WatcherStarted
 from atvm_pipeline.core.state import Post, Run
 from atvm_pipeline.shell.delivery.sender import make_sender
@@ -17,6 +18,12 @@ from atvm_pipeline.shell.system.files import Busy, locked
 from atvm_pipeline.shell.system.log import log
 from atvm_pipeline.shell.watcher.loop import Loop
 from atvm_pipeline.shell.watcher.service import crashed_deliveries
+
+HELP = CommandHelp(
+    examples=("atvm-pipeline resend BUILD", "atvm-pipeline resend BUILD 2"),
+    exit_codes="0 if all messages were sent, 69 if one was not or may not have been, 65 if the build is not known, 75 if its "
+    "watcher is still running",
+)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -1,6 +1,8 @@
 """Start one request: template, preflight, watcher, then the runner. Returns when the runner is running."""
 
 import argparse
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from atvm_pipeline.cli.options import (
     add_hosts,
@@ -11,76 +13,132 @@ from atvm_pipeline.cli.options import (
     environment,
     state_root,
 )
+from atvm_pipeline.cli.parser import CommandHelp
 from atvm_pipeline.core.text import printable
 from atvm_pipeline.shell.exit_codes import DONE, USAGE, CommandError
+from atvm_pipeline.shell.state_dir.records import Request, read_record
 from atvm_pipeline.shell.system.log import log
 
+if TYPE_CHECKING:
+    from atvm_pipeline.shell.start.start_options import StartOptions
+
+START = CommandHelp(
+    usage="--build-name BUILD --runner-command COMMAND [options]",
+    examples=(
+        "start-atvm-run.sh \\",
+        "  --build-name e2e-redhat9.6-ubuntu24.04-w2k25-fc \\",
+        '  --template-command "python3 ./cmc-templates.py --template_name cmc-e2e" \\',
+        '  --runner-command "python3 ./run-sorry-cypress.py --categorize" \\',
+        "  --categorize",
+    ),
+    exit_codes="0 if the runner is running, 10 if the template command failed, 11 if the preflight found a mismatch, 69 if a "
+    "part did not start, 75 if the build, its log or its config file is in use, 78 for a wrong setting",
+    hidden=("--attach",),
+)
 HALVES = {
-    "watcher": "Start the watcher of one request, which waits for its runner; --attach: watch a run that was already started.",
-    "runner": "Start the runner of one request, for which a watcher already waits.",
+    "watcher": CommandHelp(
+        description="Start the watcher of one request, which waits for its runner; --attach: watch a run that was already "
+        "started. Both commands are stored, not run: run the template command first, and the runner command with "
+        "start-atvm-runner.sh.",
+        usage="--build-name BUILD [options]",
+        examples=(
+            "start-atvm-run-watcher.sh --build-name BUILD --categorize",
+            "start-atvm-run-watcher.sh --attach --build-name BUILD",
+        ),
+        exit_codes="0 if the run is being watched, 11 if the preflight found a mismatch, 65 if there is no run to attach to, 69 "
+        "if the watcher did not start, 75 if the build, its log or its config file is in use, 78 for a wrong setting",
+    ),
+    "runner": CommandHelp(
+        description="Start the runner of one request, for which a watcher already waits.",
+        usage="--build-name BUILD --runner-command COMMAND [options]",
+        examples=('start-atvm-runner.sh --build-name BUILD --runner-command "COMMAND"',),
+        exit_codes="0 if the runner is running, 11 if the preflight found a mismatch, 64 if the watcher was started with other "
+        "options, 69 if the runner did not start, 75 if the build, its log or its config file is in use",
+        hidden=("--attach", "--template-command"),
+    ),
 }
 TEXTS = {
-    "template": "short name of the template, shown in the message",
-    "config-family": "config family, shown in the message",
-    "config-file": "the Cypress config file that the template rewrites",
-    "migration-style": "shown in the message",
-    "integration-plugin": "shown in the message",
-    "scope-description": "shown in the message",
+    "template": "short name of the template",
+    "config-family": "config family",
+    "migration-style": "migration style",
+    "integration-plugin": "integration plugin",
+    "scope-description": "scope of the run",
 }
+"""Options that are only shown in the message."""
+UNUSED_BY_ATTACH = (
+    *(
+        "template_command",
+        "runner_command",
+        "categorize",
+        "config_file",
+        "workdir",
+        "no_preflight",
+        "share_config",
+    ),
+    *(name.replace("-", "_") for name in TEXTS),
+)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument(
+    request = parser.add_argument_group("request")
+    request.add_argument(
         "--build-name", required=True, metavar="BUILD", help="name of the request: template, hosts, transport"
     )
-    parser.add_argument(
+    request.add_argument(
         "--template-command", metavar="COMMAND", help="command that must succeed before the run starts"
     )
-    parser.add_argument(
+    request.add_argument(
         "--runner-command", metavar="COMMAND", help="command that runs Cypress; passed to bash unchanged"
     )
-    add_hosts(parser)
-    add_scenario(parser)
-    for name, about in TEXTS.items():
-        parser.add_argument(f"--{name}", metavar="TEXT", help=about)
-    parser.add_argument(
+    request.add_argument(
         "--categorize", action="store_true", help="one sub-run, and one message, per group of hosts"
     )
-    parser.add_argument(
+    add_hosts(request)
+    add_scenario(request)
+    request.add_argument(
+        "--config-file", metavar="FILE", help="the Cypress config file that the template rewrites"
+    )
+    request.add_argument(
         "--workdir", metavar="DIR", help="directory of both commands (default: $ATVM_RUNNER_WORKDIR)"
     )
-    parser.add_argument("--check", action="store_true", help="only check; start and change nothing")
-    parser.add_argument(
+    shown = parser.add_argument_group("shown in the message")
+    for name, about in TEXTS.items():
+        shown.add_argument(f"--{name}", metavar="TEXT", help=about)
+    checks = parser.add_argument_group("checks")
+    checks.add_argument("--check", action="store_true", help="only check; start and change nothing")
+    checks.add_argument(
         "--no-preflight", action="store_true", help="start even if the preflight finds a mismatch"
     )
-    parser.add_argument(
+    checks.add_argument(
         "--share-config", action="store_true", help="start even if another run is using the same config file"
     )
-    parser.add_argument(
+    processes = parser.add_argument_group("processes and files")
+    processes.add_argument(
+        "--attach",
+        action="store_true",
+        help="watch a run that was already started, without a reset",
+    )
+    processes.add_argument(
         "--supervisor",
         choices=("auto", "systemd", "local"),
         default="auto",
         help="run as systemd units or as background processes (default: auto)",
     )
-    parser.add_argument("--only", choices=("watcher", "runner"), help=argparse.SUPPRESS)
-    parser.add_argument(
-        "--attach",
-        action="store_true",
-        help="with start-atvm-run-watcher.sh: watch a run that was already started, without a reset",
-    )
-    add_state_root(parser)
+    processes.add_argument("--only", choices=("watcher", "runner"), help=argparse.SUPPRESS)
+    add_state_root(processes)
 
 
-def description(argv: list[str]) -> str:
-    """Return the description for `--help`: of the complete start, or of the half that a wrapper script runs."""
-    only = argv[argv.index("--only") + 1 :][:1] if "--only" in argv else []
-    return HALVES.get("".join(only), __doc__ or "")
+def help_for(arguments: list[str]) -> CommandHelp:
+    """Return the texts of `--help`: of the complete start, or of the half that a wrapper script runs."""
+    only = arguments[arguments.index("--only") + 1 :][:1] if "--only" in arguments else []
+    return HALVES.get("".join(only), START)
 
 
 def run(args: argparse.Namespace) -> int:
     """Start the run, or one half of it."""
     from atvm_pipeline.cli.start_arguments import start_options
+    from atvm_pipeline.shell.config.known_settings import unknown_settings
     from atvm_pipeline.shell.delivery.webhook_check import check_webhook
     from atvm_pipeline.shell.start.attach import attach
     from atvm_pipeline.shell.start.conflicts import attach_lock, start_locks
@@ -90,18 +148,28 @@ def run(args: argparse.Namespace) -> int:
     build_name = checked_build_name(args.build_name)
     _check_call(args)
     environ = environment()
+    for sentence in unknown_settings(environ):
+        log(f"notice: {sentence}")
     options = start_options(args, build_name, environ, state_root(args, environ))
     result = None
     if args.attach:
         with attach_lock(options):
             result = attach(options)
+        if result is not None:
+            _name_unused(args, "--attach joins the run as it was started", UNUSED_BY_ATTACH)
     if result is None:
+        if args.only == "watcher":
+            _name_unused(
+                args, "only the watcher is started, this command is stored and not run", ("template_command",)
+            )
         if args.only != "runner":
             warning = check_webhook(environ, options.settings)
             if warning is not None:
                 log(f"warning: {warning}")
         with start_locks(options):
             result = (start_runner_only if args.only == "runner" else start_run)(options)
+        if args.only == "runner" and result.started:
+            _name_other_texts(args, options)
     if result.started:
         print(printable(str(options.paths.folder)))
     elif args.attach and not result.hosts:
@@ -110,6 +178,23 @@ def run(args: argparse.Namespace) -> int:
         print(f"{build_name}: all checks passed; nothing was started (--check)")
         print(result.hosts)
     return DONE
+
+
+def _name_unused(args: argparse.Namespace, why: str, names: Iterable[str]) -> None:
+    """Log the given options that have no effect in this call."""
+    given = [f"--{name.replace('_', '-')}" for name in names if getattr(args, name)]
+    if given:
+        log(f"notice: {why}: {', '.join(given)}")
+
+
+def _name_other_texts(args: argparse.Namespace, options: "StartOptions") -> None:
+    """Log the given texts that differ from those of the waiting watcher, which are the ones in its messages."""
+    saved = read_record(options.paths.request, Request)
+    names = [name.replace("-", "_") for name in TEXTS]
+    other = [
+        name for name in names if saved is not None and getattr(args, name) != getattr(saved.metadata, name)
+    ]
+    _name_unused(args, "the watcher was started with other values, which its messages show", other)
 
 
 def _check_call(args: argparse.Namespace) -> None:

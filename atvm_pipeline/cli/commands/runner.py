@@ -10,10 +10,16 @@ from atvm_pipeline.cli.options import (
     given_state_root,
     state_root,
 )
+from atvm_pipeline.cli.parser import CommandHelp
 from atvm_pipeline.shell.runner.exit_status import note_service_result
 from atvm_pipeline.shell.runner.wrapper import run_runner
 from atvm_pipeline.shell.state_dir.records import Paths
 from atvm_pipeline.shell.supervisor.release import follow_release
+
+HELP = CommandHelp(
+    examples=("systemctl status atvm-runner@BUILD", "atvm-pipeline runner BUILD"),
+    exit_codes="that of the runner command",
+)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

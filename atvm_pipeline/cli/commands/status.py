@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from atvm_pipeline.cli.options import add_state_root, checked_build_name, environment, state_root
+from atvm_pipeline.cli.parser import CommandHelp
 from atvm_pipeline.cli.run_state import concerns, headline, known_state
 from atvm_pipeline.cli.views import page, print_json
 from atvm_pipeline.core.errors import DataError
@@ -13,6 +14,11 @@ from atvm_pipeline.core.text import printable
 from atvm_pipeline.shell.exit_codes import DONE
 from atvm_pipeline.shell.state_dir.paths import Paths
 from atvm_pipeline.shell.state_dir.reader import builds, liveness, posts_pending, read_state
+
+HELP = CommandHelp(
+    examples=("atvm-pipeline status", "atvm-pipeline status BUILD --json"),
+    exit_codes="0 if the state was printed, 65 if the build is not known or its state cannot be read",
+)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

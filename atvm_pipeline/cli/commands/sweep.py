@@ -4,6 +4,7 @@ import argparse
 import contextlib
 
 from atvm_pipeline.cli.options import add_state_root, environment, state_root
+from atvm_pipeline.cli.parser import CommandHelp
 from atvm_pipeline.core.errors import ConfigError, DataError
 from atvm_pipeline.core.phases import TERMINAL_PHASES
 from atvm_pipeline.shell.exit_codes import DONE, UNAVAILABLE
@@ -12,6 +13,11 @@ from atvm_pipeline.shell.state_dir.records import Paths, Request, read_record
 from atvm_pipeline.shell.supervisor import choose
 from atvm_pipeline.shell.system.files import is_locked
 from atvm_pipeline.shell.system.log import log
+
+HELP = CommandHelp(
+    examples=("atvm-pipeline sweep",),
+    exit_codes="0 if every watcher was started, 69 if one was not",
+)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

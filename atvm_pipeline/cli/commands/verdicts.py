@@ -2,9 +2,15 @@
 
 import argparse
 
+from atvm_pipeline.cli.parser import CommandHelp
 from atvm_pipeline.cli.verdict_tables import as_data, diagram, render_tables
 from atvm_pipeline.cli.views import print_json
 from atvm_pipeline.shell.exit_codes import DONE
+
+HELP = CommandHelp(
+    examples=("atvm-pipeline verdicts | less", "atvm-pipeline verdicts --json"),
+    exit_codes="0",
+)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

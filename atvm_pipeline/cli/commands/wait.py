@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 from atvm_pipeline.cli.options import add_state_root, checked_build_name, environment, state_root
+from atvm_pipeline.cli.parser import CommandHelp
 from atvm_pipeline.core.phases import TERMINAL_PHASES
 from atvm_pipeline.shell.exit_codes import DATA, DONE, NO, UNAVAILABLE, USAGE, CommandError
 from atvm_pipeline.shell.state_dir.reader import (
@@ -26,6 +27,13 @@ BUILDS_NAMED_MAX = 5
 WAIT_POLL_S = 0.2
 UNWATCHED_S = 3.0
 """Time without a watcher that is accepted: a watcher that is being restarted holds no lock for a moment."""
+
+
+HELP = CommandHelp(
+    examples=("atvm-pipeline wait BUILD --timeout 36000 && echo passed",),
+    exit_codes="0 if the run is COMPLETED, 1 if not; 69 comes first: no watcher is running, a message was not delivered, or "
+    "the time is over; 65 if the build is not known",
+)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -9,6 +9,7 @@ from atvm_pipeline.cli.options import (
     given_state_root,
     state_root,
 )
+from atvm_pipeline.cli.parser import CommandHelp
 from atvm_pipeline.core.messages.undelivered import LOST_OUTCOMES, last_outcomes
 from atvm_pipeline.shell.exit_codes import DATA, DONE, IN_USE, UNAVAILABLE, CommandError
 from atvm_pipeline.shell.state_dir.records import Paths, Request, read_record
@@ -16,6 +17,12 @@ from atvm_pipeline.shell.supervisor.release import follow_release
 from atvm_pipeline.shell.system.files import Busy, locked
 from atvm_pipeline.shell.watcher.first_event import first_event
 from atvm_pipeline.shell.watcher.service import run_watcher
+
+HELP = CommandHelp(
+    examples=("systemctl status atvm-run-watcher@BUILD", "atvm-pipeline watch BUILD"),
+    exit_codes="0 in every phase once all messages are settled, 69 if a message was rejected, uncertain or expired, 75 if the "
+    "build is already being watched",
+)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -3,8 +3,7 @@
 from typing import assert_never
 
 from atvm_pipeline.core import facts as f
-from atvm_pipeline.core.reason_parts import plural
-from atvm_pipeline.core.text import one_line
+from atvm_pipeline.core.text import one_line, plural
 
 SHOWN_NAME_CHARS_MAX = 200
 

@@ -6,7 +6,7 @@ from .events import LogReplaced, RunRequested
 from .hosts.requested_hosts import RequestedHosts, by_form_text, hosts_note
 from .reasons import REASONS
 from .state import ARTIFACTS_MAX, Evidence, Reason, Run
-from .text import NAMES_JOINED_MAX, join_names
+from .text import NAMES_JOINED_MAX, join_names, plural
 
 QUOTED_LINE_CHARS_MAX = 120
 """Characters of a log line that a sentence quotes."""
@@ -45,11 +45,6 @@ def log_evidence(run: Run, offset: int | None) -> list[Evidence]:
     return [{**place, "file_begin": run.log.begin} if run.log.begin else place]
 
 
-def plural(number: int, noun: str) -> str:
-    """Return a number with its noun: `1 line`, `3 lines`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
 def all_specs(planned: int) -> str:
     """Return all planned specs as the subject of a sentence: `The planned spec`, `All 3 planned specs`."""
     return "The planned spec" if planned == 1 else f"All {planned} planned specs"
@@ -73,14 +68,6 @@ def checked_hosts_note(request: RunRequested) -> str:
     """Return the line about the hosts that a run is checked for, or `hosts not checked` without any host."""
     sources = {host: request.host_sources.get(host, "inventory") for host in request.requested_hosts}
     return hosts_note(RequestedHosts(sources, request.not_checked))
-
-
-def format_duration(seconds: float) -> str:
-    """Return a duration for people: `45 s`, `12 min`, `3 h 05 min`."""
-    if seconds < 60:  # noqa: PLR2004 - a minute
-        return f"{seconds:.0f} s"
-    hours, minutes = divmod(int(seconds) // 60, 60)
-    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min"
 
 
 def gap_text(gap: LogReplaced) -> str:

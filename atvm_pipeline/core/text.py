@@ -1,4 +1,4 @@
-"""Sanitises untrusted text for a chat message and for a terminal, and joins names.
+"""Sanitises untrusted text for a chat message and for a terminal, and writes names, numbers and durations.
 
 Test names, errors, labels and paths are untrusted. In a message they must not mention a user, link, format or leave their
 place (Mattermost's rules: docs/status-template.md). On a terminal they must not contain control codes.
@@ -11,6 +11,9 @@ from collections.abc import Callable, Sequence
 CUT = "…"
 NAMES_JOINED_MAX = 5
 """Names listed in one sentence; the others are counted."""
+MINUTE_S = 60
+DAYS_SHOWN_MIN = 2
+"""A shorter duration is written in hours."""
 _DANGEROUS = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Unicode categories: control, format (bidi marks), surrogates, private, unassigned, line and paragraph separators."""
 
@@ -58,3 +61,19 @@ def join_names(
     """Return a list for a sentence with at most `shown_max` items; `show` formats an item."""
     shown = ", ".join(map(show, items[:shown_max]))
     return shown if len(items) <= shown_max else f"{shown} and {len(items) - shown_max} more"
+
+
+def plural(number: int, noun: str) -> str:
+    """Return a number with its noun: `1 line`, `3 lines`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def format_duration(seconds: float) -> str:
+    """Return a duration for people, in its two largest units: `45 s`, `12 min`, `3 h 05 min`, `2 d 03 h`."""
+    if round(seconds) < MINUTE_S:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds) // MINUTE_S
+    hours, days = minutes // 60, minutes // (24 * 60)
+    if days >= DAYS_SHOWN_MIN:
+        return f"{days} d {hours % 24:02d} h"
+    return f"{hours} h {minutes % 60:02d} min" if hours else f"{minutes} min"

@@ -4,9 +4,10 @@ All times are watched seconds: monotonic time during which a watcher was running
 """
 
 from .phases import Phase
-from .reason_parts import and_text, format_duration, log_evidence, make_reason
+from .reason_parts import and_text, log_evidence, make_reason
 from .state import Evidence, Reason, Run
 from .subruns.children import open_child, spec_runs
+from .text import format_duration
 
 PROCESSES_SHOWN = 8
 """Processes listed in the sentence about a hang."""

@@ -16,8 +16,7 @@ from atvm_pipeline.cli.message_preview import render_message
 from atvm_pipeline.cli.parser import CommandHelp
 from atvm_pipeline.cli.views import ledger_line, outcome
 from atvm_pipeline.core.phases import TERMINAL_PHASES
-from atvm_pipeline.core.reason_parts import plural
-from atvm_pipeline.core.text import printable
+from atvm_pipeline.core.text import plural, printable
 from atvm_pipeline.shell.exit_codes import DONE, NO, UNAVAILABLE, USAGE, CommandError
 from atvm_pipeline.shell.state_dir.reader import liveness, posts_pending, read_state
 from atvm_pipeline.shell.state_dir.records import Paths

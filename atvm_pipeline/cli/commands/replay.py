@@ -9,9 +9,9 @@ import msgspec
 from atvm_pipeline.cli.parser import CommandHelp
 from atvm_pipeline.cli.views import page
 from atvm_pipeline.core.codec import encode_state
-from atvm_pipeline.core.reason_parts import plural
 from atvm_pipeline.core.reducer import replay
 from atvm_pipeline.core.snapshot import state_file
+from atvm_pipeline.core.text import plural
 from atvm_pipeline.shell.exit_codes import DATA, DONE, CommandError
 from atvm_pipeline.shell.state_dir.store import read_journal
 

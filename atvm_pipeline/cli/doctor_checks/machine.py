@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from atvm_pipeline.core.errors import ConfigError
-from atvm_pipeline.core.reason_parts import plural
+from atvm_pipeline.core.text import plural
 from atvm_pipeline.shell.supervisor import choose
 from atvm_pipeline.shell.system import clock
 from atvm_pipeline.shell.system.subprocesses import run_program

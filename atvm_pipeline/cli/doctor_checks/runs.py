@@ -2,7 +2,7 @@
 
 from atvm_pipeline.core.errors import DataError
 from atvm_pipeline.core.phases import TERMINAL_PHASES
-from atvm_pipeline.core.reason_parts import plural
+from atvm_pipeline.core.text import plural
 from atvm_pipeline.shell.processes.discovery import UnwatchedCypress, find_unwatched_cypress
 from atvm_pipeline.shell.state_dir.reader import builds, liveness, posts_pending, read_state
 from atvm_pipeline.shell.state_dir.records import Paths, RunnerRecord, read_record

@@ -11,11 +11,11 @@ from hashlib import sha256
 import msgspec
 
 from atvm_pipeline.core.events import Metadata
-from atvm_pipeline.core.reason_parts import checked_hosts_note, format_duration, gap_notes, plural
+from atvm_pipeline.core.reason_parts import checked_hosts_note, gap_notes
 from atvm_pipeline.core.reasons import no_spec
 from atvm_pipeline.core.results import FailedTest, HostResult, Ledger, SpecResult, SubRunResult
 from atvm_pipeline.core.state import Run, Verdict
-from atvm_pipeline.core.text import code_span, one_line
+from atvm_pipeline.core.text import code_span, format_duration, one_line, plural
 from atvm_pipeline.core.verdict.report_notes import run_report_notes, subrun_report_notes
 from atvm_pipeline.core.verdict.subrun_context import run_ledger
 

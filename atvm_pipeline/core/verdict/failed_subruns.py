@@ -4,10 +4,9 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from atvm_pipeline.core.phases import Phase
-from atvm_pipeline.core.reason_parts import plural
 from atvm_pipeline.core.results import SubRunResult
 from atvm_pipeline.core.state import Reason, Run
-from atvm_pipeline.core.text import join_names
+from atvm_pipeline.core.text import join_names, plural
 
 from .subrun_context import SubRunContext, reason_of, subrun_context
 from .subrun_verdict import subrun_failure, subrun_missing

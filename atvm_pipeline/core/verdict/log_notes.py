@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 
 from atvm_pipeline.core.facts import LineUnplaced
-from atvm_pipeline.core.reason_parts import QUOTED_LINE_CHARS_MAX, make_reason, plural
+from atvm_pipeline.core.reason_parts import QUOTED_LINE_CHARS_MAX, make_reason
 from atvm_pipeline.core.state import Run, SubRun
 from atvm_pipeline.core.subruns.children import early_ends
-from atvm_pipeline.core.text import join_names, one_line
+from atvm_pipeline.core.text import join_names, one_line, plural
 
 from .log_checks import find_contradiction, find_mix, printed_failures, unattributed
 

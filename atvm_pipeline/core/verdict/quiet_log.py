@@ -18,12 +18,11 @@ from atvm_pipeline.core.reason_parts import (
     and_text,
     log_evidence,
     make_reason,
-    plural,
 )
 from atvm_pipeline.core.results import Ledger, kind_of
 from atvm_pipeline.core.spec_names import same_spec
 from atvm_pipeline.core.state import Child, Evidence, Reason, Run
-from atvm_pipeline.core.text import join_names
+from atvm_pipeline.core.text import join_names, plural
 
 REPORT_EVIDENCE_MAX = 20
 """Reports in the evidence of a pass."""

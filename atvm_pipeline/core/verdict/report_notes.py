@@ -9,9 +9,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from atvm_pipeline.core.events import ArtifactWritten
-from atvm_pipeline.core.reason_parts import plural
 from atvm_pipeline.core.state import Run
-from atvm_pipeline.core.text import join_names, one_line
+from atvm_pipeline.core.text import join_names, one_line, plural
 
 from .quiet_log import FreshReport, is_ours, log_kind
 from .report_matching import Ownership, SameNames, Shared, Suite, fresh_suites, ownership

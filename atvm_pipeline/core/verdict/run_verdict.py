@@ -11,14 +11,13 @@ from atvm_pipeline.core.hosts.host_names import hosts_in_label
 from atvm_pipeline.core.reason_parts import (
     and_form,
     and_text,
-    format_duration,
     hosts_named,
     log_evidence,
     make_reason,
 )
 from atvm_pipeline.core.state import Evidence, Reason, Run
 from atvm_pipeline.core.subruns.children import current_child
-from atvm_pipeline.core.text import join_names
+from atvm_pipeline.core.text import format_duration, join_names
 from atvm_pipeline.core.transitions import RUN_VERDICTS
 
 from .exit_code_text import code_text

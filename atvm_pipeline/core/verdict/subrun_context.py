@@ -10,12 +10,11 @@ from msgspec.structs import replace
 
 from atvm_pipeline.core.hosts.host_names import group_name, hosts_in_label
 from atvm_pipeline.core.phases import Phase
-from atvm_pipeline.core.reason_parts import plural
 from atvm_pipeline.core.results import HostResult, Ledger, SpecResult, SubRunResult
 from atvm_pipeline.core.spec_names import base_name
 from atvm_pipeline.core.state import Reason, Run, SubRun
 from atvm_pipeline.core.subruns.summary_facts import adopted
-from atvm_pipeline.core.text import join_names
+from atvm_pipeline.core.text import join_names, plural
 
 from .ledger import add_ledgers, host_results, known_hosts, ledger_of, spec_results
 from .log_notes import log_notes

@@ -15,13 +15,12 @@ from atvm_pipeline.core.reason_parts import (
     hosts_named,
     log_evidence,
     make_reason,
-    plural,
     specs_named,
 )
 from atvm_pipeline.core.results import Ledger, SpecResult
 from atvm_pipeline.core.state import SPECS_MAX, Child, Evidence, Reason, Run, SubRun
 from atvm_pipeline.core.subruns.children import early_ends
-from atvm_pipeline.core.text import NAMES_JOINED_MAX, join_names, one_line
+from atvm_pipeline.core.text import NAMES_JOINED_MAX, join_names, one_line, plural
 from atvm_pipeline.core.transitions import ABSENT_CODES, EARLY_ENDS, SUBRUN_VERDICTS
 
 from .exit_code_text import signal_advice

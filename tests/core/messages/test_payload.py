@@ -10,8 +10,7 @@ from hypothesis import given, settings, strategies as st
 from atvm_pipeline.core import facts as f
 from atvm_pipeline.core.events import WatcherStarted
 from atvm_pipeline.core.messages.payload import alert_payload, code_free, delivery_id, marked, outcome_words
-from atvm_pipeline.core.reason_parts import format_duration
-from atvm_pipeline.core.text import code_span, join_names, one_line
+from atvm_pipeline.core.text import code_span, format_duration, join_names, one_line
 from tests.support.run_builder import Story, counts
 
 GREEN = counts(4)
@@ -196,7 +195,16 @@ def test_results_are_said_as_a_person_reads_them() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "said"),
-    [(0, "0 s"), (59.4, "59 s"), (60, "1 min"), (3600, "1 h 00 min"), (90061, "25 h 01 min")],
+    [
+        (0, "0 s"),
+        (59.4, "59 s"),
+        (59.7, "1 min"),
+        (60, "1 min"),
+        (3600, "1 h 00 min"),
+        (90061, "25 h 01 min"),
+        (172799, "47 h 59 min"),
+        (183600, "2 d 03 h"),
+    ],
 )
 def test_a_duration_is_said_in_its_two_largest_units(seconds: float, said: str) -> None:
     assert format_duration(seconds) == said

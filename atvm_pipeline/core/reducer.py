@@ -340,7 +340,7 @@ def _effects(before: Run, after: Run) -> tuple[Effect, ...]:
             key=post.key,
             attempt=post.attempts,
             kind="alert" if post.kind == "alert" else "main",
-            payload=outbox.payload_to_send(post),
+            payload=outbox.payload_to_send(after, post),
         )
         for post in after.outbox
         if post.in_flight and started.get(post.key) != post.attempts

@@ -10,7 +10,7 @@ import msgspec
 
 from atvm_pipeline.core.events import DeliverySettled
 from atvm_pipeline.core.messages.attempts import REPEATS_MAX
-from atvm_pipeline.core.messages.payload import marked
+from atvm_pipeline.core.messages.payload import MARKS, marked
 from atvm_pipeline.core.reducer import replay
 from atvm_pipeline.core.state import Post
 from atvm_pipeline.shell.state_dir.store import Journal, read_journal
@@ -219,10 +219,10 @@ def each(post: Post, heard: list[Heard], *, explained: bool) -> Iterator[str]:
     `explained`: its journal has an attempt whose end is not known.
     """
     text = msgspec.json.decode(post.payload)["text"]
-    texts = {False: text, True: msgspec.json.decode(marked(post.payload))["text"]}
+    repeats = {msgspec.json.decode(marked(post.payload, mark))["text"] for mark in MARKS}
     told = is_marked = False
     for one in heard:
-        if one.text != texts[one.marked]:
+        if one.text not in (repeats if one.marked else {text}):
             yield f"message {post.key} had another text than its file says"
         if not one.marked and (told or is_marked):
             yield f"message {post.key} came again without a mark"

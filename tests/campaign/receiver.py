@@ -32,7 +32,7 @@ from tests.support.mattermost_server import (
     slow,
 )
 
-MARK = ":warning: **Possible duplicate**"
+MARKS = (":warning: **Possible duplicate**", ":warning: **Sent again by hand**")
 STAGES = ("asked", "stored", "answered")
 """A request has arrived; its post is where readers see it, and no answer was sent; the answer was sent."""
 
@@ -169,7 +169,7 @@ class Receiver(MattermostModel):
             text = str(payload["text"])
             delivery = str(payload["props"]["atvm_delivery_id"])
             with self._noting:
-                self.heard.append(Heard(number, delivery, text.startswith(MARK), text, stored))
+                self.heard.append(Heard(number, delivery, text.startswith(MARKS), text, stored))
 
     def store(self, payload: dict[str, Any], headers: dict[str, str]) -> None:
         super().store(payload, headers)

@@ -21,7 +21,7 @@ from tests.campaign.judging import differences, each, result_of
 from tests.campaign.plan import Kill, Moment, Plan, draw
 from tests.campaign.playing import play
 from tests.campaign.reader import Reader
-from tests.campaign.receiver import GATEWAYS, MARK, Heard
+from tests.campaign.receiver import GATEWAYS, MARKS, Heard
 from tests.campaign.totals import Totals
 from tests.conftest import REPLAY
 from tests.support.project import PROJECT
@@ -145,7 +145,7 @@ def message() -> Post:
 
 
 def heard(*texts: str, stored: bool = True) -> list[Heard]:
-    return [Heard(at, "d1", text.startswith(MARK), text, stored) for at, text in enumerate(texts)]
+    return [Heard(at, "d1", text.startswith(MARKS), text, stored) for at, text in enumerate(texts)]
 
 
 @pytest.mark.parametrize(

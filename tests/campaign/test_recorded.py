@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.campaign.judging import differences, result_of
-from tests.campaign.receiver import MARK
+from tests.campaign.receiver import MARKS
 from tests.campaign.recorded import KilledPlayer
 from tests.conftest import REPLAY
 from tests.support.mattermost_server import MattermostModel
@@ -31,5 +31,5 @@ def test_a_recorded_run_ends_as_its_replay_although_its_watcher_is_killed(name: 
     assert player.wrong == []
     assert player.undying is not None
     assert player.undying.kills >= 1
-    plain = [text for text in texts if not text.startswith(MARK)]
+    plain = [text for text in texts if not text.startswith(MARKS)]
     assert len(plain) == len(set(plain))

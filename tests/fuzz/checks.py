@@ -26,7 +26,7 @@ _PIECE = re.compile(r"\\.|`[^`]*`|[^\\`]+|.", re.DOTALL)
 _LIVE = re.compile(r"://|www\.|@\w|[*_~#|\[\]\\]|(?<![a-z0-9_+-]):(?!\d\d:)[a-z0-9_+-]{1,64}:")
 """Text that Mattermost interprets outside of code: links, mentions, formatting."""
 _OURS = re.compile(
-    r"^(?::warning: \*\*Possible duplicate\*\* of delivery |- )|^\*\*[A-Z]+\*\* |: \*\*(?:PASS|FAIL|RUN)[ /]\w+\*\*, "
+    r"^(?::warning: \*\*(?:Possible duplicate\*\* of|Sent again by hand\*\*,) delivery |- )|^\*\*[A-Z]+\*\* |: \*\*(?:PASS|FAIL|RUN)[ /]\w+\*\*, "
 )
 """The formatting of the message itself; the words of results contain `_`."""
 
@@ -63,7 +63,7 @@ def texts(value: object) -> Iterator[str]:
 
 def message(payload: str) -> None:
     """Assert that a post, also a marked one, is small, and that its untrusted text mentions, links and formats nothing."""
-    for form in (payload, messages.marked(payload)):
+    for form in (payload, *(messages.marked(payload, mark) for mark in messages.MARKS)):
         body: dict[str, Any] = json.loads(form)
         assert len(form.encode()) < BODY_MAX_BYTES, len(form)
         assert len(body["text"]) < TEXT_MAX_CHARS, len(body["text"])

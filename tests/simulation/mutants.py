@@ -76,7 +76,7 @@ def _pid_alone(pid: int, _create_time: float) -> bool:
     return row is not None and row.lives
 
 
-def _unmarked(post: Post) -> str:
+def _unmarked(_run: Run, post: Post) -> str:
     return post.payload
 
 

@@ -10,7 +10,7 @@ from atvm_pipeline.shell.delivery.http import Answer, NotArrivedError, Uncertain
 
 from .world import World
 
-MARK = "Possible duplicate"
+MARKS = ("Possible duplicate", "Sent again by hand")
 
 
 class Behaviour(NamedTuple):
@@ -151,7 +151,7 @@ class Server:
             name = self._script.pop(0) if self._script else self.forever or "ok"
         behaviour = BEHAVIOURS[name]
         said = json.loads(body)
-        delivery, marked = said["props"]["atvm_delivery_id"], MARK in said["text"]
+        delivery, marked = said["props"]["atvm_delivery_id"], any(mark in said["text"] for mark in MARKS)
         self._world.tell(f"delivery {delivery}{' (marked)' if marked else ''} meets {name}")
         self.answer_after_s = round(self._world.random.uniform(0.01, 2.0), 3)
         self.requests.append(Message(delivery, marked, name, behaviour.stored))

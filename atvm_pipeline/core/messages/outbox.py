@@ -110,9 +110,18 @@ def expire(run: Run) -> Run:
     return run
 
 
-def payload_to_send(post: Post) -> str:
-    """Return the body of the attempt in flight, marked if an earlier one may have arrived."""
-    return messages.marked(post.payload) if post.marked else post.payload
+def payload_to_send(run: Run, post: Post) -> str:
+    """Return the body of the attempt in flight, marked if an earlier one may have arrived or a person repeats it."""
+    return messages.marked(post.payload, mark_of(run, post)) if post.marked else post.payload
+
+
+def mark_of(run: Run, post: Post) -> messages.Mark:
+    """Return the mark of a repeat, from the attempts of this message before it."""
+    key = post.key.partition("/resend-")[0]
+    known = [other for other in run.outbox if other.key == key or other.key.startswith(f"{key}/resend-")]
+    if any(other.outcome == "sent" for other in known):
+        return "arrived"
+    return "may-have-arrived" if any(map(may_have_arrived, known)) else "not-arrived"
 
 
 def notice(run: Run, code: str, text: str, *, alert: bool = True) -> Run:

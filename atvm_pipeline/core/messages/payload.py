@@ -7,6 +7,7 @@ the fold, so that the journal proves which text was sent.
 import re
 from datetime import datetime, timedelta, timezone
 from hashlib import sha256
+from typing import Literal
 
 import msgspec
 
@@ -34,6 +35,13 @@ COLOURS = {"COMPLETED": "#2e7d32", "FAILED": "#c62828"}
 NEUTRAL = "#757575"
 EMOJI = re.compile(r":(?=[A-Za-z0-9_+-]{1,64}:)")
 """The colon that would start an emoji name."""
+Mark = Literal["may-have-arrived", "arrived", "not-arrived"]
+MARKS: dict[Mark, str] = {
+    "may-have-arrived": "**Possible duplicate** of delivery `{delivery}`: an earlier attempt may have arrived.",
+    "arrived": "**Possible duplicate** of delivery `{delivery}`: it arrived before and is repeated by hand.",
+    "not-arrived": "**Sent again by hand**, delivery `{delivery}`: no earlier attempt arrived.",
+}
+"""Whether an earlier attempt of a repeat arrived -> the mark of the repeat."""
 PHASE_WORDS = {"PASS": "PASS {0}", "FAIL": "FAIL {0}", "RUN": "RUN/{0}"}
 
 
@@ -97,14 +105,11 @@ def alert_line(build_name: str, run_id: str, text: str, key: str) -> str:
     return _encode({"text": line[:TEXT_MAX_CHARS], "props": props})
 
 
-def marked(payload: str) -> str:
-    """Return the post with a visible mark that it may be a duplicate."""
+def marked(payload: str, mark: Mark = "may-have-arrived") -> str:
+    """Return the post with a first line that marks it as a repeat, with the reason."""
     body = msgspec.json.decode(payload)
     delivery = body.get("props", {}).get("atvm_delivery_id", "")
-    mark = (
-        f":warning: **Possible duplicate** of delivery `{delivery}`: an earlier attempt may have arrived.\n"
-    )
-    body["text"] = mark + body["text"]
+    body["text"] = f":warning: {MARKS[mark].format(delivery=delivery)}\n{body['text']}"
     return _encode(body)
 
 

@@ -6,7 +6,13 @@ import msgspec
 import pytest
 
 from atvm_pipeline.core.effects import EndWatching
-from atvm_pipeline.core.events import DeliverySettled, ResendRequested, WatcherStarted, WatcherStopped
+from atvm_pipeline.core.events import (
+    DeliverySettled,
+    ResendRequested,
+    ServerPinged,
+    WatcherStarted,
+    WatcherStopped,
+)
 from atvm_pipeline.core.messages import outbox
 from atvm_pipeline.core.messages.outbox import EXPIRES_S, LAST_DELAY_S
 from atvm_pipeline.core.reducer import is_finished, next_deadline
@@ -248,7 +254,43 @@ def test_a_resend_of_what_waits_is_tried_at_once_and_marked() -> None:
 
     assert len(story.posts) == 2
     assert len(story.run.outbox) == 1
-    assert "Possible duplicate" in text(story, 1)
+    assert text(story, 1).startswith(":warning: **Sent again by hand**")
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "words"),
+    [
+        (["sent"], "it arrived before and is repeated by hand."),
+        (["rejected"], "no earlier attempt arrived."),
+        (["uncertain", "uncertain"], "an earlier attempt may have arrived."),
+        (["probably-not-arrived", "rejected"], "an earlier attempt may have arrived."),
+    ],
+)
+def test_the_mark_of_a_resend_states_whether_an_earlier_attempt_arrived(
+    outcomes: list[str], words: str
+) -> None:
+    story = told()
+    for outcome in outcomes:
+        story.settle(outcome).tick(31)
+        for post in story.run.outbox:
+            if post.pinging:
+                story.feed(ServerPinged(at=BEGIN, key=post.key, ping=post.pings, up=True))
+    story.feed(ResendRequested(at=BEGIN, key="r1/001"))
+
+    assert text(story, -1).splitlines()[0].endswith(words)
+
+
+def test_a_second_resend_counts_the_attempts_of_the_first() -> None:
+    story = told().settle("rejected")
+    for outcome in ("uncertain", "sent", "sent"):
+        story.feed(ResendRequested(at=BEGIN, key="r1/001")).settle(outcome)  # type: ignore[arg-type]
+
+    marks = [text(story, at).splitlines()[0].rpartition(": ")[2] for at in (1, 2, 3)]
+    assert marks == [
+        "no earlier attempt arrived.",
+        "an earlier attempt may have arrived.",
+        "it arrived before and is repeated by hand.",
+    ]
 
 
 def test_repeats_by_hand_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

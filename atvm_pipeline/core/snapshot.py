@@ -4,7 +4,7 @@ The keys are stable: keys may be added, and no key changes its meaning. `facts` 
 from it.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -32,6 +32,8 @@ class PostView(msgspec.Struct, frozen=True, kw_only=True):
     marked: bool = False
     delivery_id: str = ""
     detail: str = ""
+    next_attempt_at: datetime | msgspec.UnsetType = msgspec.UNSET
+    """When a pending message is tried again, in full seconds; absent while an attempt is in progress."""
 
 
 class SubRunView(SubRunResult, frozen=True, kw_only=True):
@@ -145,8 +147,10 @@ def _fields(run: Run) -> dict[str, Any]:
         "not_checked": run.request.not_checked,
         "host_check_note": checked_hosts_note(run.request),
         "ledger": ledger,
-        "post": _post_view([post for post in run.outbox if post.kind == "run"]),
-        "alerts": tuple(view for post in run.outbox if post.kind == "alert" if (view := _post_view([post]))),
+        "post": _post_view(run, [post for post in run.outbox if post.kind == "run"]),
+        "alerts": tuple(
+            view for post in run.outbox if post.kind == "alert" if (view := _post_view(run, [post]))
+        ),
         "notes": (*run.request.notes, *gap_notes(run), *run_report_notes(run)),
         "ignored": run.ignored,
         "subruns": subruns,
@@ -156,12 +160,12 @@ def _fields(run: Run) -> dict[str, Any]:
 def _subrun_view(run: Run, result: SubRunResult) -> SubRunView:
     posts = [post for post in run.outbox if post.kind == "subrun" and post.subrun == result.index]
     return SubRunView(
-        post=_post_view(posts),
+        post=_post_view(run, posts),
         **{name: getattr(result, name) for name in SubRunResult.__struct_fields__},
     )
 
 
-def _post_view(posts: list[Post]) -> PostView | None:
+def _post_view(run: Run, posts: list[Post]) -> PostView | None:
     """Return the last of a post and its manual repeats."""
     if not posts:
         return None
@@ -174,7 +178,18 @@ def _post_view(posts: list[Post]) -> PostView | None:
         marked=post.marked,
         delivery_id=post.delivery_id,
         detail=post.detail,
+        next_attempt_at=_next_attempt_at(run, post),
     )
+
+
+def _next_attempt_at(run: Run, post: Post) -> datetime | msgspec.UnsetType:
+    if post.outcome != "pending" or post.in_flight or post.pinging:
+        return msgspec.UNSET
+    try:
+        wait = timedelta(seconds=max(0.0, post.due_watched_s - run.watched_s))
+        return (run.at + wait).replace(microsecond=0)
+    except OverflowError:  # a damaged state may have any number here
+        return msgspec.UNSET
 
 
 __all__ = ["HostResult", "Snapshot", "SpecResult", "StateFile", "snapshot", "state_file", "subrun_files"]

@@ -1,9 +1,11 @@
 """Delivery as a state machine: one attempt at a time, one marked repeat, nothing after a cancel."""
 
+from datetime import timedelta
 from itertools import pairwise
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from atvm_pipeline.core.effects import EndWatching
 from atvm_pipeline.core.events import (
@@ -291,6 +293,39 @@ def test_a_second_resend_counts_the_attempts_of_the_first() -> None:
         "an earlier attempt may have arrived.",
         "it arrived before and is repeated by hand.",
     ]
+
+
+def next_attempt(story: Story) -> object:
+    post = story.view.subruns[0].post
+    assert post is not None
+    return post.next_attempt_at
+
+
+def test_the_state_names_the_time_of_the_next_attempt_of_a_waiting_message() -> None:
+    story = told()
+    assert next_attempt(story) is msgspec.UNSET
+    story.settle("not-arrived")
+    assert next_attempt(story) == story.at + timedelta(seconds=5)
+    story.tick(3)
+    assert next_attempt(story) == story.at + timedelta(seconds=2)
+    story.tick(2).settle("sent")
+    assert next_attempt(story) is msgspec.UNSET
+
+
+def test_a_ping_in_progress_is_no_wait_for_a_next_attempt() -> None:
+    story = told().settle("probably-not-arrived").tick(5)
+
+    assert [post.pinging for post in story.run.outbox] == [True]
+    assert next_attempt(story) is msgspec.UNSET
+
+
+@pytest.mark.parametrize("due", [1e300, 1e12])
+def test_a_next_attempt_beyond_the_calendar_has_no_time(due: float) -> None:
+    story = told().settle("not-arrived")
+    [post] = story.run.outbox
+    story.run = replace(story.run, outbox=(replace(post, due_watched_s=due),))
+
+    assert next_attempt(story) is msgspec.UNSET
 
 
 def test_repeats_by_hand_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

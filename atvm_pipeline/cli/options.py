@@ -117,7 +117,7 @@ def checked_hosts(given: list[str] | None) -> tuple[str, ...]:
     return names
 
 
-def add_scenario(parser: argparse.ArgumentParser) -> None:
+def add_scenario(parser: Options) -> None:
     """Declare `--scenario`."""
     parser.add_argument(
         "--scenario",

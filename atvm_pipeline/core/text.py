@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 CUT = "…"
 NAMES_JOINED_MAX = 5
 """Names listed in one sentence; the others are counted."""
-MINUTE_S = 60
-DAYS_SHOWN_MIN = 2
+_MINUTE_S = 60
+_DAYS_SHOWN_MIN = 2
 """A shorter duration is written in hours."""
 _DANGEROUS = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Unicode categories: control, format (bidi marks), surrogates, private, unassigned, line and paragraph separators."""
@@ -70,10 +70,10 @@ def plural(number: int, noun: str) -> str:
 
 def format_duration(seconds: float) -> str:
     """Return a duration for people, in its two largest units: `45 s`, `12 min`, `3 h 05 min`, `2 d 03 h`."""
-    if round(seconds) < MINUTE_S:
+    if round(seconds) < _MINUTE_S:
         return f"{seconds:.0f} s"
-    minutes = round(seconds) // MINUTE_S
+    minutes = round(seconds) // _MINUTE_S
     hours, days = minutes // 60, minutes // (24 * 60)
-    if days >= DAYS_SHOWN_MIN:
+    if days >= _DAYS_SHOWN_MIN:
         return f"{days} d {hours % 24:02d} h"
     return f"{hours} h {minutes % 60:02d} min" if hours else f"{minutes} min"

@@ -9,7 +9,9 @@ from msgspec.structs import replace
 
 from .errors import DataError, NewerFormatError
 from .events import SCHEMA, Event, RunRequested
+from .results import SubRunResult
 from .scenario import scenario_of
+from .signature import signature_of
 from .snapshot import Snapshot, StateFile, SubRunFile
 from .state import Run
 from .text import escape_json, one_line
@@ -111,10 +113,34 @@ def decode_state(data: bytes) -> Run:
         head = msgspec.json.decode(data, type=_Head)
         if head.schema > SCHEMA:
             raise _newer("state.json", head)
-        run = _STATE_DECODER.decode(data).facts
-        return _in_order(replace(run, request=_upgraded(run.request, head.schema)))
+        return _in_order(_upgraded_run(_STATE_DECODER.decode(data).facts, head.schema))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DataError(f"not a state.json: {error}") from error
+
+
+def _upgraded_run(run: Run, schema: int) -> Run:
+    """Return the facts of a snapshot in the present form, with the public form of the verdicts that it recorded."""
+    if schema == SCHEMA:
+        return run
+    subruns = tuple(
+        subrun if subrun.result is None else replace(subrun, result=_upgraded_result(subrun.result))
+        for subrun in run.subruns
+    )
+    return replace(run, request=_upgraded(run.request, schema), subruns=subruns)
+
+
+def _upgraded_result(result: SubRunResult) -> SubRunResult:
+    specs = tuple(
+        replace(
+            spec,
+            flaky_tests=spec.flaky,
+            failures=tuple(
+                replace(failure, signature=signature_of(failure.error)) for failure in spec.failures
+            ),
+        )
+        for spec in result.specs
+    )
+    return replace(result, specs=specs)
 
 
 def _in_order(run: Run) -> Run:

@@ -66,7 +66,7 @@ def _ended_before_the_run(subrun: SubRun) -> bool:
 def _record_verdict(run: Run, case: SubRunContext, judged: Decision) -> Run:
     """Record the verdict of a sub-run and request its message."""
     failing = judged.phase is Phase.FAILED or subrun_failure(case) is not None
-    result = result_of(case, judged.phase, judged.reason, failing=failing)
+    result = _ended(result_of(case, judged.phase, judged.reason, failing=failing))
     subrun = replace(case.subrun, result=result, ended_at=case.subrun.ended_at or run.at)
     if result.finished_at is None:
         result = replace(result, finished_at=subrun.ended_at)
@@ -79,6 +79,13 @@ def _record_verdict(run: Run, case: SubRunContext, judged: Decision) -> Run:
         key = f"{run.request.run_id}/{subrun.index:03d}"
         run = outbox.request_post(run, key, "subrun", subrun_payload(run, result, key), subrun.index)
     return run
+
+
+def _ended(result: SubRunResult) -> SubRunResult:
+    """Return a result in which no spec is running: the run ended before the spec, or without it."""
+    if not any(spec.running for spec in result.specs):
+        return result
+    return replace(result, specs=tuple(replace(spec, running=False) for spec in result.specs))
 
 
 def complete_run(run: Run, phase: Phase) -> Run:

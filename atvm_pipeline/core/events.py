@@ -282,6 +282,12 @@ class DeliverySettled(EventBase, frozen=True, kw_only=True, tag="delivery-settle
     request_id: str | None = None
     crashed: bool = False
     """The watcher that started the attempt ended before it knew the outcome."""
+    transport: Literal["webhook", "token"] | None = None
+    """How the attempt was made."""
+    post_id: str | None = None
+    """The server's id of the post, if the server named it."""
+    root_id: str | None = None
+    """The server's id of the post that starts the thread."""
 
 
 class ServerPinged(EventBase, frozen=True, kw_only=True, tag="server-pinged"):

@@ -100,11 +100,28 @@ def lines_agree(counted: TestsCounted, row: Counts) -> bool:
     return marks == (row.passing, row.pending, row.failing, row.skipped)
 
 
+class Screenshot(ResultBase, frozen=True, kw_only=True):
+    """A screenshot of a failing test."""
+
+    path: str
+    """As the log names it."""
+    kept: str | None = None
+    """Its name in the directory of kept screenshots; None if it is not kept."""
+    sha256: str | None = None
+    bytes: int | None = None
+    error: str | None = None
+    """Why it is not kept."""
+
+
 class FailedTest(ResultBase, frozen=True, kw_only=True):
     """A failing test by name, with the first line of its error."""
 
     title: str
     error: str = ""
+    signature: str = ""
+    """The error without the parts that differ between runs: equal failures have the same."""
+    change: str | None = None
+    """The difference from the last run of the same scenario, in one word; None if no earlier run is known."""
 
 
 class SpecResult(ResultBase, frozen=True, kw_only=True):
@@ -119,10 +136,18 @@ class SpecResult(ResultBase, frozen=True, kw_only=True):
     failing: int = 0
     pending: int = 0
     skipped: int = 0
+    started_at: datetime | None = None
+    """When the log showed its start; None if it did not, and for a log that is read after the run."""
+    finished_at: datetime | None = None
+    """When the log showed its end, else the latest time at which it can have ended."""
+    running: bool = False
     duration_s: float | None = None
     host: str | None = None
     flaky: tuple[str, ...] = ()
+    flaky_tests: tuple[str, ...] = ()
+    """Titles of the tests that passed after a retry."""
     failures: tuple[FailedTest, ...] = ()
+    screenshots: tuple[Screenshot, ...] = ()
     sources: tuple[str, ...] = ()
     artifact: str | None = None
     offset: int | None = None
@@ -161,8 +186,46 @@ class SubRunResult(ResultBase, frozen=True, kw_only=True):
     """`{"code", "text", "evidence"}`."""
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    gap_before_s: float | None = None
+    """Seconds since the end of the sub-run before, or for the first one since the start of the run."""
+    recorded_url: str | None = None
+    """The address of the recorded run that Cypress printed last."""
     ledger: Ledger
     specs: tuple[SpecResult, ...] = ()
     hosts: tuple[HostResult, ...] = ()
     notes: tuple[str, ...] = ()
     """Sentences about mismatches, conflicts and recovered results."""
+
+
+class Forecast(ResultBase, frozen=True, kw_only=True):
+    """When the run will probably end: an interval that holds in 80 of 100 runs."""
+
+    made_at: datetime
+    at_share: float
+    """The share of the run that was done, from 0 to 1."""
+    low_at: datetime
+    mid_at: datetime
+    high_at: datetime
+    from_runs: int
+    """The number of earlier runs that it is derived from."""
+
+
+class Provenance(ResultBase, frozen=True, kw_only=True):
+    """The versions of everything that took part in the run, as the start found them."""
+
+    git_commit: str | None = None
+    git_branch: str | None = None
+    git_dirty: bool | None = None
+    """Whether a tracked file of the working directory was changed."""
+    config_sha256: str | None = None
+    """Of the config file after the template."""
+    lock_files: dict[str, str] = {}
+    """Lock file -> its sha256."""
+    versions: dict[str, str] = {}
+    """Program -> version."""
+    kernels: dict[str, str | None] = {}
+    """Requested host -> kernel."""
+    commands: dict[str, str] = {}
+    """`template`, `runner` -> the command without the values of its options."""
+    problems: tuple[str, ...] = ()
+    """Sentences about what could not be determined."""

@@ -15,7 +15,7 @@ from .facts import Instant
 from .phases import Phase
 from .reason_parts import checked_hosts_note, gap_notes, make_reason
 from .reducer import phase_of
-from .results import HostResult, Ledger, SpecResult, SubRunResult
+from .results import Forecast, HostResult, Ledger, Provenance, SpecResult, SubRunResult
 from .state import Post, Run
 from .verdict.report_notes import run_report_notes
 from .verdict.run_context import run_context
@@ -34,6 +34,12 @@ class PostView(msgspec.Struct, frozen=True, kw_only=True):
     detail: str = ""
     next_attempt_at: datetime | msgspec.UnsetType = msgspec.UNSET
     """When a pending message is tried again, in full seconds; absent while an attempt is in progress."""
+    post_id: str | None = None
+    """The server's id of the post; None if it is not known."""
+    root_id: str | None = None
+    """The server's id of the post that starts the thread."""
+    transport: str | None = None
+    """`webhook` or `token`; None before the first attempt."""
 
 
 class SubRunView(SubRunResult, frozen=True, kw_only=True):
@@ -70,6 +76,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     started_at: Instant
     updated_at: Instant
     finished_at: Instant | None
+    last_activity_at: Instant | None = None
+    """When the log or a report last changed."""
     cancelled: dict[str, Any] | None
     requested_hosts: tuple[str, ...]
     host_check: bool
@@ -81,6 +89,9 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     host_check_note: str = ""
     """The three above in one line, for people."""
     ledger: Ledger
+    forecast: Forecast | None = None
+    """The last forecast of the run's end."""
+    provenance: Provenance | None = None
     post: PostView | None
     alerts: tuple[PostView, ...] = ()
     notes: tuple[str, ...] = ()
@@ -138,6 +149,7 @@ def _fields(run: Run) -> dict[str, Any]:
         "started_at": run.request.at,
         "updated_at": run.at,
         "finished_at": verdict.finished_at if verdict is not None else None,
+        "last_activity_at": run.progress_at,
         "cancelled": None
         if cancel is None
         else {"who": cancel.who, "why": cancel.why, "requested_at": cancel.requested_at},
@@ -179,6 +191,9 @@ def _post_view(run: Run, posts: list[Post]) -> PostView | None:
         delivery_id=post.delivery_id,
         detail=post.detail,
         next_attempt_at=_next_attempt_at(run, post),
+        post_id=post.post_id,
+        root_id=post.root_id,
+        transport=post.transport,
     )
 
 

@@ -48,6 +48,8 @@ ARTIFACTS_MAX = 10_000
 """Artifact versions kept; the oldest are dropped first."""
 LAUNCHES_MAX = 100
 """Command lines kept whose child has not printed anything yet."""
+RECORDED_URL_CHARS_MAX = 2000
+"""Length of the address of a recorded run."""
 ERRORS_MAX = 20
 """Error blocks kept per child."""
 RUN_UNPLACED_MAX = 100
@@ -90,6 +92,10 @@ class Spec(StateBase, frozen=True, kw_only=True):
     """Whether its `Running:` line was seen."""
     since: datetime | None = None
     """When the log was last read before this line: the spec started then or later, however late the line was read."""
+    started_at: datetime | None = None
+    """When its `Running:` line was read."""
+    ended_at: datetime | None = None
+    """When its results box was read."""
     box: Counts | None = None
     box_offset: int | None = None
     row: Counts | None = None
@@ -148,6 +154,8 @@ class Child(StateBase, frozen=True, kw_only=True):
     finished_watched_s: float | None = None
     totals: TotalsReported | None = None
     recorded_offset: int | None = None
+    recorded_url: str | None = None
+    """The address in `Recorded Run:`."""
     process_seen: bool = False
     """Whether a Cypress process was seen while this child was open."""
     ended_at: datetime | None = None
@@ -233,6 +241,12 @@ class Post(StateBase, frozen=True, kw_only=True):
     settled_at: datetime | None = None
     detail: str = ""
     status: int | None = None
+    transport: Literal["webhook", "token"] | None = None
+    """How the last attempt was made."""
+    post_id: str | None = None
+    """The server's id of the post, if it is known."""
+    root_id: str | None = None
+    """The server's id of the post that starts the thread."""
 
 
 class Notice(StateBase, frozen=True, kw_only=True):

@@ -71,7 +71,9 @@ def attempt_ping(
 
 def settled_as(result: DeliverySettled, outcome: Outcome, detail: str, **more: Any) -> DeliverySettled:
     """Return the complete outcome that is expected of `attempt`, at the time of `result`."""
-    return DeliverySettled(at=result.at, key="r1/001", attempt=2, outcome=outcome, detail=detail, **more)
+    return DeliverySettled(
+        at=result.at, key="r1/001", attempt=2, outcome=outcome, detail=detail, transport="webhook", **more
+    )
 
 
 def pinged_as(result: ServerPinged, detail: str, *, up: bool = False, **more: Any) -> ServerPinged:

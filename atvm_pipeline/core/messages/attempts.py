@@ -41,7 +41,15 @@ def settle_post(run: Run, event: DeliverySettled) -> Run:
     for at, old in enumerate(run.outbox):
         post = _begun_earlier(old, event)
         if post.key == event.key and post.in_flight and post.attempts == event.attempt:
-            after = replace(post, in_flight=False, detail=event.detail, status=event.status)
+            after = replace(
+                post,
+                in_flight=False,
+                detail=event.detail,
+                status=event.status,
+                transport=event.transport or post.transport,
+                post_id=event.post_id or post.post_id,
+                root_id=event.root_id or post.root_id,
+            )
             return _certificate(put(run, at, _settled(run, after, event)), post, event)
     return replace(run, ignored=run.ignored + 1)
 

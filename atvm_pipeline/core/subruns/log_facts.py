@@ -14,6 +14,7 @@ from atvm_pipeline.core.state import (
     ERRORS_MAX,
     FAILURES_MAX,
     LAUNCHES_MAX,
+    RECORDED_URL_CHARS_MAX,
     RUN_UNPLACED_MAX,
     SUBRUNS_MAX,
     Child,
@@ -23,6 +24,7 @@ from atvm_pipeline.core.state import (
     SubRun,
     Wrapper,
 )
+from atvm_pipeline.core.text import one_line
 
 from .children import (
     browsers_in,
@@ -219,7 +221,8 @@ def _run_recorded(run: Run, fact: f.RunRecorded, event: LogRead) -> Run:
     # It is printed below the totals row that ended the child: recorded on the current child, ended or not.
     child = current_child(run)
     if child is not None and child.recorded_offset is None:
-        run = put_child(run, replace(child, recorded_offset=fact.offset))
+        url = one_line(fact.url, RECORDED_URL_CHARS_MAX)
+        run = put_child(run, replace(child, recorded_offset=fact.offset, recorded_url=url))
     return trigger(run, "run-recorded", event.at, event.watched_s)
 
 

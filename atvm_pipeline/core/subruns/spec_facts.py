@@ -53,7 +53,13 @@ def spec_started(run: Run, fact: f.SpecStarted) -> Run:
     # The time at which a line is read does not show when it was written, unless everything before it had been read.
     since = run.log.since or run.request.at
     spec = Spec(
-        spec=fact.spec, offset=fact.offset, position=fact.position, total=fact.total, began=True, since=since
+        spec=fact.spec,
+        offset=fact.offset,
+        position=fact.position,
+        total=fact.total,
+        began=True,
+        since=since,
+        started_at=run.at,
     )
     return on_open(run, lambda child: append_spec(without_held(child), spec))
 
@@ -78,7 +84,12 @@ def spec_reported(run: Run, fact: f.SpecReported) -> Run:
             child = with_unplaced(child, second_box(fact))
             if not is_worse(fact.counts, known):
                 return child
-        box = {"box": fact.counts, "box_offset": fact.offset, "duration_s": fact.duration_s}
+        box = {
+            "box": fact.counts,
+            "box_offset": fact.offset,
+            "duration_s": fact.duration_s,
+            "ended_at": run.at,
+        }
         if at is None:
             spec = Spec(spec=fact.spec, offset=fact.offset, began=True, **box)  # type: ignore[arg-type]
             return append_spec(child, spec)

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from atvm_pipeline.core.facts import Counts
 from atvm_pipeline.core.hosts.host_names import host_of_spec
 from atvm_pipeline.core.hosts.inventory import kernel_of
+from atvm_pipeline.core.junit.report import FailedCase
 from atvm_pipeline.core.results import (
     KIND_BY_DETAIL,
     RESULT_WORDS,
@@ -24,12 +25,14 @@ from atvm_pipeline.core.results import (
     kind_of,
     lines_agree,
 )
-from atvm_pipeline.core.state import Child, Run, Spec, SubRun
+from atvm_pipeline.core.signature import signature_of
+from atvm_pipeline.core.state import Child, Failure, Run, Spec, SubRun
 from atvm_pipeline.core.subruns.children import early_ends
 from atvm_pipeline.core.subruns.spec_facts import log_counts
 from atvm_pipeline.core.subruns.summary_facts import adds_up
 
 from .report_results import Doubt, Match, match_reports, report_doubts
+from .spec_times import SpecTimes, spec_times
 
 DEATHS = frozenset({"spec-crashed", "browser-closed", "cypress-signalled", "heap-exhausted"})
 """Errors after the death of a browser or of Cypress itself: the spec that was running has crashed."""
@@ -88,9 +91,11 @@ def spec_results(run: Run, subrun: SubRun) -> tuple[SpecResult, ...]:
     specs = [(child, spec) for child in subrun.children for spec in child.specs]
     hosts = [host_of_spec(spec.spec, known, run.request.dialect) for _, spec in specs]
     victims = {id(_victim(child)) for child in subrun.children}
+    offline = run.request.offline
+    times = [times for child in subrun.children for times in spec_times(child, offline=offline)]
     results = [
-        _spec_result(spec, host, match, died=id(spec) in victims)
-        for (_, spec), host, match in zip(specs, hosts, match_reports(run, subrun), strict=True)
+        _spec_result(spec, host, match, when, died=id(spec) in victims)
+        for (_, spec), host, match, when in zip(specs, hosts, match_reports(run, subrun), times, strict=True)
     ]
     for place, doubt in report_doubts(run, subrun).items():
         results[place] = _doubted(results[place], doubt)
@@ -117,7 +122,9 @@ def _victim(child: Child) -> Spec | None:
     return last if died and last is not None and last.began and last.box is None else None
 
 
-def _spec_result(spec: Spec, host: str | None, match: Match | None, *, died: bool) -> SpecResult:
+def _spec_result(
+    spec: Spec, host: str | None, match: Match | None, when: SpecTimes, *, died: bool
+) -> SpecResult:
     log = log_counts(spec)
     reported = match.reported if match is not None else None
     fits = match is not None and match.fits
@@ -133,9 +140,12 @@ def _spec_result(spec: Spec, host: str | None, match: Match | None, *, died: boo
         kind = "no_report"
     conflict = _conflict(spec, match, believed=believed)
     result, detail = RESULT_WORDS[kind]
-    failures = tuple(FailedTest(title=failure.title, error=failure.error) for failure in spec.failures)
-    if not failures and reported is not None:
-        failures = tuple(FailedTest(title=case.title, error=case.error) for case in reported.failed)
+    named: Sequence[Failure | FailedCase] = spec.failures
+    if not named and reported is not None:
+        named = reported.failed
+    failures = tuple(
+        FailedTest(title=test.title, error=test.error, signature=signature_of(test.error)) for test in named
+    )
     duration_s = spec.duration_s
     if duration_s is None and reported is not None and fits:
         duration_s = reported.duration_s
@@ -149,9 +159,13 @@ def _spec_result(spec: Spec, host: str | None, match: Match | None, *, died: boo
         failing=counts.failing,
         pending=counts.pending,
         skipped=counts.skipped,
+        started_at=when.started_at,
+        finished_at=when.finished_at,
+        running=when.running,
         duration_s=duration_s,
         host=host,
         flaky=spec.flaky,
+        flaky_tests=spec.flaky,
         failures=failures,
         sources=sources,
         artifact=match.artifact.path if match is not None and "xml" in sources else None,

@@ -12,9 +12,9 @@ from atvm_pipeline.core.hosts.host_names import group_name, hosts_in_label
 from atvm_pipeline.core.phases import Phase
 from atvm_pipeline.core.results import HostResult, Ledger, SpecResult, SubRunResult
 from atvm_pipeline.core.spec_names import base_name
-from atvm_pipeline.core.state import Reason, Run, SubRun
+from atvm_pipeline.core.state import RECORDED_URL_CHARS_MAX, Reason, Run, SubRun
 from atvm_pipeline.core.subruns.summary_facts import adopted
-from atvm_pipeline.core.text import join_names, plural
+from atvm_pipeline.core.text import join_names, one_line, plural
 
 from .ledger import add_ledgers, host_results, known_hosts, ledger_of, spec_results
 from .log_notes import log_notes
@@ -148,11 +148,32 @@ def result_of(case: SubRunContext, phase: Phase, reason: Reason, *, failing: boo
         reason=reason_dict(reason),
         started_at=subrun.started_at,
         finished_at=subrun.ended_at,
+        gap_before_s=_gap_before_s(case.run, subrun),
+        recorded_url=_recorded_url(subrun),
         ledger=case.ledger,
         specs=case.specs,
         hosts=case.hosts,
         notes=(*notes_of(case, name), *log_notes(case.run, subrun, reason.code)),
     )
+
+
+def _gap_before_s(run: Run, subrun: SubRun) -> float | None:
+    """Return the seconds in which nothing of the run was reported before a sub-run started; None if that is not known."""
+    if subrun.started_at is None or run.request.offline:
+        return None
+    before = run.request.at if subrun.index == 1 else run.subruns[subrun.index - 2].ended_at
+    if before is None:
+        return None
+    return max(0.0, round((subrun.started_at - before).total_seconds(), 3))
+
+
+def _recorded_url(subrun: SubRun) -> str | None:
+    """Return the last address that Cypress printed: below a final table, else in a header box."""
+    printed = [child.recorded_url for child in subrun.children if child.recorded_url]
+    if printed:
+        return printed[-1]
+    headers = [child.described.run_url for child in subrun.children if child.described is not None]
+    return next((one_line(url, RECORDED_URL_CHARS_MAX) for url in reversed(headers) if url), None)
 
 
 def reason_dict(reason: Reason) -> dict[str, object]:

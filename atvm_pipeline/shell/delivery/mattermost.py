@@ -115,7 +115,13 @@ def ping(
 def settled(effect: PostMessage, outcome: Outcome, detail: str, **more: Any) -> DeliverySettled:
     """Return the outcome of an attempt as an event; `detail` is a sentence of this program, never external text."""
     return DeliverySettled(
-        at=clock.now(), key=effect.key, attempt=effect.attempt, outcome=outcome, detail=detail, **more
+        transport="webhook",
+        at=clock.now(),
+        key=effect.key,
+        attempt=effect.attempt,
+        outcome=outcome,
+        detail=detail,
+        **more,
     )
 
 

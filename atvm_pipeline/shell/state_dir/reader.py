@@ -11,6 +11,8 @@ from atvm_pipeline.shell.system.files import Unreadable, is_locked, read_small
 
 from .paths import Paths
 
+SCHEMA = 2
+"""The schema of `state.json`, as in `core/events.py`, which is too heavy to import here."""
 STATE_FILE_BYTES_MAX = 256 * 1024 * 1024
 """A snapshot of thousands of specs has megabytes; a larger file was not written by this program."""
 
@@ -76,7 +78,33 @@ def read_state(paths: Paths) -> dict[str, Any] | None:
     if why:
         raise DataError(f"{paths.state} is not the state of a run ({why}); {see}")
     state.pop("facts", None)
-    return dict(state)
+    return upgraded(dict(state))
+
+
+RUN_KEYS_2 = ("release", "scenario", "last_activity_at", "forecast", "provenance")
+SUBRUN_KEYS_2 = ("gap_before_s", "recorded_url")
+SPEC_KEYS_2 = ("started_at", "finished_at")
+POST_KEYS_2 = ("post_id", "root_id", "transport")
+
+
+def upgraded(state: dict[str, Any]) -> dict[str, Any]:
+    """Return the object of a `state.json` of schema 1 with the keys of schema 2; another one is not changed."""
+    if state.get("schema", 1) != 1:
+        return state
+    from atvm_pipeline.core.signature import signature_of  # noqa: PLC0415 - only for a state of an earlier release
+
+    state["schema"] = SCHEMA
+    state.update({key: state.get(key) for key in RUN_KEYS_2})
+    for _, post in posts_of(state):
+        post.update({key: post.get(key) for key in POST_KEYS_2})
+    for subrun in state["subruns"]:
+        subrun.update({key: subrun.get(key) for key in SUBRUN_KEYS_2})
+        for spec in subrun["specs"]:
+            spec.update({key: spec.get(key) for key in SPEC_KEYS_2})
+            spec.update(running=False, screenshots=[], flaky_tests=spec.get("flaky", []))
+            for failure in spec.get("failures", ()):
+                failure.update(signature=signature_of(failure["error"]), change=None)
+    return state
 
 
 def log_begin(paths: Paths) -> int:

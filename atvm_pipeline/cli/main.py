@@ -31,6 +31,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     "executed by the services": {
         "watch": ("watch", "follow one run to its end (the watcher service)"),
         "runner": ("runner", "run the runner command of one request (the runner service)"),
+        "deliver": ("deliver", "deliver the messages of an archived run (its own sender)"),
         "alert": ("alert", "report that the watcher of a run died (OnFailure=)"),
     },
 }

@@ -4,8 +4,10 @@ from typing import Any
 
 from atvm_pipeline.core.phases import TERMINAL_PHASES
 from atvm_pipeline.shell.exit_codes import DATA, CommandError
+from atvm_pipeline.shell.state_dir.archived_messages import ArchivedMessages
 from atvm_pipeline.shell.state_dir.paths import Paths
 from atvm_pipeline.shell.state_dir.reader import liveness, posts_of, posts_pending, read_state
+from atvm_pipeline.shell.state_dir.run_address import address_of
 
 from .views import attentions
 
@@ -47,3 +49,16 @@ def concerns(paths: Paths, state: dict[str, Any]) -> list[str]:
             else f"{are} and no watcher is running: attach one with {attach}"
         )
     return [*parts, *(f"attention: {text}" for text in attentions(state))]
+
+
+def archived_line(found: ArchivedMessages) -> str:
+    """Return one line about an archived run whose messages are not delivered yet."""
+    count, address = len(found.waiting), address_of(found.paths)
+    text = f"{count} {'message is' if count == 1 else 'messages are'} not delivered yet"
+    why = f": {found.why}" if found.why else ""
+    sender = (
+        "its sender is running"
+        if found.sending
+        else f"its sender is not running, start it with: atvm-pipeline deliver {address} --background"
+    )
+    return f"{'archived':<10} {address}  {text}{why}; {sender}"

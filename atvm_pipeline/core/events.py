@@ -151,6 +151,8 @@ class WatcherStarted(EventBase, frozen=True, kw_only=True, tag="watcher-started"
     pid: int
     boot_id: str = ""
     resumed: bool = False
+    archived: bool = False
+    """It is the sender of an archived run that has no verdict: it only delivers messages, so nothing else is decided."""
     utc_offset_s: int = 0
     """The controller's local time, as seconds east of UTC, for the messages."""
 

@@ -101,14 +101,19 @@ def phase_of(run: Run) -> Phase:
 
 
 def is_finished(run: Run) -> bool:
-    """Return whether the run has ended and every post is settled, so that nothing is left to do."""
-    return run.verdict is not None and not outbox.pending(run)
+    """Return whether the run has ended, or is archived, and every post is settled, so that nothing is left to do."""
+    return _is_decided(run) and not outbox.pending(run)
+
+
+def _is_decided(run: Run) -> bool:
+    """Return whether nothing but messages can change any more."""
+    return run.verdict is not None or run.archived
 
 
 def next_deadline(run: Run) -> float | None:
     """Return the point on the watched axis of the next `ClockTicked` that changes the run, or None."""
     moments = outbox.post_deadlines(run) + undelivered.lateness_deadlines(run)
-    if run.verdict is None:
+    if not _is_decided(run):
         settle = run.request.settings.settle_s
         if run.over_watched_s is None:
             moments += [at for at in timeouts.timeout_deadlines(run, phase_of(run)) if at > run.watched_s]
@@ -132,7 +137,14 @@ def _apply(run: Run, event: Event) -> Run:
         case RunRequested() | ClockTicked():
             return run
         case WatcherStarted():
-            run = replace(run, watcher_pid=event.pid, utc_offset_s=event.utc_offset_s, stopping=False)
+            archived = run.archived or event.archived
+            run = replace(
+                run,
+                watcher_pid=event.pid,
+                utc_offset_s=event.utc_offset_s,
+                stopping=False,
+                archived=archived,
+            )
             return outbox.forget_pings(run)
         case WatcherStopped():
             return replace(run, stopping=True)
@@ -153,7 +165,7 @@ def _apply(run: Run, event: Event) -> Run:
         case ArtifactWritten():
             return _artifact_written(run, event)
         case CancelRequested():
-            if run.verdict is not None or run.cancel is not None:
+            if _is_decided(run) or run.cancel is not None:
                 return _ignored(run)
             return replace(run, cancel=event)
         case DeliverySettled():
@@ -308,7 +320,7 @@ def _settle_time(before: Run, run: Run) -> Run:
 
 
 def _decide(run: Run) -> Run:
-    if run.verdict is not None:
+    if _is_decided(run):
         return run
     run = each_stream(run, _summary_awaited)
     run = complete_run(close_subruns(_over(run)), phase_of(run))

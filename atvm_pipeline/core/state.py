@@ -291,6 +291,8 @@ class Run(StateBase, frozen=True, kw_only=True):
     utc_offset_s: int = 0
     stopping: bool = False
     """Whether the watcher was asked to stop: no delivery attempt starts until another watcher has started."""
+    archived: bool = False
+    """Whether it was archived without a verdict: from then on only its messages change."""
     watcher_pid: int | None = None
     ignored: int = 0
     """Events that changed nothing because they arrived too late or twice."""

@@ -55,13 +55,20 @@ def _remove_release(folder: Path) -> None:
 def check_idle(places: Places) -> None:
     """Raise Problem (75) if a process or a run uses the installation."""
     living = [f"run {build}" for build in living_builds(places.state_root())]
+    senders = living_senders(places.state_root())
+    living += [f"delivery of {name}" for name in senders]
     living += [who for who in used_releases(places).values() if who not in living]
     if living:
         more = "" if len(living) <= LIVING_SHOWN else " and others"
         raise Problem(
             IN_USE,
             f"still running: {', '.join(living[:LIVING_SHOWN])}{more}; "
-            "wait for the end, or stop it with cancel-atvm-runner.sh and cancel-atvm-run-watcher.sh",
+            "wait for the end, or stop it with cancel-atvm-runner.sh and cancel-atvm-run-watcher.sh"
+            + (
+                "; stop a delivery with: systemctl stop 'atvm-run-deliver@*', or kill its process"
+                if senders
+                else ""
+            ),
         )
 
 
@@ -175,6 +182,12 @@ def living_builds(state_root: Path) -> dict[str, str | None]:
         if lock.suffix in (".watcher", ".runner", ".start") and is_locked(lock):
             builds[lock.stem] = _release_of(state_root / lock.stem / "request.json")
     return builds
+
+
+def living_senders(state_root: Path) -> list[str]:
+    """Return the archived runs whose messages are being delivered, as BUILD@TIME."""
+    locks = sorted((state_root / ".archive").glob("*/*/watcher.lock"))
+    return [f"{lock.parents[1].name}@{lock.parent.name}" for lock in locks if is_locked(lock)]
 
 
 def _release_of(request: Path) -> str | None:

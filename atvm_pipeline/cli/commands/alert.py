@@ -1,4 +1,7 @@
-"""Report to the alert channel that the watcher of a run died or lost messages (atvm-run-watcher-failed@.service)."""
+"""Report to the alert channel that a watcher, or the sender of an archived run, died or lost messages.
+
+atvm-run-watcher-failed@.service runs it.
+"""
 
 import argparse
 import contextlib
@@ -6,15 +9,17 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from atvm_pipeline.cli.options import add_state_root, checked_build_name, environment, state_root
+from atvm_pipeline.cli.options import add_state_root, environment, state_root
 from atvm_pipeline.cli.parser import CommandHelp
 from atvm_pipeline.core.errors import DataError
 from atvm_pipeline.core.phases import TERMINAL_PHASES
+from atvm_pipeline.core.reason_parts import plural
 from atvm_pipeline.shell.delivery.alerts import PATIENCE_S, send_alert
 from atvm_pipeline.shell.exit_codes import DONE, UNAVAILABLE
 from atvm_pipeline.shell.state_dir.reader import count_words, posts_of, posts_pending, read_state, undelivered
 from atvm_pipeline.shell.state_dir.records import Paths, Request, read_record
-from atvm_pipeline.shell.supervisor.base import WATCHER_UNIT
+from atvm_pipeline.shell.state_dir.run_address import address_of, find_run
+from atvm_pipeline.shell.supervisor.base import watcher_unit
 from atvm_pipeline.shell.system.files import is_locked
 from atvm_pipeline.shell.system.log import log
 from atvm_pipeline.shell.system.subprocesses import systemctl
@@ -38,7 +43,7 @@ HELP = CommandHelp(
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("build", metavar="BUILD", help="name of the build")
+    parser.add_argument("build", metavar="BUILD", help="name of the build; BUILD@TIME for an archived run")
     parser.add_argument(
         "--timeout",
         type=float,
@@ -52,19 +57,21 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Send the alert. Returns 0 if it was sent, if there is nothing to report or no channel for it, and 69 if it was not sent."""
     environ = environment()
-    paths = Paths(state_root(args, environ), checked_build_name(args.build))
+    paths = find_run(state_root(args, environ), args.build)
+    address = address_of(paths)
     if is_locked(paths.watcher_lock):
-        log(f"{paths.build_name} is being watched: nothing to report")
+        log(f"{address} is being watched: nothing to report")
         return DONE
     request, state = _known(paths)
-    if state is not None and _is_over(state):
+    if state is not None and _is_over(paths, state):
         log(_ended(paths, state))
         if not undelivered(state) or _were_alerted(state):
             return DONE
         text = _ended(paths, state)
     else:
-        text = _died(paths, request, state, _how(paths, os.environ))
-        log(f"{paths.build_name}: {text}")
+        how = _how(paths, os.environ)
+        text = _sender_died(paths, state, how) if paths.is_archived else _died(paths, request, state, how)
+        log(f"{address}: {text}")
     run_id = request.run_id if request is not None else ""
     key = f"{run_id}/alert/watcher-died/{os.environ.get('MONITOR_INVOCATION_ID', '')[:ALERT_WORD_CHARS_MAX]}"
     outcome = send_alert(
@@ -100,27 +107,38 @@ def _how(paths: Paths, environ: Mapping[str, str]) -> str:
     result = environ.get("MONITOR_SERVICE_RESULT", "")
     status = environ.get("MONITOR_EXIT_STATUS", "")
     if not result:
-        answer = systemctl("show", "--property=Result,ExecMainStatus", WATCHER_UNIT.format(paths.build_name))
+        answer = systemctl("show", "--property=Result,ExecMainStatus", watcher_unit(paths))
         fields = dict(line.partition("=")[::2] for line in answer.text.splitlines())
         result, status = fields.get("Result", ""), fields.get("ExecMainStatus", "")
     words = [word[:ALERT_WORD_CHARS_MAX] for word in (result, f"status {status}" if status else "") if word]
     return ", ".join(words) or "cause unknown"
 
 
-def _is_over(state: dict[str, Any]) -> bool:
+def _is_over(paths: Paths, state: dict[str, Any]) -> bool:
     """Return whether the watcher had nothing left to do."""
-    return state["phase"] in TERMINAL_PHASES and not posts_pending(state)
+    return (paths.is_archived or state["phase"] in TERMINAL_PHASES) and not posts_pending(state)
 
 
 def _ended(paths: Paths, state: dict[str, Any]) -> str:
     """Return one line about a run whose watcher had nothing left to do."""
     lost = undelivered(state)
-    begin = f"{paths.build_name} has ended ({state['phase']}); "
+    begin = f"{address_of(paths)} has ended ({state['phase']}); "
     if not lost:
         return f"{begin}all messages are settled."
     by_hand = any(owner != "an alert" for owner, _ in lost)
-    help_ = f" To send again: atvm-pipeline resend {paths.build_name}" if by_hand else ""
+    help_ = f" To send again: atvm-pipeline resend {address_of(paths)}" if by_hand else ""
     return f"{begin}{count_words(lost)}.{help_}"
+
+
+def _sender_died(paths: Paths, state: dict[str, Any] | None, how: str) -> str:
+    """Return one line about an archived run whose messages are no longer being delivered."""
+    waiting = sum(post["outcome"] == "pending" for _, post in posts_of(state)) if state is not None else 0
+    messages = f"{plural(waiting, 'message')}" if waiting else "an unknown number of messages"
+    address = address_of(paths)
+    return (
+        f"the sender of the archived run {address} died ({how}) and is not restarted; {messages} not delivered. "
+        f"Start it with: atvm-pipeline deliver {address} --background"
+    )
 
 
 def _were_alerted(state: dict[str, Any]) -> bool:

@@ -6,12 +6,13 @@ from typing import Any
 
 from atvm_pipeline.cli.options import add_state_root, checked_build_name, environment, state_root
 from atvm_pipeline.cli.parser import CommandHelp
-from atvm_pipeline.cli.run_state import concerns, headline, known_state
+from atvm_pipeline.cli.run_state import archived_line, concerns, headline, known_state
 from atvm_pipeline.cli.views import page, print_json
 from atvm_pipeline.core.errors import DataError
 from atvm_pipeline.core.phases import TERMINAL_PHASES
 from atvm_pipeline.core.text import printable
 from atvm_pipeline.shell.exit_codes import DONE
+from atvm_pipeline.shell.state_dir.archived_messages import archived_messages
 from atvm_pipeline.shell.state_dir.paths import Paths
 from atvm_pipeline.shell.state_dir.reader import builds, liveness, posts_pending, read_state
 
@@ -60,6 +61,7 @@ def _all(root: Path, *, as_json: bool) -> None:
     if as_json:
         print_json(objects)
         return
+    lines += [archived_line(found) for found in archived_messages(root) if found.waiting]
     for line in lines or [f"no runs in {root}"]:
         print(printable(line))
 

@@ -14,6 +14,8 @@ from .finding import DoctorFinding, Where, bad, good
 
 INSTALLER = "install-atvm-watcher-service.sh"
 SYSTEMD = Path("/run/systemd/system")
+WRITING_UNITS = ("atvm-run-watcher@.service", "atvm-run-deliver@.service")
+"""The sandboxed units that write to the state root."""
 OUTDATED = "the installation must be updated before live runs behave like the checkout"
 
 
@@ -159,18 +161,29 @@ def _loaded(names: list[str], where: Where) -> list[DoctorFinding]:
 
 
 def services_state_root(where: Where) -> list[DoctorFinding]:
-    """Check that the watcher's unit may write to the state root of the environment file."""
+    """Check that the units that deliver messages may write to the state root of the environment file."""
     named = where.places.state_root()
     default = where.places.root / str(env.SYSTEM_STATE_ROOT).lstrip("/")
-    drop_in = where.places.units / "atvm-run-watcher@.service.d"
     if named == default or where.places.target(where.places.current) is None:
         return []
-    try:
-        allowed = any(str(named) in path.read_text() for path in drop_in.glob("*.conf"))
-    except (OSError, ValueError):
-        allowed = False
-    if allowed or not os.path.isdir(where.places.units):  # noqa: PTH112 - a question, no path work
+    if not os.path.isdir(where.places.units):  # noqa: PTH112 - a question, no path work
         return []
-    why = "the watcher's service can write only to its default state directory"
-    fix = f"systemctl edit atvm-run-watcher@.service, with [Service] and ReadWritePaths={named}"
-    return bad("state root", f"no drop-in allows the services to write to the state root {named}", why, fix)
+    missing = [unit for unit in WRITING_UNITS if not _may_write(where.places.units / f"{unit}.d", named)]
+    why = "the service can write only to its default state directory"
+    return [
+        finding
+        for unit in missing
+        for finding in bad(
+            "state root",
+            f"no drop-in allows {unit} to write to the state root {named}",
+            why,
+            f"systemctl edit {unit}, with [Service] and ReadWritePaths={named}",
+        )
+    ]
+
+
+def _may_write(drop_in: Path, folder: Path) -> bool:
+    try:
+        return any(str(folder) in path.read_text() for path in drop_in.glob("*.conf"))
+    except (OSError, ValueError):
+        return False

@@ -4,9 +4,11 @@ from atvm_pipeline.core.errors import DataError
 from atvm_pipeline.core.phases import TERMINAL_PHASES
 from atvm_pipeline.core.text import plural
 from atvm_pipeline.shell.processes.discovery import UnwatchedCypress, find_unwatched_cypress
-from atvm_pipeline.shell.state_dir.reader import builds, liveness, posts_pending, read_state
+from atvm_pipeline.shell.state_dir.archived_messages import ArchivedMessages, archived_messages
+from atvm_pipeline.shell.state_dir.reader import builds, liveness, posts_of, read_state
 from atvm_pipeline.shell.state_dir.records import Paths, RunnerRecord, read_record
 from atvm_pipeline.shell.state_dir.retention import disk_usage
+from atvm_pipeline.shell.state_dir.run_address import address_of
 from atvm_pipeline.shell.system.files import is_locked
 
 from .finding import DoctorFinding, Where, bad, good
@@ -23,6 +25,7 @@ def runs(where: Where) -> list[DoctorFinding]:
         why = "the runs there cannot be checked"
         return bad("runs", str(error), why, "run doctor as the user that starts runs")
     findings = [finding for name in names for finding in _run(Paths(where.state_root, name))]
+    findings += [finding for found in archived_messages(where.state_root) for finding in _archived(found)]
     return findings or good("runs", "every unfinished run is watched, and no message is undelivered")
 
 
@@ -34,13 +37,19 @@ def _run(paths: Paths) -> list[DoctorFinding]:
     except (DataError, OSError) as error:
         why = "its state cannot be shown; its journal has all the data"
         return bad("state", f"{name} is CORRUPT: {error}", why, f"{attach} (rebuilds it from the journal)")
-    if state is None or liveness(paths)["watcher"]:
+    if state is None:
         return []
+    waiting = [post for _, post in posts_of(state) if post["outcome"] == "pending"]
+    if liveness(paths)["watcher"]:
+        why = next((f": {post['detail']}" for post in waiting if post.get("detail")), "")
+        return (
+            good("message", f"{name}: {_waiting(len(waiting))}; its watcher delivers{why}") if waiting else []
+        )
     if state["phase"] not in TERMINAL_PHASES:
         text = f"{name} is {state['phase']} and no watcher is running"
         return bad("run", text, "its result will not be reported", attach)
-    if posts_pending(state):
-        text = f"{name} has an undelivered message and no watcher is running"
+    if waiting:
+        text = f"{name}: {_waiting(len(waiting))} and no watcher is running"
         return bad("message", text, "the result has not been posted", attach)
     posts = [state["post"], *(subrun.get("post") for subrun in state["subruns"])]
     outcomes = {str(post["outcome"]) for post in posts if post is not None}
@@ -49,6 +58,33 @@ def _run(paths: Paths) -> list[DoctorFinding]:
         text = f"{name} has a message with the outcome {' and one with '.join(lost)}"
         return bad("message", text, "the result may not have been received", f"atvm-pipeline resend {name}")
     return []
+
+
+def _waiting(count: int) -> str:
+    return f"{plural(count, 'message')} {'is' if count == 1 else 'are'} not delivered yet"
+
+
+def _archived(found: ArchivedMessages) -> list[DoctorFinding]:
+    """Return the findings about one archived run whose messages were not all sent."""
+    address = address_of(found.paths)
+    findings = []
+    if found.waiting:
+        text = f"{address} (archived): {_waiting(len(found.waiting))}"
+        if found.sending:
+            why = f": {found.why}" if found.why else ""
+            findings += good("message", f"{text}; its sender delivers{why}")
+        else:
+            fix = f"atvm-pipeline deliver {address} --background"
+            findings += bad(
+                "message", f"{text} and its sender is not running", "the result has not been posted", fix
+            )
+    if found.lost:
+        outcomes = " and one with ".join(sorted({str(post["outcome"]) for post in found.lost}))
+        text = f"{address} (archived) has a message with the outcome {outcomes}"
+        findings += bad(
+            "message", text, "the result may not have been received", f"atvm-pipeline resend {address}"
+        )
+    return findings
 
 
 def strays(where: Where) -> list[DoctorFinding]:

@@ -31,6 +31,7 @@ from atvm_pipeline.shell.system.files import is_locked, make_folder
 from atvm_pipeline.shell.system.log import log
 
 from .first_moments import watch_first_moments
+from .senders import Senders
 from .start_options import StartOptions
 from .template import run_template
 
@@ -61,8 +62,11 @@ def run_template_step(options: StartOptions) -> None:
 
 def prepare(
     request: Request, options: StartOptions, baseline: Mapping[str, tuple[int, int, int]], keep: int
-) -> None:
-    """Stop a stale watcher, archive the earlier run and write the new request; log which messages were not delivered."""
+) -> Senders:
+    """Stop a stale watcher, archive the previous run and write the new request.
+
+    Returns the senders that were started for messages of archived runs.
+    """
     paths = options.paths
     await_verdict(paths)
     if is_locked(paths.watcher_lock):
@@ -72,7 +76,7 @@ def prepare(
             UNAVAILABLE,
             f"the watcher of the previous run of build {paths.build_name} does not stop; see {paths.watcher_log}",
         )
-    notice = archive_run(paths, keep)
+    archived = archive_run(paths, keep)
     make_folder(paths.folder)
     write_record(
         paths.baseline,
@@ -80,8 +84,9 @@ def prepare(
     )
     request = replace(request, log_start=_length(Path(request.log_path)))
     write_record(paths.request, request)
-    if notice is not None:
-        log(notice)
+    senders = Senders(options.supervisor, options.environ)
+    senders.start(paths, archived)
+    return senders
 
 
 def _length(path: Path) -> int:

@@ -1,5 +1,6 @@
 """The runner's half of a start, for a watcher that is waiting for it or without a watcher."""
 
+import contextlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -49,17 +50,18 @@ def start_runner_only(options: StartOptions) -> StartResult:
     preflight = run_preflight(options)
     if options.check:
         return StartResult(started=False, hosts=preflight.hosts)
-    if known is not None:
-        # Its watcher has already started the journal, and has no planned specs.
-        write_record(paths.request, request)
-    else:
-        request = replace(request, planned_specs=preflight.planned)
-        prepare(request, options, baseline_of(options), env.keep(options.environ))
-        log(
-            f"{paths.build_name} is not watched yet; attach a watcher with: start-atvm-run-watcher.sh --attach --build-name {paths.build_name}"
-        )
-    start_runner(request, options)
-    await_first_moments(request, options, watched=known is not None)
+    with contextlib.ExitStack() as stack:
+        if known is not None:
+            # Its watcher has already started the journal, and has no planned specs.
+            write_record(paths.request, request)
+        else:
+            request = replace(request, planned_specs=preflight.planned)
+            stack.enter_context(prepare(request, options, baseline_of(options), env.keep(options.environ)))
+            log(
+                f"{paths.build_name} is not watched yet; attach a watcher with: start-atvm-run-watcher.sh --attach --build-name {paths.build_name}"
+            )
+        start_runner(request, options)
+        await_first_moments(request, options, watched=known is not None)
     return StartResult(started=True)
 
 

@@ -76,15 +76,15 @@ def start_run(options: StartOptions) -> StartResult:
         # Only in this case can nothing change the config between this check and the start of the runner.
         request = replace(request, planned_specs=preflight.planned)
     # 5. Reset.
-    prepare(request, options, baseline, keep)
-    prune(paths, keep_builds)
-    if runner is not None:
-        read_log_from_its_start(request, paths, started_s)
-    # 6. Watcher.
-    start_watcher(request, options)
-    report_watching(request, paths)
-    # 7. Runner, and 8. its first moments.
-    if options.only is None:
-        start_runner(request, options)
-        await_first_moments(request, options, watched=True)
+    with prepare(request, options, baseline, keep):
+        prune(paths, keep_builds)
+        if runner is not None:
+            read_log_from_its_start(request, paths, started_s)
+        # 6. Watcher.
+        start_watcher(request, options)
+        report_watching(request, paths)
+        # 7. Runner, and 8. its first moments.
+        if options.only is None:
+            start_runner(request, options)
+            await_first_moments(request, options, watched=True)
     return StartResult(started=True)

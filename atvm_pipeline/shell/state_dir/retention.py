@@ -17,7 +17,7 @@ from atvm_pipeline.core.hosts.host_names import valid_build_name
 from atvm_pipeline.core.phases import TERMINAL_PHASES
 from atvm_pipeline.shell.system.files import Busy, free_name, locked, make_folder, sync_folder
 
-from .archive import needs_verdict
+from .archive import has_messages_to_deliver
 from .reader import posts_pending, read_state
 from .records import Paths
 
@@ -121,7 +121,7 @@ def _remove(folder: Path, state_root: Path) -> None:
 def _is_over(paths: Paths) -> bool:
     """Return whether a build has nothing left to do and nothing left for the operator."""
     with contextlib.suppress(OSError):
-        if any(needs_verdict(folder) for folder in paths.archive.iterdir()):
+        if any(has_messages_to_deliver(folder) for folder in paths.archive.iterdir()):
             return False
     if not paths.folder.exists():
         return True

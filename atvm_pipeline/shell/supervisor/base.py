@@ -18,18 +18,24 @@ from atvm_pipeline.shell.state_dir.records import (
     WatcherRecord,
     read_record,
 )
+from atvm_pipeline.shell.state_dir.run_address import address_of
 from atvm_pipeline.shell.system import clock
 from atvm_pipeline.shell.system.files import is_locked
 from atvm_pipeline.shell.system.subprocesses import systemctl
 
 WATCHER_UNIT = "atvm-run-watcher@{}.service"
 RUNNER_UNIT = "atvm-runner@{}.service"
+SENDER_UNIT = "atvm-run-deliver@{}.service"
+"""The instance is BUILD@TIME: `@` and `:` are legal there."""
 SUPERVISOR_POLL_S = 0.05
 SERVICE_KILL_WAIT_S = 5.0
 
 
 class Supervisor(Protocol):
-    """Keeps the two processes of a run: the watcher, and the wrapper around the runner command."""
+    """Keeps the two processes of a run: the watcher, and the wrapper around the runner command.
+
+    The watcher of an archived run (`paths.is_archived`) is the sender of its messages.
+    """
 
     name: str
 
@@ -50,6 +56,11 @@ class Supervisor(Protocol):
 
     def stop_watcher(self, paths: Paths, timeout_s: float) -> None:
         """Stop the watcher of this build; return when it has stopped, or some seconds after `timeout_s`."""
+
+
+def watcher_unit(paths: Paths) -> str:
+    """Return the unit of a run's watcher, or of the sender of an archived run."""
+    return (SENDER_UNIT if paths.is_archived else WATCHER_UNIT).format(address_of(paths))
 
 
 Watcher = tuple[int, float]
@@ -117,7 +128,7 @@ def stop_unit_of(paths: Paths, timeout_s: float) -> None:
     """Stop the watcher's unit if systemd started the current run: systemd would restart a killed watcher."""
     request = read_record(paths.request, Request)
     if request is not None and request.supervisor == "systemd":
-        systemctl("stop", WATCHER_UNIT.format(paths.build_name), timeout_s=timeout_s)
+        systemctl("stop", watcher_unit(paths), timeout_s=timeout_s)
 
 
 def signal_watcher(paths: Paths, timeout_s: float) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from atvm_pipeline.shell.config.runner_env import without_secrets
 from atvm_pipeline.shell.state_dir.records import Paths
+from atvm_pipeline.shell.state_dir.run_address import address_of
 from atvm_pipeline.shell.system.files import is_locked
 from atvm_pipeline.shell.system.subprocesses import Started, start_detached
 
@@ -24,17 +25,19 @@ class Local:
 
     def __init__(self) -> None:
         """Create the supervisor; nothing is started yet."""
-        self._watcher: Started | None = None
+        self._watchers: dict[Path, Started] = {}
+        """The watchers that were started, by the directory of the run."""
+        self._before: dict[Path, base.Watcher | None] = {}
         self._runner: Started | None = None
-        self._before: base.Watcher | None = None
 
     def check(self, paths: Paths, environment: Mapping[str, str]) -> None:
         """Accept every start."""
 
     def start_watcher(self, paths: Paths, environment: Mapping[str, str]) -> None:
         """Start the watcher; the webhook reaches it through its environment only.  Raises OSError."""
-        self._before = base.watcher_before(paths)
-        self._watcher = self._start("watch", paths, environment)
+        self._before[paths.folder] = base.watcher_before(paths)
+        command = "deliver" if paths.is_archived else "watch"
+        self._watchers[paths.folder] = self._start(command, paths, environment)
 
     def start_runner(self, paths: Paths) -> None:
         """Start the runner's wrapper, without any secret. Raises OSError."""
@@ -44,7 +47,7 @@ class Local:
     def _start(command: str, paths: Paths, environment: Mapping[str, str]) -> Started:
         # It is the current directory of the process, so that -m finds this package and not a file of the user with that
         # name.
-        argv = [sys.executable, "-m", "atvm_pipeline", command, paths.build_name]
+        argv = [sys.executable, "-m", "atvm_pipeline", command, address_of(paths)]
         argv += ["--state-root", str(paths.state_root.absolute())]
         # The name of a wrapper script is not the name of these processes.
         kept = {
@@ -54,7 +57,8 @@ class Local:
 
     def wait_until_watching(self, paths: Paths, run_id: str, timeout_s: float) -> str | None:
         """See Supervisor."""
-        return base.wait_watching(paths, run_id, timeout_s, lambda: _ended(self._watcher), self._before)
+        started, before = self._watchers.get(paths.folder), self._before.get(paths.folder)
+        return base.wait_watching(paths, run_id, timeout_s, lambda: _ended(started), before)
 
     def wait_until_running(self, paths: Paths, run_id: str, timeout_s: float) -> str | None:
         """See Supervisor."""

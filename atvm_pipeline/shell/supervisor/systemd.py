@@ -1,7 +1,7 @@
-"""Supervisor with systemd: the template units `atvm-run-watcher@BUILD` and `atvm-runner@BUILD`.
+"""Supervisor with systemd: template units for the watcher, the runner, and the sender of an archived run.
 
 The instance is the unchanged build name: every character of a build name is legal in a unit's name, and systemd-escape
-would turn it into another unit.
+would turn it into another unit. For an archived run it is BUILD@TIME.
 """
 
 import os
@@ -15,7 +15,7 @@ from atvm_pipeline.shell.state_dir.records import Paths
 from atvm_pipeline.shell.system.subprocesses import systemctl
 
 from . import base
-from .base import RUNNER_UNIT, WATCHER_UNIT
+from .base import RUNNER_UNIT, WATCHER_UNIT, watcher_unit
 
 RUNNING = Path("/run/systemd/system")
 """sd_booted(3): this directory exists if systemd is PID 1."""
@@ -42,7 +42,7 @@ class Systemd:
 
     def __init__(self) -> None:
         """Create the supervisor; nothing is started yet."""
-        self._before: base.Watcher | None = None
+        self._before: dict[Path, base.Watcher | None] = {}
 
     def check(self, paths: Paths, environment: Mapping[str, str]) -> None:
         """Refuse settings that the units would not see: they read the environment file, not the caller's environment."""
@@ -66,8 +66,8 @@ class Systemd:
     def start_watcher(self, paths: Paths, environment: Mapping[str, str]) -> None:
         """Start the watcher's unit.  Raises ConfigError, OSError."""
         self.check(paths, environment)
-        self._before = base.watcher_before(paths)
-        _start(WATCHER_UNIT.format(paths.build_name))
+        self._before[paths.folder] = base.watcher_before(paths)
+        _start(watcher_unit(paths))
 
     def start_runner(self, paths: Paths) -> None:
         """Start the runner's unit.  Raises OSError."""
@@ -75,8 +75,8 @@ class Systemd:
 
     def wait_until_watching(self, paths: Paths, run_id: str, timeout_s: float) -> str | None:
         """See Supervisor."""
-        unit = WATCHER_UNIT.format(paths.build_name)
-        return base.wait_watching(paths, run_id, timeout_s, lambda: _ended(unit), self._before)
+        unit, before = watcher_unit(paths), self._before.get(paths.folder)
+        return base.wait_watching(paths, run_id, timeout_s, lambda: _ended(unit), before)
 
     def wait_until_running(self, paths: Paths, run_id: str, timeout_s: float) -> str | None:
         """See Supervisor."""
@@ -86,7 +86,7 @@ class Systemd:
     def stop_watcher(self, paths: Paths, timeout_s: float) -> None:
         """See Supervisor."""
         # The unit comes first, so that systemd does not restart the watcher.
-        systemctl("stop", WATCHER_UNIT.format(paths.build_name), timeout_s=timeout_s)
+        systemctl("stop", watcher_unit(paths), timeout_s=timeout_s)
         base.signal_watcher(paths, timeout_s)
 
 

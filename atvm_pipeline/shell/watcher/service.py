@@ -20,7 +20,7 @@ from atvm_pipeline.shell.processes.process_table import self_identity
 from atvm_pipeline.shell.sources.collector import Sources
 from atvm_pipeline.shell.sources.fs_events import FileWatcher
 from atvm_pipeline.shell.state_dir.records import Paths, Request, WatcherRecord, write_record
-from atvm_pipeline.shell.state_dir.store import Store, load
+from atvm_pipeline.shell.state_dir.store import Loaded, Store, load
 from atvm_pipeline.shell.system import clock, sd_notify
 from atvm_pipeline.shell.system.log import log
 
@@ -45,48 +45,78 @@ def run_watcher(
     # The threads that hint run for microseconds at a time; the deciding thread must not wait five milliseconds for
     # them.
     sys.setswitchinterval(SWITCH_S)
-    deliver = make_sender(request, environ)
+    process = RunProcess(paths, request, environ)
     loaded = load(paths, request.run_id)
-
-    def on_refused(text: str) -> None:
-        _refused(paths, request, environ, text)
-
-    def retried(attempt: Callable[[], IoResult], what: str) -> IoResult:
-        # Signals are not handled yet: until the loop installs its handlers, a signal ends the process immediately.
-        return retry_io(
-            attempt, what, on_round=sd_notify.watchdog, on_refused=on_refused, gives_up=is_permanent
-        )
-
-    with retried(lambda: Store(paths, loaded.journal_bytes), "open the journal") as store:
-        fresh = loaded.run is None
+    with process.opened(loaded) as store:
         # The input of the verdict was read at the first start; its files may be gone by now.
         known = begin_run(first_event(request)).run if loaded.run is None else loaded.run
-        loop = Loop(
-            known,
+        loop = process.loop(store, known)
+        if loaded.journal_bytes == 0:
+            process.retried(lambda: store.append([known.request]), "append to the journal")
+        record = process.started(loop)
+        loop.feed([watcher_started(record, resumed=loaded.run is not None)])
+        loop.feed(crashed_deliveries(known))
+        _follow(loop, paths, request, record)
+    return loop.run
+
+
+class RunProcess:
+    """The parts of a process that follows one run: a watcher, or the sender of an archived run."""
+
+    def __init__(self, paths: Paths, request: Request, environ: Mapping[str, str]) -> None:
+        """Create the sender of the run's messages. Raises ConfigError."""
+        self._paths, self._request, self._environ = paths, request, environ
+        self._deliver = make_sender(request, environ)
+
+    def _on_refused(self, text: str) -> None:
+        _refused(self._paths, self._request, self._environ, text)
+
+    def retried(self, attempt: Callable[[], IoResult], what: str) -> IoResult:
+        """Write, retrying while the disk is full."""
+        # Signals are not handled yet: until the loop installs its handlers, a signal ends the process immediately.
+        return retry_io(
+            attempt, what, on_round=sd_notify.watchdog, on_refused=self._on_refused, gives_up=is_permanent
+        )
+
+    def opened(self, loaded: Loaded) -> Store:
+        """Open the journal."""
+        return self.retried(lambda: Store(self._paths, loaded.journal_bytes), "open the journal")
+
+    def loop(self, store: Store, run: Run) -> Loop:
+        """Return the loop of that run."""
+        return Loop(
+            run,
             store,
-            deliver,
+            self._deliver,
             on_save=_Saved().on_save,
             on_round=sd_notify.watchdog,
-            on_refused=on_refused,
+            on_refused=self._on_refused,
         )
-        if loaded.journal_bytes == 0:
-            retried(lambda: store.append([known.request]), "append to the journal")
+
+    def started(self, loop: Loop) -> WatcherRecord:
+        """Write `watcher.json`, and let signals stop the loop."""
         pid, create_time = self_identity()
         record = WatcherRecord(
-            build_name=request.build_name,
-            run_id=request.run_id,
+            build_name=self._request.build_name,
+            run_id=self._request.run_id,
             pid=pid,
             create_time=create_time,
             started_at=clock.now(),
         )
-        retried(lambda: write_record(paths.watcher, record), "write watcher.json")
+        self.retried(lambda: write_record(self._paths.watcher, record), "write watcher.json")
         _stop_on_signals(loop)
-        loop.feed(
-            [WatcherStarted(at=clock.now(), pid=pid, resumed=not fresh, utc_offset_s=clock.utc_offset_s())]
-        )
-        loop.feed(crashed_deliveries(known))
-        _follow(loop, paths, request, record)
-    return loop.run
+        return record
+
+
+def watcher_started(record: WatcherRecord, *, resumed: bool, archived: bool = False) -> WatcherStarted:
+    """Return the event of a process that starts to follow a run; `archived` as in `WatcherStarted`."""
+    return WatcherStarted(
+        at=clock.now(),
+        pid=record.pid,
+        resumed=resumed,
+        archived=archived,
+        utc_offset_s=clock.utc_offset_s(),
+    )
 
 
 def _follow(loop: Loop, paths: Paths, request: Request, record: WatcherRecord) -> None:
@@ -98,7 +128,7 @@ def _follow(loop: Loop, paths: Paths, request: Request, record: WatcherRecord) -
         if watch.degraded is not None:
             log(f"polling files every second: {watch.degraded}")
         with Sources(paths, request, loop.run, loop.hint) as sources:
-            loop.follow(sources, on_ready=lambda: _ready(loop, paths, record))
+            loop.follow(sources, on_ready=lambda: report_ready(loop, paths, record))
     finally:
         watch.stop()
 
@@ -127,7 +157,8 @@ def _stop_on_signals(loop: Loop) -> None:
     signal.signal(signal.SIGINT, on_signal)
 
 
-def _ready(loop: Loop, paths: Paths, record: WatcherRecord) -> None:
+def report_ready(loop: Loop, paths: Paths, record: WatcherRecord) -> None:
+    """Record that the first scan is done, and report it to systemd."""
     loop.retry_write(
         lambda: write_record(paths.watcher, replace(record, ready_at=clock.now())), "write watcher.json"
     )

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from atvm_pipeline.cli.options import add_state_root, environment, state_root
+from atvm_pipeline.cli.parser import CommandHelp
 from atvm_pipeline.core.errors import ConfigError, DataError
 from atvm_pipeline.core.messages import outbox
 from atvm_pipeline.core.messages.undelivered import LOST_OUTCOMES, last_outcomes
@@ -24,6 +25,15 @@ from atvm_pipeline.shell.system.log import log
 from atvm_pipeline.shell.watcher.archived_run import deliver_archived
 
 START_WAIT_S = 30.0
+
+
+HELP = CommandHelp(
+    examples=(
+        "atvm-pipeline deliver BUILD@2026-11-24",
+        "atvm-pipeline deliver BUILD@2026-11-24 --background",
+    ),
+    exit_codes="0 if all messages are settled, 69 if one of them was not delivered, 75 if they are already being delivered",
+)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

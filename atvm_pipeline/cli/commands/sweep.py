@@ -9,7 +9,7 @@ from atvm_pipeline.cli.options import add_state_root, environment, state_root
 from atvm_pipeline.cli.parser import CommandHelp
 from atvm_pipeline.core.errors import ConfigError, DataError
 from atvm_pipeline.core.phases import TERMINAL_PHASES
-from atvm_pipeline.core.reason_parts import plural
+from atvm_pipeline.core.text import plural
 from atvm_pipeline.shell.exit_codes import DONE, UNAVAILABLE
 from atvm_pipeline.shell.start.senders import may_start
 from atvm_pipeline.shell.state_dir.archived_messages import archived_messages

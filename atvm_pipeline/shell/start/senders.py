@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Self
 
 from atvm_pipeline.core.errors import ConfigError
-from atvm_pipeline.core.reason_parts import plural
+from atvm_pipeline.core.text import plural
 from atvm_pipeline.shell.state_dir.archive import ArchivedRun
 from atvm_pipeline.shell.state_dir.archived_messages import archived_messages
 from atvm_pipeline.shell.state_dir.records import Paths, Request, read_record

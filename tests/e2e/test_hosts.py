@@ -104,8 +104,8 @@ def test_transports_counters_dates_and_tickets_start_and_complete_and_are_named_
     assert state["host_check_note"] == note
     assert f"\n{note}\n" in checked.stdout
     assert f"\n{note}\n" in f"\n{started.stderr}"
-    for command in ("status", "explain"):
-        assert f" {note}\n" in host.call("atvm-pipeline", command, build).stdout
+    for words in (("status", build), ("explain", "-v", build)):
+        assert f" {note} " in " ".join(host.call("atvm-pipeline", *words).stdout.split())
     assert (explained["host_check_note"], explained["not_checked"]) == (note, state["not_checked"])
     assert len(host.texts()) == 3
     for text in host.texts():

@@ -112,14 +112,16 @@ class Controller:
     ) -> subprocess.CompletedProcess[str]:
         """Start the seed's one-shot example, or a variation of it."""
         command = runner if runner is not None else RUNNER + (" --categorize" if categorize else "")
-        args = ["--build-name", build, "--runner-command", command, "--supervisor", "local"]
-        args += ["--template", "cmc-e2e", "--config-family", "gold", "--config-file", CONFIG]
-        args += [
-            "--migration-style",
-            "ATVM end-to-end migration validation",
-            "--integration-plugin",
-            "pure with fc",
-        ]
+        texts = {
+            "--template": "cmc-e2e",
+            "--config-family": "gold",
+            "--config-file": CONFIG,
+            "--migration-style": "ATVM end-to-end migration validation",
+            "--integration-plugin": "pure with fc",
+            "--supervisor": "local",
+        }
+        args = ["--build-name", build, "--runner-command", command]
+        args += [word for name, text in texts.items() if name not in more for word in (name, text)]
         args += ["--template-command", template] if template is not None else []
         args += ["--categorize"] if categorize else []
         return self.call("start-atvm-run.sh", *args, *more, environ=environ)

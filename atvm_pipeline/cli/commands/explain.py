@@ -1,65 +1,74 @@
-"""Explain the verdict of a run: the reason, the rule of the verdict table, and the evidence, quoted from the log."""
+"""Explain the verdict of a run: the reason, the line of the log that proves it, and the next step."""
 
 import argparse
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from atvm_pipeline.cli.options import add_state_root, checked_build_name, environment, state_root
+from atvm_pipeline.cli import terminal
+from atvm_pipeline.cli.evidence_page import evidence_page, rule_of, source_text
+from atvm_pipeline.cli.next_steps import next_steps
+from atvm_pipeline.cli.options import add_state_root, environment, state_root
 from atvm_pipeline.cli.parser import CommandHelp
+from atvm_pipeline.cli.proof import Proof, ProofFinder
 from atvm_pipeline.cli.run_state import concerns, known_state
-from atvm_pipeline.cli.views import ledger_line, print_json
+from atvm_pipeline.cli.views import print_json
 from atvm_pipeline.core.text import one_line, printable
-from atvm_pipeline.core.transitions import RUN_VERDICTS, SUBRUN_VERDICTS, VerdictRow
+from atvm_pipeline.core.transitions import RUN_VERDICTS, VerdictRow
 from atvm_pipeline.shell.exit_codes import DONE
-from atvm_pipeline.shell.state_dir.reader import log_begin
-from atvm_pipeline.shell.state_dir.records import Paths
+from atvm_pipeline.shell.state_dir.paths import Paths
+from atvm_pipeline.shell.state_dir.run_address import address_of, find_run
 
-QUOTE_MAX_BYTES = 400
-TEXT_SHOWN = 600
-"""Characters of a reason to show."""
-NOTE_CHARS_MAX = 700
-
+LABEL_COLUMNS = 9
+SUMMARY_LINES_MAX = 10
+QUOTE_LINES_MAX = 2
+REASON_LINES_WANTED = 3
+TEXT_SHOWN = 2000
+"""Characters of a reason to read; what does not fit is cut in the middle."""
 
 HELP = CommandHelp(
     examples=("atvm-pipeline explain BUILD", "atvm-pipeline explain BUILD -v"),
-    exit_codes="0 if the explanation was printed, 65 if the build is not known or its state cannot be read",
+    exit_codes="0 if the explanation was printed, 65 if the run is not known or its state cannot be read",
 )
+
+
+class Explanation(NamedTuple):
+    """All that a short explanation contains."""
+
+    state: dict[str, Any]
+    concerns: list[str]
+    proof: Proof | None
+    rule: VerdictRow | None
+    steps: list[str]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("build", metavar="BUILD", help="name of the build")
+    parser.add_argument("build", metavar="BUILD", help="BUILD, BUILD@TIME for an archived run, or a run id")
+    parser.add_argument(
+        "-v", "--verbose", action="store_true", help="show every sub-run and spec, all evidence and notes"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     add_state_root(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the explanation."""
-    paths = Paths(state_root(args, environment()), checked_build_name(args.build))
-    state = known_state(paths)
+    paths = find_run(state_root(args, environment()), args.build)
+    found = explain(known_state(paths), paths)
     if args.json:
-        print_json(explanation(state))
-        return DONE
-    print(printable(" | ".join((f"{paths.build_name}: {state['phase']}", *_concerns(paths, state)))))
-    begin = log_begin(paths)
-    print_case(state, RUN_VERDICTS, begin)
-    if state.get("host_check_note"):
-        print(f"   {one_line(state['host_check_note'], 1000)}")
-    for note in state.get("notes", ()):
-        print(f"   note: {one_line(note, NOTE_CHARS_MAX)}")
-    for subrun in state["subruns"]:
-        named = f"{subrun['index']}. {subrun['name']}: {subrun['phase']}  (label {subrun['label'] or 'none'})"
-        print(f"\n{printable(named)}")
-        print_subrun_case(subrun, state, begin)
-        for spec in subrun["specs"]:
-            place = f" at byte {spec['offset']}" if spec.get("offset") is not None else ""
-            result = f"{spec['result']:<4} {spec['detail']:<9} {one_line(spec['spec'], 100)}"
-            print(printable(f"   {result}  from {' and '.join(spec['sources']) or 'no source'}{place}"))
-            print_failures(spec)
-        for note in subrun.get("notes", ()):
-            print(f"   note: {one_line(note, NOTE_CHARS_MAX)}")
-    print(f"\nevent log: {printable(str(paths.journal))}")
+        print_json(explanation(found))
+    elif args.verbose:
+        page = evidence_page(found.state, paths, found.concerns, terminal.width())
+        print("\n".join([*page, *(f"next: {step}" for step in found.steps)]))
+    else:
+        print("\n".join(summary(found, address_of(paths), terminal.width())))
     return DONE
+
+
+def explain(state: dict[str, Any], paths: Paths) -> Explanation:
+    """Collect the parts of an explanation."""
+    proof = ProofFinder(state, paths).of_run()
+    rule = rule_of(state, RUN_VERDICTS)
+    return Explanation(state, _concerns(paths, state), proof, rule, next_steps(state, paths, proof))
 
 
 def _concerns(paths: Paths, state: dict[str, Any]) -> list[str]:
@@ -68,59 +77,82 @@ def _concerns(paths: Paths, state: dict[str, Any]) -> list[str]:
     return [text for text in concerns(paths, state) if text not in noted]
 
 
-def print_failures(spec: dict[str, Any]) -> None:
-    """Print the failing tests of a spec by name, and the number of those whose names were not kept."""
-    failures = spec.get("failures", ())
-    for failure in failures:
-        print(f"        {one_line(failure['title'], 120)}: {one_line(failure['error'], 120)}")
-    more = spec.get("failing", 0) - len(failures)
-    if failures and more > 0:
-        print(f"        and {more} more")
+def summary(found: Explanation, address: str, columns: int) -> list[str]:
+    """Return the explanation in at most ten lines, longer texts cut in the middle."""
+    state, reason = found.state, found.state["reason"]
+    phase = printable(state["phase"])
+    head = [f"{terminal.style(address, 'strong')}: {terminal.style(phase, phase)}"]
+    head += [line for text in found.concerns[:1] for line in _labelled("!", text, columns, 2)]
+    rest = _proof_lines(found, columns)
+    if found.rule is not None:
+        row = found.rule
+        rest += _labelled("rule:", f"{row.number}, {reason['code']}: {row.when}", columns, 1)
+    else:
+        rest += _labelled("code:", reason["code"], columns, 1)
+    rest += _steps([*found.steps, f"atvm-pipeline explain {address} -v    (all evidence)"])
+    room = max(1, SUMMARY_LINES_MAX - len(head) - len(rest))
+    note = str(state.get("host_check_note", ""))
+    if room > REASON_LINES_WANTED and "not checked" in note:
+        rest = [*_labelled("hosts:", note.removeprefix("hosts "), columns, 1), *rest]
+        room -= 1
+    return [*head, *_labelled("why:", reason["text"], columns, room), *rest]
 
 
-def print_subrun_case(subrun: dict[str, Any], state: dict[str, Any], begin: int = 0) -> None:
-    """Print the reason and evidence of a sub-run, without those that were printed for the run."""
-    reason, of_run = subrun["reason"], state["reason"]
-    if reason == of_run:
-        print("   reason and evidence: see the run, above")
-        if subrun["ledger"] != state["ledger"]:
-            print(printable(f"   specs: {ledger_line(subrun)}"))
-        return
-    repeated = one_line(reason["text"], TEXT_SHOWN) in one_line(of_run["text"], TEXT_SHOWN)
-    evidence = [item for item in reason["evidence"] if item not in of_run["evidence"]]
-    case = {**subrun, "reason": {**reason, "evidence": evidence}}
-    print_case(case, SUBRUN_VERDICTS, begin, repeated=repeated)
+def _proof_lines(found: Explanation, columns: int) -> list[str]:
+    proof = found.proof
+    if proof is None:
+        sources = [source_text(item) for item in found.state["reason"]["evidence"][:1]]
+        return [line for text in sources for line in _labelled("proof:", text, columns, 1)]
+    label, name = ("test:", proof.test) if proof.test else ("spec:", proof.spec)
+    lines = [
+        *(_labelled(label, name, columns, 1) if name else []),
+        *_labelled("proof:", proof.place, columns, 1),
+    ]
+    if proof.text in found.state["reason"]["text"]:
+        # The reason quotes the line.
+        return lines
+    bar = f"  {' ' * LABEL_COLUMNS}| "
+    quote = _cut(proof.text, columns - len(bar), QUOTE_LINES_MAX)
+    return [*lines, *(f"{bar}{line}" for line in quote)]
 
 
-def print_case(
-    case: dict[str, Any], table: tuple[VerdictRow, ...], begin: int = 0, *, repeated: bool = False
-) -> None:
-    """Print reason, rule and evidence of a run or sub-run.
-
-    `begin` is the value of `log_begin`. `repeated` is true if the text was already printed as part of the run's reason.
-    """
-    reason = case["reason"]
-    text = "see the reason of the run, above" if repeated else one_line(reason["text"], TEXT_SHOWN)
-    print(f"   reason {one_line(reason['code'], 60)}: {text}")
-    row = row_of(case["phase"], reason["code"], table) or row_of(case["phase"], reason["code"], RUN_VERDICTS)
-    if row is not None:
-        print(f"   rule {row.number} ({row.phase}): {row.when}")
-    print(printable(f"   specs: {ledger_line(case)}"))
-    for item in reason["evidence"]:
-        print(f"   evidence: {describe_evidence(item, begin)}")
+def _steps(steps: list[str]) -> list[str]:
+    """Return the next commands, which are never cut or wrapped, so that they can be copied."""
+    return [f"  {_label('next:' if not at else '')}{step}" for at, step in enumerate(steps)]
 
 
-def row_of(phase: str, code: str, table: tuple[VerdictRow, ...]) -> VerdictRow | None:
-    """Return the row that decided a verdict."""
-    return next((row for row in table if row.phase == phase and code in row.codes), None)
+def _labelled(label: str, text: str, columns: int, lines_max: int) -> list[str]:
+    lines = _cut(one_line(text, TEXT_SHOWN), columns - LABEL_COLUMNS - 2, lines_max)
+    return [f"  {_label(label if not at else '')}{line}" for at, line in enumerate(lines)]
 
 
-def explanation(state: dict[str, Any]) -> dict[str, Any]:
+def _label(text: str) -> str:
+    return terminal.style(text, "muted") + " " * (LABEL_COLUMNS - len(text))
+
+
+def _cut(text: str, columns: int, lines_max: int) -> list[str]:
+    """Return the text in at most `lines_max` lines; its middle is left out if it does not fit."""
+    room = columns * lines_max
+    lines = terminal.wrapped(text, columns)
+    while len(lines) > lines_max and room > columns // 2:
+        lines = terminal.wrapped(terminal.cut_middle(text, room), columns)
+        room -= 4
+    return [terminal.cut_middle(line, columns) for line in lines[:lines_max]]
+
+
+def explanation(found: Explanation) -> dict[str, Any]:
     """Return the explanation as data for `--json`."""
+    state, proof, rule = found.state, found.proof, found.rule
     cases = [("run", state), *((subrun["name"], subrun) for subrun in state["subruns"])]
     return {
         "build_name": state["build_name"],
         "run_id": state["run_id"],
+        "phase": state["phase"],
+        "reason": state["reason"],
+        "rule": {"number": rule.number, "phase": rule.phase, "when": rule.when} if rule is not None else None,
+        "proof": {**proof._asdict(), "path": str(proof.path)} if proof is not None else None,
+        "concerns": found.concerns,
+        "next": found.steps,
         "requested_hosts": state.get("requested_hosts", ()),
         "host_sources": state.get("host_sources", {}),
         "not_checked": state.get("not_checked", ()),
@@ -130,28 +162,3 @@ def explanation(state: dict[str, Any]) -> dict[str, Any]:
             for name, case in cases
         ],
     }
-
-
-def describe_evidence(item: dict[str, Any], begin: int = 0) -> str:
-    """Return one piece of evidence with the line of the log that it points to; `begin` is the value of `log_begin`."""
-    words = ", ".join(f"{key} {value}" for key, value in item.items() if key != "kind" and value is not None)
-    text = f"{one_line(item['kind'], 60)}: {one_line(words, 300)}"
-    if item["kind"] == "log" and isinstance(item.get("offset"), int) and isinstance(item.get("path"), str):
-        # Bytes before `begin` were read from a file that a rotation has renamed since.
-        quote = quote_line(Path(item["path"]), item["offset"] - begin)
-        return f"{text}\n             | {quote}" if quote else text
-    return text
-
-
-def quote_line(path: Path, offset: int) -> str:
-    """Return the line at a byte offset of a log, sanitised; "" if it can no longer be read."""
-    try:
-        # Reading a FIFO in the place of the log would block indefinitely.
-        if not path.is_file():
-            return ""
-        with path.open("rb") as file:
-            file.seek(offset)
-            line = file.read(QUOTE_MAX_BYTES).split(b"\n", 1)[0]
-    except (OSError, ValueError, OverflowError):
-        return ""
-    return one_line(line.decode("utf-8", "replace"), 160)

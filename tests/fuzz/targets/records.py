@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from atvm_pipeline.cli.commands import explain, status
+from atvm_pipeline.cli.evidence_page import evidence_page
 from atvm_pipeline.cli.views import page, print_json
 from atvm_pipeline.core.codec import decode_event, decode_state, encode_state
 from atvm_pipeline.core.console.scanner import ScannerState
@@ -18,7 +19,6 @@ from atvm_pipeline.core.errors import DataError
 from atvm_pipeline.core.events import ClockTicked, LogRead, RunnerExited
 from atvm_pipeline.core.reducer import begin_run, reduce
 from atvm_pipeline.core.snapshot import state_file
-from atvm_pipeline.core.transitions import RUN_VERDICTS, SUBRUN_VERDICTS
 from atvm_pipeline.shell.state_dir.reader import phase_of, posts_pending, read_state
 from atvm_pipeline.shell.state_dir.records import (
     BaselineRecord,
@@ -129,10 +129,10 @@ def view(body: bytes) -> None:
     out = io.StringIO()
     out.buffer = io.BytesIO()  # type: ignore[attr-defined]
     with contextlib.redirect_stdout(out):
-        explain.print_case(state, RUN_VERDICTS)
-        for subrun in state["subruns"]:
-            explain.print_case(subrun, SUBRUN_VERDICTS)
-        print_json(explain.explanation(state))
+        found = explain.explain(state, paths)
+        print("\n".join(explain.summary(found, paths.build_name, 80)))
+        print("\n".join(evidence_page(state, paths, found.concerns, 80)))
+        print_json(explain.explanation(found))
         print_json(state)
     for text in (*shown, out.getvalue()):
         for line in text.split("\n"):

@@ -1,5 +1,6 @@
 """The tables of `transitions.py` as text, as data and as a diagram, so that the reviewed tables are the ones in use."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from atvm_pipeline.core.events import Event
@@ -15,41 +16,50 @@ from atvm_pipeline.core.transitions import (
     VerdictRow,
 )
 
+from .terminal import wrapped
+
+GOLDEN_COLUMNS = 80
+
 
 def event_tags() -> tuple[str, ...]:
     """Return the tag of every event in the journal."""
     return tuple(str(kind.__struct_config__.tag) for kind in Event.__args__)
 
 
-def render_tables() -> str:
-    """Return all tables as plain text, for `atvm-pipeline verdicts` and its golden file."""
-    lines = ["Phase of a run, by event (-: no change):"]
-    lines += [
-        f"  {phase:<10} {tag:<17} {PHASE_TRANSITIONS[phase].get(tag, '-')}"
-        for phase in Phase
-        for tag in event_tags()
-    ]
-    lines += ["", "Stage of a Cypress process, by log line or process table (-: no change):"]
-    lines += [
-        f"  {stage:<10} {name:<20} {CHILD_TRANSITIONS[stage].get(name, '-')}"
-        for stage in Stage
-        for name in CHILD_TRIGGERS
-    ]
+def render_tables(columns: int = GOLDEN_COLUMNS) -> str:
+    """Return all tables as plain text, for `atvm-pipeline verdicts` and its golden file. Other events change nothing."""
+    lines = ["Phase of a run, by event. Every other event changes nothing."]
+    lines += _cells(((phase, PHASE_TRANSITIONS[phase]) for phase in Phase), columns)
+    lines += ["", "Stage of a Cypress process, by log line or process table."]
+    lines += _cells(((stage, CHILD_TRANSITIONS[stage]) for stage in Stage), columns)
     lines += ["", "Verdict of a run: the first row that holds."]
-    lines += _rows(RUN_VERDICTS)
+    lines += _rows(RUN_VERDICTS, columns)
     lines += ["", "Verdict of a sub-run of a categorized run: the first row that holds."]
     lines += ["An unfinished sub-run takes CANCELLED, HUNG, TERMINATED or UNKNOWN from its run."]
-    lines += _rows(SUBRUN_VERDICTS)
-    lines += ["", "Reason codes:"]
-    lines += [f"  {code:<22} {text}" for code, text in REASONS.items()]
+    lines += _rows(SUBRUN_VERDICTS, columns)
+    lines += ["", "Reason codes and their sentences:"]
+    for code, text in REASONS.items():
+        lines += [f"  {code}", *wrapped(text, columns, first="      ", rest="      ")]
     return "\n".join(lines) + "\n"
 
 
-def _rows(table: tuple[VerdictRow, ...]) -> list[str]:
+def _cells(rows: Iterable[tuple[str, Mapping[str, str]]], columns: int) -> list[str]:
+    """Return one paragraph for each change: where from, where to, and the events that cause it."""
+    lines = []
+    for begin, cells in rows:
+        for following in dict.fromkeys(cells.values()):
+            events = ", ".join(event for event, end in cells.items() if end == following)
+            first = f"  {begin:<10} -> {following:<10}  "
+            lines += wrapped(events, columns, first=first, rest=" " * len(first))
+    return lines
+
+
+def _rows(table: tuple[VerdictRow, ...], columns: int) -> list[str]:
     lines = []
     for row in table:
-        lines.append(f"  {row.number:<3} {row.phase:<10} {row.when}")
-        lines.append(f"                 {', '.join(row.codes)}")
+        first = f"  {row.number:<3} {row.phase:<10} "
+        lines += wrapped(row.when, columns, first=first, rest=" " * len(first))
+        lines += wrapped(", ".join(row.codes), columns, first=" " * 6, rest=" " * 6)
     return lines
 
 

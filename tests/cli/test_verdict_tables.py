@@ -28,6 +28,13 @@ def test_the_tables_are_those_of_the_golden_file(*, rewrite: bool) -> None:
     assert GOLDEN.read_text() == render_tables()
 
 
+def test_the_tables_have_no_cell_without_a_change_and_fit_80_columns() -> None:
+    lines = render_tables().splitlines()
+
+    assert [line for line in lines if len(line) > 80 or line.endswith(" -")] == []
+    assert "  PENDING    -> RUNNING     runner-started, runner-exited, processes-seen," in lines
+
+
 def test_every_phase_and_stage_has_a_row_and_every_cell_names_what_exists() -> None:
     assert set(PHASE_TRANSITIONS) == set(Phase)
     assert set(CHILD_TRANSITIONS) == set(Stage)

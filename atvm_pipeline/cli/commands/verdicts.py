@@ -3,6 +3,7 @@
 import argparse
 
 from atvm_pipeline.cli.parser import CommandHelp
+from atvm_pipeline.cli.terminal import width
 from atvm_pipeline.cli.verdict_tables import as_data, diagram, render_tables
 from atvm_pipeline.cli.views import print_json
 from atvm_pipeline.shell.exit_codes import DONE
@@ -26,5 +27,5 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json(as_data())
     else:
-        print(diagram() if args.diagram else render_tables(), end="")
+        print(diagram() if args.diagram else render_tables(width()), end="")
     return DONE

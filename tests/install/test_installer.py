@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from atvm_pipeline.shell.system.files import locked
 from tests.support.controller import Controller
 from tests.support.installations import (
     INSTALLER,
@@ -297,6 +298,19 @@ def test_removing_all_is_refused_while_a_run_lives(ground: Path, root: Path) -> 
     assert [line for line in listing(root) if ".locks" not in line] == [
         line for line in before if ".locks" not in line
     ]
+
+
+def test_removing_all_is_refused_while_messages_of_an_archived_run_are_delivered(
+    ground: Path, root: Path
+) -> None:
+    lock = root / "var/lib/atvm-run-watcher/.archive" / BUILD / "2026-11-24T00:00:00Z" / "watcher.lock"
+    lock.parent.mkdir(parents=True)
+    with locked(lock):
+        refused = install(ground / "2.0", root, "--uninstall")
+
+    assert refused.returncode == 75
+    assert f"still running: delivery of {BUILD}@2026-11-24T00:00:00Z; wait for the end" in refused.stderr
+    assert "systemctl stop 'atvm-run-deliver@*'" in refused.stderr
 
 
 def test_uninstalling_leaves_state_and_a_filled_environment_file_and_nothing_else(

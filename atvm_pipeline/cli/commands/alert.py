@@ -122,7 +122,8 @@ def _is_over(paths: Paths, state: dict[str, Any]) -> bool:
 def _ended(paths: Paths, state: dict[str, Any]) -> str:
     """Return one line about a run whose watcher had nothing left to do."""
     lost = undelivered(state)
-    begin = f"{address_of(paths)} has ended ({state['phase']}); "
+    how = f"has ended ({state['phase']})" if state["phase"] in TERMINAL_PHASES else "is archived"
+    begin = f"{address_of(paths)} {how}; "
     if not lost:
         return f"{begin}all messages are settled."
     by_hand = any(owner != "an alert" for owner, _ in lost)

@@ -14,7 +14,13 @@ from atvm_pipeline.shell.config import settings
 from atvm_pipeline.shell.exit_codes import CommandError
 from atvm_pipeline.shell.processes.process_table import is_alive, read_row, self_identity
 from atvm_pipeline.shell.runner.stop import stop_runner
-from atvm_pipeline.shell.state_dir.records import RunnerRecord, WatcherRecord, read_record, write_record
+from atvm_pipeline.shell.state_dir.records import (
+    Paths,
+    RunnerRecord,
+    WatcherRecord,
+    read_record,
+    write_record,
+)
 from atvm_pipeline.shell.supervisor import Local, Systemd, choose, systemd
 from atvm_pipeline.shell.system.clock import now
 from atvm_pipeline.shell.system.files import is_locked
@@ -232,6 +238,17 @@ def test_units_bear_the_build_name_as_it_is(tmp_path, systemctl):
         f"start --no-block atvm-runner@{BUILD}.service",
         f"stop atvm-run-watcher@{BUILD}.service",
     ]
+
+
+def test_the_unit_of_a_sender_bears_the_build_name_and_the_time_of_the_archived_run(tmp_path, systemctl):
+    build = Paths(tmp_path / "state", BUILD)
+    paths = Paths(build.state_root, BUILD, build.archive / "2026-11-24T00:00:00Z")
+    unit = f"atvm-run-deliver@{BUILD}@2026-11-24T00:00:00Z.service"
+
+    Systemd().start_watcher(paths, environment())
+    Systemd().stop_watcher(paths, 5)
+
+    assert calls(systemctl) == [f"reset-failed {unit}", f"start --no-block {unit}", f"stop {unit}"]
 
 
 def test_a_unit_that_failed_is_told_early(tmp_path, systemctl):

@@ -1,64 +1,232 @@
-"""The state of a build for a command that shows it, and the problems that an operator must know."""
+"""One run as a command shows it: its state, its processes, and the problems that an operator must know."""
 
-from typing import Any
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
 
+from atvm_pipeline.core.errors import DataError
 from atvm_pipeline.core.phases import TERMINAL_PHASES
+from atvm_pipeline.core.text import one_line, plural
 from atvm_pipeline.shell.exit_codes import DATA, CommandError
-from atvm_pipeline.shell.state_dir.archived_messages import ArchivedMessages
+from atvm_pipeline.shell.processes.process_table import is_alive
+from atvm_pipeline.shell.state_dir.disk_state import behind_s, disk_problem
 from atvm_pipeline.shell.state_dir.paths import Paths
-from atvm_pipeline.shell.state_dir.reader import liveness, posts_of, posts_pending, read_state
-from atvm_pipeline.shell.state_dir.run_address import address_of
+from atvm_pipeline.shell.state_dir.reader import (
+    StoredRun,
+    liveness,
+    posts_of,
+    posts_pending,
+    read_object,
+    read_run,
+)
+from atvm_pipeline.shell.state_dir.run_address import address_of, find_run
+from atvm_pipeline.shell.system import clock
 
+from .times import elapsed, local_clock, moment
 from .views import attentions
+
+BEHIND_S = 60.0
+"""A watcher saves its state within a second, a large one within ten; a state that is older cannot be written."""
+
+
+class Call(NamedTuple):
+    """The part of a call that a printed command needs to reach the same runs, and the time of the call."""
+
+    now: datetime
+    words: Sequence[str] = ()
+    """`--state-root DIR`, if it was given."""
+
+    def command(self, *words: str) -> str:
+        """Return a command of this program that an operator can type."""
+        return " ".join((*words, *self.words))
+
+
+class ShownRun(NamedTuple):
+    """A run with its state; without a state, `error` is the reason, or no watcher has written one yet."""
+
+    paths: Paths
+    state: dict[str, Any] | None
+    facts: dict[str, Any]
+    live: dict[str, bool]
+    error: str = ""
+
+    @property
+    def address(self) -> str:
+        """The name that every command takes for this run."""
+        return address_of(self.paths)
+
+    @property
+    def phase(self) -> str:
+        """The phase, or `CORRUPT` for a state that cannot be read, `PENDING` for one that is not written yet."""
+        if self.state is not None:
+            return str(self.state["phase"])
+        if self.error and not self.paths.folder.exists():
+            return "NO STATE"
+        return "CORRUPT" if self.error else "PENDING"
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the run has its verdict."""
+        return self.phase in TERMINAL_PHASES
+
+    @property
+    def is_living(self) -> bool:
+        """Whether it has not ended, or one of its processes is alive."""
+        return not self.paths.is_archived and (not self.has_ended or any(self.live.values()))
+
+
+def show_run(paths: Paths) -> ShownRun:
+    """Return a run as it is stored; a state that cannot be read is its `error`."""
+    try:
+        stored = read_run(paths)
+    except (DataError, OSError) as error:
+        return ShownRun(paths, None, {}, liveness(paths), str(error))
+    if stored is None:
+        return ShownRun(paths, None, {}, liveness(paths))
+    return ShownRun(paths, stored.state, stored.facts, live_of(paths, stored))
+
+
+def paths_of(state_root: Path, given: object) -> Paths:
+    """Return the paths of the run that an argument names. Raises CommandError (64), DataError, Unreadable.
+
+    `given` is the value from argparse; for `-- --` that is an empty list.
+    """
+    return find_run(state_root, given if isinstance(given, str) else "")
+
+
+def removed_run(paths: Paths) -> ShownRun:
+    """Return a run whose processes are alive although its state directory is gone."""
+    return ShownRun(paths, None, {}, liveness(paths), removed_words(paths, Call(clock.now())))
+
+
+def removed_words(paths: Paths, call: Call) -> str:
+    """Return one line about a run whose state directory was removed, with the command that stops its processes."""
+    live = liveness(paths)
+    names = " and ".join(f"its {name}" for name in ("watcher", "runner") if live[name])
+    stop = call.command("atvm-pipeline cancel --runner", paths.build_name)
+    return f"{paths.folder} was removed, but {names} {'are' if ' and ' in names else 'is'} running; stop with: {stop}"
+
+
+def known_run(paths: Paths, call: Call | None = None) -> ShownRun:
+    """Return a run that has a state. Raises CommandError (65), DataError, Unreadable."""
+    call = call if call is not None else Call(clock.now())
+    stored = read_run(paths)
+    if stored is not None:
+        return ShownRun(paths, stored.state, stored.facts, live_of(paths, stored))
+    if paths.request.exists():
+        disk = disk_problem(paths.state_root)
+        step = f"{disk}; free space there" if disk else "try again"
+        raise CommandError(
+            DATA,
+            f"build {paths.build_name} was requested, but its watcher has not written a state yet; {step}",
+        )
+    if any(liveness(paths).values()):
+        raise CommandError(DATA, removed_words(paths, call))
+    raise CommandError(
+        DATA,
+        f"build {paths.build_name} not found in {paths.state_root}; list the builds with: "
+        f"{call.command('atvm-pipeline status')}",
+    )
 
 
 def known_state(paths: Paths) -> dict[str, Any]:
-    """Return the state of a build. Raises CommandError (65) without one."""
-    state = read_state(paths)
-    if state is not None:
-        return state
-    if paths.request.exists():
-        raise CommandError(
-            DATA,
-            f"build {paths.build_name} was requested, but its watcher has not written a state yet; try again",
-        )
-    raise CommandError(
-        DATA,
-        f"build {paths.build_name} not found in {paths.state_root}; list the builds with: atvm-pipeline status",
-    )
+    """Return the state of a run. Raises CommandError (65) without one."""
+    state = known_run(paths).state
+    assert state is not None
+    return state
 
 
-def headline(paths: Paths, state: dict[str, Any]) -> str:
-    """Return one line: the reason, and the problems that an operator must know."""
-    return " | ".join(part for part in (state["reason"].get("text", ""), *concerns(paths, state)) if part)
+def live_of(paths: Paths, stored: StoredRun) -> dict[str, bool]:
+    """Return whether watcher and runner are alive.
+
+    The wrapper of a runner holds a lock. A runner that was started by other means holds none: its process is known from
+    the facts, and so are the processes that outlived a wrapper.
+    """
+    live = liveness(paths)
+    if live["runner"] or paths.is_archived:
+        return live
+    return {**live, "runner": any(map(_lives, _followed(stored.facts)))}
 
 
-def concerns(paths: Paths, state: dict[str, Any]) -> list[str]:
-    """Return the problems that an operator must know in addition to the reason."""
-    parts: list[str] = []
-    attach = f"start-atvm-run-watcher.sh --attach --build-name {paths.build_name}"
-    if state["phase"] not in TERMINAL_PHASES and not liveness(paths)["watcher"]:
-        parts.append(f"NOT WATCHED: attach a watcher with {attach}")
-    elif posts_pending(state):
-        waiting = [post for _, post in posts_of(state) if post["outcome"] == "pending"]
-        are = f"{len(waiting)} {'message is' if len(waiting) == 1 else 'messages are'} not delivered yet"
-        why = next((post["detail"] for post in waiting if post.get("detail")), "")
-        parts.append(
-            f"{are}{': ' if why else ''}{why}"
-            if liveness(paths)["watcher"]
-            else f"{are} and no watcher is running: attach one with {attach}"
-        )
-    return [*parts, *(f"attention: {text}" for text in attentions(state))]
+def _followed(facts: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the runner's process and those of Cypress, of this boot, as the watcher saw them last."""
+    runner = facts.get("runner")
+    if not isinstance(runner, dict) or runner.get("boot_id") not in (None, "", clock.boot_id()):
+        return
+    yield runner
+    tree = facts.get("processes")
+    for process in tree if isinstance(tree, list) else ():
+        if isinstance(process, dict) and process.get("role") in ("cypress", "browser"):
+            yield process
 
 
-def archived_line(found: ArchivedMessages) -> str:
-    """Return one line about an archived run whose messages are not delivered yet."""
-    count, address = len(found.waiting), address_of(found.paths)
-    text = f"{count} {'message is' if count == 1 else 'messages are'} not delivered yet"
-    why = f": {found.why}" if found.why else ""
-    sender = (
-        "its sender is running"
-        if found.sending
-        else f"its sender is not running, start it with: atvm-pipeline deliver {address} --background"
-    )
-    return f"{'archived':<10} {address}  {text}{why}; {sender}"
+def _lives(process: dict[str, Any]) -> bool:
+    pid, created = process.get("pid"), process.get("create_time")
+    return type(pid) is int and pid > 0 and isinstance(created, int | float) and is_alive(pid, created)
+
+
+def concerns(paths: Paths, state: dict[str, Any], call: Call | None = None) -> list[str]:
+    """Return the problems that the reason does not contain, each with the command that helps."""
+    found = problems(paths, state, call if call is not None else Call(clock.now()))
+    return [*(f"{text}: {fix}" if fix else text for text, fix in found), *_attention_lines(state)]
+
+
+def brief_concerns(run: ShownRun, call: Call) -> list[str]:
+    """Return the same without the commands, for a line that may be cut."""
+    assert run.state is not None
+    return [*(text for text, _ in problems(run.paths, run.state, call)), *_attention_lines(run.state)]
+
+
+def _attention_lines(state: dict[str, Any]) -> list[str]:
+    return [f"attention: {text}" for text in attentions(state)]
+
+
+def problems(paths: Paths, state: dict[str, Any], call: Call) -> list[tuple[str, str]]:
+    """Return the problems of a run that is not watched or has messages to deliver, each with the command that helps, or ""."""
+    watched = liveness(paths)["watcher"]
+    attach = call.command("start-atvm-run-watcher.sh --attach --build-name", paths.build_name)
+    if state["phase"] not in TERMINAL_PHASES and not watched:
+        if paths.is_archived:
+            return [("it was archived before it had a verdict", "")]
+        return [("NOT WATCHED, no watcher is running", attach)]
+    if not posts_pending(state):
+        return []
+    if watched:
+        return [(waiting_words(state, call.now), "")]
+    waiting = waiting_words(state, None)
+    if paths.is_archived:
+        deliver = call.command("atvm-pipeline deliver", address_of(paths), "--background")
+        return [(f"{waiting}, and their sender is not running", deliver)]
+    return [(f"{waiting}, and no watcher is running", attach)]
+
+
+def waiting_words(state: dict[str, Any], now: datetime | None) -> str:
+    """Return the messages that wait, and why: `3 messages are not delivered yet: connection refused`.
+
+    With `now`, the next attempt follows; without a watcher, no attempt is made.
+    """
+    waiting = [post for _, post in posts_of(state) if post["outcome"] == "pending"]
+    text = f"{plural(len(waiting), 'message')} {'is' if len(waiting) == 1 else 'are'} not delivered yet"
+    why = next((one_line(post["detail"], 200) for post in waiting if post.get("detail")), "")
+    text += f": {why}" if why else ""
+    times = [at for post in waiting if (at := moment(post.get("next_attempt_at"))) is not None]
+    if not times or now is None:
+        return text
+    return f"{text}{',' if why else ';'} next attempt {'now' if min(times) <= now else local_clock(min(times), now)}"
+
+
+def storage_concern(run: ShownRun, now: datetime) -> str:
+    """Return why the state of a run that is being watched is older than the run; "" if it is not.
+
+    The watcher cannot store that it cannot store anything, so a reader has to find it out.
+    """
+    if run.state is None or run.has_ended or not run.live["watcher"]:
+        return ""
+    log = read_object(run.paths.request).get("log_path")
+    behind = behind_s(run.paths.state, Path(log)) if isinstance(log, str) and "\0" not in log else 0.0
+    saved = run.paths.state.stat().st_mtime if run.paths.state.exists() else now.timestamp()
+    if behind < BEHIND_S or now.timestamp() - saved < BEHIND_S:
+        return ""
+    age = elapsed(datetime.fromtimestamp(saved, UTC), now)
+    return f"the state below is {age} old, although the log has grown since: the watcher cannot write it"

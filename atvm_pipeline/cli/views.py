@@ -4,7 +4,24 @@ import sys
 from typing import Any
 
 from atvm_pipeline.core.reasons import no_spec
-from atvm_pipeline.core.text import escape_json, printable
+from atvm_pipeline.core.text import escape_json, format_duration, plural, printable
+
+KINDS = ("passed", "failed", "crashed", "pending", "skipped", "no_report", "not_run")
+GAP = "  "
+UNFINISHED = ("PENDING", "RUNNING")
+UNFINISHED_WORDS = {"no_report": "running", "not_run": "to come"}
+"""Words for a spec without a result while its run is in progress."""
+MESSAGE_WORDS = {
+    "pending": "message not delivered yet",
+    "sent": "message sent",
+    "rejected": "message rejected",
+    "uncertain": "message may not have arrived",
+    "expired": "message not delivered within 72 hours",
+    "dropped": "message dropped",
+}
+"""The outcome of a message in words."""
+
+SHOWN_DURATION_MAX_S = 1e9
 
 
 def print_json(value: object) -> None:
@@ -16,11 +33,6 @@ def print_json(value: object) -> None:
     sys.stdout.buffer.write(escape_json(data) + b"\n")
 
 
-KINDS = ("passed", "failed", "crashed", "pending", "skipped", "no_report", "not_run")
-UNFINISHED_WORDS = {"no_report": "running", "not_run": "to come"}
-"""Words for a spec without a result while its run is in progress."""
-
-
 def page(state: dict[str, Any], *, title: str) -> str:
     """Return the page of one run: its end, its specs, its sub-runs and their hosts."""
     lines = [f"{title}: {state['phase']}", f"  {state['reason']['code']}: {state['reason']['text']}"]
@@ -28,15 +40,34 @@ def page(state: dict[str, Any], *, title: str) -> str:
     lines += [f"  note: {note}" for note in state.get("notes", ())]
     lines.append(f"  specs: {ledger_line(state)}")
     lines += [f"  {state['host_check_note']}"] if state.get("host_check_note") else []
-    for subrun in state["subruns"]:
-        lines.append(
-            f"  {subrun['index']:>3}  {subrun['phase']:<10} {subrun['name']}  {ledger_line(subrun)}{_post(subrun['post'])}"
-        )
-        lines += [f"         {_host(host, unfinished=_is_unfinished(subrun))}" for host in subrun["hosts"]]
-        lines += [f"         note: {note}" for note in subrun.get("notes", ())]
+    lines += [f"  {line}" for line in subrun_lines(state)]
     if state["post"] is not None:
-        lines.append(f"  closing message: {state['post']['outcome']}")
+        lines.append(f"  closing {message_words(state['post'])}")
     return "\n".join(printable(line) for line in lines)
+
+
+def subrun_lines(state: dict[str, Any]) -> list[str]:
+    """Return the lines about the sub-runs: phase, name, counts and message of each, then its hosts and notes."""
+    return [f"{head}{GAP}{facts}" if facts else head for head, facts in subrun_parts(state)]
+
+
+def subrun_parts(state: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return the same lines in two parts: the aligned columns of a sub-run, and its counts and message ("" for other lines)."""
+    parts = []
+    width = max((len(subrun["name"]) for subrun in state["subruns"]), default=0)
+    for subrun in state["subruns"]:
+        facts = [
+            ledger_line(subrun),
+            *([message_words(subrun["post"])] if subrun["post"] is not None else []),
+        ]
+        parts.append(
+            (f"{subrun['index']:>3}  {subrun['phase']:<10} {subrun['name']:<{width}}", "; ".join(facts))
+        )
+        more = [_host(host, unfinished=is_unfinished(subrun)) for host in subrun["hosts"]]
+        more += [f"note: {note}" for note in subrun.get("notes", ())]
+        more += [f"recorded: {subrun['recorded_url']}"] if subrun.get("recorded_url") else []
+        parts += [(f"       {line}", "") for line in more]
+    return parts
 
 
 def attentions(state: dict[str, Any]) -> list[str]:
@@ -44,23 +75,26 @@ def attentions(state: dict[str, Any]) -> list[str]:
     return state.get("attentions") or ([state["attention"]] if state.get("attention") else [])
 
 
-def _is_unfinished(case: dict[str, Any]) -> bool:
-    return case["phase"] in ("PENDING", "RUNNING")
+def is_unfinished(case: dict[str, Any]) -> bool:
+    """Return whether a run or sub-run has no verdict yet."""
+    return case["phase"] in UNFINISHED
 
 
 def ledger_line(case: dict[str, Any]) -> str:
     """Return the counts of a run or sub-run: `3 planned: 2 passed, 1 failed`."""
     ledger = case["ledger"]
     if not ledger["planned"]:
-        return "none known yet" if _is_unfinished(case) else no_spec(case["reason"].get("code", "")).lower()
+        return "none known yet" if is_unfinished(case) else no_spec(case["reason"].get("code", "")).lower()
     words = {kind: kind.replace("_", " ") for kind in KINDS}
-    words |= UNFINISHED_WORDS if _is_unfinished(case) else {}
+    words |= UNFINISHED_WORDS if is_unfinished(case) else {}
     parts = [f"{ledger[kind]} {words[kind]}" for kind in KINDS if ledger.get(kind)]
     return f"{ledger['planned']} planned: {', '.join(parts)}"
 
 
-def _post(post: dict[str, Any] | None) -> str:
-    return "" if post is None else f"; message {post['outcome']}{' (marked)' if post.get('marked') else ''}"
+def message_words(post: dict[str, Any]) -> str:
+    """Return the outcome of a message in words: `message sent (marked as a repeat)`."""
+    words = MESSAGE_WORDS.get(post["outcome"], f"message {post['outcome']}")
+    return f"{words} (marked as a repeat)" if post.get("marked") else words
 
 
 def outcome(result: dict[str, Any], *, unfinished: bool = False) -> str:
@@ -73,6 +107,9 @@ def outcome(result: dict[str, Any], *, unfinished: bool = False) -> str:
 
 def _host(host: dict[str, Any], *, unfinished: bool) -> str:
     kernel = host["kernel"] or "kernel unknown"
-    result = outcome(host, unfinished=unfinished)
-    tests = f"{host['tests']} {'test' if host['tests'] == 1 else 'tests'}"
-    return f"{host['host']} ({kernel}): {result}, {host['passing']} of {tests} passed"
+    facts = [outcome(host, unfinished=unfinished)]
+    if host["tests"]:
+        facts.append(f"{host['passing']} of {plural(host['tests'], 'test')} passed")
+    if host.get("duration_s"):
+        facts.append(format_duration(min(host["duration_s"], SHOWN_DURATION_MAX_S)))
+    return f"{host['host']} ({kernel}): {', '.join(facts)}"

@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import pytest
 from atvm_pipeline.cli.commands import explain, status
 from atvm_pipeline.cli.evidence_page import evidence_page
 from atvm_pipeline.cli.proof import ProofFinder
+from atvm_pipeline.cli.run_page import run_page
+from atvm_pipeline.cli.run_state import Call, ShownRun
 from atvm_pipeline.core.errors import DataError
 from atvm_pipeline.shell.state_dir.paths import Paths
 from tests.conftest import REPLAY
@@ -249,9 +252,10 @@ def test_a_sub_run_without_any_spec_says_so(command: Any, options: dict[str, boo
 def test_a_page_shows_a_reason_with_a_bar_in_it_once(tmp_path: Path) -> None:
     state = json.loads((REPLAY / "failed-runner" / "state.json").read_text())
     state["reason"]["text"] = "One part | another part."
-    page = status._page(Paths(tmp_path, "b"), state)
+    live = {"watcher": False, "runner": False}
+    page = run_page(ShownRun(Paths(tmp_path, "b"), state, {}, live), Call(datetime.now(UTC)), None)
 
-    assert page.count("another part.") == 1
+    assert "\n".join(page).count("another part.") == 1
 
 
 HOST_KEYS = ("requested_hosts", "host_sources", "not_checked", "host_check_note")

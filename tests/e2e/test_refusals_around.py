@@ -84,9 +84,11 @@ def test_one_corrupt_state_does_not_hide_the_others(how: str, two: Controller) -
     doctor = two.call("atvm-pipeline", "doctor")
 
     assert everything.returncode == 0, everything.stderr
-    corrupt, good = everything.stdout.splitlines()
-    assert corrupt.startswith("CORRUPT    bad ")
-    assert " good " in good
+    heading, corrupt, why, good, *_ = everything.stdout.splitlines()
+    assert heading.split()[:2] == ["BUILD", "PHASE"]
+    assert corrupt.split() == ["bad", "CORRUPT"]
+    assert why.startswith(f"  {path}" if how != "unreadable" else "  cannot read")
+    assert good.split()[0] == "good"
     assert [entry["build_name"] for entry in as_json] == ["bad", "good"]
     assert doctor.returncode == 1
     assert "bad is CORRUPT" in doctor.stdout

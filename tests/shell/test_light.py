@@ -17,6 +17,7 @@ from atvm_pipeline.shell.state_dir.reader import STATE, read_state, shape_error
 from atvm_pipeline.shell.system import files
 from atvm_pipeline.shell.system.files import replace_files
 from tests.support.project import PROJECT
+from tests.support.shown_runs import ShownRuns
 from tests.support.waiting import wait_for
 
 HEAVY = (
@@ -54,11 +55,20 @@ def test_help_imports_nothing_but_the_list_of_commands() -> None:
     assert not modules & {*HEAVY, "argparse", "pathlib", "json"}
 
 
-def test_status_imports_no_package_and_no_core(tmp_path: Path) -> None:
-    modules = loaded(CALL, "status", "--state-root", str(tmp_path))
+@pytest.mark.parametrize("words", [(), ("--all", "--since", "1d"), ("ended",)])
+def test_status_imports_no_package_and_no_core(words: tuple[str, ...], tmp_path: Path) -> None:
+    with ShownRuns(tmp_path) as runs:
+        runs.add("ended", "failed-demo")
+        runs.add("living", "failed-demo", events=15, live=("watcher",))
+        runs.add("ended", "failed-demo", archived="2026-11-24T10:00:00Z")
+        modules = loaded(CALL, "status", *words, "--state-root", str(tmp_path))
 
     assert "json" in modules
     assert not modules & set(HEAVY)
+
+
+def test_status_of_no_run_imports_no_package_and_no_core(tmp_path: Path) -> None:
+    assert not loaded(CALL, "status", "--state-root", str(tmp_path)) & set(HEAVY)
 
 
 def test_a_watcher_has_no_network_packages_before_it_needs_them() -> None:

@@ -1,79 +1,154 @@
-"""Show one run or all runs, and whether their processes are running."""
+"""Show all runs as a table, or one run in detail, and whether their processes are running."""
 
 import argparse
+from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from atvm_pipeline.cli.options import add_state_root, checked_build_name, environment, state_root
+from atvm_pipeline.cli.options import add_state_root, environment, given_state_root, state_root
 from atvm_pipeline.cli.parser import CommandHelp
-from atvm_pipeline.cli.run_state import archived_line, concerns, headline, known_state
-from atvm_pipeline.cli.views import page, print_json
-from atvm_pipeline.core.errors import DataError
-from atvm_pipeline.core.phases import TERMINAL_PHASES
+from atvm_pipeline.cli.run_page import run_page
+from atvm_pipeline.cli.run_state import Call, ShownRun, known_run, paths_of, removed_run, show_run
+from atvm_pipeline.cli.run_table import NOT_WRITTEN, in_order, last_activity, row_of, table
+from atvm_pipeline.cli.terminal import is_terminal, style, width
+from atvm_pipeline.cli.times import parse_since
+from atvm_pipeline.cli.views import print_json
 from atvm_pipeline.core.text import printable
-from atvm_pipeline.shell.exit_codes import DONE
+from atvm_pipeline.shell.exit_codes import DONE, USAGE, CommandError
 from atvm_pipeline.shell.state_dir.archived_messages import archived_messages
+from atvm_pipeline.shell.state_dir.disk_state import disk_problem
 from atvm_pipeline.shell.state_dir.paths import Paths
-from atvm_pipeline.shell.state_dir.reader import builds, liveness, posts_pending, read_state
+from atvm_pipeline.shell.state_dir.reader import (
+    builds,
+    builds_without_directory,
+)
+from atvm_pipeline.shell.state_dir.run_address import all_archived_runs
+from atvm_pipeline.shell.system import clock
+
+FAILED_PHASES = ("FAILED", "TERMINATED", "HUNG", "UNKNOWN", "CORRUPT", "NO STATE")
 
 HELP = CommandHelp(
-    examples=("atvm-pipeline status", "atvm-pipeline status BUILD --json"),
-    exit_codes="0 if the state was printed, 65 if the build is not known or its state cannot be read",
+    examples=(
+        "atvm-pipeline status",
+        "atvm-pipeline status --running",
+        "atvm-pipeline status BUILD",
+        "atvm-pipeline status BUILD --json",
+    ),
+    exit_codes="0 if the state was printed, 65 if the run is not known or its state cannot be read",
 )
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("build", nargs="?", metavar="BUILD", help="build to show (default: all)")
     parser.add_argument(
-        "--json", action="store_true", help="print the object of state.json, with the key live"
+        "build",
+        nargs="?",
+        metavar="BUILD",
+        help="the run to show: a build name, BUILD@TIME or a run id for an archived run (default: all runs)",
+    )
+    parser.add_argument(
+        "--running", action="store_true", help="only runs that have not ended, or whose processes live"
+    )
+    parser.add_argument("--failed", action="store_true", help="only runs that failed or are failing")
+    parser.add_argument(
+        "--since", metavar="TIME", help="only runs that were active since then: 2h, 1d, 18:05, 2026-11-23"
+    )
+    parser.add_argument("--all", action="store_true", help="archived runs too")
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="print the object of state.json, with the key live; a list for all runs",
     )
     add_state_root(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the state. Raises CommandError (65) for an unknown build."""
+    """Print the state. Raises CommandError (65) for an unknown run."""
     root = state_root(args, environment())
-    if args.build is not None:
-        paths = Paths(root, checked_build_name(args.build))
-        state = known_state(paths)
-        print_json({**state, "live": liveness(paths)}) if args.json else print(_page(paths, state))
+    call = Call(clock.now(), given_state_root(args))
+    if args.build is None:
+        _print_all(root, args, call)
         return DONE
-    _all(root, as_json=args.json)
+    given = [f"--{name}" for name in ("running", "failed", "since", "all") if getattr(args, name, None)]
+    if given:
+        raise CommandError(USAGE, f"{given[0]} selects from all runs: use it without {args.build!r}")
+    shown = known_run(paths_of(root, args.build), call)
+    if args.json:
+        print_json(_object(shown))
+    else:
+        print("\n".join(run_page(shown, call, _columns())))
     return DONE
 
 
-def _all(root: Path, *, as_json: bool) -> None:
-    """Print every build; an unreadable state is one line, or one object with `error`, among the others."""
-    objects: list[dict[str, Any]] = []
-    lines: list[str] = []
+def _columns() -> int | None:
+    """Return the width of the terminal; None in a pipe, where nothing is cut or wrapped."""
+    return width() if is_terminal() else None
+
+
+def _print_all(root: Path, args: argparse.Namespace, call: Call) -> None:
+    """Print every run that the options select; an unreadable state is one entry among the others."""
+    since = parse_since(args.since, call.now) if args.since is not None else None
+    runs = in_order(
+        run for run in _runs(root, archived=args.all, waiting=not args.json) if _is_selected(run, args, since)
+    )
+    if args.json:
+        print_json([_object(run) for run in runs])
+        return
+    disk = disk_problem(root)
+    if disk:
+        print(
+            style(printable(f"{disk}: watchers keep their results in memory until there is room"), "warning")
+        )
+    if runs:
+        print("\n".join(table([row_of(run, call) for run in runs], _columns())))
+        return
+    selected = any((args.running, args.failed, since, not args.all and _has_archive(root)))
+    print(
+        printable(
+            f"no runs in {root}" + (" match; see all with: atvm-pipeline status --all" if selected else "")
+        )
+    )
+
+
+def _has_archive(root: Path) -> bool:
+    return next(iter(all_archived_runs(root)), None) is not None
+
+
+def _runs(root: Path, *, archived: bool, waiting: bool) -> Iterator[ShownRun]:
+    """Yield the runs of the state root; `archived`: the archived ones too; `waiting`: of those, the ones whose messages wait."""
     for name in builds(root):
         paths = Paths(root, name)
-        try:
-            state = read_state(paths)
-        except (DataError, OSError) as error:
-            objects.append({"build_name": name, "phase": None, "error": str(error), "live": liveness(paths)})
-            lines.append(f"{'CORRUPT':<10} {name}  {error}")
-            continue
-        if state is not None:
-            objects.append({**state, "live": liveness(paths)})
-            lines.append(f"{state['phase']:<10} {name}  {headline(paths, state)}")
-    if as_json:
-        print_json(objects)
-        return
-    lines += [archived_line(found) for found in archived_messages(root) if found.waiting]
-    for line in lines or [f"no runs in {root}"]:
-        print(printable(line))
+        run = show_run(paths)
+        if run.state is not None or run.error or paths.request.exists():
+            yield run
+    yield from map(removed_run, builds_without_directory(root))
+    if archived:
+        yield from map(show_run, all_archived_runs(root))
+    elif waiting:
+        # These runs still need attention.
+        yield from (show_run(found.paths) for found in archived_messages(root) if found.waiting)
 
 
-def _page(paths: Paths, state: dict[str, Any]) -> str:
-    alive = liveness(paths)
-    # The page itself contains the reason and the attention.
-    problems = [text for text in concerns(paths, state) if not text.startswith("attention: ")]
-    lines = [page(state, title=paths.build_name), *(f"  {text}" for text in problems)]
-    done = state["phase"] in TERMINAL_PHASES and not posts_pending(state)
-    absent = "finished" if done else "not running"
-    processes = (f"{name}: {'running' if alive[name] else absent}" for name in ("watcher", "runner"))
-    lines.append(f"  {', '.join(processes)}, run id: {state['run_id']}")
-    lines.append(f"  state: {paths.folder}")
-    return "\n".join([lines[0], *(printable(line) for line in lines[1:])])
+def _is_selected(run: ShownRun, args: argparse.Namespace, since: datetime | None) -> bool:
+    if args.running and not run.is_living:
+        return False
+    if args.failed and not (run.phase in FAILED_PHASES or (run.state or {}).get("failing")):
+        return False
+    if since is None or run.is_living:
+        return True
+    at = last_activity(run)
+    return at is not None and at >= since
+
+
+def _object(run: ShownRun) -> dict[str, Any]:
+    """Return the object of `--json`."""
+    if run.state is None:
+        return {
+            "build_name": run.paths.build_name,
+            "phase": None,
+            "error": run.error or NOT_WRITTEN,
+            "live": run.live,
+        }
+    address = {"address": run.address} if run.paths.is_archived else {}
+    return {**run.state, **address, "live": run.live}

@@ -11,11 +11,12 @@ here. psutil also does not return the start time in the form that is stored.
 
 import os
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from atvm_pipeline.core.events import Process
+if TYPE_CHECKING:
+    from atvm_pipeline.core.events import Process
 
-from .roles import Role
+    from .roles import Role
 
 SAME_START_S = 0.05
 """Start times are full clock ticks (10 ms); no pid is reused within this time."""
@@ -97,7 +98,7 @@ def _read(path: str) -> bytes:
     return b"".join(parts)
 
 
-def identity(pid: int) -> Process | None:
+def identity(pid: int) -> "Process | None":
     """Return the living process `pid`, None if it does not exist."""
     row = read_row(pid)
     return to_process(row, "other") if row is not None and row.lives else None
@@ -133,8 +134,11 @@ def children_of(rows: dict[int, ProcessRow]) -> dict[int, list[ProcessRow]]:
     return children
 
 
-def to_process(row: ProcessRow, role: Role) -> Process:
+def to_process(row: ProcessRow, role: "Role") -> "Process":
     """Return the process of a row, in the form of the core's events."""
+    # Imported here, so that commands that only ask whether a process is alive start fast.
+    from atvm_pipeline.core.events import Process  # noqa: PLC0415
+
     return Process(pid=row.pid, create_time=row.create_time, name=row.name, role=role, state=row.state)
 
 

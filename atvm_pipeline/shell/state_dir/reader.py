@@ -3,7 +3,7 @@
 import contextlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from atvm_pipeline.core.build_name import valid_build_name
 from atvm_pipeline.core.errors import DataError
@@ -20,7 +20,7 @@ STATE_FILE_BYTES_MAX = 256 * 1024 * 1024
 Shape = Any
 """Expected type of a value: a type, None, one of several (a tuple), a list of one shape, or an object with keys (`key?`
 is optional)."""
-POST = {"outcome": str, "detail?": str}
+POST = {"outcome": str, "detail?": str, "at?": str, "next_attempt_at?": (str, None), "marked?": bool}
 SPEC = {
     "spec": str,
     "result": str,
@@ -29,16 +29,45 @@ SPEC = {
     "offset?": (int, None),
     "failing?": int,
     "failures?": [{"title": str, "error": str}],
+    "started_at?": (str, None),
+    "running?": bool,
+    "flaky?": [str],
+    "flaky_tests?": [str],
 }
-HOST = {"host": str, "kernel": (str, None), "result": str, "detail": str, "tests": int, "passing": int}
+HOST = {
+    "host": str,
+    "kernel": (str, None),
+    "result": str,
+    "detail": str,
+    "tests": int,
+    "passing": int,
+    "duration_s?": (float, int, None),
+}
+LEDGER = {
+    "planned": int,
+    **dict.fromkeys(
+        ("passed?", "failed?", "pending?", "skipped?", "crashed?", "not_run?", "no_report?"), int
+    ),
+}
 CASE = {
     "phase": str,
     "reason": {"code": str, "text": str, "evidence": [{"kind": str}]},
-    "ledger": {"planned": int},
+    "ledger": LEDGER,
     "post": (POST, None),
     "notes?": [str],
+    "failing?": bool,
+    "started_at?": (str, None),
+    "finished_at?": (str, None),
 }
-SUBRUN = {**CASE, "index": int, "name": str, "label": (str, None), "hosts": [HOST], "specs": [SPEC]}
+SUBRUN = {
+    **CASE,
+    "index": int,
+    "name": str,
+    "label": (str, None),
+    "hosts": [HOST],
+    "specs": [SPEC],
+    "recorded_url?": (str, None),
+}
 STATE = {
     **CASE,
     "build_name": (str, None),
@@ -51,15 +80,29 @@ STATE = {
     "host_sources?": {},
     "not_checked?": [str],
     "host_check_note?": str,
+    "updated_at?": (str, None),
+    "last_activity_at?": (str, None),
 }
 """The keys that every reading command may rely on."""
 
 
-def read_state(paths: Paths) -> dict[str, Any] | None:
-    """Return the public object of `state.json`; None if the build is not known. Raises DataError, Unreadable.
+class StoredRun(NamedTuple):
+    """The content of a `state.json`."""
 
-    The keys that a reader uses are guaranteed to exist and to have their types, whatever the file contains.
-    """
+    state: dict[str, Any]
+    """The public object. The keys that a reader uses exist and have their types, whatever the file contains."""
+    facts: dict[str, Any]
+    """The facts behind it, unchecked; {} if the file has none."""
+
+
+def read_state(paths: Paths) -> dict[str, Any] | None:
+    """Return the public object of `state.json`; None if the build is not known. Raises DataError, Unreadable."""
+    found = read_run(paths)
+    return None if found is None else found.state
+
+
+def read_run(paths: Paths) -> StoredRun | None:
+    """Return the content of `state.json`; None if the build is not known. Raises DataError, Unreadable."""
     data = read_small(paths.state, STATE_FILE_BYTES_MAX)
     if data is None:
         if paths.state.is_file() and paths.state.stat().st_size > STATE_FILE_BYTES_MAX:
@@ -77,8 +120,8 @@ def read_state(paths: Paths) -> dict[str, Any] | None:
         why = "nested too deeply" if isinstance(error, RecursionError) else str(error)
     if why:
         raise DataError(f"{paths.state} is not the state of a run ({why}); {see}")
-    state.pop("facts", None)
-    return upgraded(dict(state))
+    facts = state.pop("facts", None)
+    return StoredRun(upgraded(state), facts if isinstance(facts, dict) else {})
 
 
 RUN_KEYS_2 = ("release", "scenario", "last_activity_at", "forecast", "provenance")
@@ -116,6 +159,14 @@ def log_begin(paths: Paths) -> int:
         begin = json.loads(read_small(paths.state, STATE_FILE_BYTES_MAX) or b"")["facts"]["log"]["begin"]
         return begin if type(begin) is int else 0
     return 0
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Return the JSON object in a record such as `request.json`, unchecked; {} if it cannot be read."""
+    with contextlib.suppress(OSError, ValueError, RecursionError):
+        found = json.loads(read_small(path) or b"")
+        return found if isinstance(found, dict) else {}
+    return {}
 
 
 def _no_constant(name: str) -> None:
@@ -175,6 +226,16 @@ def builds(state_root: Path) -> list[str]:
     except OSError as error:
         raise Unreadable(state_root, error) from None
     return sorted(name for name in names if valid_build_name(name))
+
+
+def builds_without_directory(state_root: Path) -> list[Paths]:
+    """Return the builds with a living watcher or runner whose directory was removed."""
+    try:
+        names = {entry.stem for entry in (state_root / ".locks").iterdir()}
+    except OSError:
+        return []
+    gone = [Paths(state_root, name) for name in sorted(names) if valid_build_name(name)]
+    return [paths for paths in gone if not paths.folder.exists() and any(liveness(paths).values())]
 
 
 def posts_pending(state: dict[str, Any]) -> bool:

@@ -10,8 +10,11 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from atvm_pipeline.cli.commands import explain, status
+from atvm_pipeline.cli.commands import explain
 from atvm_pipeline.cli.evidence_page import evidence_page
+from atvm_pipeline.cli.run_page import run_page
+from atvm_pipeline.cli.run_state import Call, show_run
+from atvm_pipeline.cli.run_table import row_of, table
 from atvm_pipeline.cli.views import page, print_json
 from atvm_pipeline.core.codec import decode_event, decode_state, encode_state
 from atvm_pipeline.core.console.scanner import ScannerState
@@ -125,7 +128,10 @@ def view(body: bytes) -> None:
         return
     assert state is not None
     posts_pending(state)
-    shown = [page(state, title=paths.build_name), status._page(paths, state)]
+    seen, call = show_run(paths), Call(AT)
+    shown = [page(state, title=paths.build_name)]
+    for columns in (None, 60):
+        shown += [*run_page(seen, call, columns), *table([row_of(seen, call)], columns)]
     out = io.StringIO()
     out.buffer = io.BytesIO()  # type: ignore[attr-defined]
     with contextlib.redirect_stdout(out):

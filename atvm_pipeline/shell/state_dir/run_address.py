@@ -1,11 +1,13 @@
 """Addresses of runs: BUILD (the current run), BUILD@TIME (an archived run), a run id, or the path of a run's directory.
 
-TIME is the name of the archive's directory, or the start of it if only one directory starts so. Light to import.
+TIME is the name of the archive's directory. The start of a TIME, or of a run id (six characters or more), is enough if only
+one run has it. Light to import.
 """
 
 import contextlib
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +20,8 @@ from atvm_pipeline.shell.system.files import Unreadable, read_small
 from .paths import Paths
 
 ARCHIVE = ".archive"
+_RUN_ID_START = re.compile(r"[0-9a-f]{6,}")
+"""The start of a run id that is long enough to name the run; a shorter text is the name of a build."""
 
 
 def find_run(state_root: Path, address: str) -> Paths:
@@ -115,15 +119,23 @@ def _names(runs: list[Paths]) -> str:
     return join_names([address_of(run) for run in runs])
 
 
-def _with_run_id(state_root: Path, run_id: str) -> Paths | None:
+def _with_run_id(state_root: Path, given: str) -> Paths | None:
+    """Return the run with that id, or the only one whose id starts with it. Raises DataError if several do."""
     current = (
         Paths(state_root, path.name) for path in _directories(state_root) if valid_build_name(path.name)
     )
-    for runs in (current, all_archived_runs(state_root)):
-        found = next((run for run in runs if _run_id(run) == run_id), None)
-        if found is not None:
-            return found
-    return None
+    starting: list[Paths] = []
+    for run in (*current, *all_archived_runs(state_root)):
+        run_id = _run_id(run)
+        if run_id == given:
+            return run
+        if run_id is not None and _RUN_ID_START.fullmatch(given) and run_id.startswith(given):
+            starting.append(run)
+    if len(starting) > 1:
+        raise DataError(
+            f"{len(starting)} runs have an id that starts with {given}: {_names(starting)}; give more of the id"
+        )
+    return starting[0] if starting else None
 
 
 def _run_id(paths: Paths) -> str | None:

@@ -98,6 +98,22 @@ def test_a_text_that_cannot_be_an_address_is_a_usage_error(root: Path, address: 
     assert "\x1b" not in str(refused.value)
 
 
+def test_the_start_of_a_run_id_is_enough_if_only_one_run_has_it(root: Path) -> None:
+    add_run(root / "d", "deadbeef00000001")
+    add_run(root / ".archive" / "d" / TIMES[0], "deadbeef10000002")
+    add_run(root / ".archive" / "d" / TIMES[3], "deadbea")
+
+    assert find_run(root, "deadbeef00000001").folder == root / "d"
+    assert find_run(root, "deadbea").folder == root / ".archive" / "d" / TIMES[3]
+    assert find_run(root, "deadbeef1").folder == root / ".archive" / "d" / TIMES[0]
+    assert find_run(root, "deadb").folder == root / "deadb"
+    assert find_run(root, "deadbef").folder == root / "deadbef"
+    with pytest.raises(
+        DataError, match=r"2 runs have an id that starts with deadbeef: d, d@.*; give more of the id"
+    ):
+        find_run(root, "deadbeef")
+
+
 def test_archived_runs_are_listed_by_age_and_without_links(root: Path) -> None:
     (root / ".archive" / "b" / "2026-12-01T00:00:00Z").symlink_to(root / "b")
     (root / ".archive" / "b" / "file").write_text("")

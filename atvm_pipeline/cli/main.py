@@ -15,6 +15,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "look at runs": {
         "status": ("status", "show one run or all runs, and if their processes are running"),
+        "logs": ("logs", "show or follow the log of the runner, the watcher or the template"),
         "wait": ("wait", "wait until a run has ended and its messages are settled"),
     },
     "understand a verdict": {

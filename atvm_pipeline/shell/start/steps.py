@@ -30,7 +30,7 @@ from .launch import (
 )
 from .run_preflight import run_preflight
 from .start_options import StartOptions, build_request
-from .template import check_launch_log
+from .template import check_launch_log, keep_output
 
 
 class StartResult(NamedTuple):
@@ -78,6 +78,8 @@ def start_run(options: StartOptions) -> StartResult:
     # 5. Reset.
     with prepare(request, options, baseline, keep):
         prune(paths, keep_builds)
+        if has_template:
+            keep_output(paths.build_name, env.launch_log_dir(environ), paths.template_log)
         if runner is not None:
             read_log_from_its_start(request, paths, started_s)
         # 6. Watcher.

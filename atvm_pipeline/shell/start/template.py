@@ -14,9 +14,12 @@ from typing import NamedTuple
 
 from atvm_pipeline.shell.config.settings import LAUNCH_LOG_DIR
 from atvm_pipeline.shell.exit_codes import CANNOT_WRITE, CommandError
-from atvm_pipeline.shell.system.files import FILE_MODE, OpenFile, user_name
+from atvm_pipeline.shell.system.files import FILE_MODE, OpenFile, open_regular, user_name, write_whole
 from atvm_pipeline.shell.system.subprocesses import run_foreground, shell_argv, signal_name
 from atvm_pipeline.shell.system.tail_lines import last_lines
+
+KEPT_BYTES_MAX = 16 * 1024 * 1024
+"""Bytes of the output that are kept in the state directory."""
 
 
 class TemplateResult(NamedTuple):
@@ -48,6 +51,19 @@ def run_template(
     if code < 0:
         return TemplateResult(None, signal_name(-code), log_path, tail)
     return TemplateResult(code, None, log_path, tail)
+
+
+def keep_output(build_name: str, folder: Path, kept: Path) -> None:
+    """Copy the launch log to the state directory, because the next start replaces it; of a long one, the end.
+
+    Never raises: a start must not fail because of a copy.
+    """
+    with contextlib.suppress(OSError):
+        log = open_regular(folder / f"{build_name}.launch.log")
+        if log is not None:
+            with log:
+                size = os.fstat(log.number).st_size
+                write_whole(kept, os.pread(log.number, KEPT_BYTES_MAX, max(0, size - KEPT_BYTES_MAX)))
 
 
 def check_launch_log(build_name: str, folder: Path = LAUNCH_LOG_DIR) -> None:

@@ -30,6 +30,7 @@ class Paths:
         self.watcher = self.folder / "watcher.json"
         self.runner_log = self.folder / "runner.log"
         self.watcher_log = self.folder / "watcher.log"
+        self.template_log = self.folder / "template.log"
         self.archive = state_root / ".archive" / build_name
         locks = state_root / ".locks"
         self.start_lock = locks / f"{build_name}.start"

@@ -19,6 +19,7 @@ from .files import FILE_MODE, make_folder
 BASH = "/bin/bash"
 INTERRUPT_WAIT_S = 5.0
 """How long a foreground command may take to end after this process was asked to end."""
+ATTACHED_POLL_S = 0.5
 SHOWN_LINE_BYTES_MAX = 64 * 1024
 """A longer line of a displayed program is passed on in pieces."""
 ANSWER_BYTES_MAX = 64 * 1024
@@ -186,6 +187,22 @@ def run_shown(
         assert process.stdout is not None
         while line := process.stdout.readline(SHOWN_LINE_BYTES_MAX):
             show(line.decode("utf-8", "replace").rstrip("\n"))
+    return process.returncode
+
+
+def run_attached(argv: Sequence[str], until: Callable[[], bool]) -> int:
+    """Run a program with the output and the terminal of this process, until it ends or `until` is true; return its exit code.
+
+    Raises OSError if it cannot be started.
+    """
+    with subprocess.Popen(argv, stdin=subprocess.DEVNULL) as process:
+        try:
+            while process.poll() is None and not until():
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(ATTACHED_POLL_S)
+        finally:
+            if process.poll() is None:
+                _terminate(process)
     return process.returncode
 
 

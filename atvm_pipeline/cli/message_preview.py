@@ -6,36 +6,40 @@ from typing import Any
 
 from atvm_pipeline.core.text import one_line
 
-WIDTH = 96
+from . import terminal
+
+INDENT = 8
+"""Columns of the frame."""
 BAR = "\N{BOX DRAWINGS LIGHT VERTICAL}"
 BLOCK = "\N{LEFT HALF BLOCK}"
-_COLOURS = {"#2e7d32": "32", "#c62828": "31"}
+_STYLES = {"#2e7d32": "passed", "#c62828": "failed"}
+"""Colour of an attachment -> style of its bar."""
 _BOLD = re.compile(r"\*\*(.+?)\*\*")
 _CODE = re.compile(r"`([^`]*)`")
 _ESCAPED = re.compile(r"\\([\\`*_~\[\]#|])")
 
 
-def render_message(message: dict[str, Any], *, colour: bool) -> str:
+def render_message(message: dict[str, Any]) -> str:
     """Return the text and its attachments, with bold and code in the style of a terminal."""
-    lines = [*_wrapped(str(message.get("text", "")), colour=colour)]
+    columns = terminal.width() - INDENT
+    lines = [*_wrapped(str(message.get("text", "")), columns)]
     for attachment in message.get("attachments", ()):
-        shade = _COLOURS.get(attachment.get("color", ""), "90")
-        bar = f"\x1b[{shade}m{BLOCK}\x1b[0m" if colour else BLOCK
+        bar = terminal.style(BLOCK, _STYLES.get(attachment.get("color", ""), "muted"))
         for field in attachment.get("fields", ()):
-            shown = _wrapped(f"{field['title']}: {field['value']}", colour=colour)
+            shown = _wrapped(f"{field['title']}: {field['value']}", columns)
             lines += [f"{bar} {line}" for line in shown]
         if attachment.get("footer"):
-            lines.append(f"{bar} {one_line(attachment['footer'], WIDTH)}")
+            lines.append(f"{bar} {one_line(attachment['footer'], columns)}")
     return "\n".join(f"    {BAR} {line}" for line in lines)
 
 
-def _wrapped(text: str, *, colour: bool) -> list[str]:
+def _wrapped(text: str, columns: int) -> list[str]:
     lines = []
     for line in text.split("\n"):
         indent = "  " if line.startswith("- ") else ""
         plain = one_line(line, 2000).replace("\u200b", "")
-        parts = textwrap.wrap(plain, WIDTH, subsequent_indent=indent) or [""]
-        lines += [_styled(part, colour=colour) for part in _closed(parts)]
+        parts = textwrap.wrap(plain, columns, subsequent_indent=indent, break_on_hyphens=False) or [""]
+        lines += [_styled(part) for part in _closed(parts)]
     return lines
 
 
@@ -50,6 +54,7 @@ def _closed(parts: list[str]) -> list[str]:
     return closed
 
 
-def _styled(line: str, *, colour: bool) -> str:
-    bold, code = ("\x1b[1m\\1\x1b[0m", "\x1b[36m\\1\x1b[0m") if colour else (r"\1", r"\1")
-    return _ESCAPED.sub(r"\1", _CODE.sub(code, _BOLD.sub(bold, line)))
+def _styled(line: str) -> str:
+    bold = _BOLD.sub(lambda found: terminal.style(found[1], "strong"), line)
+    code = _CODE.sub(lambda found: terminal.style(found[1], "running"), bold)
+    return _ESCAPED.sub(r"\1", code)

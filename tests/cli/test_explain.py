@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from atvm_pipeline.cli import explanation
 from atvm_pipeline.cli.commands import explain, status
 from atvm_pipeline.cli.evidence_page import evidence_page
 from atvm_pipeline.cli.proof import ProofFinder
@@ -143,8 +144,8 @@ def test_a_long_reason_and_error_keep_their_ends(explained: Any, tmp_path: Path)
     state["reason"]["text"] = "start " + "word " * 300 + "the end."
     paths.state.write_text(json.dumps(state))
 
-    found = explain.explain(state, paths)
-    lines = explain.summary(found, "b", 80)
+    found = explanation.explain(state, paths)
+    lines = explanation.summary(found, "b", 80)
 
     assert len(lines) == 10
     assert "start word" in text_of(lines)
@@ -174,7 +175,7 @@ def test_the_next_steps_open_the_log_and_send_lost_messages_again(explained: Any
     state = json.loads(paths.state.read_text())
     state["subruns"][0]["post"] = {"outcome": "rejected"}
 
-    assert explain.explain(state, paths).steps == [
+    assert explanation.explain(state, paths).steps == [
         f"less +156 {paths.runner_log}",
         "atvm-pipeline resend failed-demo",
     ]

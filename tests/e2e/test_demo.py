@@ -1,37 +1,66 @@
 """The demo, as a new user runs it: to its end, in a separate directory, and without other leftovers."""
 
 import os
+import signal
+import subprocess
 from pathlib import Path
-
-import pytest
 
 from atvm_pipeline.cli.commands.demo import BUILD
 from tests.support.calls import completed
 from tests.support.controller import BIN
+from tests.support.project import BUILD as DOCUMENTED_BUILD
+from tests.support.waiting import DEADLINE_S
 
 
-def demo(folder: Path, *words: str) -> tuple[str, Path]:
-    """Return the demo's output and its directory."""
+def demo(folder: Path, *words: str) -> str:
+    """Return the demo's output."""
     call = [BIN / "atvm-pipeline", "demo", "--speed", "50", *words]
-    done = completed(call, env={**os.environ, "TMPDIR": str(folder)})
+    done = completed(call, env={**os.environ, "TMPDIR": str(folder), "COLUMNS": "80"})
     assert done.returncode == 0, done.stdout + done.stderr
-    (own,) = folder.iterdir()
-    return done.stdout, own
+    return done.stdout
 
 
-def test_the_demo_plays_a_run_to_its_end_and_says_where_its_files_are(tmp_path: Path) -> None:
-    said, folder = demo(tmp_path)
+def test_the_demo_plays_a_run_to_its_end_explains_it_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    launch_log = Path(f"/tmp/{BUILD}.launch.log")
+    before = launch_log.exists()
+    said = demo(tmp_path)
 
     assert "run: FAILED: 1 of 3 sub-runs failed" in said
     assert "group 3: message sent" in said
+    assert f"{BUILD}: FAILED\n  why: " in said
+    assert "| AssertionError: Timed out retrying" in said
+    assert "demo --keep  keep the files" in said.replace("--keep   ", "--keep")
+    assert list(tmp_path.iterdir()) == []
+    assert launch_log.exists() == before
+    assert BUILD != DOCUMENTED_BUILD
+
+
+def test_the_files_of_a_demo_can_be_kept(tmp_path: Path) -> None:
+    said = demo(tmp_path, "--keep", "--scenario", "all-green")
+    (folder,) = tmp_path.iterdir()
+
     assert f"rm -r {folder}" in said
     assert (folder / "state" / BUILD / "state.json").is_file()
-
-
-@pytest.mark.parametrize("scenario", ["all-green", "template-fails"])
-def test_the_output_of_its_template_is_in_its_own_folder(scenario: str, tmp_path: Path) -> None:
-    """The build has the name of the documented example: a real run of that name has its launch log in /tmp."""
-    said, folder = demo(tmp_path, "--scenario", scenario)
-
     assert (folder / f"{BUILD}.launch.log").stat().st_uid == os.getuid()
-    assert f"/tmp/{BUILD}.launch.log" not in said.replace(str(folder), "")
+
+
+def test_a_demo_whose_template_fails_ends_as_its_scenario_shows(tmp_path: Path) -> None:
+    said = demo(tmp_path, "--scenario", "template-fails")
+
+    assert "The start failed with exit code 10, as this scenario shows." in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupted_demo_stops_its_processes_and_deletes_its_files(tmp_path: Path) -> None:
+    call = [BIN / "atvm-pipeline", "demo", "--scenario", "hang-without-cause"]
+    environ = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(call, env=environ, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        running = next(line for line in process.stdout if "RUNNING" in line)
+        process.send_signal(signal.SIGTERM)
+        rest = process.communicate(timeout=DEADLINE_S)[0]
+
+    assert "RUNNING" in running
+    assert "CANCELLED" in rest
+    assert process.returncode == 130
+    assert list(tmp_path.iterdir()) == []

@@ -1,43 +1,21 @@
 """Explain the verdict of a run: the reason, the line of the log that proves it, and the next step."""
 
 import argparse
-from typing import Any, NamedTuple
 
 from atvm_pipeline.cli import terminal
-from atvm_pipeline.cli.evidence_page import evidence_page, rule_of, source_text
-from atvm_pipeline.cli.next_steps import next_steps
+from atvm_pipeline.cli.evidence_page import evidence_page
+from atvm_pipeline.cli.explanation import as_data, explain, summary
 from atvm_pipeline.cli.options import add_state_root, environment, state_root
 from atvm_pipeline.cli.parser import CommandHelp
-from atvm_pipeline.cli.proof import Proof, ProofFinder
-from atvm_pipeline.cli.run_state import concerns, known_state
+from atvm_pipeline.cli.run_state import known_state
 from atvm_pipeline.cli.views import print_json
-from atvm_pipeline.core.text import one_line, printable
-from atvm_pipeline.core.transitions import RUN_VERDICTS, VerdictRow
 from atvm_pipeline.shell.exit_codes import DONE
-from atvm_pipeline.shell.state_dir.paths import Paths
 from atvm_pipeline.shell.state_dir.run_address import address_of, find_run
-
-LABEL_COLUMNS = 9
-SUMMARY_LINES_MAX = 10
-QUOTE_LINES_MAX = 2
-REASON_LINES_WANTED = 3
-TEXT_SHOWN = 2000
-"""Characters of a reason to read; what does not fit is cut in the middle."""
 
 HELP = CommandHelp(
     examples=("atvm-pipeline explain BUILD", "atvm-pipeline explain BUILD -v"),
     exit_codes="0 if the explanation was printed, 65 if the run is not known or its state cannot be read",
 )
-
-
-class Explanation(NamedTuple):
-    """All that a short explanation contains."""
-
-    state: dict[str, Any]
-    concerns: list[str]
-    proof: Proof | None
-    rule: VerdictRow | None
-    steps: list[str]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -55,110 +33,10 @@ def run(args: argparse.Namespace) -> int:
     paths = find_run(state_root(args, environment()), args.build)
     found = explain(known_state(paths), paths)
     if args.json:
-        print_json(explanation(found))
+        print_json(as_data(found))
     elif args.verbose:
         page = evidence_page(found.state, paths, found.concerns, terminal.width())
         print("\n".join([*page, *(f"next: {step}" for step in found.steps)]))
     else:
         print("\n".join(summary(found, address_of(paths), terminal.width())))
     return DONE
-
-
-def explain(state: dict[str, Any], paths: Paths) -> Explanation:
-    """Collect the parts of an explanation."""
-    proof = ProofFinder(state, paths).of_run()
-    rule = rule_of(state, RUN_VERDICTS)
-    return Explanation(state, _concerns(paths, state), proof, rule, next_steps(state, paths, proof))
-
-
-def _concerns(paths: Paths, state: dict[str, Any]) -> list[str]:
-    """Return the problems that an operator must know, without those that a note below repeats."""
-    noted = {f"attention: {note}" for case in (state, *state["subruns"]) for note in case.get("notes", ())}
-    return [text for text in concerns(paths, state) if text not in noted]
-
-
-def summary(found: Explanation, address: str, columns: int) -> list[str]:
-    """Return the explanation in at most ten lines, longer texts cut in the middle."""
-    state, reason = found.state, found.state["reason"]
-    phase = printable(state["phase"])
-    head = [f"{terminal.style(address, 'strong')}: {terminal.style(phase, phase)}"]
-    head += [line for text in found.concerns[:1] for line in _labelled("!", text, columns, 2)]
-    rest = _proof_lines(found, columns)
-    if found.rule is not None:
-        row = found.rule
-        rest += _labelled("rule:", f"{row.number}, {reason['code']}: {row.when}", columns, 1)
-    else:
-        rest += _labelled("code:", reason["code"], columns, 1)
-    rest += _steps([*found.steps, f"atvm-pipeline explain {address} -v    (all evidence)"])
-    room = max(1, SUMMARY_LINES_MAX - len(head) - len(rest))
-    note = str(state.get("host_check_note", ""))
-    if room > REASON_LINES_WANTED and "not checked" in note:
-        rest = [*_labelled("hosts:", note.removeprefix("hosts "), columns, 1), *rest]
-        room -= 1
-    return [*head, *_labelled("why:", reason["text"], columns, room), *rest]
-
-
-def _proof_lines(found: Explanation, columns: int) -> list[str]:
-    proof = found.proof
-    if proof is None:
-        sources = [source_text(item) for item in found.state["reason"]["evidence"][:1]]
-        return [line for text in sources for line in _labelled("proof:", text, columns, 1)]
-    label, name = ("test:", proof.test) if proof.test else ("spec:", proof.spec)
-    lines = [
-        *(_labelled(label, name, columns, 1) if name else []),
-        *_labelled("proof:", proof.place, columns, 1),
-    ]
-    if proof.text in found.state["reason"]["text"]:
-        # The reason quotes the line.
-        return lines
-    bar = f"  {' ' * LABEL_COLUMNS}| "
-    quote = _cut(proof.text, columns - len(bar), QUOTE_LINES_MAX)
-    return [*lines, *(f"{bar}{line}" for line in quote)]
-
-
-def _steps(steps: list[str]) -> list[str]:
-    """Return the next commands, which are never cut or wrapped, so that they can be copied."""
-    return [f"  {_label('next:' if not at else '')}{step}" for at, step in enumerate(steps)]
-
-
-def _labelled(label: str, text: str, columns: int, lines_max: int) -> list[str]:
-    lines = _cut(one_line(text, TEXT_SHOWN), columns - LABEL_COLUMNS - 2, lines_max)
-    return [f"  {_label(label if not at else '')}{line}" for at, line in enumerate(lines)]
-
-
-def _label(text: str) -> str:
-    return terminal.style(text, "muted") + " " * (LABEL_COLUMNS - len(text))
-
-
-def _cut(text: str, columns: int, lines_max: int) -> list[str]:
-    """Return the text in at most `lines_max` lines; its middle is left out if it does not fit."""
-    room = columns * lines_max
-    lines = terminal.wrapped(text, columns)
-    while len(lines) > lines_max and room > columns // 2:
-        lines = terminal.wrapped(terminal.cut_middle(text, room), columns)
-        room -= 4
-    return [terminal.cut_middle(line, columns) for line in lines[:lines_max]]
-
-
-def explanation(found: Explanation) -> dict[str, Any]:
-    """Return the explanation as data for `--json`."""
-    state, proof, rule = found.state, found.proof, found.rule
-    cases = [("run", state), *((subrun["name"], subrun) for subrun in state["subruns"])]
-    return {
-        "build_name": state["build_name"],
-        "run_id": state["run_id"],
-        "phase": state["phase"],
-        "reason": state["reason"],
-        "rule": {"number": rule.number, "phase": rule.phase, "when": rule.when} if rule is not None else None,
-        "proof": {**proof._asdict(), "path": str(proof.path)} if proof is not None else None,
-        "concerns": found.concerns,
-        "next": found.steps,
-        "requested_hosts": state.get("requested_hosts", ()),
-        "host_sources": state.get("host_sources", {}),
-        "not_checked": state.get("not_checked", ()),
-        "host_check_note": state.get("host_check_note", ""),
-        "cases": [
-            {"name": name, "phase": case["phase"], "reason": case["reason"], "ledger": case["ledger"]}
-            for name, case in cases
-        ],
-    }

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from atvm_pipeline.cli.commands import explain
+from atvm_pipeline.cli import explanation
 from atvm_pipeline.cli.evidence_page import evidence_page
 from atvm_pipeline.cli.run_page import run_page
 from atvm_pipeline.cli.run_state import Call, show_run
@@ -135,10 +135,10 @@ def view(body: bytes) -> None:
     out = io.StringIO()
     out.buffer = io.BytesIO()  # type: ignore[attr-defined]
     with contextlib.redirect_stdout(out):
-        found = explain.explain(state, paths)
-        print("\n".join(explain.summary(found, paths.build_name, 80)))
+        found = explanation.explain(state, paths)
+        print("\n".join(explanation.summary(found, paths.build_name, 80)))
         print("\n".join(evidence_page(state, paths, found.concerns, 80)))
-        print_json(explain.explanation(found))
+        print_json(explanation.as_data(found))
         print_json(state)
     for text in (*shown, out.getvalue()):
         for line in text.split("\n"):

@@ -91,7 +91,7 @@ def test_every_entry_runs_the_current_release(root: Path) -> None:
 
     assert version == "atvm-pipeline 2.0\n"
     assert helped.startswith("usage: start-atvm-run.sh")
-    assert watched.startswith("usage: atvm-pipeline watch")
+    assert watched.startswith("usage: atvm_run_watcher.py BUILD")
 
 
 def test_units_environment_file_and_state_root_are_laid_with_their_modes(root: Path) -> None:

@@ -37,3 +37,20 @@ def test_a_second_half_that_asks_for_another_run_is_refused_in_one_line_and_star
     assert (host.state_root / BUILD / "request.json").read_bytes() == before
     assert not (host.state_root / BUILD / "runner.json").exists()
     assert host.state()["phase"] == "PENDING"
+
+
+def test_each_half_names_the_options_that_it_does_not_use(host: Controller) -> None:
+    words = ["--build-name", BUILD, "--supervisor", "local", "--no-preflight"]
+    texts = ["--runner-command", "true", "--template", "other", "--config-family", "gold"]
+    watcher = host.call(
+        "start-atvm-run-watcher.sh", "--build-name", "b", "--template-command", "touch ran", "--check"
+    )
+    runner = host.call("start-atvm-runner.sh", *words, *texts)
+
+    notice = "notice: --template-command: stored and not run, because only the watcher is started\n"
+    assert (watcher.returncode, notice in watcher.stderr) == (0, True), watcher.stderr
+    notice = (
+        "notice: --template, --config-family: not used, because the watcher was started with another value\n"
+    )
+    assert (runner.returncode, notice in runner.stderr) == (0, True), runner.stderr
+    assert "template" not in host.record("request.json")["metadata"]

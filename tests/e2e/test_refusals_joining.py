@@ -10,16 +10,20 @@ from tests.support.refused_calls import foreign_runner, one_line
 from tests.support.waiting import wait_for
 
 
-def join(host: Controller, build: str, **environ: str) -> "subprocess.CompletedProcess[str]":
-    return host.call("start-atvm-run-watcher.sh", "--attach", "--build-name", build, environ=environ)
+def join(host: Controller, build: str, *more: str, **environ: str) -> "subprocess.CompletedProcess[str]":
+    return host.call("start-atvm-run-watcher.sh", "--attach", "--build-name", build, *more, environ=environ)
 
 
 def test_joining_a_run_that_has_ended_says_so(host: Controller) -> None:
     host.run(template=None, runner="true", build="over", categorize=False)
-    joined = join(host, "over", ATVM_WATCHER_POST_PHASES="")
+    joined = join(host, "over", "--template", "other", "--categorize", ATVM_WATCHER_POST_PHASES="")
 
     assert joined.returncode == 0, joined.stderr
     assert "over has ended: " in joined.stderr
+    assert (
+        "notice: --categorize, --template: not used, because --attach joins the run as it was started\n"
+        in joined.stderr
+    )
 
 
 def test_joining_needs_no_webhook_for_a_run_that_posts_nothing(host: Controller) -> None:

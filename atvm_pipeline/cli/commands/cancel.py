@@ -19,7 +19,7 @@ from atvm_pipeline.core.reducer import begin_run
 from atvm_pipeline.shell.exit_codes import DATA, DONE, IN_USE, NO, UNAVAILABLE, USAGE, CommandError
 from atvm_pipeline.shell.runner.stop import stop_runner
 from atvm_pipeline.shell.start.conflicts import check_not_starting
-from atvm_pipeline.shell.state_dir.reader import read_state
+from atvm_pipeline.shell.state_dir.reader import liveness, read_state
 from atvm_pipeline.shell.state_dir.records import MarkerRecord, Paths, Request, read_record, write_record
 from atvm_pipeline.shell.state_dir.store import Store, load
 from atvm_pipeline.shell.system import clock
@@ -90,6 +90,10 @@ def run(args: argparse.Namespace) -> int:
     finally:
         # Also if the watcher does not respond: the operator requested to stop the runner.
         stopped = _stop_runner(paths, who, args.why) if args.runner else DONE
+    if not args.runner and liveness(paths)["runner"]:
+        log(
+            f"the runner of {paths.build_name} continues; to stop it: cancel-atvm-runner.sh --build-name {paths.build_name}"
+        )
     return max(code, stopped)
 
 

@@ -12,6 +12,7 @@ from atvm_pipeline.cli.views import print_json
 from atvm_pipeline.shell.exit_codes import DONE
 from atvm_pipeline.shell.state_dir.run_address import address_of, find_run
 
+UNWRAPPED_COLUMNS = 100_000
 HELP = CommandHelp(
     examples=("atvm-pipeline explain BUILD", "atvm-pipeline explain BUILD -v"),
     exit_codes="0 if the explanation was printed, 65 if the run is not known or its state cannot be read",
@@ -35,7 +36,9 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json(as_data(found))
     elif args.verbose:
-        page = evidence_page(found.state, paths, found.concerns, terminal.width())
+        # In a pipe, a sentence stays on one line, so that grep finds it.
+        columns = terminal.width() if terminal.is_terminal() else UNWRAPPED_COLUMNS
+        page = evidence_page(found.state, paths, found.concerns, columns)
         print("\n".join([*page, *(f"next: {step}" for step in found.steps)]))
     else:
         print("\n".join(summary(found, address_of(paths), terminal.width())))

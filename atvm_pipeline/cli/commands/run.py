@@ -156,11 +156,11 @@ def run(args: argparse.Namespace) -> int:
         with attach_lock(options):
             result = attach(options)
         if result is not None:
-            _name_unused(args, "--attach joins the run as it was started", UNUSED_BY_ATTACH)
+            _name_unused(args, "not used, because --attach joins the run as it was started", UNUSED_BY_ATTACH)
     if result is None:
         if args.only == "watcher":
             _name_unused(
-                args, "only the watcher is started, this command is stored and not run", ("template_command",)
+                args, "stored and not run, because only the watcher is started", ("template_command",)
             )
         if args.only != "runner":
             warning = check_webhook(environ, options.settings)
@@ -184,7 +184,7 @@ def _name_unused(args: argparse.Namespace, why: str, names: Iterable[str]) -> No
     """Log the given options that have no effect in this call."""
     given = [f"--{name.replace('_', '-')}" for name in names if getattr(args, name)]
     if given:
-        log(f"notice: {why}: {', '.join(given)}")
+        log(f"notice: {', '.join(given)}: {why}")
 
 
 def _name_other_texts(args: argparse.Namespace, options: "StartOptions") -> None:
@@ -194,7 +194,7 @@ def _name_other_texts(args: argparse.Namespace, options: "StartOptions") -> None
     other = [
         name for name in names if saved is not None and getattr(args, name) != getattr(saved.metadata, name)
     ]
-    _name_unused(args, "the watcher was started with other values, which its messages show", other)
+    _name_unused(args, "not used, because the watcher was started with another value", other)
 
 
 def _check_call(args: argparse.Namespace) -> None:

@@ -122,7 +122,7 @@ def test_a_place_in_a_rotated_log_is_quoted_from_its_own_file_or_not_at_all(
     paths = Paths(tmp_path, "b")
     paths.folder.mkdir()
     paths.state.write_text(json.dumps(state))
-    explain.run(argparse.Namespace(build="b", json=False, state_root=str(tmp_path)))
+    explain.run(argparse.Namespace(build="b", json=False, verbose=False, state_root=str(tmp_path)))
 
     assert ("of the new file" in capsys.readouterr().out) is (place == "in the new file")
 

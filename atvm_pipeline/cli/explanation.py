@@ -2,8 +2,9 @@
 
 from typing import Any, NamedTuple
 
+from atvm_pipeline.core.phases import TERMINAL_PHASES
 from atvm_pipeline.core.text import one_line, printable
-from atvm_pipeline.core.transitions import RUN_VERDICTS, VerdictRow
+from atvm_pipeline.core.transitions import RUN_VERDICTS, SUBRUN_VERDICTS, VerdictRow
 from atvm_pipeline.shell.state_dir.paths import Paths
 
 from . import terminal
@@ -15,7 +16,7 @@ from .run_state import concerns
 LABEL_COLUMNS = 9
 SUMMARY_LINES_MAX = 10
 QUOTE_LINES_MAX = 2
-REASON_LINES_WANTED = 3
+REASON_LINES_WANTED = 2
 TEXT_SHOWN = 2000
 """Characters of a reason to read; what does not fit is cut in the middle."""
 
@@ -24,17 +25,28 @@ class Explanation(NamedTuple):
     """All that a short explanation contains."""
 
     state: dict[str, Any]
+    case: dict[str, Any]
+    """The run; while it is in progress, the first sub-run that has failed, if any."""
     concerns: list[str]
     proof: Proof | None
     rule: VerdictRow | None
     steps: list[str]
 
+    @property
+    def why(self) -> str:
+        """Return the reason in words."""
+        if self.case is self.state:
+            return str(self.state["reason"]["text"])
+        return f"The run is in progress. {self.case['name']} has failed: {self.case['reason']['text']}"
+
 
 def explain(state: dict[str, Any], paths: Paths) -> Explanation:
     """Collect the parts of an explanation."""
-    proof = ProofFinder(state, paths).of_run()
-    rule = rule_of(state, RUN_VERDICTS)
-    return Explanation(state, _concerns(paths, state), proof, rule, next_steps(state, paths, proof))
+    failed = (subrun for subrun in state["subruns"] if subrun["phase"] == "FAILED")
+    case = state if state["phase"] in TERMINAL_PHASES else next(failed, state)
+    proof = ProofFinder(state, paths).of_case(case)
+    rule = rule_of(case, RUN_VERDICTS if case is state else SUBRUN_VERDICTS)
+    return Explanation(state, case, _concerns(paths, state), proof, rule, next_steps(state, paths, proof))
 
 
 def _concerns(paths: Paths, state: dict[str, Any]) -> list[str]:
@@ -45,42 +57,47 @@ def _concerns(paths: Paths, state: dict[str, Any]) -> list[str]:
 
 def summary(found: Explanation, address: str, columns: int, *, with_steps: bool = True) -> list[str]:
     """Return the explanation in at most ten lines, longer texts cut in the middle; without the next commands if requested."""
-    state, reason = found.state, found.state["reason"]
-    phase = printable(state["phase"])
+    phase = printable(found.state["phase"])
     head = [f"{terminal.style(address, 'strong')}: {terminal.style(phase, phase)}"]
     head += [line for text in found.concerns[:1] for line in _labelled("!", text, columns, 2)]
-    rest = _proof_lines(found, columns)
-    if found.rule is not None:
-        row = found.rule
-        rest += _labelled("rule:", f"{row.number}, {reason['code']}: {row.when}", columns, 1)
-    else:
-        rest += _labelled("code:", reason["code"], columns, 1)
+    end = _rule_lines(found, columns)
     if with_steps:
-        rest += _steps([*found.steps, f"atvm-pipeline explain {address} -v    (all evidence)"])
-    room = max(1, SUMMARY_LINES_MAX - len(head) - len(rest))
-    note = str(state.get("host_check_note", ""))
-    if room > REASON_LINES_WANTED and "not checked" in note:
-        rest = [*_labelled("hosts:", note.removeprefix("hosts "), columns, 1), *rest]
-        room -= 1
-    return [*head, *_labelled("why:", reason["text"], columns, room), *rest]
+        end += _steps([*found.steps, f"atvm-pipeline explain {address} -v    # all evidence"])
+    room = SUMMARY_LINES_MAX - len(head) - len(end)
+    # The reason comes first; the proof takes what is left, in its longest form that fits.
+    proof: list[str] = []
+    for named, quote_lines in ((True, QUOTE_LINES_MAX), (True, 1), (False, 1)):
+        proof = _proof_lines(found, columns, quote_lines, named=named)
+        if room - len(proof) >= REASON_LINES_WANTED:
+            break
+    why = _labelled("why:", found.why, columns, max(1, room - len(proof)))
+    note = str(found.state.get("host_check_note", ""))
+    if "not checked" in note and len(why) + len(proof) < room:
+        why += _labelled("hosts:", note.removeprefix("hosts "), columns, 1)
+    return [*head, *why, *proof, *end]
 
 
-def _proof_lines(found: Explanation, columns: int) -> list[str]:
+def _rule_lines(found: Explanation, columns: int) -> list[str]:
+    code = found.case["reason"]["code"]
+    if found.rule is None:
+        return _labelled("code:", code, columns, 1)
+    return _labelled("rule:", f"{found.rule.number}, {code}: {found.rule.when}", columns, 1)
+
+
+def _proof_lines(found: Explanation, columns: int, quote_lines: int, *, named: bool) -> list[str]:
+    """Return the place of the proof and the quoted line; `named`: with the test or spec that it is about."""
     proof = found.proof
     if proof is None:
-        sources = [source_text(item) for item in found.state["reason"]["evidence"][:1]]
+        sources = [source_text(item) for item in found.case["reason"]["evidence"][:1]]
         return [line for text in sources for line in _labelled("proof:", text, columns, 1)]
     label, name = ("test:", proof.test) if proof.test else ("spec:", proof.spec)
-    lines = [
-        *(_labelled(label, name, columns, 1) if name else []),
-        *_labelled("proof:", proof.place, columns, 1),
-    ]
-    if proof.text in found.state["reason"]["text"]:
+    lines = _labelled(label, name, columns, 1) if name and named else []
+    lines += _labelled("proof:", proof.place, columns, 1)
+    if proof.text in found.why:
         # The reason quotes the line.
         return lines
     bar = f"  {' ' * LABEL_COLUMNS}| "
-    quote = _cut(proof.text, columns - len(bar), QUOTE_LINES_MAX)
-    return [*lines, *(f"{bar}{line}" for line in quote)]
+    return [*lines, *(f"{bar}{line}" for line in _cut(proof.text, columns - len(bar), quote_lines))]
 
 
 def _steps(steps: list[str]) -> list[str]:

@@ -23,7 +23,8 @@ def next_steps(state: dict[str, Any], paths: Paths, proof: Proof | None) -> list
     phase, build = state["phase"], paths.build_name
     steps: list[str] = []
     if phase not in TERMINAL_PHASES:
-        return [f"atvm-pipeline status {address_of(paths)}"]
+        step = _open_log(paths, proof) if proof is not None else f"atvm-pipeline status {address_of(paths)}"
+        return [printable(step)]
     if liveness(paths)["runner"]:
         steps.append(f"cancel-atvm-runner.sh --build-name {build}")
     if phase not in ("COMPLETED", "CANCELLED"):

@@ -75,12 +75,12 @@ class ProofFinder:
         self._counted = (Path(), 0, 1)
         """File, offset and line number up to which lines were counted: places are usually in order."""
 
-    def of_run(self) -> Proof | None:
-        """Return the line that proves the verdict of the run, from the first evidence whose log can be read."""
-        code, evidence = self._state["reason"]["code"], self._state["reason"]["evidence"]
+    def of_case(self, case: dict[str, Any]) -> Proof | None:
+        """Return the line that proves the verdict of a run or sub-run, from the first evidence whose log can be read."""
+        code, evidence = case["reason"]["code"], case["reason"]["evidence"]
         if code in ABSENT_CODES:
-            evidence = [*_places_of_specs(self._state, code), *evidence]
-        found = (self.of(item, self._state) for item in evidence)
+            evidence = [*_places_of_specs(case, code), *evidence]
+        found = (self.of(item, case) for item in evidence)
         return next((proof for proof in found if proof is not None), None)
 
     def of(self, item: dict[str, Any], case: dict[str, Any]) -> Proof | None:
@@ -135,10 +135,10 @@ class ProofFinder:
         return number
 
 
-def _places_of_specs(state: dict[str, Any], code: str) -> Iterator[dict[str, Any]]:
+def _places_of_specs(case: dict[str, Any], code: str) -> Iterator[dict[str, Any]]:
     """Yield the places of the specs because of which a result is absent: not those with a result, but for wrong hosts."""
-    logs = [item for item in state["reason"]["evidence"] if item["kind"] == "log"]
-    for subrun in state["subruns"] if logs else ():
+    logs = [item for item in case["reason"]["evidence"] if item["kind"] == "log"]
+    for subrun in case.get("subruns", [case]) if logs else ():
         for spec in subrun["specs"]:
             if (spec["result"] == "RUN" or code == "wrong-hosts") and spec.get("offset") is not None:
                 yield {**logs[0], "offset": spec["offset"]}
@@ -216,4 +216,5 @@ def _failure_line(lines: list[tuple[int, str]], failure: dict[str, str]) -> tupl
 
 
 def _needle(text: str) -> str:
-    return one_line(text, 10_000)[:NEEDLE_CHARS].strip().removesuffix("…")
+    # A longer text may have been cut in its middle or at its end.
+    return one_line(text, 10_000)[:NEEDLE_CHARS].partition("…")[0].strip()

@@ -74,7 +74,7 @@ def test_an_explanation_has_at_most_ten_lines_of_80_columns_and_prints_nothing_t
     assert len(lines) == len(set(lines))
     assert text_of(lines).count(state["reason"]["text"][:30]) == 1
     assert lines[0] == f"{name}: {state['phase']}"
-    assert commands[-1].endswith(f"atvm-pipeline explain {name} -v    (all evidence)")
+    assert commands[-1].endswith(f"atvm-pipeline explain {name} -v    # all evidence")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -127,11 +127,9 @@ def test_a_failing_row_is_quoted_where_the_log_has_no_error(explained: Any, tmp_
     explained("failed-demo")
     log = tmp_path / "failed-demo" / "runner.log"
     log.write_bytes(re.sub(rb"resyncs|Assertion", lambda found: b"#" * len(found[0]), log.read_bytes()))
-    finder = ProofFinder(
-        json.loads((tmp_path / "failed-demo" / "state.json").read_text()), Paths(tmp_path, "failed-demo")
-    )
+    state = json.loads((tmp_path / "failed-demo" / "state.json").read_text())
 
-    proof = finder.of_run()
+    proof = ProofFinder(state, Paths(tmp_path, "failed-demo")).of_case(state)
 
     assert proof is not None
     assert proof.text == "Failing: 1"
@@ -160,13 +158,13 @@ def test_an_external_log_of_an_archived_run_is_not_quoted(explained: Any, tmp_pa
     (tmp_path / "failed-demo").rename(archived)
     paths = Paths(tmp_path, "failed-demo", archived)
     state = json.loads(paths.state.read_text())
-    moved = ProofFinder(state, paths).of_run()
+    moved = ProofFinder(state, paths).of_case(state)
     for item in state["reason"]["evidence"]:
         item["path"] = "/var/log/runner.log"
 
     assert moved is not None
     assert moved.path == archived / "runner.log"
-    assert ProofFinder(state, paths).of_run() is None
+    assert ProofFinder(state, paths).of_case(state) is None
 
 
 def test_the_next_steps_open_the_log_and_send_lost_messages_again(explained: Any, tmp_path: Path) -> None:
@@ -179,6 +177,26 @@ def test_the_next_steps_open_the_log_and_send_lost_messages_again(explained: Any
         f"less +156 {paths.runner_log}",
         "atvm-pipeline resend failed-demo",
     ]
+
+
+def test_a_run_in_progress_is_explained_by_its_first_failed_sub_run(explained: Any, tmp_path: Path) -> None:
+    explained("failed-demo")
+    paths = Paths(tmp_path, "failed-demo")
+    state = json.loads(paths.state.read_text())
+    state |= {
+        "phase": "RUNNING",
+        "reason": {"code": "running", "text": "The run is in progress.", "evidence": []},
+    }
+
+    lines = explanation.summary(explanation.explain(state, paths), "b", 80)
+    state["subruns"] = state["subruns"][:1]
+    passed = explanation.summary(explanation.explain(state, paths), "b", 80)
+
+    assert "The run is in progress. e2e-ubuntu24.04-fc has failed: 1 of 2 specs failed:" in text_of(lines)
+    assert "| AssertionError: Timed" in text_of(lines)
+    assert len(lines) == 10
+    assert "rule: 1, tests-failed:" in text_of(lines)
+    assert "code: running" in text_of(passed)
 
 
 def test_json_contains_the_rule_the_proof_and_the_next_steps(

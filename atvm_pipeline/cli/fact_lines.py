@@ -31,6 +31,8 @@ def _sentence(fact: f.Fact) -> str:
             return _counted(fact)
         case f.SpecReported():
             return f"results of {_name(fact.spec)}: {_counts(fact.counts)}{_time(fact.duration_s)}"
+        case f.ScreenshotsListed():
+            return f"{plural(len(fact.paths), 'screenshot')} of {_name(fact.spec)}"
         case f.RunFinished():
             return "Cypress run finished"
         case f.SpecSummarised():

@@ -11,6 +11,8 @@ import msgspec
 from .console.scanner import ScannerState
 from .dialect import Dialect
 from .facts import Fact, Instant
+from .history.baseline import History
+from .history.provenance import Provenance
 from .hosts.requested_hosts import HostSource
 from .junit.report import Report
 
@@ -314,6 +316,80 @@ class ResendRequested(EventBase, frozen=True, kw_only=True, tag="resend-requeste
     """Key of the post to repeat."""
 
 
+class BaselineRead(EventBase, frozen=True, kw_only=True, tag="baseline"):
+    """The start read the earlier runs of this run's scenario."""
+
+    history: History
+
+
+class ProvenanceRead(EventBase, frozen=True, kw_only=True, tag="provenance"):
+    """The start determined the versions of everything that takes part in the run. It contains no secret.
+
+    The start keeps to the limits of `core/history/provenance.py`.
+    """
+
+    provenance: Provenance
+    config_lines: tuple[str, ...] = ()
+    """The lines of the config file after the template, with a keyed hash instead of each value that may be secret."""
+
+
+class ForecastMade(EventBase, frozen=True, kw_only=True, tag="forecast-made"):
+    """The end of the run was forecast, as an interval that should hold in 80 of 100 runs."""
+
+    at_share: float
+    """The share of the run that was done, from 0 to 1."""
+    low_at: Instant
+    mid_at: Instant
+    high_at: Instant
+    from_runs: int
+    """The number of earlier runs that it is derived from."""
+
+
+class ScreenshotKept(EventBase, frozen=True, kw_only=True, tag="screenshot-kept"):
+    """A screenshot of a spec was saved, or could not be."""
+
+    subrun: int
+    spec: str
+    spec_offset: int
+    """`Spec.offset`: a sub-run may run a spec of that name twice."""
+    path: str
+    """As the log names it."""
+    kept: str | None = None
+    """Its name in the directory of kept screenshots."""
+    sha256: str | None = None
+    bytes: int | None = None
+    error: str | None = None
+    """Why it could not be saved, in one sentence."""
+
+
+class HistoryRecorded(EventBase, frozen=True, kw_only=True, tag="history-recorded"):
+    """The run's record for later runs was written, or could not be. There is one attempt."""
+
+    name: str
+    """Name of the record's file."""
+    bytes: int = 0
+    left_out: str = ""
+    """A sentence about the data that the record does not contain because of its size."""
+    error: str | None = None
+    """Why it could not be written, in one sentence."""
+
+
+class PostSearched(EventBase, frozen=True, kw_only=True, tag="post-searched"):
+    """The channel was searched for a message that may have arrived."""
+
+    key: str
+    """Key of the waiting post."""
+    search: int
+    outcome: Literal["found", "absent", "incomplete"]
+    """`absent`: a complete listing of the channel since the attempt does not have it."""
+    post_id: str | None = None
+    """The server's id of the post that was found."""
+    status: int | None = None
+    detail: str = ""
+    retry_after_s: float | None = None
+    certificate: bool = False
+
+
 Event = (
     RunRequested
     | WatcherStarted
@@ -330,5 +406,11 @@ Event = (
     | DeliverySettled
     | ServerPinged
     | ResendRequested
+    | BaselineRead
+    | ProvenanceRead
+    | ForecastMade
+    | ScreenshotKept
+    | HistoryRecorded
+    | PostSearched
 )
 """Every event that can be observed."""

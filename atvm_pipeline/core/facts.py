@@ -126,6 +126,14 @@ class SpecReported(FactBase, frozen=True, kw_only=True, tag="spec-reported"):
     """For display only: Cypress drops full days, so durations must not be added up across specs that take days."""
 
 
+class ScreenshotsListed(FactBase, frozen=True, kw_only=True, tag="screenshots-listed"):
+    """The `(Screenshots)` block of a spec was read to its end."""
+
+    spec: str
+    paths: tuple[str, ...] = ()
+    """With the pieces of wrapped paths joined; at most 50."""
+
+
 class RunFinished(FactBase, frozen=True, kw_only=True, tag="run-finished"):
     """`(Run Finished)`: Cypress printed its summary; more may follow or nothing at all."""
 
@@ -257,6 +265,7 @@ Fact = (
     | TestFlaky
     | TestsCounted
     | SpecReported
+    | ScreenshotsListed
     | RunFinished
     | SpecSummarised
     | TotalsReported

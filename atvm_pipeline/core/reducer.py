@@ -9,32 +9,40 @@ from typing import NamedTuple, assert_never
 
 from msgspec.structs import replace
 
-from . import timeouts
+from . import side_facts, timeouts
+from .case_list import CASE_CHARS
 from .completion import close_subruns, complete_run
 from .console.scanner import ScannerState
 from .effects import Effect, EndWatching, PingServer, PostMessage
 from .events import (
     ArtifactWritten,
+    BaselineRead,
     CancelRequested,
     ClockTicked,
     DeliverySettled,
     Event,
+    ForecastMade,
+    HistoryRecorded,
     LogRead,
     LogReplaced,
+    PostSearched,
     ProcessesSeen,
+    ProvenanceRead,
     ResendRequested,
     RunnerExited,
     RunnerStarted,
     RunnerVanished,
     RunRequested,
+    ScreenshotKept,
     ServerPinged,
     WatcherStarted,
     WatcherStopped,
 )
+from .junit.report import Report
 from .messages import attempts, outbox, undelivered
 from .phases import Phase
 from .reason_parts import gap_text
-from .state import ARTIFACTS_MAX, LogPosition, Run, Stage, SubRun
+from .state import ARTIFACTS_MAX, CASES_KEPT_MAX, LogPosition, Run, Stage, SubRun
 from .subruns.children import (
     browsers_in,
     current_child,
@@ -174,6 +182,18 @@ def _apply(run: Run, event: Event) -> Run:
             return attempts.on_ping(run, event)
         case ResendRequested():
             return outbox.resend(run, event.key)
+        case BaselineRead():
+            return side_facts.baseline_read(run, event)
+        case ProvenanceRead():
+            return side_facts.provenance_read(run, event)
+        case ForecastMade():
+            return side_facts.forecast_made(run, event)
+        case ScreenshotKept():
+            return side_facts.screenshot_kept(run, event)
+        case HistoryRecorded():
+            return side_facts.history_recorded(run, event)
+        case PostSearched():
+            return attempts.on_search(run, event)
         case _:
             assert_never(event)
 
@@ -286,6 +306,10 @@ def _artifact_written(run: Run, event: ArtifactWritten) -> Run:
     before = next((old for old in reversed(run.artifacts) if old.path == event.path), None)
     if before is not None and _version(before) == _version(event):
         return _ignored(run)
+    cases = sum(len(spec.cases) // CASE_CHARS for spec in event.report.specs) if event.report else 0
+    if event.report is not None and run.cases_kept + cases > CASES_KEPT_MAX:
+        event, cases = replace(event, report=_without_cases(event.report)), 0
+    run = replace(run, cases_kept=run.cases_kept + cases) if cases else run
     artifacts = (*run.artifacts, event)
     if len(artifacts) > ARTIFACTS_MAX:
         # The oldest is dropped, evidence of a failure last: without it, a failed run could look like a pass.
@@ -306,7 +330,13 @@ def _is_evidence(artifact: ArtifactWritten) -> bool:
 
 
 def _version(artifact: ArtifactWritten) -> tuple[object, ...]:
-    return artifact.inode, artifact.size, artifact.mtime, artifact.stale, artifact.refusal, artifact.report
+    report = _without_cases(artifact.report) if artifact.report is not None else None
+    return artifact.inode, artifact.size, artifact.mtime, artifact.stale, artifact.refusal, report
+
+
+def _without_cases(report: Report) -> Report:
+    """Return a report without the results of single tests, which do not decide anything."""
+    return replace(report, specs=tuple(replace(spec, cases="") for spec in report.specs))
 
 
 def _settle_time(before: Run, run: Run) -> Run:

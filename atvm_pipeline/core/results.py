@@ -113,6 +113,31 @@ class Screenshot(ResultBase, frozen=True, kw_only=True):
     """Why it is not kept."""
 
 
+class KnownAs(ResultBase, frozen=True, kw_only=True):
+    """The known issue that a failing test matches."""
+
+    ref: str
+    until: str
+    """The last day on which it is valid."""
+    owner: str = ""
+    expired: bool = False
+    """Whether it was no longer valid when the run started: then the failure counts as new."""
+
+
+class TestChange(ResultBase, frozen=True, kw_only=True):
+    """A test that does not fail and differs from the last run of the same scenario."""
+
+    title: str
+    change: str
+    """`fixed`, `flaky` or `gone`."""
+    runs: int | None = None
+    """The runs in which it failed before it was fixed; if it is flaky, the runs in which it was, with this one."""
+    of: int | None = None
+    """If it is flaky: the number of runs that were looked at, with this one."""
+    since: datetime | None = None
+    """When the first of these runs started."""
+
+
 class FailedTest(ResultBase, frozen=True, kw_only=True):
     """A failing test by name, with the first line of its error."""
 
@@ -121,7 +146,13 @@ class FailedTest(ResultBase, frozen=True, kw_only=True):
     signature: str = ""
     """The error without the parts that differ between runs: equal failures have the same."""
     change: str | None = None
-    """The difference from the last run of the same scenario, in one word; None if no earlier run is known."""
+    """`new`, `first-seen`, `still-failing` or `known`, compared with the last run of the same scenario in which its spec
+    has a result; None if no earlier run is known."""
+    failing_runs: int | None = None
+    """If it is still failing: the runs in which it failed without a pass between them, with this one."""
+    failing_since: datetime | None = None
+    """If it is still failing: when the first of these runs started."""
+    known: KnownAs | None = None
 
 
 class SpecResult(ResultBase, frozen=True, kw_only=True):
@@ -147,6 +178,8 @@ class SpecResult(ResultBase, frozen=True, kw_only=True):
     flaky_tests: tuple[str, ...] = ()
     """Titles of the tests that passed after a retry."""
     failures: tuple[FailedTest, ...] = ()
+    changes: tuple[TestChange, ...] = ()
+    """Tests that are fixed, flaky or gone, compared as `FailedTest.change`."""
     screenshots: tuple[Screenshot, ...] = ()
     sources: tuple[str, ...] = ()
     artifact: str | None = None
@@ -210,22 +243,11 @@ class Forecast(ResultBase, frozen=True, kw_only=True):
     """The number of earlier runs that it is derived from."""
 
 
-class Provenance(ResultBase, frozen=True, kw_only=True):
-    """The versions of everything that took part in the run, as the start found them."""
+class HistoryRecord(ResultBase, frozen=True, kw_only=True):
+    """The record of the run that later runs are compared with."""
 
-    git_commit: str | None = None
-    git_branch: str | None = None
-    git_dirty: bool | None = None
-    """Whether a tracked file of the working directory was changed."""
-    config_sha256: str | None = None
-    """Of the config file after the template."""
-    lock_files: dict[str, str] = {}
-    """Lock file -> its sha256."""
-    versions: dict[str, str] = {}
-    """Program -> version."""
-    kernels: dict[str, str | None] = {}
-    """Requested host -> kernel."""
-    commands: dict[str, str] = {}
-    """`template`, `runner` -> the command without the values of its options."""
-    problems: tuple[str, ...] = ()
-    """Sentences about what could not be determined."""
+    name: str
+    bytes: int = 0
+    left_out: str = ""
+    error: str | None = None
+    """Why it could not be written."""

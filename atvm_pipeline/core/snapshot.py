@@ -8,14 +8,17 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from .completion import results_of
 from .events import SCHEMA
 from .facts import Instant
+from .history.provenance import Provenance
 from .phases import Phase
 from .reason_parts import checked_hosts_note, gap_notes, make_reason
 from .reducer import phase_of
-from .results import Forecast, HostResult, Ledger, Provenance, SpecResult, SubRunResult
+from .results import Forecast, HistoryRecord, HostResult, Ledger, SpecResult, SubRunResult
+from .side_facts import spec_screenshots
 from .state import Post, Run
 from .verdict.report_notes import run_report_notes
 from .verdict.run_context import run_context
@@ -92,6 +95,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     forecast: Forecast | None = None
     """The last forecast of the run's end."""
     provenance: Provenance | None = None
+    history: HistoryRecord | None = None
+    """The record of this run for later ones, once it was written or could not be."""
     post: PostView | None
     alerts: tuple[PostView, ...] = ()
     notes: tuple[str, ...] = ()
@@ -159,6 +164,9 @@ def _fields(run: Run) -> dict[str, Any]:
         "not_checked": run.request.not_checked,
         "host_check_note": checked_hosts_note(run.request),
         "ledger": ledger,
+        "forecast": _forecast(run),
+        "provenance": run.provenance,
+        "history": _record(run),
         "post": _post_view(run, [post for post in run.outbox if post.kind == "run"]),
         "alerts": tuple(
             view for post in run.outbox if post.kind == "alert" if (view := _post_view(run, [post]))
@@ -170,10 +178,55 @@ def _fields(run: Run) -> dict[str, Any]:
 
 
 def _subrun_view(run: Run, result: SubRunResult) -> SubRunView:
+    result = _with_screenshots(run, result)
     posts = [post for post in run.outbox if post.kind == "subrun" and post.subrun == result.index]
     return SubRunView(
         post=_post_view(run, posts),
         **{name: getattr(result, name) for name in SubRunResult.__struct_fields__},
+    )
+
+
+def _forecast(run: Run) -> Forecast | None:
+    if not run.forecasts:
+        return None
+    last = run.forecasts[-1]
+    return Forecast(
+        made_at=last.at,
+        at_share=last.at_share,
+        low_at=last.low_at,
+        mid_at=last.mid_at,
+        high_at=last.high_at,
+        from_runs=last.from_runs,
+    )
+
+
+def _record(run: Run) -> HistoryRecord | None:
+    record = run.recorded
+    if record is None:
+        return None
+    return HistoryRecord(name=record.name, bytes=record.bytes, left_out=record.left_out, error=record.error)
+
+
+def _with_screenshots(run: Run, result: SubRunResult) -> SubRunResult:
+    """Return a sub-run with the screenshots of its specs, which may be saved after its verdict."""
+    subrun = run.subruns[result.index - 1]
+    shots = spec_screenshots(run, subrun)
+    if not shots:
+        return result
+    specs = [spec for child in subrun.children for spec in child.specs]
+    by_place = {
+        (spec.spec, spec.box_offset if spec.box_offset is not None else spec.offset): shots[spec.offset]
+        for spec in specs
+        if spec.offset in shots
+    }
+    return replace(
+        result,
+        specs=tuple(
+            replace(spec, screenshots=by_place[place])
+            if (place := (spec.spec, spec.offset)) in by_place
+            else spec
+            for spec in result.specs
+        ),
     )
 
 

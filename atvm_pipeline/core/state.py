@@ -15,6 +15,8 @@ from .console.scanner import ScannerState
 from .events import (
     ArtifactWritten,
     CancelRequested,
+    ForecastMade,
+    HistoryRecorded,
     LogIdentity,
     LogReplaced,
     Process,
@@ -22,6 +24,7 @@ from .events import (
     RunnerStarted,
     RunnerVanished,
     RunRequested,
+    ScreenshotKept,
 )
 from .facts import (
     ChildDescribed,
@@ -35,9 +38,13 @@ from .facts import (
     WordsUnread,
     WrapperTotals,
 )
+from .history.baseline import History
+from .history.provenance import Provenance
 from .phases import Phase
 from .results import Ledger, SubRunResult
 
+SPEC_SCREENSHOTS_MAX = 50
+"""Paths of screenshots kept per spec."""
 FAILURES_MAX = 50
 """Failing tests kept per spec; the message shows ten."""
 SPECS_MAX = 5_000
@@ -46,6 +53,8 @@ SUBRUNS_MAX = 2_000
 """Sub-runs kept, and children kept per sub-run; more than run in a day."""
 ARTIFACTS_MAX = 10_000
 """Artifact versions kept; the oldest are dropped first."""
+CASES_KEPT_MAX = 200_000
+"""Tests of all reports that are kept with their results; the journal has all."""
 LAUNCHES_MAX = 100
 """Command lines kept whose child has not printed anything yet."""
 RECORDED_URL_CHARS_MAX = 2000
@@ -109,6 +118,8 @@ class Spec(StateBase, frozen=True, kw_only=True):
     """The error block that ended this spec."""
     failures: tuple[Failure, ...] = ()
     flaky: tuple[str, ...] = ()
+    screenshots: tuple[str, ...] = ()
+    """The paths in its `(Screenshots)` block."""
 
 
 class HeldSummary(StateBase, frozen=True, kw_only=True):
@@ -211,7 +222,8 @@ class Post(StateBase, frozen=True, kw_only=True):
     """One requested message and the state of its delivery."""
 
     key: str
-    kind: Literal["subrun", "run", "alert"]
+    kind: Literal["subrun", "run", "alert", "progress"]
+    """`progress`: the message that shows the progress of the run and is edited."""
     subrun: int | None = None
     payload: str
     """The webhook body without mark and channel, as JSON text."""
@@ -234,6 +246,11 @@ class Post(StateBase, frozen=True, kw_only=True):
     pinging: bool = False
     """Whether a ping has started and has no response yet: a crash now loses nothing."""
     pings: int = 0
+    absent: int = 0
+    """Complete listings of the channel, after the last attempt, that do not have the post."""
+    searches: int = 0
+    searched_watched_s: float | None = None
+    """When the channel was last searched."""
     pings_down: int = 0
     """Consecutive pings that found the server down."""
     marked: bool = False
@@ -333,12 +350,23 @@ class Run(StateBase, frozen=True, kw_only=True):
     words_unread: WordsUnread | None = None
     """The first line with Cypress's words, if no line of Cypress could be parsed, or some could not."""
     artifacts: tuple[ArtifactWritten, ...] = ()
+    cases_kept: int = 0
+    """Tests in the reports above that are listed with their results."""
     artifacts_forgotten: int = 0
     """Artifact versions that were dropped for newer ones."""
     progress_watched_s: float = 0.0
     """When the log or an artifact last changed."""
     progress_at: datetime | None = None
     last_progress_text: str | None = None
+
+    history: History | None = None
+    """The earlier runs of this run's scenario, if the start read them."""
+    provenance: Provenance | None = None
+    config_lines: tuple[str, ...] = ()
+    forecasts: tuple[ForecastMade, ...] = ()
+    screenshots: tuple[ScreenshotKept, ...] = ()
+    recorded: HistoryRecorded | None = None
+    """The record of this run for later ones."""
 
     cancel: CancelRequested | None = None
     notices: tuple[Notice, ...] = ()

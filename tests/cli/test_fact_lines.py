@@ -29,6 +29,12 @@ def test_a_skipped_row_shows_no_counts() -> None:
     assert describe_fact(row) == "final table, a.cy.ts: skipped, SKIPPED"
 
 
+def test_screenshots_are_counted() -> None:
+    listed = f.ScreenshotsListed(offset=0, spec="a.cy.ts", paths=("/w/a.png",))
+
+    assert describe_fact(listed) == "1 screenshot of a.cy.ts"
+
+
 def test_failed_specs_stand_in_the_totals() -> None:
     totals = f.TotalsReported(
         offset=0, verdict="failed", failed=1, total=2, counts=f.Counts(tests=2, passing=1, failing=1)

@@ -17,6 +17,10 @@ SCHEMA_1 = PROJECT / "fixtures" / "schema-1"
 """Frozen: these files are never rewritten."""
 LAST = SCHEMA_1 / "last"
 LINES = (SCHEMA_1 / "events.jsonl").read_bytes().splitlines(keepends=True)
+LINES_2 = (PROJECT / "fixtures" / "schema-2" / "events.jsonl").read_bytes().splitlines(keepends=True)
+NEW_IN_2 = {
+    *("baseline", "provenance", "forecast-made", "screenshot-kept", "history-recorded", "post-searched"),
+}
 REQUEST = (SCHEMA_1 / "journal.jsonl").read_bytes().splitlines(keepends=True)[0]
 
 
@@ -93,6 +97,17 @@ def test_a_request_of_the_present_schema_is_read_as_it_was_written() -> None:
 
 def test_each_kind_of_event_was_kept_as_schema_1_wrote_it() -> None:
     kept = {json.loads(line)["type"] for line in LINES}
+
+    assert kept == {kind.__struct_config__.tag for kind in get_args(Event)} - NEW_IN_2
+
+
+@pytest.mark.parametrize("line", LINES_2, ids=lambda line: json.loads(line)["type"])
+def test_an_event_of_schema_2_is_read_whole(line: bytes) -> None:
+    assert encode_event(decode_event(line)) == line
+
+
+def test_each_kind_of_event_was_kept_as_schema_2_wrote_it() -> None:
+    kept = {json.loads(line)["type"] for line in LINES_2}
 
     assert kept == {kind.__struct_config__.tag for kind in get_args(Event)}
 

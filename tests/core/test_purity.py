@@ -12,6 +12,7 @@ PACKAGE = PROJECT / "atvm_pipeline"
 CORE = sorted((PACKAGE / "core").rglob("*.py"))
 ALLOWED = {
     *(
+        "base64",
         "bisect",
         "bracex",
         "collections",

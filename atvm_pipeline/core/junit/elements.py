@@ -20,6 +20,8 @@ ELEMENTS_MAX = 500_000
 REPORT_SPECS_MAX = 1_000
 FAILED_TOTAL_MAX = 1_000
 """Failed cases kept per report."""
+CASES_TOTAL_MAX = 10_000
+"""Tests of a report that are listed with their results."""
 SPEC_PATH_CHARS_MAX = 500
 
 
@@ -39,6 +41,7 @@ class Budget:
         self.elements = ELEMENTS_MAX
         self.specs = REPORT_SPECS_MAX
         self.failed = FAILED_TOTAL_MAX
+        self.cases = CASES_TOTAL_MAX
 
 
 class Declared(NamedTuple):
@@ -103,6 +106,8 @@ class Document:
             case.error = case.error or one_line(attributes.get("message", ""), REPORT_TEXT_CHARS_MAX)
         elif name == "skipped":
             case.pending = True
+        elif name in ("flakyFailure", "flakyError"):
+            case.flaky = True
 
     def _suite_started(self, attributes: dict[str, str]) -> None:
         name, spec = attributes.get("name", ""), spec_path(attributes.get("file", ""))
@@ -150,9 +155,12 @@ class Document:
             around = self._current = self._current or self._new_group(SpecTotals(""))
         file = attributes.get("file")
         group = self._group_of(spec_path(file), around) if file else around
+        class_name = one_line(attributes.get("classname", ""), REPORT_TEXT_CHARS_MAX)
         if not group.spec:
-            group.add_class(one_line(attributes.get("classname", ""), REPORT_TEXT_CHARS_MAX))
-        self._case = CaseTotals(group, one_line(attributes.get("name", ""), REPORT_TEXT_CHARS_MAX))
+            group.add_class(class_name)
+        self._case = CaseTotals(
+            group, one_line(attributes.get("name", ""), REPORT_TEXT_CHARS_MAX), class_name
+        )
         self._case_depth = len(self._path)
 
     def text(self, data: str) -> None:
@@ -179,6 +187,8 @@ class Document:
     def _case_ended(self, case: CaseTotals) -> None:
         group = case.group
         group.cases += 1
+        self._budget.cases -= 1
+        group.add_result(case, listed=self._budget.cases >= 0)
         suite = self._suites[-1] if self._suites else None
         if suite is not None and suite.group is group:
             suite.cases += 1

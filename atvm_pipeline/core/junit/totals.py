@@ -10,17 +10,23 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from atvm_pipeline.core.case_list import Case, CaseResult, case_key, packed
 from atvm_pipeline.core.facts import Counts, Instant
 
 SUITES_MAX = 5
 FAILED_MAX = 10
 """Failed cases kept per spec; a message shows ten."""
+TITLES_MAX = 50
+"""Titles of pending and of flaky tests kept per spec."""
+CASES_MAX = 2_000
+"""Tests of a spec that are listed with their results."""
 REPORT_TEXT_CHARS_MAX = 300
 NUMBER_MAX = 10**9
 """A larger count or duration is invalid."""
 YEARS = range(1990, 2900)
 """A suite's own time outside these years is ignored."""
 
+_SEVERITY: tuple[CaseResult, ...] = ("passed", "flaky", "pending", "failed")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _ISO_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?")
 _HTTP_DATE = re.compile(r"[A-Z][a-z]{2}, (\d\d) ([A-Z][a-z]{2}) (\d{4}) (\d\d:\d\d:\d\d) GMT")
@@ -52,6 +58,14 @@ class ReportedSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Start of its first suite, from its `timestamp`, cut to the second."""
     incomplete: bool = False
     """Only a part could be read: failures count, and it proves no pass."""
+    cases: str = ""
+    """Its tests with their results (`case_list.packed`), in order and each one once."""
+    cases_left_out: int = 0
+    """Tests that are not in `cases` because of its limit."""
+    flaky: tuple[str, ...] = ()
+    """Titles of tests that the reporter names as passed after a retry."""
+    pending: tuple[str, ...] = ()
+    """Titles of pending tests that have a testcase."""
 
 
 class SpecTotals:
@@ -72,6 +86,11 @@ class SpecTotals:
         self.duration_s: float | None = None
         self.started_at: datetime | None = None
         self.failed: list[FailedCase] = []
+        self.results: dict[str, CaseResult] = {}
+        """Key of a test -> its result; the worst of several with the same title."""
+        self.results_left_out = 0
+        self.flaky: list[str] = []
+        self.pending_titles: list[str] = []
 
     @property
     def passing(self) -> int:
@@ -114,6 +133,20 @@ class SpecTotals:
         if name and len(self.classes) < SUITES_MAX:
             self.classes[name] = None
 
+    def add_result(self, case: "CaseTotals", *, listed: bool) -> None:
+        """Add the result of a test case at its end; `listed`: the limit of the report permits one more."""
+        result = case.result
+        titles = {"flaky": self.flaky, "pending": self.pending_titles}.get(result)
+        if titles is not None and len(titles) < TITLES_MAX:
+            titles.append(case.title)
+        key = case_key(case.full_title)
+        if key in self.results:
+            self.results[key] = max(self.results[key], result, key=_SEVERITY.index)
+        elif listed and len(self.results) < CASES_MAX:
+            self.results[key] = result
+        else:
+            self.results_left_out += 1
+
     def reported(self, *, rest_pending: int, incomplete: bool) -> ReportedSpec:
         """Return the result; `rest_pending` of the tests without a testcase are pending, the others were skipped."""
         counts = Counts(
@@ -132,6 +165,10 @@ class SpecTotals:
             failed=tuple(self.failed),
             started_at=self.started_at,
             incomplete=incomplete,
+            cases=packed(Case(key, result) for key, result in self.results.items()),
+            cases_left_out=self.results_left_out,
+            flaky=tuple(self.flaky),
+            pending=tuple(self.pending_titles),
         )
 
 
@@ -185,13 +222,34 @@ def _sum(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, int, int]:
 class CaseTotals:
     """An open `<testcase>`."""
 
-    def __init__(self, group: SpecTotals, title: str) -> None:
-        """Start with the spec that it belongs to."""
+    def __init__(self, group: SpecTotals, title: str, class_name: str = "") -> None:
+        """Start with the spec that it belongs to, and the names that the reporter writes."""
         self.group = group
         self.title = title
+        self.class_name = class_name
         self.failed = False
+        self.flaky = False
         self.pending = False
         self.error = ""
+
+    @property
+    def result(self) -> CaseResult:
+        """Its result; a failure decides."""
+        if self.failed:
+            return "failed"
+        if self.pending:
+            return "pending"
+        return "flaky" if self.flaky else "passed"
+
+    @property
+    def full_title(self) -> str:
+        """Its title with those of its suites.
+
+        mocha-junit-reporter writes it as name, or as class if the two are switched; plain Mocha has the suites as class.
+        """
+        if not self.class_name or self.title.endswith(self.class_name):
+            return self.title
+        return self.class_name if self.class_name.endswith(self.title) else f"{self.class_name} {self.title}"
 
 
 def report_count(text: str | None) -> int | None:

@@ -10,7 +10,7 @@ from typing import Literal, assert_never
 
 from msgspec.structs import replace
 
-from atvm_pipeline.core.events import DeliverySettled, ServerPinged
+from atvm_pipeline.core.events import DeliverySettled, PostSearched, ServerPinged
 from atvm_pipeline.core.facts import Instant
 from atvm_pipeline.core.state import Post, Run
 
@@ -140,6 +140,19 @@ def _away(run: Run, post: Post, event: ServerPinged) -> Run:
         else:
             posts.append(other)
     return replace(run, outbox=tuple(posts))
+
+
+def on_search(run: Run, event: PostSearched) -> Run:
+    """Apply the result of a search for a message that may have arrived: it was sent, or one more listing lacks it."""
+    for at, post in enumerate(run.outbox):
+        waits = post.outcome == "pending" and not post.in_flight
+        if post.key == event.key and waits and event.search == post.searches + 1:
+            found = replace(post, searches=event.search, searched_watched_s=run.watched_s)
+            if event.outcome == "found":
+                sent = replace(found, post_id=event.post_id, detail=event.detail, status=event.status)
+                return put(run, at, _final(sent, "sent", event.at))
+            return put(run, at, replace(found, absent=post.absent + (event.outcome == "absent")))
+    return replace(run, ignored=run.ignored + 1)
 
 
 def repeat_delay_s(attempts: int, retry_after_s: float | None) -> float:

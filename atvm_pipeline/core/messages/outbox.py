@@ -22,7 +22,11 @@ RESENDS_MAX = 100
 
 
 def request_post(
-    run: Run, key: str, kind: Literal["subrun", "run", "alert"], payload: str, subrun: int | None = None
+    run: Run,
+    key: str,
+    kind: Literal["subrun", "run", "alert", "progress"],
+    payload: str,
+    subrun: int | None = None,
 ) -> Run:
     """Add a post to the outbox, once per key."""
     if any(post.key == key for post in run.outbox):
@@ -68,6 +72,7 @@ def attempted(post: Post) -> Post:
         post,
         pinging=False,
         pings_down=0,
+        absent=0,
         in_flight=True,
         attempts=post.attempts + 1,
         repeats=post.repeats + post.marked,

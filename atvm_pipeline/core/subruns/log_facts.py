@@ -40,6 +40,7 @@ from .spec_facts import (
     on_open,
     on_spec,
     on_unjudged,
+    screenshots_listed,
     spec_reported,
     spec_started,
     spec_summarised,
@@ -76,6 +77,8 @@ def apply_fact(run: Run, fact: f.Fact, event: LogRead) -> Run:
         case f.SpecReported():
             first = current_child(run) is None
             return spec_reported(_with_open_child(run, fact.offset, event) if first else run, fact)
+        case f.ScreenshotsListed():
+            return on_unjudged(run, lambda child: screenshots_listed(child, fact))
         case f.RunFinished():
             return _run_finished(run, fact, event)
         case f.SpecSummarised():

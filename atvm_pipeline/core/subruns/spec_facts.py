@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from atvm_pipeline.core import facts as f
 from atvm_pipeline.core.results import is_worse
-from atvm_pipeline.core.state import FAILURES_MAX, Child, Failure, Run, Spec
+from atvm_pipeline.core.state import FAILURES_MAX, SPEC_SCREENSHOTS_MAX, Child, Failure, Run, Spec
 
 from .children import current_child, open_child, put_child
 from .summary_facts import (
@@ -70,6 +70,16 @@ def tests_counted(child: Child, fact: f.TestsCounted) -> Child:
     if at is None:
         return child
     return replace(child, specs=swap_spec(child.specs, at, replace(child.specs[at], counted=fact)))
+
+
+def screenshots_listed(child: Child, fact: f.ScreenshotsListed) -> Child:
+    """Add the paths of the screenshots of a spec."""
+    at = spec_at(child.specs, fact.spec, lambda spec: not spec.screenshots)
+    if at is None:
+        return child
+    spec = child.specs[at]
+    paths = tuple(dict.fromkeys((*spec.screenshots, *fact.paths)))[:SPEC_SCREENSHOTS_MAX]
+    return replace(child, specs=swap_spec(child.specs, at, replace(spec, screenshots=paths)))
 
 
 def spec_reported(run: Run, fact: f.SpecReported) -> Run:

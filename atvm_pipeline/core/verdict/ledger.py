@@ -32,6 +32,7 @@ from atvm_pipeline.core.subruns.spec_facts import log_counts
 from atvm_pipeline.core.subruns.summary_facts import adds_up
 
 from .report_results import Doubt, Match, match_reports, report_doubts
+from .spec_changes import with_changes
 from .spec_times import SpecTimes, spec_times
 
 DEATHS = frozenset({"spec-crashed", "browser-closed", "cypress-signalled", "heap-exhausted"})
@@ -93,12 +94,17 @@ def spec_results(run: Run, subrun: SubRun) -> tuple[SpecResult, ...]:
     victims = {id(_victim(child)) for child in subrun.children}
     offline = run.request.offline
     times = [times for child in subrun.children for times in spec_times(child, offline=offline)]
+    matches = match_reports(run, subrun)
     results = [
         _spec_result(spec, host, match, when, died=id(spec) in victims)
-        for (_, spec), host, match, when in zip(specs, hosts, match_reports(run, subrun), times, strict=True)
+        for (_, spec), host, match, when in zip(specs, hosts, matches, times, strict=True)
     ]
     for place, doubt in report_doubts(run, subrun).items():
         results[place] = _doubted(results[place], doubt)
+    if run.history is not None:
+        results = [
+            with_changes(run.history, result, match) for result, match in zip(results, matches, strict=True)
+        ]
     for child in subrun.children:
         for name in _names_not_begun(child):
             result, detail = RESULT_WORDS["not_run"]
@@ -146,6 +152,7 @@ def _spec_result(
     failures = tuple(
         FailedTest(title=test.title, error=test.error, signature=signature_of(test.error)) for test in named
     )
+    flaky = spec.flaky or (reported.flaky if reported is not None and fits else ())
     duration_s = spec.duration_s
     if duration_s is None and reported is not None and fits:
         duration_s = reported.duration_s
@@ -165,7 +172,7 @@ def _spec_result(
         duration_s=duration_s,
         host=host,
         flaky=spec.flaky,
-        flaky_tests=spec.flaky,
+        flaky_tests=flaky,
         failures=failures,
         sources=sources,
         artifact=match.artifact.path if match is not None and "xml" in sources else None,

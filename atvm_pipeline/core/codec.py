@@ -99,12 +99,17 @@ def _newer(what: str, head: _Head | _EventHead) -> NewerFormatError:
 
 def encode_state(state: Snapshot) -> bytes:
     """Return the bytes of `state.json`: indented, for people, and the same for the same state."""
-    return msgspec.json.format(escape_json(_EVENT_ENCODER.encode(state)), indent=1) + b"\n"
+    return encode_indented(state)
+
+
+def encode_indented(value: object) -> bytes:
+    """Return JSON for people: indented, with a newline at its end."""
+    return msgspec.json.format(escape_json(_EVENT_ENCODER.encode(value)), indent=1) + b"\n"
 
 
 def encode_subrun(subrun: SubRunFile) -> bytes:
     """Return the bytes of `subruns/<NNN>.json`."""
-    return msgspec.json.format(escape_json(_EVENT_ENCODER.encode(subrun)), indent=1) + b"\n"
+    return encode_indented(subrun)
 
 
 def decode_state(data: bytes) -> Run:

@@ -4,14 +4,15 @@ The keys are stable: keys may be added, and no key changes its meaning. `facts` 
 from it.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
 from .completion import results_of
-from .events import SCHEMA
+from .events import SCHEMA, ScreenshotKept
 from .facts import Instant
 from .history.provenance import Provenance
 from .phases import Phase
@@ -19,7 +20,7 @@ from .reason_parts import checked_hosts_note, gap_notes, make_reason
 from .reducer import phase_of
 from .results import Forecast, HistoryRecord, HostResult, Ledger, SpecResult, SubRunResult
 from .side_facts import spec_screenshots
-from .state import Post, Run
+from .state import Post, Run, SubRun
 from .verdict.report_notes import run_report_notes
 from .verdict.run_context import run_context
 from .verdict.subrun_context import reason_dict, run_ledger
@@ -110,33 +111,46 @@ class StateFile(Snapshot, frozen=True, kw_only=True):
     facts: Run
 
 
+class KeptView(NamedTuple):
+    """The public form of an ended sub-run, and the objects that it is derived from."""
+
+    subrun: SubRun
+    screenshots: tuple[ScreenshotKept, ...]
+    view: SubRunView
+
+
+KeptViews = dict[int, KeptView]
+"""Index of an ended sub-run -> its public form; belongs to the one writer of a run's state."""
+
+
 def snapshot(run: Run) -> Snapshot:
     """Return the run as users see it."""
-    return Snapshot(**_fields(run))
+    return Snapshot(**_fields(run, {}))
 
 
-def state_file(run: Run) -> StateFile:
-    """Return the run as it is saved."""
-    return StateFile(**_fields(run), facts=run)
+def state_file(run: Run, kept: KeptViews | None = None) -> StateFile:
+    """Return the run as it is saved. `kept` is extended, and what it has is not derived again."""
+    return StateFile(**_fields(run, {} if kept is None else kept), facts=run)
 
 
-def subrun_files(view: Snapshot) -> dict[int, SubRunFile]:
-    """Return index -> content of `subruns/<NNN>.json`."""
-    return {
-        subrun.index: SubRunFile(
-            build_name=view.build_name,
-            run_id=view.run_id,
-            **{name: getattr(subrun, name) for name in SubRunView.__struct_fields__},
-        )
-        for subrun in view.subruns
-    }
+def subrun_file(state: Snapshot, subrun: SubRunView) -> SubRunFile:
+    """Return the content of `subruns/<NNN>.json`."""
+    return SubRunFile(
+        build_name=state.build_name,
+        run_id=state.run_id,
+        **{name: getattr(subrun, name) for name in SubRunView.__struct_fields__},
+    )
 
 
-def _fields(run: Run) -> dict[str, Any]:
+def _fields(run: Run, kept: KeptViews) -> dict[str, Any]:
     phase = phase_of(run)
     verdict = run.verdict
     results = results_of(run) if verdict is not None else run_context(run).results
-    subruns = tuple(_subrun_view(run, result) for result in results)
+    posts: dict[int | None, list[Post]] = {}
+    for post in run.outbox:
+        if post.kind == "subrun":
+            posts.setdefault(post.subrun, []).append(post)
+    subruns = tuple(_kept_view(run, result, posts.get(result.index, ()), kept) for result in results)
     ledger = verdict.ledger if verdict is not None else run_ledger(run, results)
     why = verdict.reason if verdict is not None else make_reason(phase.value.lower())
     cancel = run.cancel
@@ -177,13 +191,22 @@ def _fields(run: Run) -> dict[str, Any]:
     }
 
 
-def _subrun_view(run: Run, result: SubRunResult) -> SubRunView:
+def _kept_view(run: Run, result: SubRunResult, posts: Sequence[Post], kept: KeptViews) -> SubRunView:
+    """Return the public form of a sub-run, the same object as before if nothing that it shows has changed."""
+    subrun, post = run.subruns[result.index - 1], _post_view(run, posts)
+    old = kept.get(result.index)
+    if (
+        old is not None
+        and old.subrun is subrun
+        and old.screenshots is run.screenshots
+        and old.view.post == post
+    ):
+        return old.view
     result = _with_screenshots(run, result)
-    posts = [post for post in run.outbox if post.kind == "subrun" and post.subrun == result.index]
-    return SubRunView(
-        post=_post_view(run, posts),
-        **{name: getattr(result, name) for name in SubRunResult.__struct_fields__},
-    )
+    view = SubRunView(post=post, **{name: getattr(result, name) for name in SubRunResult.__struct_fields__})
+    if subrun.result is not None:
+        kept[result.index] = KeptView(subrun, run.screenshots, view)
+    return view
 
 
 def _forecast(run: Run) -> Forecast | None:
@@ -230,7 +253,7 @@ def _with_screenshots(run: Run, result: SubRunResult) -> SubRunResult:
     )
 
 
-def _post_view(run: Run, posts: list[Post]) -> PostView | None:
+def _post_view(run: Run, posts: Sequence[Post]) -> PostView | None:
     """Return the last of a post and its manual repeats."""
     if not posts:
         return None
@@ -260,4 +283,4 @@ def _next_attempt_at(run: Run, post: Post) -> datetime | msgspec.UnsetType:
         return msgspec.UNSET
 
 
-__all__ = ["HostResult", "Snapshot", "SpecResult", "StateFile", "snapshot", "state_file", "subrun_files"]
+__all__ = ["HostResult", "Snapshot", "SpecResult", "StateFile", "snapshot", "state_file", "subrun_file"]

@@ -14,7 +14,7 @@ from atvm_pipeline.core.phases import TERMINAL_PHASES, Phase
 from atvm_pipeline.core.reasons import REASONS
 from atvm_pipeline.core.reducer import next_deadline, reduce, replay
 from atvm_pipeline.core.results import KIND_BY_DETAIL
-from atvm_pipeline.core.snapshot import state_file, subrun_files
+from atvm_pipeline.core.snapshot import state_file, subrun_file
 from atvm_pipeline.core.transitions import RUN_VERDICTS, SUBRUN_VERDICTS
 from tests.support.run_builder import BEGIN, RUNNER, Story, counts
 
@@ -133,7 +133,7 @@ def test_state_and_journal_go_to_bytes_and_back() -> None:
 
     assert decode_state(encode_state(state)) == story.run
     assert [decode_event(encode_event(event).rstrip()) for event in story.events] == story.events
-    assert all(b'"run_id": "r1"' in encode_subrun(file) for file in subrun_files(state).values())
+    assert all(b'"run_id": "r1"' in encode_subrun(subrun_file(state, view)) for view in state.subruns)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import msgspec
 from atvm_pipeline.core.codec import decode_state, encode_state, encode_subrun
 from atvm_pipeline.core.messages import payload as messages
 from atvm_pipeline.core.reducer import next_deadline, phase_of
-from atvm_pipeline.core.snapshot import snapshot, state_file, subrun_files
+from atvm_pipeline.core.snapshot import snapshot, state_file, subrun_file
 from atvm_pipeline.core.state import Run
 
 BODY_MAX_BYTES = 16_000
@@ -99,7 +99,7 @@ def run(run: Run) -> None:
     whole = state_file(run)
     data = encode_state(whole)
     assert decode_state(data) == run
-    for subrun in subrun_files(whole).values():
+    for subrun in (subrun_file(whole, view) for view in whole.subruns):
         encode_subrun(subrun)
     deadline = next_deadline(run)
     assert deadline is None or math.isfinite(deadline)

@@ -19,14 +19,14 @@ from atvm_pipeline.core.codec import (
     decode_event,
     decode_state,
     encode_event,
-    encode_state,
     encode_subrun,
 )
 from atvm_pipeline.core.errors import DataError, NewerFormatError
 from atvm_pipeline.core.events import Event, RunRequested
 from atvm_pipeline.core.reducer import begin_run, reduce
-from atvm_pipeline.core.snapshot import StateFile, state_file, subrun_files
+from atvm_pipeline.core.snapshot import StateFile, SubRunView, subrun_file
 from atvm_pipeline.core.state import Post, Run
+from atvm_pipeline.core.state_encoder import StateEncoder
 from atvm_pipeline.core.text import escape_json
 from atvm_pipeline.shell.system.files import (
     FILE_MODE,
@@ -92,7 +92,8 @@ class Store:
             self.close()
             raise
         self._saved_posts: dict[str, Post] = {}
-        self._saved_subruns: dict[int, bytes] = {}
+        self._saved_subruns: dict[int, SubRunView] = {}
+        self._encoder = StateEncoder()
 
     def _cut(self, length: int) -> None:
         os.ftruncate(self._journal.number, length)
@@ -147,18 +148,24 @@ class Store:
         `state.json` is written last, so that a reader who sees a phase there finds the other files on disk. The journal
         is synced before and is the durable record: after a power failure the next save writes these files again.
         """
-        state = state_file(run)
-        subruns = {index: encode_subrun(subrun) for index, subrun in subrun_files(state).items()}
-        subruns = {index: data for index, data in subruns.items() if self._saved_subruns.get(index) != data}
+        state = self._encoder.state_of(run)
+        saved = self._saved_subruns
+        # The public form of an ended sub-run is the same object as at the last save.
+        subruns = [
+            view for view in state.subruns if (old := saved.get(view.index)) is not view and old != view
+        ]
         posts = [post for post in run.outbox if self._saved_posts.get(post.key) != post]
         files = [
-            *((self._paths.subruns / f"{index:03d}.json", data) for index, data in subruns.items()),
+            *(
+                (self._paths.subruns / f"{view.index:03d}.json", encode_subrun(subrun_file(state, view)))
+                for view in subruns
+            ),
             *((self._paths.posts / post_file_name(run, post), _encode_post(run, post)) for post in posts),
-            (self._paths.state, encode_state(state)),
+            (self._paths.state, self._encoder.encode(state)),
         ]
         # The temporary files are created in a directory that the watcher's own file watches ignore.
         replace_files(files, made_in=self._paths.subruns)
-        self._saved_subruns.update(subruns)
+        self._saved_subruns.update({view.index: view for view in state.subruns})
         self._saved_posts.update({post.key: post for post in posts})
         return state
 

@@ -424,6 +424,7 @@ def test_every_fact_has_a_line_for_a_person() -> None:
         f.ChildLaunched(offset=1, label="x\x1b[31m"),
         f.TestFailed(offset=1, title="t", error="e"),
         f.TestFlaky(offset=1, title="t"),
+        f.ScreenshotsListed(offset=1, spec="a.cy.ts", paths=("x\x1b.png",)),
         f.RunRecorded(offset=1, url="http://x/"),
         f.ErrorReported(offset=1, code="run-canceled", scope="run", text="t"),
         f.WrapperStarted(offset=1, wrapper="cypress-cloud", total=1, group="g"),

@@ -1,0 +1,102 @@
+"""Encoder of one run's `state.json`, for a writer that saves it again and again.
+
+A sub-run that has ended does not change any more, so its bytes are kept and only the rest is encoded at each save. The
+result is the same, byte for byte, as that of `codec.encode_state`.
+"""
+
+from typing import Any, NamedTuple
+
+import msgspec
+from msgspec.structs import replace
+
+from .codec import encode_indented
+from .history.baseline import History
+from .snapshot import KeptViews, StateFile, SubRunView, state_file
+from .state import Run, SubRun
+
+KEPT_BYTES_MAX = 64 * 1024 * 1024
+"""Bytes of ended sub-runs that are kept; further ones are encoded at each save."""
+
+_GAP = b"-0e00"
+"""Stands for a part that is inserted later: a number that is valid and that no encoder writes, alone in its line."""
+_PUBLIC_DEPTH = 2
+_FACTS_DEPTH = 3
+_HISTORY = b'\n  "history": '
+"""Start of the line of the earlier runs within the facts."""
+
+
+class _Parts(NamedTuple):
+    """The bytes of one sub-run in its two places, and the objects that they show."""
+
+    view: SubRunView
+    subrun: SubRun
+    public: bytes
+    facts: bytes
+
+
+class StateEncoder:
+    """The encoder of one run; it belongs to the one writer of its state."""
+
+    def __init__(self) -> None:
+        """Start with nothing kept."""
+        self._views: KeptViews = {}
+        self._parts: dict[int, _Parts] = {}
+        self._kept_bytes = 0
+        self._history: tuple[History, bytes] | None = None
+
+    def state_of(self, run: Run) -> StateFile:
+        """Return the content of `state.json`; the public form of an ended sub-run is the same object as before."""
+        return state_file(run, self._views)
+
+    def encode(self, state: StateFile) -> bytes:
+        """Return the bytes of `state.json` for a result of `state_of`."""
+        run = state.facts
+        parts = [self._parts_of(view, run.subruns[view.index - 1]) for view in state.subruns]
+        gap: Any = msgspec.Raw(_GAP)
+        facts = replace(
+            run,
+            subruns=(gap,) * len(run.subruns),
+            history=None if run.history is None else gap,
+        )
+        text = encode_indented(replace(state, subruns=(gap,) * len(parts), facts=facts))
+        if run.history is not None:
+            before, _, after = text.partition(_HISTORY + _GAP)
+            text = b"".join((before, _HISTORY, self._history_of(run.history), after))
+        # Everything is joined once, because the file of a long run has megabytes.
+        pieces, rest = _filled(text, [part.public for part in parts], _PUBLIC_DEPTH)
+        more, rest = _filled(rest, [part.facts for part in parts], _FACTS_DEPTH)
+        return b"".join((*pieces, *more, rest))
+
+    def _parts_of(self, view: SubRunView, subrun: SubRun) -> _Parts:
+        kept = self._parts.get(view.index)
+        if kept is not None and kept.view is view and kept.subrun is subrun:
+            return kept
+        parts = _Parts(view, subrun, _indented(view, _PUBLIC_DEPTH), _indented(subrun, _FACTS_DEPTH))
+        if kept is not None:
+            self._kept_bytes -= len(kept.public) + len(kept.facts)
+            del self._parts[view.index]
+        size = len(parts.public) + len(parts.facts)
+        if subrun.result is not None and self._kept_bytes + size <= KEPT_BYTES_MAX:
+            self._parts[view.index] = parts
+            self._kept_bytes += size
+        return parts
+
+    def _history_of(self, history: History) -> bytes:
+        if self._history is None or self._history[0] is not history:
+            self._history = (history, _indented(history, 2))
+        return self._history[1]
+
+
+def _indented(value: object, depth: int) -> bytes:
+    """Return the bytes of a part as they are at a depth of the file, without the indentation of the first line."""
+    return encode_indented(value)[:-1].replace(b"\n", b"\n" + b" " * depth)
+
+
+def _filled(text: bytes, parts: list[bytes], depth: int) -> tuple[list[bytes], bytes]:
+    """Insert the parts into the gaps of one depth, in order; return the pieces, and the text after the last gap."""
+    indent = b"\n" + b" " * depth
+    *between, rest = text.split(indent + _GAP)
+    pieces: list[bytes] = []
+    for before, part in zip(between, parts, strict=True):
+        pieces += (before, indent, part)
+    return pieces, rest

@@ -53,6 +53,17 @@ RECORDINGS: dict[str, Recording] = {
         "Yesterday's failing reports still exist; one host writes none.", "stale-artifacts"
     ),
     "failed-demo": Recording("A retry that helped, a failing test, a label that names another host.", "demo"),
+    "failed-demo-schema-2": Recording(
+        "The same in schema 2, with a named scenario and hosts for links.",
+        "demo",
+        settings=(
+            ("ATVM_WATCHER_SCENARIO", "demo/gold/fc"),
+            ("ATVM_WATCHER_LINK_HOSTS", "sorry-cypress.example.test"),
+        ),
+    ),
+    "failed-whole-schema-2": Recording(
+        "A failing test, in schema 2; not categorized.", "failing-test", categorize=False
+    ),
     "failed-whole": Recording("A failing test; not categorized.", "failing-test", categorize=False),
     "failed-hook": Recording("A failed hook skips the rest of its spec.", "failed-hook"),
     "failed-crash": Recording("The renderer crashes: no report, failing in the box.", "renderer-crash"),
@@ -185,9 +196,11 @@ def kill_tree(host: Controller) -> None:
 
 
 def neutral(text: str, host: Controller) -> str:
-    """Return the journal without the details of this machine: its directories, its inodes, its boot."""
+    """Return the journal without the details of this machine: its directories, its inodes, its boot, its names."""
     text = text.replace(str(host.workdir), WORKDIR).replace(str(host.state_root), STATE_ROOT)
     text = re.sub(r'"boot_id":"[^"]*"', '"boot_id":"this-boot"', text)
+    text = re.sub(r'"controller":"[^"]*"', '"controller":"controller1"', text)
+    text = re.sub(r'"started_by":"[^"]*"', '"started_by":"alice"', text)
     return re.sub(r'"inode":\d+', '"inode":1', text)
 
 

@@ -124,9 +124,10 @@ def read_run(paths: Paths) -> StoredRun | None:
     return StoredRun(upgraded(state), facts if isinstance(facts, dict) else {})
 
 
-RUN_KEYS_2 = ("release", "scenario", "last_activity_at", "forecast", "provenance")
+RUN_KEYS_2 = ("release", "scenario", "last_activity_at", "forecast", "provenance", "history")
 SUBRUN_KEYS_2 = ("gap_before_s", "recorded_url")
 SPEC_KEYS_2 = ("started_at", "finished_at")
+FAILURE_KEYS_2 = ("change", "failing_runs", "failing_since", "known")
 POST_KEYS_2 = ("post_id", "root_id", "transport")
 
 
@@ -144,9 +145,9 @@ def upgraded(state: dict[str, Any]) -> dict[str, Any]:
         subrun.update({key: subrun.get(key) for key in SUBRUN_KEYS_2})
         for spec in subrun["specs"]:
             spec.update({key: spec.get(key) for key in SPEC_KEYS_2})
-            spec.update(running=False, screenshots=[], flaky_tests=spec.get("flaky", []))
+            spec.update(running=False, screenshots=[], changes=[], flaky_tests=spec.get("flaky", []))
             for failure in spec.get("failures", ()):
-                failure.update(signature=signature_of(failure["error"]), change=None)
+                failure.update(dict.fromkeys(FAILURE_KEYS_2), signature=signature_of(failure["error"]))
     return state
 
 

@@ -11,6 +11,7 @@ from atvm_pipeline.core.events import SCHEMA as PRESENT
 from atvm_pipeline.core.snapshot import state_file
 from atvm_pipeline.shell.state_dir.paths import Paths
 from atvm_pipeline.shell.state_dir.reader import SCHEMA, read_state
+from atvm_pipeline.shell.state_dir.store import Store, load
 from tests.support.project import PROJECT
 
 SCHEMA_1 = PROJECT / "fixtures" / "schema-1"
@@ -85,3 +86,19 @@ def test_a_state_of_the_present_schema_is_shown_as_it_is(paths: Paths) -> None:
     del saved["facts"]
 
     assert read_state(paths) == saved
+
+
+def test_a_run_of_schema_1_is_continued_from_its_files_and_saved_in_the_present_schema(paths: Paths) -> None:
+    journal = (SCHEMA_1 / "last" / "journal.jsonl").read_bytes()
+    paths.journal.write_bytes(journal)
+    paths.state.write_bytes((SCHEMA_1 / "last" / "state-27.json").read_bytes())
+    run_id = json.loads(journal.splitlines()[0])["run_id"]
+    loaded = load(paths, run_id)
+    assert loaded.run is not None
+    with Store(paths, loaded.journal_bytes) as store:
+        store.save(loaded.run)
+
+    assert paths.journal.read_bytes() == journal
+    assert json.loads(paths.state.read_bytes())["schema"] == PRESENT
+    assert json.loads((paths.subruns / "001.json").read_bytes())["schema"] == PRESENT
+    assert load(paths, run_id).run == loaded.run

@@ -26,7 +26,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "operate the service": {
         "doctor": ("doctor", "check this machine and show how to fix each problem"),
-        "resend": ("resend", "send a message of a run again, marked as possible duplicate"),
+        "resend": ("resend", "send a message of a run again, marked as a repeat"),
         "sweep": ("sweep", "restart the watcher of every unfinished run, as at boot"),
     },
     "executed by the services": {

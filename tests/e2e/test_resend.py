@@ -11,7 +11,7 @@ from atvm_pipeline.core.events import Settings
 from atvm_pipeline.shell.state_dir.records import Paths, Request, write_record
 from atvm_pipeline.shell.state_dir.store import load
 from atvm_pipeline.shell.system.files import locked, make_folder
-from tests.support.mattermost_server import MattermostModel, error, ok, posted_500
+from tests.support.mattermost_server import MattermostModel, error, ok, posted_500, rate_limited
 from tests.support.processes import pipeline
 from tests.support.project import PROJECT
 from tests.support.waiting import DEADLINE_S
@@ -48,22 +48,28 @@ def lay(paths: Paths, count: int = len(LINES), folder: Path | None = None) -> No
     )
 
 
-def resend(paths: Paths, server: MattermostModel, *words: str, **environ: str) -> tuple[int, str]:
+def resend(
+    paths: Paths, server: MattermostModel, *words: str, address: str = "b", **environ: str
+) -> tuple[int, str]:
     given = {
         "PATH": os.environ["PATH"],
         "ATVM_WATCHER_ENV_FILE": os.devnull,
         "MATTERMOST_ATVM_WEBHOOK": server.url,
     }
-    process = pipeline("resend", "b", *words, "--state-root", str(paths.state_root), env={**given, **environ})
+    process = pipeline(
+        "resend", address, *words, "--state-root", str(paths.state_root), env={**given, **environ}
+    )
     answer, said = process.communicate(timeout=DEADLINE_S)
     assert answer == ""
     return process.returncode, said
 
 
-def refused(paths: Paths, server: MattermostModel, *words: str, **environ: str) -> tuple[int, str]:
-    """Return the one line of a refusal, which must have changed nothing and sent nothing."""
+def refused(
+    paths: Paths, server: MattermostModel, *words: str, address: str = "b", **environ: str
+) -> tuple[int, str]:
+    """Return the one line of a call that must have changed nothing and sent nothing."""
     before = {path: path.read_bytes() for path in paths.state_root.rglob("*.json*")}
-    code, said = resend(paths, server, *words, **environ)
+    code, said = resend(paths, server, *words, address=address, **environ)
 
     assert said.count("\n") == 1, said
     assert {path: path.read_bytes() for path in paths.state_root.rglob("*.json*")} == before
@@ -89,7 +95,19 @@ def test_a_run_that_is_watched_is_refused(paths: Paths, server: MattermostModel)
     with locked(paths.watcher_lock):
         code, said = refused(paths, server)
 
-    assert (code, "being watched" in said) == (75, True)
+    assert (code, "still being watched; try again when that has ended" in said) == (75, True)
+
+
+def test_an_archived_run_whose_sender_is_running_is_refused(paths: Paths, server: MattermostModel) -> None:
+    archived = paths.archive / "x"
+    lay(paths, folder=archived)
+    with locked(Paths(paths.state_root, "b", archived).watcher_lock):
+        code, said = refused(paths, server, address="b@x")
+
+    assert (code, "b@x cannot be resent now, because the sender of its messages is running" in said) == (
+        75,
+        True,
+    )
 
 
 def test_a_run_that_has_not_ended_is_refused_with_the_command_that_delivers_it(
@@ -110,11 +128,15 @@ def test_a_sub_run_without_a_message_is_refused_with_those_that_have_one(
     assert (code, "1, 2, 3" in said) == (64, True)
 
 
-def test_where_every_message_was_sent_one_must_be_named(paths: Paths, server: MattermostModel) -> None:
+def test_where_every_message_was_sent_nothing_is_left_to_do(paths: Paths, server: MattermostModel) -> None:
     lay(paths)
     code, said = refused(paths, server)
+    again = f"atvm-pipeline resend b 3 --state-root {paths.state_root}"
 
-    assert (code, "all messages were sent" in said) == (64, True)
+    assert code == 0
+    assert said.endswith(
+        f"b: all messages were sent; to repeat one, give the number of its sub-run, for example: {again}\n"
+    )
 
 
 def test_a_run_without_messages_has_none_to_resend(paths: Paths, server: MattermostModel) -> None:
@@ -122,7 +144,8 @@ def test_a_run_without_messages_has_none_to_resend(paths: Paths, server: Matterm
     lay(paths, NONE, archived)
     code, said = refused(paths, server, "--archived", str(archived))
 
-    assert (code, "this run has no message" in said) == (64, True)
+    assert (code, said) == (0, "b@x: this run has no messages\n")
+    assert refused(paths, server, "1", address="b@x")[0] == 64
 
 
 @pytest.mark.parametrize("webhook", ["", "chat"])
@@ -155,10 +178,16 @@ def test_what_was_under_way_when_the_watcher_died_comes_marked(paths: Paths, ser
     assert ["Possible duplicate" in post.text for post in server.posts] == [True]
 
 
-def test_an_earlier_run_is_resent_from_its_archive(paths: Paths, server: MattermostModel) -> None:
+@pytest.mark.parametrize("address", ["b@2026-11-24T00:00:00Z", "b@2026", RUN_ID, "--archived"])
+def test_an_earlier_run_is_resent_from_its_archive(
+    address: str, paths: Paths, server: MattermostModel
+) -> None:
     archived = paths.archive / "2026-11-24T00:00:00Z"
     lay(paths, len(LINES), archived)
-    code, said = resend(paths, server, "1", "--archived", str(archived))
+    if address == "--archived":
+        code, said = resend(paths, server, "1", "--archived", str(archived))
+    else:
+        code, said = resend(paths, server, "1", address=address)
 
     assert code == 0, said
     assert len(server.posts) == 1
@@ -166,16 +195,35 @@ def test_an_earlier_run_is_resent_from_its_archive(paths: Paths, server: Matterm
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "outcome"), [(error(404), "rejected"), (posted_500(), "uncertain")], ids=["404", "500"]
+    ("behaviour", "words", "step"),
+    [
+        (error(404), "rejected", "fix the webhook, then send again:"),
+        (posted_500(), "may not have arrived", "if the channel does not have it, send again:"),
+        (rate_limited(), "not delivered", "send again:"),
+    ],
+    ids=["404", "500", "429"],
 )
 def test_a_repeat_that_is_not_taken_is_said_and_not_repeated(
-    behaviour: object, outcome: str, paths: Paths, server: MattermostModel
+    behaviour: object, words: str, step: str, paths: Paths, server: MattermostModel
 ) -> None:
     lay(paths)
     server.script(behaviour, ok())  # type: ignore[arg-type]
     code, said = resend(paths, server, "1")
 
     assert code == 69
-    assert f"sub-run 1: {outcome}" in said
+    assert f"message of sub-run 1: {words}: " in said
+    assert said.endswith(f"; {step} atvm-pipeline resend b 1 --state-root {paths.state_root}\n")
     repeats = [post for post in server.posts if "Possible duplicate" in post.text]
-    assert len(repeats) == (1 if outcome == "uncertain" else 0)
+    assert len(repeats) == (1 if words == "may not have arrived" else 0)
+
+
+def test_a_rejected_repeat_of_a_message_that_may_have_arrived_keeps_its_mark(paths: Paths, server: MattermostModel) -> None:
+    lay(paths, UNDER_WAY)
+    server.script(error(404))
+    assert resend(paths, server)[0] == 69
+    server.script(ok())
+    code, said = resend(paths, server, "3")
+
+    assert code == 0, said
+    assert "may have arrived" in server.posts[-1].text
+    assert "sent (marked as a repeat, delivery " in said

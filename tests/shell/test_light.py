@@ -231,7 +231,7 @@ def test_the_outcomes_that_a_reader_counts_as_lost_are_those_of_the_core() -> No
         (["rejected", "rejected", "sent"], "2 messages were rejected"),
         (
             ["expired", "uncertain"],
-            "1 message was sent without certainty, 1 message was given up after 72 hours",
+            "1 message may not have arrived, 1 message was not delivered within 72 hours",
         ),
     ],
 )

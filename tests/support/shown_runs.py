@@ -124,6 +124,11 @@ def _renamed(events: list[Event], build: str, run_id: str | None, log: str) -> I
 def _delivered(events: list[Event], outcome: str, detail: str) -> list[Event]:
     """Return the events with other deliveries: every message has this outcome, and every alert is sent."""
     kept = [event for event in events if not isinstance(event, DeliverySettled)]
+    if outcome == "uncertain":
+        # Otherwise the message waits for its repeat.
+        first = kept[0]
+        assert isinstance(first, RunRequested)
+        kept[0] = replace(first, settings=replace(first.settings, post_uncertain="hold"))
     run = replay(kept)
     while flying := [post for post in run.outbox if post.in_flight]:
         post = flying[0]

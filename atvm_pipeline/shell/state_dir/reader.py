@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from atvm_pipeline.core.build_name import valid_build_name
 from atvm_pipeline.core.errors import DataError
+from atvm_pipeline.core.text import plural
 from atvm_pipeline.shell.system.files import Unreadable, is_locked, read_small
 
 from .paths import Paths
@@ -262,16 +263,17 @@ def undelivered(state: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
 def count_words(lost: list[tuple[str, dict[str, Any]]]) -> str:
     """Return how many messages ended with which outcome, such as `3 messages were rejected`."""
     parts = []
-    for outcome, words in LOST.items():
+    for outcome, (one, several) in LOST.items():
         count = sum(1 for _, post in lost if post["outcome"] == outcome)
         if count:
-            parts.append(f"{count} message{'s were' if count > 1 else ' was'} {words}")
+            parts.append(f"{plural(count, 'message')} {one if count == 1 else several}")
     return ", ".join(parts)
 
 
 LOST = {
-    "rejected": "rejected",
-    "uncertain": "sent without certainty",
-    "expired": "given up after 72 hours",
+    "rejected": ("was rejected", "were rejected"),
+    "uncertain": ("may not have arrived", "may not have arrived"),
+    "expired": ("was not delivered within 72 hours", "were not delivered within 72 hours"),
 }
-"""The outcomes that the operator should know about, in words; a test compares them with `core/messages/undelivered.py`."""
+"""The outcomes that the operator should know about, in words for one message and for several; a test compares them with
+`core/messages/undelivered.py`."""

@@ -201,7 +201,7 @@ def ended(paths: Paths, *outcomes: str, alerts: tuple[str, ...] = (), resent: bo
         (("sent", "rejected", "sent"), "1 message was rejected."),
         (
             ("rejected", "uncertain", "expired"),
-            "1 message was rejected, 1 message was sent without certainty, 1 message was given up after 72 hours.",
+            "1 message was rejected, 1 message may not have arrived, 1 message was not delivered within 72 hours.",
         ),
     ],
 )
@@ -223,7 +223,7 @@ def test_an_ended_run_whose_messages_were_lost_is_reported_as_such(tmp_path, ser
         (
             ("sent", "rejected", "expired"),
             ("rejected sent", "expired sent"),
-            "1 message was rejected, 1 message was given up after 72 hours.",
+            "1 message was rejected, 1 message was not delivered within 72 hours.",
         ),
     ],
 )
@@ -250,7 +250,7 @@ def test_an_ended_run_whose_watcher_has_told_all_that_was_lost_is_only_logged(
         pytest.param(
             ("rejected", "uncertain", "sent"),
             {"alerts": ("rejected sent",)},
-            "1 message was rejected, 1 message was sent without certainty.",
+            "1 message was rejected, 1 message may not have arrived.",
             id="one outcome only",
         ),
         pytest.param(

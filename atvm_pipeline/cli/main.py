@@ -142,10 +142,20 @@ def _failed(error: Exception) -> int:
         case DataError() | Unreadable():
             return _log_error(str(error), DATA)
         case OSError():
-            place = f"cannot access {error.filename}: " if error.filename else ""
-            return _log_error(f"{place}{error.strerror or 'input/output error'}", CANNOT_WRITE)
+            return _log_error(_io_error(error), CANNOT_WRITE)
         case _:
             return _bug(error)
+
+
+def _io_error(error: OSError) -> str:
+    from atvm_pipeline.shell.system.io_errors import WRITE_ERRORS, io_error_text, remedy_of
+
+    path: str | None = None
+    if error.filename is None and error.errno in WRITE_ERRORS:
+        # Every write to a file names it.
+        path = "standard output"
+        _drop_output()
+    return io_error_text(error, "write to" if path else None, path) + remedy_of(error)
 
 
 def _make_streams_safe() -> None:

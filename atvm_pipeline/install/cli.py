@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
+from atvm_pipeline.shell.system.io_errors import io_error_text, remedy_of
 from atvm_pipeline.shell.system.log import log
 
 from . import deploy, uninstall
@@ -113,8 +114,8 @@ def main(argv: list[str]) -> int:
     except Problem as problem:
         return _failed(str(problem), problem.code)
     except OSError as error:
-        place = f" {shown(Path(error.filename))}" if isinstance(error.filename, str) else ""
-        return _failed(f"cannot write{place}: {error.strerror or 'input/output error'}", CANNOT_WRITE)
+        place = shown(Path(error.filename)) if isinstance(error.filename, str) else None
+        return _failed(io_error_text(error, "write to", place) + remedy_of(error), CANNOT_WRITE)
     except KeyboardInterrupt:
         return _failed("interrupted; the releases in use are unchanged, run it again", 130)
     return 0

@@ -6,6 +6,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from atvm_pipeline.shell.system.io_errors import io_error_text, reason_of, remedy_of
 from atvm_pipeline.shell.system.subprocesses import ProgramAnswer, run_program
 
 from .layout import CANNOT_WRITE, UNAVAILABLE, Problem, shown
@@ -70,7 +71,7 @@ def missing_wheels(folder: Path, interpreter: Interpreter, dependencies: tuple[s
         wheels = [path.name[:-4] for path in folder.iterdir() if path.name.endswith(".whl")]
     except OSError as error:
         raise Problem(
-            UNAVAILABLE, f"cannot read the wheel directory {shown(folder)}: {error.strerror}"
+            UNAVAILABLE, f"cannot read the wheel directory {shown(folder)}: {reason_of(error)}"
         ) from None
     return [need for need in dependencies if not any(_serves(name, need, interpreter) for name in wheels)]
 
@@ -139,7 +140,9 @@ def make_wheelhouse(interpreter: Interpreter, dependencies: tuple[str, ...], fol
             for name in names:
                 (wheels / name).replace(folder / name)
     except OSError as error:
-        raise Problem(CANNOT_WRITE, f"cannot write {shown(folder)}: {error.strerror}") from None
+        raise Problem(
+            CANNOT_WRITE, io_error_text(error, "write to", shown(folder)) + remedy_of(error)
+        ) from None
     return names
 
 

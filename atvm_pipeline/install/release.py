@@ -13,6 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from atvm_pipeline.shell.system.clock import now
+from atvm_pipeline.shell.system.io_errors import io_error_text, remedy_of
 from atvm_pipeline.shell.system.subprocesses import run_program
 
 from .interpreter import Interpreter, install_packages, make_environment
@@ -190,7 +191,7 @@ def make_release(source: Source, interpreter: Interpreter, wheelhouse: Path | No
     except OSError as error:
         shutil.rmtree(folder, ignore_errors=True)
         place = shown(Path(error.filename or folder))
-        raise Problem(CANNOT_WRITE, f"cannot write {place}: {error.strerror}") from None
+        raise Problem(CANNOT_WRITE, io_error_text(error, "write to", place) + remedy_of(error)) from None
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise

@@ -292,8 +292,8 @@ def test_a_full_disk_is_told_at_once_and_nothing_is_lost(own_host: ControllerHos
     host.let_go(build)
     state = host.await_end(build)
 
-    assert "No space left" in status
-    assert "No space left" in host.posts(ALERTS, build)[0]
+    assert "no space left" in status
+    assert "no space left" in host.posts(ALERTS, build)[0]
     assert state["phase"] == "FAILED"
     assert len(host.posts(build=build)) == 1
 

@@ -14,6 +14,7 @@ from atvm_pipeline.cli.views import print_json
 from atvm_pipeline.core.text import printable
 from atvm_pipeline.install.layout import Places
 from atvm_pipeline.shell.exit_codes import DONE, NO
+from atvm_pipeline.shell.system.io_errors import io_error_text
 
 CHECKS: tuple[Callable[[Where], list[DoctorFinding]], ...] = (
     machine.python,
@@ -61,10 +62,9 @@ def _findings(check: Callable[[Where], list[DoctorFinding]], where: Where) -> li
     try:
         return check(where)
     except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
         name = check.__name__.replace("_", " ")
         why = "this could not be checked"
-        return bad(name, f"{place}{error.strerror or error}", why, "run doctor as root")
+        return bad(name, io_error_text(error), why, "run doctor as root")
 
 
 def run(args: argparse.Namespace) -> int:

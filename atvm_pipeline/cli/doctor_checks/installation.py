@@ -8,6 +8,7 @@ from atvm_pipeline.install.layout import SWEEP_UNIT, Problem
 from atvm_pipeline.install.release import Release, is_unchanged, read_release, read_source
 from atvm_pipeline.shell.config import settings as env
 from atvm_pipeline.shell.supervisor.release import PROJECT, own
+from atvm_pipeline.shell.system.io_errors import reason_of
 from atvm_pipeline.shell.system.subprocesses import systemctl
 
 from .finding import DoctorFinding, Where, bad, good
@@ -75,7 +76,7 @@ def _intact(release: Release, again: str) -> list[DoctorFinding]:
             return bad("release", f"files in {release.folder} were changed by hand", why, again)
         loose = [path for path in (release.folder, release.folder / "bin") if path.stat().st_mode & 0o022]
     except OSError as error:
-        return bad("release", f"{release.folder} cannot be read: {error.strerror}", why, again)
+        return bad("release", f"{release.folder} cannot be read: {reason_of(error)}", why, again)
     if loose:
         why = "other users could change programs that root executes"
         return bad(

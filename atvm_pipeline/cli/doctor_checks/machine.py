@@ -9,6 +9,7 @@ from atvm_pipeline.core.errors import ConfigError
 from atvm_pipeline.core.text import plural
 from atvm_pipeline.shell.supervisor import choose
 from atvm_pipeline.shell.system import clock
+from atvm_pipeline.shell.system.io_errors import reason_of
 from atvm_pipeline.shell.system.subprocesses import run_program
 
 from .finding import DoctorFinding, Where, bad, good
@@ -48,7 +49,7 @@ def state_root(where: Where) -> list[DoctorFinding]:
         mode = root.stat().st_mode & 0o777 if existing == root else 0o700
         room = os.statvfs(existing)
     except OSError as error:
-        return bad("state root", f"{root}: {error.strerror}", why, fix)
+        return bad("state root", f"{root}: {reason_of(error)}", why, fix)
     if not existing.is_dir():
         return bad("state root", f"{existing} is not a directory", why, fix)
     writable = os.access(existing, os.W_OK | os.X_OK)

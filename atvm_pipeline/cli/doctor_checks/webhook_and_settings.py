@@ -15,6 +15,7 @@ from atvm_pipeline.shell.config import settings as env
 from atvm_pipeline.shell.config.known_settings import unknown_settings
 from atvm_pipeline.shell.delivery.webhook import Webhook
 from atvm_pipeline.shell.system import clock
+from atvm_pipeline.shell.system.io_errors import reason_of
 
 from .finding import DoctorFinding, Where, bad, good
 
@@ -48,7 +49,7 @@ def environment_file(where: Where) -> list[DoctorFinding]:
     except FileNotFoundError:
         return good(check, f"{path} does not exist; only the process environment is used")
     except OSError as error:
-        return good(check, f"not checked: {path} cannot be accessed ({error.strerror})")
+        return good(check, f"not checked: {path} cannot be accessed ({reason_of(error)})")
     if not path.is_file():
         return good(check, f"{path} is not a file and is not read")
     mode = found.st_mode & 0o777

@@ -5,6 +5,7 @@ from pathlib import Path
 from atvm_pipeline.core.dialect import Dialect, read_dialect
 from atvm_pipeline.core.errors import ConfigError
 from atvm_pipeline.shell.system.files import read_small
+from atvm_pipeline.shell.system.io_errors import reason_of
 
 from .backtracking import PATTERN_LIMIT_S, check_patterns
 
@@ -21,7 +22,7 @@ def load_dialect(path: str | None, limit_s: float = PATTERN_LIMIT_S) -> Dialect:
     try:
         data = read_small(Path(path), DIALECT_MAX_BYTES)
     except OSError as error:
-        raise ConfigError(f"cannot read the dialect {path}: {error.strerror}") from None
+        raise ConfigError(f"cannot read the dialect {path}: {reason_of(error)}") from None
     if data is None:
         raise ConfigError(
             f"the dialect {path} is not a readable file: unset ATVM_WATCHER_DIALECT, or set it to an existing file"

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from atvm_pipeline.core.errors import ConfigError
 from atvm_pipeline.core.events import Settings
 from atvm_pipeline.shell.exit_codes import BAD_CONFIG, CommandError
+from atvm_pipeline.shell.system.io_errors import reason_of
 
 from .webhook import Webhook
 
@@ -32,7 +33,7 @@ def _check_ca_file(path: str | None) -> None:
     try:
         ssl.create_default_context(cafile=path)
     except OSError as error:  # includes ssl.SSLError
-        why = "it contains no certificates" if isinstance(error, ssl.SSLError) else error.strerror
+        why = "it contains no certificates" if isinstance(error, ssl.SSLError) else reason_of(error)
         raise ConfigError(
             f"cannot use the certificates in {path} ({why}): correct or unset ATVM_WATCHER_CA_FILE"
         ) from None

@@ -30,6 +30,7 @@ from atvm_pipeline.shell.state_dir.records import (
 )
 from atvm_pipeline.shell.system import clock
 from atvm_pipeline.shell.system.files import Busy, locked
+from atvm_pipeline.shell.system.io_errors import io_error_text
 from atvm_pipeline.shell.system.log import log
 from atvm_pipeline.shell.system.subprocesses import open_log, shell_argv, signal_name, start_child, systemctl
 
@@ -127,8 +128,7 @@ class _Wrapper:
             os.close(output)
 
     def _not_started(self, error: OSError) -> int:
-        place = f" {error.filename}" if error.filename else ""
-        text = f"the runner command could not be started:{place} {error.strerror or type(error).__name__}"
+        text = io_error_text(error)
         record = ExitRecord(
             build_name=self._request.build_name,
             run_id=self._request.run_id,
@@ -136,7 +136,7 @@ class _Wrapper:
             finished_at=clock.now(),
         )
         self._write(self._paths.runner_exit, record)
-        log(text)
+        log(f"the runner command was not started: {text}")
         return UNAVAILABLE
 
     def _runner_record(self, started_at: datetime) -> RunnerRecord:
@@ -200,7 +200,7 @@ class _Wrapper:
                 return write_record(path, record)
             except OSError as error:
                 if attempt == 0:
-                    log(f"cannot write {path}: {error.strerror}; trying for {WRITE_TRIES} seconds")
+                    log(f"{io_error_text(error, 'write to', path)}; trying again for {WRITE_TRIES} s")
             clock.sleep(WRITE_RETRY_S)
         log(f"{path} could not be written")
         return None

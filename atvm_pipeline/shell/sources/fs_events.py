@@ -33,6 +33,7 @@ from watchdog.observers import Observer
 from watchdog.observers.polling import PollingObserver
 
 from atvm_pipeline.shell.system import clock
+from atvm_pipeline.shell.system.io_errors import reason_of
 from atvm_pipeline.shell.system.log import log
 from atvm_pipeline.shell.system.mounts import file_system_of
 
@@ -291,7 +292,7 @@ class FileWatcher:
         return self._polling
 
     def _degrade(self, error: OSError) -> None:
-        self.degraded = f"the kernel cannot watch: {error.strerror or 'unknown error'}"
+        self.degraded = f"the kernel cannot watch: {reason_of(error)}"
 
 
 class _Scheduled(FileSystemEventHandler):

@@ -19,6 +19,7 @@ from atvm_pipeline.core.events import ArtifactWritten
 from atvm_pipeline.core.junit.report import REPORT_BYTES_MAX, Refusal, Report, parse_report
 from atvm_pipeline.shell.system import clock
 from atvm_pipeline.shell.system.files import open_regular
+from atvm_pipeline.shell.system.io_errors import reason_of
 from atvm_pipeline.shell.system.log import log
 
 Version = tuple[int, int, int]
@@ -184,7 +185,7 @@ class ReportScanner:
         self._seen[shown] = version
         match read:
             case OSError():
-                yield _event(shown, version, refusal=f"cannot be read: {read.strerror}", unfinished=True)
+                yield _event(shown, version, refusal=f"cannot be read: {reason_of(read)}", unfinished=True)
             case Refusal():
                 yield _event(shown, version, refusal=read.reason, unfinished=read.retry)
             case _:

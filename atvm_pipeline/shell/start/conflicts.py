@@ -16,6 +16,7 @@ from atvm_pipeline.shell.processes.discovery import find_runner
 from atvm_pipeline.shell.state_dir.reader import phase_of
 from atvm_pipeline.shell.state_dir.records import ExitRecord, Paths, Request, read_record
 from atvm_pipeline.shell.system.files import Busy, is_locked, locked, make_folder
+from atvm_pipeline.shell.system.io_errors import reason_of
 
 from .start_options import StartOptions
 
@@ -70,7 +71,7 @@ def _check_writable(paths: Paths) -> None:
         )
         why = "permission denied"
     except OSError as error:
-        usable, why = False, error.strerror or "input/output error"
+        usable, why = False, reason_of(error)
     if not usable:
         raise CommandError(
             CANNOT_WRITE,

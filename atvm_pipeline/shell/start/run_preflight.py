@@ -24,6 +24,7 @@ from atvm_pipeline.shell.config.inventory_file import load_inventory
 from atvm_pipeline.shell.config.runner_env import is_text
 from atvm_pipeline.shell.exit_codes import PREFLIGHT_MISMATCH, CommandError
 from atvm_pipeline.shell.system.files import read_small
+from atvm_pipeline.shell.system.io_errors import reason_of
 from atvm_pipeline.shell.system.log import log
 
 from .spec_files import find_specs
@@ -149,7 +150,7 @@ def _unusable(config: Path) -> str | None:
     except (FileNotFoundError, NotADirectoryError):
         return "does not exist"
     except OSError as error:
-        return UNREADABLE if isinstance(error, PermissionError) else f"cannot be used ({error.strerror})"
+        return UNREADABLE if isinstance(error, PermissionError) else f"cannot be used ({reason_of(error)})"
     if is_directory:
         return "is a directory"
     return None if os.access(config, os.R_OK) else UNREADABLE

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from atvm_pipeline.shell.config.settings import LAUNCH_LOG_DIR
 from atvm_pipeline.shell.exit_codes import CANNOT_WRITE, CommandError
 from atvm_pipeline.shell.system.files import FILE_MODE, OpenFile, open_regular, user_name, write_whole
+from atvm_pipeline.shell.system.io_errors import reason_of
 from atvm_pipeline.shell.system.subprocesses import run_foreground, shell_argv, signal_name
 from atvm_pipeline.shell.system.tail_lines import last_lines
 
@@ -90,7 +91,7 @@ def _new_log(path: Path) -> OpenFile:
             temporary.replace(path)
             on_error.pop_all()
     except OSError as error:
-        raise _refused(path, *(_obstacle(path) or (error.strerror or "input/output error", ""))) from None
+        raise _refused(path, *(_obstacle(path) or (reason_of(error), ""))) from None
     return log
 
 
@@ -100,7 +101,7 @@ def _obstacle(path: Path) -> tuple[str, str] | None:
     try:
         above = folder.stat()
     except OSError as error:
-        return f"{folder}: {error.strerror}", ""
+        return f"{folder}: {reason_of(error)}", ""
     if not stat.S_ISDIR(above.st_mode):
         return f"{folder} is not a directory", ""
     if not os.access(folder, os.W_OK | os.X_OK):

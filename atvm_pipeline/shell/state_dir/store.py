@@ -39,6 +39,7 @@ from atvm_pipeline.shell.system.files import (
     sync_folder,
     write_all,
 )
+from atvm_pipeline.shell.system.io_errors import naming
 from atvm_pipeline.shell.system.log import log
 
 from .reader import STATE_FILE_BYTES_MAX
@@ -56,8 +57,8 @@ class Loaded(NamedTuple):
     """Length of the readable part of the journal; a torn line follows it."""
 
 
-class PostFile(Post, frozen=True, kw_only=True):
-    """`posts/<name>.json`: payload and outcome of one delivery."""
+class PostFile(Post, frozen=True, kw_only=True, omit_defaults=False):
+    """`posts/<name>.json`: payload and outcome of one delivery, with every key: `outcome` also while it is pending."""
 
     schema: int = 1
     build_name: str | None
@@ -87,7 +88,8 @@ class Store:
         self._unsynced = b""
         self._doubtful = True
         try:
-            self._cut(journal_bytes)
+            with naming(paths.journal):
+                self._cut(journal_bytes)
         except BaseException:
             self.close()
             raise
@@ -101,7 +103,7 @@ class Store:
         self._unsynced = os.pread(self._journal.number, REWRITTEN_MAX_BYTES, start)
         if len(self._unsynced) < length - start:
             # Writing it again from here would put it at the wrong offset.
-            raise OSError(errno.EIO, os.strerror(errno.EIO), str(self._paths.journal))
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
         # The name of the journal must survive a power failure, like its lines.
         sync_folder(self._paths.folder)
 
@@ -120,7 +122,8 @@ class Store:
         data = b"".join(encode_event(event) for event in events)
         os.lseek(self._journal.number, self._length, os.SEEK_SET)
         try:
-            write_all(self._journal.number, data)
+            with naming(self._paths.journal):
+                write_all(self._journal.number, data)
         except OSError:
             with contextlib.suppress(OSError):
                 os.ftruncate(self._journal.number, self._length)
@@ -134,11 +137,12 @@ class Store:
         After a failed sync, Linux marks the pages that it could not write as clean, and the next sync succeeds without
         writing them. Only bytes that are written again are certain to be on disk (fsync(2), NOTES; LWN 752063).
         """
-        if self._doubtful:
-            os.lseek(self._journal.number, self._length - len(self._unsynced), os.SEEK_SET)
-            write_all(self._journal.number, self._unsynced)
-        self._doubtful = True
-        os.fdatasync(self._journal.number)
+        with naming(self._paths.journal):
+            if self._doubtful:
+                os.lseek(self._journal.number, self._length - len(self._unsynced), os.SEEK_SET)
+                write_all(self._journal.number, self._unsynced)
+            self._doubtful = True
+            os.fdatasync(self._journal.number)
         self._doubtful = False
         self._unsynced = b""
 

@@ -12,6 +12,7 @@ from atvm_pipeline.core.errors import ConfigError
 from atvm_pipeline.shell.config import credentials, settings
 from atvm_pipeline.shell.config.env_file import read_env_file
 from atvm_pipeline.shell.state_dir.records import Paths
+from atvm_pipeline.shell.system.io_errors import reason_of
 from atvm_pipeline.shell.system.subprocesses import systemctl
 
 from . import base
@@ -49,7 +50,7 @@ class Systemd:
         try:
             saved = read_env_file(settings.ENV_FILE)
         except OSError as error:
-            raise ConfigError(f"cannot read {settings.ENV_FILE}: {error.strerror}") from None
+            raise ConfigError(f"cannot read {settings.ENV_FILE}: {reason_of(error)}") from None
         root = settings.state_root_of({"ATVM_WATCHER_STATE_ROOT": saved.get("ATVM_WATCHER_STATE_ROOT", "")})
         if root.resolve() != paths.state_root.resolve():
             raise ConfigError(

@@ -14,6 +14,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, Self
 
+from .io_errors import naming, reason_of
+
 FILE_MODE = 0o600
 FOLDER_MODE = 0o700
 SMALL_FILE_MAX_BYTES = 64 * 1024 * 1024
@@ -59,18 +61,21 @@ def replace_files(files: Sequence[tuple[Path, bytes]], *, made_in: Path, mode: i
         for path, data in files:
             temporary = made_in / f".{path.name}.{os.urandom(6).hex()}.tmp"
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-            descriptor = os.open(temporary, flags, mode)
-            made.append((descriptor, temporary, path))
-            write_all(descriptor, data)
+            with naming(path):
+                descriptor = os.open(temporary, flags, mode)
+                made.append((descriptor, temporary, path))
+                write_all(descriptor, data)
             if len(files) > 1:
                 # The disk starts with it now; waiting for all takes hardly longer than for one.
                 with contextlib.suppress(OSError):
                     os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-        for descriptor, _, _ in made:
-            os.fsync(descriptor)
+        for descriptor, _, path in made:
+            with naming(path):
+                os.fsync(descriptor)
         while made:
             descriptor, temporary, path = made[0]
-            temporary.replace(path)
+            with naming(path):
+                temporary.replace(path)
             os.close(made.pop(0)[0])
     finally:
         for descriptor, temporary, _ in made:
@@ -91,7 +96,8 @@ def sync_folder(path: Path) -> None:
     """Make a rename or a new name in `path` durable.  Raises OSError."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        os.fsync(descriptor)
+        with naming(path):
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
@@ -164,7 +170,7 @@ class Unreadable(OSError):  # noqa: N818 - describes the file
         super().__init__(error.errno, error.strerror or "input/output error", str(path))
 
     def __str__(self) -> str:
-        return f"cannot read {self.filename}: {self.strerror}"
+        return f"cannot read {self.filename}: {reason_of(self)}"
 
 
 def read_small(path: Path, max_bytes: int = SMALL_FILE_MAX_BYTES) -> bytes | None:
@@ -220,7 +226,8 @@ def _take(path: Path) -> int:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, FILE_MODE)
         held = False
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with naming(path):
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # A lock file is deleted with its build (`retention.py`), and the next holder creates a new one. A lock on
             # the deleted file would guard nothing.
             held = _is_at(descriptor, path)

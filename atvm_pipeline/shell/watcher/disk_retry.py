@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from atvm_pipeline.shell.system import clock
+from atvm_pipeline.shell.system.io_errors import io_error_text
 from atvm_pipeline.shell.system.log import log
 
 RETRY_S = 1.0
@@ -29,7 +30,7 @@ def retry_io(
     on_refused: Callable[[str], None],
     gives_up: Callable[[OSError], bool],
 ) -> IoResult:
-    """Call `attempt` until it succeeds, every RETRY_S seconds; `what` names the action in the imperative.
+    """Call `attempt` until it succeeds, every RETRY_S seconds; `what` is its verb, such as `write to`.
 
     `on_round` is called after each failed attempt, `on_refused` once, with one line of text, after REFUSED_S seconds.
     Raises the OSError for which `gives_up` returns true.
@@ -40,7 +41,7 @@ def retry_io(
         try:
             return attempt()
         except OSError as error:
-            text = f"cannot {what}: {error.strerror}; trying again every {RETRY_S:.0f} s"
+            text = f"{io_error_text(error, what)}; trying again every {RETRY_S:.0f} s"
             if gives_up(error):
                 raise
         if tries == 0:

@@ -191,8 +191,8 @@ class Loop:
         """Make the batch durable, then perform its effects, then save what changed."""
         if not batch:
             return
-        self.retry_write(lambda: self._store.append(batch), "append to the journal")
-        self.retry_write(self._store.sync, "sync the journal")
+        self.retry_write(lambda: self._store.append(batch), "append to")
+        self.retry_write(self._store.sync, "sync")
         for effect in effects:
             self._perform(effect)
         self._dirty_since = self._dirty_since or clock.monotonic()
@@ -207,7 +207,7 @@ class Loop:
     def save(self) -> None:
         """Write the snapshots, retrying as long as the disk refuses."""
         saved: list[Snapshot] = []
-        self.retry_write(lambda: saved.append(self._store.save(self.run)), "save state.json")
+        self.retry_write(lambda: saved.append(self._store.save(self.run)), "write to")
         self._saved = self.run
         self._dirty_since = None
         for snapshot in saved:

@@ -52,7 +52,7 @@ def run_watcher(
         known = begin_run(first_event(request)).run if loaded.run is None else loaded.run
         loop = process.loop(store, known)
         if loaded.journal_bytes == 0:
-            process.retried(lambda: store.append([known.request]), "append to the journal")
+            process.retried(lambda: store.append([known.request]), "append to")
         record = process.started(loop)
         loop.feed([watcher_started(record, resumed=loaded.run is not None)])
         loop.feed(crashed_deliveries(known))
@@ -80,7 +80,7 @@ class RunProcess:
 
     def opened(self, loaded: Loaded) -> Store:
         """Open the journal."""
-        return self.retried(lambda: Store(self._paths, loaded.journal_bytes), "open the journal")
+        return self.retried(lambda: Store(self._paths, loaded.journal_bytes), "open")
 
     def loop(self, store: Store, run: Run) -> Loop:
         """Return the loop of that run."""
@@ -103,7 +103,7 @@ class RunProcess:
             create_time=create_time,
             started_at=clock.now(),
         )
-        self.retried(lambda: write_record(self._paths.watcher, record), "write watcher.json")
+        self.retried(lambda: write_record(self._paths.watcher, record), "write to")
         _stop_on_signals(loop)
         return record
 
@@ -160,7 +160,7 @@ def _stop_on_signals(loop: Loop) -> None:
 def report_ready(loop: Loop, paths: Paths, record: WatcherRecord) -> None:
     """Record that the first scan is done, and report it to systemd."""
     loop.retry_write(
-        lambda: write_record(paths.watcher, replace(record, ready_at=clock.now())), "write watcher.json"
+        lambda: write_record(paths.watcher, replace(record, ready_at=clock.now())), "write to"
     )
     sd_notify.ready()
 

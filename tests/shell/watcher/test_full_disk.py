@@ -15,6 +15,7 @@ import pytest
 from atvm_pipeline.shell.state_dir.records import Paths
 from atvm_pipeline.shell.state_dir.store import Store
 from atvm_pipeline.shell.system import clock
+from atvm_pipeline.shell.system.io_errors import reason_of
 from atvm_pipeline.shell.watcher import disk_retry
 from atvm_pipeline.shell.watcher.disk_retry import PASSING, is_permanent, retry_io
 from tests.campaign import disk
@@ -101,8 +102,8 @@ def test_a_watcher_that_starts_on_a_full_disk_waits_for_room_and_says_so(
     said = watcher.errors.read_text()
     assert code == "0"
     assert len(before) > 3
-    assert "No space left" in text
-    assert said.count("No space left") == 1
+    assert "no space left" in text
+    assert said.count("no space left") == 1
     assert "trying again every 1 s" in said
 
 
@@ -130,13 +131,13 @@ class Tries:
         self.made += 1
         if self.left:
             self.left -= 1
-            raise OSError(self.number, os.strerror(self.number))
+            raise OSError(self.number, os.strerror(self.number), "/a")
         return "done"
 
     def insist(self) -> str:
         return retry_io(
             self.attempt,
-            "write it",
+            "write to",
             on_round=self.count,
             on_refused=self.refused.append,
             gives_up=is_permanent,
@@ -163,8 +164,10 @@ def test_what_passes_is_waited_for_and_told_once(
 
     assert tries.insist() == "done"
     assert (tries.made, tries.rounds, len(elapsed)) == (101, 100, 100)
-    assert tries.refused == [f"cannot write it: {os.strerror(number)}; trying again every 1 s"]
-    assert capsys.readouterr().err.count("cannot write it") == 1
+    assert tries.refused == [
+        f"cannot write to /a: {reason_of(OSError(number, os.strerror(number)))}; trying again every 1 s"
+    ]
+    assert capsys.readouterr().err.count("cannot write to /a: ") == 1
 
 
 def test_a_disk_that_refuses_for_a_moment_is_told_to_nobody(elapsed: list[float]) -> None:

@@ -99,8 +99,7 @@ def complete_run(run: Run, phase: Phase) -> Run:
     if timeouts.limit_passed(run) is not None and phase is Phase.RUNNING:
         return _judge_run(run)
     if timeouts.is_quiet(run):
-        text = f"No progress for more than {run.request.settings.quiet_limit_s:.0f} s. {timeouts.describe_quiet(run)}"
-        return outbox.notice(run, "quiet", text)
+        return outbox.notice(run, "quiet", timeouts.quiet_text(run))
     return run
 
 
@@ -123,8 +122,8 @@ def _judge_run(run: Run) -> Run:
         finished_at=run.over_at or run.at,
         ledger=run_ledger(run, results),
     )
-    run = outbox.clear_notice(replace(run, verdict=verdict), "quiet")
-    return _closing_post(_alert(run, verdict), verdict, results)
+    run = outbox.clear_notice(_alert(replace(run, verdict=verdict), verdict), "quiet")
+    return _closing_post(run, verdict, results)
 
 
 def _unfinished_verdict(run: Run, case: SubRunContext, judged: Decision) -> Decision:

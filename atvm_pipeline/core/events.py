@@ -182,6 +182,14 @@ class ProcessesSeen(EventBase, frozen=True, kw_only=True, tag="processes-seen"):
     """Every process of the Cypress child's tree was in state D, T or Z in several consecutive scans."""
 
 
+class StopRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A requested stop of the runner, as `stop.json` records it."""
+
+    who: str = ""
+    why: str = ""
+    requested_at: Instant
+
+
 class RunnerExited(EventBase, frozen=True, kw_only=True, tag="runner-exited"):
     """The exit record of the runner was read."""
 
@@ -192,6 +200,8 @@ class RunnerExited(EventBase, frozen=True, kw_only=True, tag="runner-exited"):
     """The `Result=` of systemd (`success`, `signal`, `oom-kill`, `timeout` ...), None without systemd."""
     stop_requested: bool = False
     """A stop of the runner was requested (`stop.json`)."""
+    stop: StopRequest | None = None
+    """That request; None in journals of the first release, which recorded only that there was one."""
     error: str | None = None
     """The reason why the command could not be started."""
     survivors: tuple[Process, ...] = ()
@@ -207,6 +217,17 @@ class RunnerVanished(EventBase, frozen=True, kw_only=True, tag="runner-vanished"
     """The host booted after the runner was started."""
     stop_requested: bool = False
     """A stop of the runner was requested (`stop.json`). A runner that the wrapper did not start leaves no other record."""
+    stop: StopRequest | None = None
+    """As in `RunnerExited`."""
+
+
+class WriteRefused(EventBase, frozen=True, kw_only=True, tag="write-refused"):
+    """The disk refused writes of the watcher until `at`; during that time nothing could be recorded."""
+
+    path: str
+    error: str
+    """The reason, such as `no space left on device`."""
+    since: Instant
 
 
 class LogRead(EventBase, frozen=True, kw_only=True, tag="log-read"):
@@ -398,6 +419,7 @@ Event = (
     | ProcessesSeen
     | RunnerExited
     | RunnerVanished
+    | WriteRefused
     | LogRead
     | LogReplaced
     | ArtifactWritten

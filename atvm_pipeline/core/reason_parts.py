@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from .events import LogReplaced, RunRequested
 from .hosts.requested_hosts import RequestedHosts, by_form_text, hosts_note
+from .local_time import local_clock, local_text
 from .reasons import REASONS
 from .state import ARTIFACTS_MAX, Evidence, Reason, Run
 from .text import NAMES_JOINED_MAX, join_names, plural
@@ -77,7 +78,23 @@ def gap_text(gap: LogReplaced) -> str:
 
 
 def gap_notes(run: Run) -> tuple[str, ...]:
-    """Return one sentence for each kind of loss, of lines of the log and of reports; a rotation without a loss has none."""
-    gaps = dict.fromkeys(gap_text(gap) for gap in run.log.replaced if gap.unread_bytes != 0)
-    forgotten = f"Dropped {plural(run.artifacts_forgotten, 'older report')} (limit {ARTIFACTS_MAX})."
-    return (*gaps, forgotten) if run.artifacts_forgotten else tuple(gaps)
+    """Return one sentence for each kind of loss, of lines of the log and of reports, and one about a disk that refused writes.
+
+    A rotation without a loss has none.
+    """
+    notes = list(dict.fromkeys(gap_text(gap) for gap in run.log.replaced if gap.unread_bytes != 0))
+    if run.writes_refused:
+        notes.append(f"{refused_text(run)}.")
+    if run.artifacts_forgotten:
+        notes.append(f"Dropped {plural(run.artifacts_forgotten, 'older report')} (limit {ARTIFACTS_MAX}).")
+    return tuple(notes)
+
+
+def refused_text(run: Run) -> str:
+    """Return the sentence about the disk that refused the watcher's writes, without its full stop."""
+    first, last = run.writes_refused[0], run.writes_refused[-1]
+    times = "several times between {} and {}" if len(run.writes_refused) > 1 else "from {} to {}"
+    when = times.format(
+        local_text(first.since, run.utc_offset_s), local_clock(last.at, first.since, run.utc_offset_s)
+    )
+    return f"The watcher could not write to {last.path} {when} ({last.error})"

@@ -50,7 +50,7 @@ REASONS: dict[str, str] = {
     "cancel-requested": "The run was cancelled by {who}: {why}.",
     # TERMINATED
     "runner-signalled": "The runner was ended from outside by {detail}.",
-    "runner-stopped": "The runner was stopped on request.",
+    "runner-stopped": "The runner was stopped on request{detail}.",
     "out-of-memory": "The kernel killed the runner because memory ran out.",
     "runner-vanished": "The runner disappeared without an exit record before everything had finished.",
     "host-rebooted": "The controller host rebooted during the run.",

@@ -37,12 +37,21 @@ from .events import (
     ServerPinged,
     WatcherStarted,
     WatcherStopped,
+    WriteRefused,
 )
 from .junit.report import Report
 from .messages import attempts, outbox, undelivered
 from .phases import Phase
-from .reason_parts import gap_text
-from .state import ARTIFACTS_MAX, CASES_KEPT_MAX, LogPosition, Run, Stage, SubRun
+from .reason_parts import gap_text, refused_text
+from .state import (
+    ARTIFACTS_MAX,
+    CASES_KEPT_MAX,
+    WRITES_REFUSED_MAX,
+    LogPosition,
+    Run,
+    Stage,
+    SubRun,
+)
 from .subruns.children import (
     browsers_in,
     current_child,
@@ -166,6 +175,8 @@ def _apply(run: Run, event: Event) -> Run:
             if run.exit is not None or run.verdict is not None or run.vanished is not None:
                 return _ignored(run)
             return replace(run, vanished=event)
+        case WriteRefused():
+            return _write_refused(run, event)
         case LogRead():
             return _log_read(run, event)
         case LogReplaced():
@@ -245,6 +256,16 @@ def _runner_exited(run: Run, event: RunnerExited) -> Run:
     known = {(process.pid, process.create_time) for process in run.processes}
     more = tuple(process for process in event.survivors if (process.pid, process.create_time) not in known)
     return _seen(replace(run, exit=event, processes=(*run.processes, *more)), event)
+
+
+def _write_refused(run: Run, event: WriteRefused) -> Run:
+    if any((old.path, old.since) == (event.path, event.since) for old in run.writes_refused):
+        return _ignored(run)
+    first, *later = (*run.writes_refused, event)
+    run = replace(run, writes_refused=(first, *later[-(WRITES_REFUSED_MAX - 1) :]))
+    # The watcher has already sent an alert, past the outbox, if the disk refused writes for longer than a moment.
+    text = f"{refused_text(run)}; check the free space and the health of that disk."
+    return outbox.notice(run, "disk", text, alert=False)
 
 
 def _log_read(run: Run, event: LogRead) -> Run:

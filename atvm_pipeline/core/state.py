@@ -25,6 +25,7 @@ from .events import (
     RunnerVanished,
     RunRequested,
     ScreenshotKept,
+    WriteRefused,
 )
 from .facts import (
     ChildDescribed,
@@ -61,6 +62,8 @@ RECORDED_URL_CHARS_MAX = 2000
 """Length of the address of a recorded run."""
 ERRORS_MAX = 20
 """Error blocks kept per child."""
+WRITES_REFUSED_MAX = 5
+"""Times kept at which the disk refused writes: the first and the last ones."""
 RUN_UNPLACED_MAX = 100
 """Unplaced lines kept per child, and for a run before its first child."""
 
@@ -368,6 +371,8 @@ class Run(StateBase, frozen=True, kw_only=True):
     recorded: HistoryRecorded | None = None
     """The record of this run for later ones."""
 
+    writes_refused: tuple[WriteRefused, ...] = ()
+    """Times at which the disk refused writes of the watcher, at most `WRITES_REFUSED_MAX`."""
     cancel: CancelRequested | None = None
     notices: tuple[Notice, ...] = ()
     outbox: tuple[Post, ...] = ()

@@ -3,6 +3,7 @@
 All times are watched seconds: monotonic time during which a watcher was running.
 """
 
+from .local_time import local_text
 from .phases import Phase
 from .reason_parts import and_text, log_evidence, make_reason
 from .state import Evidence, Reason, Run
@@ -65,6 +66,13 @@ def never_started(run: Run, phase: Phase) -> bool:
 def is_quiet(run: Run) -> bool:
     """Return whether an open child has been silent for so long that the operator should check it."""
     return open_child(run) is not None and quiet_s(run) >= run.request.settings.quiet_limit_s
+
+
+def quiet_text(run: Run) -> str:
+    """Return the sentences about a silence that the operator should check. They stay true while it lasts."""
+    since = local_text(run.progress_at or run.at, run.utc_offset_s)
+    limit = format_duration(run.request.settings.quiet_limit_s)
+    return f"No progress since {since} (limit {limit}). {describe_quiet(run)}"
 
 
 def describe_quiet(run: Run) -> str:

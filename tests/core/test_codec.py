@@ -19,7 +19,15 @@ LAST = SCHEMA_1 / "last"
 LINES = (SCHEMA_1 / "events.jsonl").read_bytes().splitlines(keepends=True)
 LINES_2 = (PROJECT / "fixtures" / "schema-2" / "events.jsonl").read_bytes().splitlines(keepends=True)
 NEW_IN_2 = {
-    *("baseline", "provenance", "forecast-made", "screenshot-kept", "history-recorded", "post-searched"),
+    *(
+        "baseline",
+        "provenance",
+        "forecast-made",
+        "screenshot-kept",
+        "history-recorded",
+        "post-searched",
+        "write-refused",
+    ),
 }
 REQUEST = (SCHEMA_1 / "journal.jsonl").read_bytes().splitlines(keepends=True)[0]
 

@@ -35,6 +35,17 @@ def test_an_hour_of_silence_with_a_healthy_tree_only_asks_for_attention() -> Non
     assert story.view.attention is None
 
 
+def test_the_attention_about_a_silence_stays_true_while_the_silence_lasts() -> None:
+    story = running().tick(3600)
+    first = story.view.attention
+    story.tick(3000)
+
+    assert str(first).startswith(
+        "No progress since 2026-11-23 10:00:00 +0000 (limit 1 h 00 min). The spec redhat9.6.cy.ts was running."
+    )
+    assert story.view.attention == first
+
+
 def test_an_hour_of_silence_with_the_browser_gone_is_a_hang() -> None:
     story = running().processes(RUNNER, CYPRESS).tick(3600)
 

@@ -17,7 +17,7 @@ from atvm_pipeline.shell.processes import process_table
 from atvm_pipeline.shell.sources import collector
 from atvm_pipeline.shell.state_dir import store
 from atvm_pipeline.shell.system import clock
-from atvm_pipeline.shell.watcher import disk_retry, loop, service
+from atvm_pipeline.shell.watcher import disk_alerts, disk_retry, loop, service
 from atvm_pipeline.shell.watcher.loop import Loop
 
 from .outside import Outside
@@ -72,8 +72,8 @@ def simulated(
     def send_once(effect: Any, perform: sender.Deliver) -> Any:
         return perform(effect, sender.deadline_of(effect))
 
-    def alert_later(*args: Any, **more: Any) -> None:
-        world.after(0.5, lambda: alerts.send_alert(*args, **more, patience_s=0), watcher.owner)
+    def alert_later(*args: Any, on_outcome: Callable[[alerts.Outcome], None], **more: Any) -> None:
+        world.after(0.5, lambda: on_outcome(alerts.send_alert(*args, **more, patience_s=0)), watcher.owner)
 
     def listen(started: Loop) -> None:
         watcher.loop = started
@@ -95,7 +95,7 @@ def simulated(
         (service, "FileWatcher", watcher.watch),
         (service, "_stop_on_signals", listen),
         (service, "self_identity", lambda: (WATCHER + watcher.number, 1.0)),
-        (service, "send_alert_in_background", alert_later),
+        (disk_alerts, "send_alert_in_background", alert_later),
     ]
     kept = [(place, name, getattr(place, name)) for place, name, _ in places]
     try:

@@ -5,15 +5,17 @@ The disk is a mount in a private namespace.
 Usage: python -m tests.support.full_disk_watcher ROOT blocks|inodes new|again ALERT_CHANNEL
 
 It prints the watcher's pid while the disk is full. When it receives a line of input, or once the watcher has
-ended, it makes room, ends the run, and prints the watcher's exit code.
+ended, it makes room, ends the run, and prints the watcher's exit code and the notes of the run.
 """
 
+import json
 import select
 import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+from atvm_pipeline.shell.state_dir.reader import read_state
 from atvm_pipeline.shell.state_dir.records import ExitRecord, Paths, WatcherRecord, read_record, write_record
 from atvm_pipeline.shell.system.files import locked
 from tests.campaign import disk
@@ -44,6 +46,8 @@ def main(root: Path, what: str, which: str, channel: str) -> None:
             paths.runner_exit, ExitRecord(build_name=BUILD, run_id=RUN_ID, exit_code=0, finished_at=now)
         )
         print(started.wait(), flush=True)
+        state = read_state(paths)
+        print(json.dumps(state["notes"] if state is not None else []), flush=True)
 
 
 def watcher(paths: Paths) -> "subprocess.Popen[bytes]":

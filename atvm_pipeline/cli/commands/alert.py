@@ -14,7 +14,7 @@ from atvm_pipeline.cli.parser import CommandHelp
 from atvm_pipeline.core.errors import DataError
 from atvm_pipeline.core.phases import TERMINAL_PHASES
 from atvm_pipeline.core.text import plural
-from atvm_pipeline.shell.delivery.alerts import PATIENCE_S, send_alert
+from atvm_pipeline.shell.delivery.alerts import OUTCOME_WORDS, PATIENCE_S, send_alert
 from atvm_pipeline.shell.exit_codes import DONE, UNAVAILABLE
 from atvm_pipeline.shell.state_dir.reader import count_words, posts_of, posts_pending, read_state, undelivered
 from atvm_pipeline.shell.state_dir.records import Paths, Request, read_record
@@ -25,14 +25,6 @@ from atvm_pipeline.shell.system.log import log
 from atvm_pipeline.shell.system.subprocesses import systemctl
 
 ALERT_WORD_CHARS_MAX = 40
-OUTCOMES = {
-    "sent": "alert sent",
-    "obsolete": "no alert sent: the run is being watched again",
-    "uncertain": "the alert may not have arrived",
-    "expired": "the alert was not delivered in time",
-    "rejected": "the webhook rejected the alert",
-}
-"""Outcome of the alert -> line of the log."""
 
 
 HELP = CommandHelp(
@@ -83,11 +75,8 @@ def run(args: argparse.Namespace) -> int:
         patience_s=args.timeout,
         obsolete=lambda: is_locked(paths.watcher_lock),
     )
-    if outcome == "no-channel":
-        log("no alert sent: ATVM_WATCHER_ALERT_CHANNEL was not set when the run started")
-        return DONE
-    log(OUTCOMES.get(outcome, outcome))
-    return DONE if outcome in ("sent", "obsolete") else UNAVAILABLE
+    log(OUTCOME_WORDS[outcome])
+    return DONE if outcome in ("sent", "obsolete", "no-channel") else UNAVAILABLE
 
 
 def _known(paths: Paths) -> tuple[Request | None, dict[str, Any] | None]:

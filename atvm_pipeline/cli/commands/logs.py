@@ -25,6 +25,7 @@ from atvm_pipeline.shell.state_dir.run_logs import LogPlace, runner_log, templat
 from atvm_pipeline.shell.system import clock
 from atvm_pipeline.shell.system.file_tail import FileTail
 from atvm_pipeline.shell.system.files import is_locked
+from atvm_pipeline.shell.system.io_errors import reason_of
 from atvm_pipeline.shell.system.log import log
 from atvm_pipeline.shell.system.subprocesses import run_attached
 
@@ -138,7 +139,7 @@ class ShownLog:
         try:
             left_out = tail.start_at(place.begin, self._lines)
         except OSError as error:
-            reason = error.strerror or "input/output error"
+            reason = reason_of(error)
             raise CommandError(
                 DATA,
                 f"cannot read {place.path}: {reason}; try again as the user that started the run, or as root",

@@ -22,6 +22,7 @@ from .outbox import (
     clear_notice,
     may_have_arrived,
     notice,
+    on_alert,
     put,
 )
 
@@ -50,13 +51,18 @@ def settle_post(run: Run, event: DeliverySettled) -> Run:
                 post_id=event.post_id or post.post_id,
                 root_id=event.root_id or post.root_id,
             )
-            return _certificate(put(run, at, _settled(run, after, event)), post, event)
+            after = _settled(run, after, event)
+            run = _certificate(put(run, at, after), post, event)
+            return on_alert(run, after) if post.kind == "alert" else run
     return replace(run, ignored=run.ignored + 1)
 
 
 def _begun_earlier(post: Post, event: DeliverySettled) -> Post:
-    """Start the repeat that an earlier release, with shorter waits, had started: its journal has only the outcome."""
-    waits = post.outcome == "pending" and post.attempts > 0 and not post.in_flight
+    """Start the attempt that an earlier release had started when this one would wait: its journal has only the outcome.
+
+    That release had shorter waits, and fewer alerts whose attempts come first.
+    """
+    waits = post.outcome == "pending" and not post.in_flight
     begun = waits and post.key == event.key and event.attempt == post.attempts + 1
     return attempted(post) if begun else post
 

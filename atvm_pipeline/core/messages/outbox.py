@@ -8,6 +8,7 @@ from typing import Literal
 
 from msgspec.structs import replace
 
+from atvm_pipeline.core.local_time import local_text
 from atvm_pipeline.core.state import Notice, Post, Run
 
 from . import payload as messages
@@ -17,6 +18,14 @@ LAST_DELAY_S = 900.0
 RETRY_AFTER_MAX_S = 3600.0
 EXPIRES_S = 72 * 3600.0
 """How long delivery of a message is tried."""
+ALERTS_PER_NOTICE_MAX = 5
+"""Alerts about one kind of notice; the last one is followed by no all-clear."""
+ALL_CLEARS = {
+    "quiet": "there is progress again",
+    "certificate": "the webhook's TLS certificate is accepted again",
+    "message-late": "no message is late any more",
+}
+"""Code of a notice that can end by itself -> the words that report its end. No other notice has an all-clear."""
 RESENDS_MAX = 100
 """Manual repeats (`resend`) per message."""
 
@@ -48,7 +57,7 @@ def request_alert(run: Run, code: str, text: str) -> Run:
     """Request one line to the alert channel, once per code, if such a channel is set and the run is not cancelled."""
     if not run.request.settings.alerts or run.cancel is not None:
         return run
-    key = f"{run.request.run_id}/alert/{code}"
+    key = _alert_key(run, code)
     return request_post(run, key, "alert", messages.alert_payload(run, text, key))
 
 
@@ -130,21 +139,64 @@ def mark_of(run: Run, post: Post) -> messages.Mark:
 
 
 def notice(run: Run, code: str, text: str, *, alert: bool = True) -> Run:
-    """Add a notice for the operator. A notice with the same code is replaced in its place, and alerts only once."""
+    """Add a notice for the operator. A notice with the same code is replaced in its place, and alerts only once.
+
+    A notice that comes again after an all-clear alerts again.
+    """
     new = Notice(code=code, text=text)
     at = next((at for at, old in enumerate(run.notices) if old.code == code), None)
     if at is None:
         run = replace(run, notices=(*run.notices, new))
-        return request_alert(run, f"attention-{code}", f"attention: {text}") if alert else run
+        number = _all_clears(run, code) + 1
+        return (
+            request_alert(run, _numbered(f"attention-{code}", number), f"attention: {text}") if alert else run
+        )
     if run.notices[at] == new:
         return run
     return replace(run, notices=(*run.notices[:at], new, *run.notices[at + 1 :]))
 
 
 def clear_notice(run: Run, code: str) -> Run:
-    """Remove a notice that no longer applies."""
+    """Remove a notice that no longer applies, and report its end to the readers of its alert."""
     kept = tuple(item for item in run.notices if item.code != code)
-    return run if len(kept) == len(run.notices) else replace(run, notices=kept)
+    return run if len(kept) == len(run.notices) else _all_clear(replace(run, notices=kept), code)
+
+
+def on_alert(run: Run, alert: Post) -> Run:
+    """Report the end of a notice to the readers of its alert if it ended before the alert had arrived."""
+    code = alert.key.removeprefix(_alert_key(run, "attention-")).partition("/")[0]
+    return run if any(item.code == code for item in run.notices) else _all_clear(run, code)
+
+
+def _all_clear(run: Run, code: str) -> Run:
+    """Request the line that ends an alert, once per alert, after the alert itself has arrived."""
+    words = "the run has ended" if run.verdict is not None and code == "quiet" else ALL_CLEARS.get(code)
+    number = _all_clears(run, code) + 1
+    key = _alert_key(run, _numbered(f"attention-{code}", number))
+    alert = next((post for post in run.outbox if post.key == key), None)
+    if words is None or alert is None or alert.outcome not in ("sent", "uncertain"):
+        return run
+    # After the last alert, an all-clear would be wrong as soon as the notice comes again.
+    if number >= ALERTS_PER_NOTICE_MAX or any(post.key == _alert_key(run, "end") for post in run.outbox):
+        return run
+    since = local_text(alert.asked_at, run.utc_offset_s)
+    return request_alert(
+        run, _numbered(f"clear-{code}", number), f"all clear: {words} (attention of {since})"
+    )
+
+
+def _all_clears(run: Run, code: str) -> int:
+    """Count the all-clears that were requested for notices with that code."""
+    first = _alert_key(run, f"clear-{code}")
+    return sum(post.key == first or post.key.startswith(f"{first}/") for post in run.outbox)
+
+
+def _numbered(code: str, number: int) -> str:
+    return code if number == 1 else f"{code}/{number}"
+
+
+def _alert_key(run: Run, code: str) -> str:
+    return f"{run.request.run_id}/alert/{code}"
 
 
 def drop_unbegun(run: Run) -> Run:

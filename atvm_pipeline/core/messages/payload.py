@@ -5,13 +5,14 @@ the fold, so that the journal proves which text was sent.
 """
 
 import re
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from hashlib import sha256
 from typing import Literal
 
 import msgspec
 
 from atvm_pipeline.core.events import Metadata
+from atvm_pipeline.core.local_time import local_text
 from atvm_pipeline.core.reason_parts import checked_hosts_note, gap_notes
 from atvm_pipeline.core.reasons import no_spec
 from atvm_pipeline.core.results import FailedTest, HostResult, Ledger, SpecResult, SubRunResult
@@ -29,8 +30,6 @@ FAILURES_SHOWN = 10
 NOTES_SHOWN = 6
 REPORT_NOTES_SHOWN = 4
 """Notes about unused reports, which come before all others."""
-OFFSET_MAX_S = 24 * 3600 - 60
-"""The greatest offset of a time zone from UTC, in seconds."""
 COLOURS = {"COMPLETED": "#2e7d32", "FAILED": "#c62828"}
 NEUTRAL = "#757575"
 EMOJI = re.compile(r":(?=[A-Za-z0-9_+-]{1,64}:)")
@@ -226,24 +225,14 @@ def _note_line(note: str) -> str:
 
 
 def _times(run: Run, started: datetime | None, finished: datetime | None) -> str:
-    offset_s = max(-OFFSET_MAX_S, min(OFFSET_MAX_S, run.utc_offset_s))
-    zone = timezone(timedelta(seconds=offset_s))
     parts = []
     if started is not None and not run.request.offline:
-        parts.append(f"started {_local(started, zone)}")
+        parts.append(f"started {local_text(started, run.utc_offset_s)}")
     if finished is not None and not run.request.offline:
-        parts.append(f"ended {_local(finished, zone)}")
+        parts.append(f"ended {local_text(finished, run.utc_offset_s)}")
         if started is not None:
             parts.append(f"took {format_duration(max(0.0, (finished - started).total_seconds()))}")
     return ", ".join(parts)
-
-
-def _local(at: datetime, zone: timezone) -> str:
-    try:
-        there = at.astimezone(zone)
-    except OverflowError:  # at the ends of the calendar there is no room for other zones
-        there = at
-    return f"{there:%Y-%m-%d %H:%M:%S %z}"
 
 
 def _fields(run: Run, times: str) -> list[dict[str, object]]:

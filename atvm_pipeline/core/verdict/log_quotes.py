@@ -1,10 +1,12 @@
 """The last lines of the log as a sentence, for a reason that has no better explanation of an end."""
 
+import re
 from collections.abc import Sequence
 
 from msgspec.structs import replace
 
 from atvm_pipeline.core.facts import LastLine
+from atvm_pipeline.core.local_time import local_text
 from atvm_pipeline.core.reason_parts import and_text, log_evidence
 from atvm_pipeline.core.state import Reason, Run, SubRun
 from atvm_pipeline.core.text import one_line
@@ -14,7 +16,9 @@ from .exit_code_text import code_text, has_words
 QUOTED_MAX = 3
 """Lines quoted in one sentence."""
 QUOTE_CHARS_MAX = 160
-_DISK_FULL = ("ENOSPC", "o space left on device", "Disk quota exceeded")
+_DISK_FULL = re.compile(r"ENOSPC|o space left on device|Disk quota exceeded")
+_PATH = re.compile(r"""(?P<mark>['"])(?P<quoted>/[^'"]+)(?P=mark)|(?<!\S)(?P<plain>/[^\s:;,'"()]+)""")
+"""A path in such a line."""
 
 
 def and_last_lines(run: Run, found: Reason, begin: int = 0) -> Reason:
@@ -59,11 +63,21 @@ def _and_lines(run: Run, found: Reason, last: Sequence[LastLine]) -> Reason:
     if not lines:
         return found
     quotes = ", ".join(f'"{one_line(line.text, QUOTE_CHARS_MAX)}"' for line in lines)
-    full = any(word in line.text for line in lines for word in _DISK_FULL)
+    full = next((_disk_full(run, line.text) for line in reversed(lines) if _DISK_FULL.search(line.text)), "")
     noun = "line" if len(lines) == 1 else "lines"
-    text = f"{'The disk was full. ' if full else ''}Last {noun} of the log: {quotes}."
+    text = f"{full}Last {noun} of the log: {quotes}."
     places = [item for line in lines for item in log_evidence(run, line.offset) if item not in found.evidence]
     return replace(and_text(found, text), evidence=(*found.evidence, *places))
+
+
+def _disk_full(run: Run, line: str) -> str:
+    """Return the sentence about a full disk that a line of the log reports, with its path and the time, if known."""
+    error = "disk quota exceeded" if "uota" in line else "no space left on device"
+    found = _PATH.search(line)
+    place = f" on {found['quoted'] or found['plain']}" if found is not None else ""
+    at = run.progress_at
+    when = f" at {local_text(at, run.utc_offset_s)}" if at is not None and not run.request.offline else ""
+    return f"The disk was full: {error}{place}{when}. "
 
 
 def _quoted(last: Sequence[LastLine]) -> list[LastLine]:

@@ -1,8 +1,10 @@
 """How the end of the runner decides a run: its exit code or signal, systemd's result, or that it vanished."""
 
-from atvm_pipeline.core.events import RunnerExited
+from atvm_pipeline.core.events import RunnerExited, StopRequest
+from atvm_pipeline.core.local_time import local_text
 from atvm_pipeline.core.reason_parts import log_evidence, make_reason
-from atvm_pipeline.core.state import Evidence, Reason
+from atvm_pipeline.core.state import Evidence, Reason, Run
+from atvm_pipeline.core.text import one_line
 
 from .exit_code_text import CRASHES, SHELL_SIGNAL_BASE, SIGNAL_NAMES, code_text
 from .log_quotes import and_last_lines
@@ -16,6 +18,8 @@ OUTSIDE_RESULTS = frozenset({"signal", "core-dump", "watchdog", "timeout"})
 """systemd service results that mean an end from outside (systemd.exec(5), $SERVICE_RESULT)."""
 
 
+STOP_TEXT_CHARS_MAX = 200
+"""Limit for user and reason of a requested stop in a sentence."""
 STOP_MARKER: Evidence = {"kind": "marker", "path": "stop.json"}
 
 
@@ -30,7 +34,7 @@ def ended_externally(case: RunContext) -> Reason | None:
     at += log_evidence(run, run.log.end)
     if run.vanished.stop_requested:
         # As with an exit record: the request ended the runner, whether or not it had finished.
-        return make_reason("runner-stopped", [*at, STOP_MARKER])
+        return _stopped(run, at, run.vanished.stop)
     if not (has_unfinished(case) or hosts_not_begun(run, case.results)):
         return None
     if run.vanished.rebooted:
@@ -38,10 +42,20 @@ def ended_externally(case: RunContext) -> Reason | None:
     return and_last_lines(run, make_reason("runner-vanished", at))
 
 
+def _stopped(run: Run, evidence: list[Evidence], stop: StopRequest | None) -> Reason:
+    """Return the reason for a requested stop: who requested it, when and why, if the journal has that."""
+    detail = ""
+    if stop is not None:
+        at = local_text(stop.requested_at, run.utc_offset_s)
+        why = f": {one_line(stop.why, STOP_TEXT_CHARS_MAX)}" if stop.why else ""
+        detail = f" ({one_line(stop.who, STOP_TEXT_CHARS_MAX) or 'unknown user'}, {at}{why})"
+    return make_reason("runner-stopped", [*evidence, STOP_MARKER], detail=detail)
+
+
 def _outside_exit(case: RunContext, exit_: RunnerExited) -> Reason | None:
     record = exit_evidence(exit_)
     if exit_.stop_requested:
-        return make_reason("runner-stopped", [*record, STOP_MARKER])
+        return _stopped(case.run, record, exit_.stop)
     if exit_.service_result == "oom-kill":
         return make_reason("out-of-memory", record)
     if exit_.signal is not None:

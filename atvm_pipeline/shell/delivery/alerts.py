@@ -4,16 +4,19 @@ An alert is not recorded, so it may be sent twice, with the same delivery id. Re
 of `core/messages/attempts.py`.
 """
 
+import contextlib
 import threading
 from collections.abc import Callable, Mapping
-from typing import assert_never
+from typing import Literal, assert_never
 
 from atvm_pipeline.core.effects import PingServer, PostMessage
 from atvm_pipeline.core.messages.attempts import REPEAT_DELAYS_S, REPEATS_MAX, UNCERTAIN_DELAY_S
 from atvm_pipeline.core.messages.payload import alert_line, marked
+from atvm_pipeline.core.text import format_duration
 from atvm_pipeline.shell.state_dir.records import Request
 from atvm_pipeline.shell.system import clock
 from atvm_pipeline.shell.system.log import log
+from atvm_pipeline.shell.system.repeat_limit import RepeatLimit
 
 from .sender import Deliver, performer, send_once
 from .webhook import Webhook
@@ -23,8 +26,18 @@ ALERT_LAST_DELAY_S = 900.0
 PATIENCE_S = 72 * 3600.0
 """A message of a run is kept for the same time."""
 
-Outcome = str
-"""`sent`, `rejected`, `uncertain`, `expired`, `obsolete`, or `no-channel` (no alert channel is set)."""
+Outcome = Literal["sent", "rejected", "uncertain", "expired", "obsolete", "no-channel"]
+OUTCOME_WORDS: dict[Outcome, str] = {
+    "sent": "alert sent",
+    "rejected": "alert not sent, because the webhook rejected it",
+    "uncertain": "alert sent, but it may not have arrived",
+    "expired": "alert not sent, because the server could not be reached in time",
+    "obsolete": "alert not sent, because the run is being watched again",
+    "no-channel": "alert not sent, because no alert channel was set at the start of the run (ATVM_WATCHER_ALERT_CHANNEL)",
+}
+"""Outcome of an alert -> line of the log."""
+ARRIVED: frozenset[Outcome | None] = frozenset({"sent", "uncertain"})
+"""Outcomes of an alert that its readers may have seen."""
 
 
 def channel_of(request: Request | None, environ: Mapping[str, str]) -> str | None:
@@ -68,12 +81,16 @@ def send_alert(
     repeats_max = 0 if holds(request, environ) else REPEATS_MAX
     sender = _Sender(performer(webhook, {"alert": channel}, ca_file), key, payload, repeats_max)
     deadline_s = clock.monotonic() + patience_s
+    limit = RepeatLimit()
     while True:
         outcome = sender.attempt()
         if outcome is not None:
+            if outcome != "sent":
+                log(f"the last attempt to send the alert: {sender.detail}")
             return outcome
         delay_s = sender.delay_s
-        log(f"the alert has not arrived ({sender.detail}); trying again in {delay_s:.0f} s")
+        if limit.allows("", sender.detail):
+            log(f"the alert has not arrived: {sender.detail}; next attempt in {format_duration(delay_s)}")
         if clock.monotonic() + delay_s > deadline_s:
             return "uncertain" if sender.may_have_arrived else "expired"
         clock.sleep(delay_s)
@@ -109,6 +126,7 @@ class _Sender:
         payload = marked(self._payload) if self.may_have_arrived else self._payload
         effect = PostMessage(key=self._key, attempt=self._number, kind="alert", payload=payload)
         attempt = send_once(effect, self._perform)
+        self.detail = attempt.detail
         repeats, self._repeats = self._repeats, self._repeats + self.may_have_arrived
         match attempt.outcome:
             case "sent" | "rejected":
@@ -141,12 +159,21 @@ class _Sender:
 
 
 def send_alert_in_background(
-    build_name: str, request: Request | None, environ: Mapping[str, str], text: str, *, key: str
+    build_name: str,
+    request: Request | None,
+    environ: Mapping[str, str],
+    text: str,
+    *,
+    key: str,
+    on_outcome: Callable[[Outcome], None] = lambda _outcome: None,
 ) -> None:
-    """Call `send_alert` in its own thread, which ends with the process. Never waits, never raises."""
+    """Call `send_alert` in its own thread, which ends with the process, and log the outcome. Never waits, never raises."""
 
     def attempt() -> None:
         outcome = send_alert(build_name, request, environ, text, key=key)
-        log(f"alert: {outcome}")
+        log(f"{OUTCOME_WORDS[outcome]}: {text}")
+        on_outcome(outcome)
 
-    threading.Thread(target=attempt, name="alert", daemon=True).start()
+    # If no thread is available, the alert is lost; the same text is in the log.
+    with contextlib.suppress(RuntimeError):
+        threading.Thread(target=attempt, name="alert", daemon=True).start()

@@ -17,6 +17,7 @@ from atvm_pipeline.core.events import (
     RunnerExited,
     RunnerStarted,
     RunnerVanished,
+    StopRequest,
 )
 from atvm_pipeline.core.state import Run
 from atvm_pipeline.shell.processes.exit_watch import ExitWatcher
@@ -160,6 +161,7 @@ class Sources:
             signal=record.signal,
             service_result=record.service_result,
             stop_requested=stop is not None,
+            stop=_stop_request(stop),
             error=record.error,
             survivors=record.survivors,
         )
@@ -206,7 +208,12 @@ class Sources:
         stop = self._stop_marker()
         down = stop is not None and stop.host_down
         stopped = stop is not None and not down
-        yield RunnerVanished(at=clock.now(), rebooted=rebooted or down, stop_requested=stopped)
+        yield RunnerVanished(
+            at=clock.now(),
+            rebooted=rebooted or down,
+            stop_requested=stopped,
+            stop=_stop_request(stop) if stopped else None,
+        )
 
     def _is_gone(self, runner: RunnerStarted | None) -> bool:
         if runner is None:
@@ -224,3 +231,9 @@ class Sources:
             return False
         answer = systemctl("is-active", RUNNER_UNIT.format(self._request.build_name), timeout_s=UNIT_ASK_S)
         return answer.text.strip() in ("active", "activating", "deactivating")
+
+
+def _stop_request(marker: MarkerRecord | None) -> StopRequest | None:
+    if marker is None:
+        return None
+    return StopRequest(who=marker.who, why=marker.why, requested_at=marker.requested_at)

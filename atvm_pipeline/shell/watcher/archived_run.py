@@ -34,7 +34,7 @@ def deliver_archived(paths: Paths, request: Request, environ: Mapping[str, str])
     with process.opened(loaded) as store:
         loop = process.loop(store, known)
         if loaded.journal_bytes == 0:
-            process.retried(lambda: store.append([known.request]), "append to the journal")
+            process.retried(lambda: store.append([known.request]), "append to")
         record = process.started(loop)
         loop.feed(_unread_cancel(paths, known))
         # A run that has a verdict needs no mark: nothing else of it can change.

@@ -16,7 +16,7 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from atvm_pipeline.core.effects import Effect, EndWatching, PingServer, PostMessage
-from atvm_pipeline.core.events import ClockTicked, Event, WatcherStopped
+from atvm_pipeline.core.events import ClockTicked, Event, WatcherStopped, WriteRefused
 from atvm_pipeline.core.reducer import is_finished, next_deadline, reduce
 from atvm_pipeline.core.snapshot import Snapshot
 from atvm_pipeline.core.state import Run
@@ -24,6 +24,7 @@ from atvm_pipeline.shell.delivery.deadline import Deadline
 from atvm_pipeline.shell.delivery.sender import Deliver, deadline_of, enforce, in_thread, not_started, work
 from atvm_pipeline.shell.state_dir.store import Store
 from atvm_pipeline.shell.system import clock
+from atvm_pipeline.shell.system.repeat_limit import RepeatLimit
 
 from .disk_retry import retry_io
 
@@ -35,6 +36,8 @@ DEGRADED_POLL_S = 1.0
 """The same interval if the file system cannot be watched."""
 STOP_GRACE_S = 20.0
 """How long a watcher that was asked to stop waits for a delivery in progress."""
+REFUSALS_MAX = 20
+"""Times at which the disk refused writes that one watcher records."""
 LAZY_SAVE_S = 1.0
 """A change outside phase, ledger and posts is saved within this time."""
 
@@ -85,14 +88,15 @@ class Loop:
         on_save: Callable[[Snapshot], None],
         on_round: Callable[[], None] = lambda: None,
         on_refused: Callable[[str], None] = lambda _text: None,
+        on_recovered: Callable[[WriteRefused], None] = lambda _event: None,
         inbox: Inbox | None = None,
         spawn: Callable[[Callable[[], None]], None] = in_thread,
     ) -> None:
         """Create the loop of `run`.
 
         `on_save` receives every written snapshot, `on_round` is called for every step of progress. `on_refused` is
-        called once, with one line of text, if the disk refuses writes for longer than a moment. `spawn` runs an attempt
-        in a thread of its own.
+        called once, with one line of text, if the disk refuses writes for longer than a moment, `on_recovered` when it
+        accepts writes again. `spawn` runs an attempt in a thread of its own.
         """
         self.run = run
         self._store = store
@@ -100,6 +104,11 @@ class Loop:
         self._on_save = on_save
         self._on_round = on_round
         self._on_refused = on_refused
+        self._on_recovered = on_recovered
+        self._disk_limit = RepeatLimit()
+        self._refusals: list[WriteRefused] = []
+        """Times at which the disk refused writes, not recorded yet."""
+        self._refusals_left = REFUSALS_MAX
         self._spawn = spawn
         self._queue: Inbox = inbox if inbox is not None else queue.Queue(QUEUE_MAX)
         self._not_started: list[Event] = []
@@ -168,6 +177,17 @@ class Loop:
                 self._commit(batch, effects)
                 batch = []
         self._commit(batch)
+        while self._refusals:
+            # While it lasted, a refusal could not be recorded.
+            batch = []
+            self._commit(batch, self._apply(self._refusals.pop(0), batch))
+
+    def recovered(self, event: WriteRefused) -> None:
+        """Record, with the next events, that the disk refused writes until now."""
+        if self._refusals_left:
+            self._refusals_left -= 1
+            self._refusals.append(event)
+        self._on_recovered(event)
 
     def _apply(self, event: Event, batch: list[Event]) -> tuple[Effect, ...]:
         stamped = replace(event, seq=self.run.seq + 1, watched_s=self._stamp(event))
@@ -225,6 +245,8 @@ class Loop:
             on_round=self._on_round,
             on_refused=self._on_refused,
             gives_up=lambda _error: self._stop is not None,
+            on_recovered=self.recovered,
+            limit=self._disk_limit,
         )
 
     def _wait(self) -> tuple[set[Path] | None, list[Event]]:

@@ -8,13 +8,12 @@ from types import FrameType
 
 from msgspec.structs import replace
 
-from atvm_pipeline.core.events import DeliverySettled, RunRequested, WatcherStarted
+from atvm_pipeline.core.events import DeliverySettled, RunRequested, WatcherStarted, WriteRefused
 from atvm_pipeline.core.messages.undelivered import LOST_OUTCOMES
 from atvm_pipeline.core.phases import TERMINAL_PHASES
 from atvm_pipeline.core.reducer import begin_run
 from atvm_pipeline.core.snapshot import PostView, Snapshot
 from atvm_pipeline.core.state import Run
-from atvm_pipeline.shell.delivery.alerts import send_alert_in_background
 from atvm_pipeline.shell.delivery.sender import make_sender, warm_up
 from atvm_pipeline.shell.processes.process_table import self_identity
 from atvm_pipeline.shell.sources.collector import Sources
@@ -24,6 +23,7 @@ from atvm_pipeline.shell.state_dir.store import Loaded, Store, load
 from atvm_pipeline.shell.system import clock, sd_notify
 from atvm_pipeline.shell.system.log import log
 
+from .disk_alerts import DiskAlerts
 from .disk_retry import IoResult, is_permanent, retry_io
 from .loop import Loop
 
@@ -65,17 +65,22 @@ class RunProcess:
 
     def __init__(self, paths: Paths, request: Request, environ: Mapping[str, str]) -> None:
         """Create the sender of the run's messages. Raises ConfigError."""
-        self._paths, self._request, self._environ = paths, request, environ
+        self._paths, self._request = paths, request
         self._deliver = make_sender(request, environ)
-
-    def _on_refused(self, text: str) -> None:
-        _refused(self._paths, self._request, self._environ, text)
+        self._disk_alerts = DiskAlerts(paths.build_name, request, environ)
+        self._refusals: list[WriteRefused] = []
+        """Times at which the disk refused writes before there was a loop to record them."""
 
     def retried(self, attempt: Callable[[], IoResult], what: str) -> IoResult:
         """Write, retrying while the disk is full."""
         # Signals are not handled yet: until the loop installs its handlers, a signal ends the process immediately.
         return retry_io(
-            attempt, what, on_round=sd_notify.watchdog, on_refused=self._on_refused, gives_up=is_permanent
+            attempt,
+            what,
+            on_round=sd_notify.watchdog,
+            on_refused=self._disk_alerts.refused,
+            on_recovered=self._refusals.append,
+            gives_up=is_permanent,
         )
 
     def opened(self, loaded: Loaded) -> Store:
@@ -90,7 +95,8 @@ class RunProcess:
             self._deliver,
             on_save=_Saved().on_save,
             on_round=sd_notify.watchdog,
-            on_refused=self._on_refused,
+            on_refused=self._disk_alerts.refused,
+            on_recovered=self._disk_alerts.recovered,
         )
 
     def started(self, loop: Loop) -> WatcherRecord:
@@ -105,6 +111,8 @@ class RunProcess:
         )
         self.retried(lambda: write_record(self._paths.watcher, record), "write to")
         _stop_on_signals(loop)
+        for refusal in self._refusals:
+            loop.recovered(refusal)
         return record
 
 
@@ -159,19 +167,8 @@ def _stop_on_signals(loop: Loop) -> None:
 
 def report_ready(loop: Loop, paths: Paths, record: WatcherRecord) -> None:
     """Record that the first scan is done, and report it to systemd."""
-    loop.retry_write(
-        lambda: write_record(paths.watcher, replace(record, ready_at=clock.now())), "write to"
-    )
+    loop.retry_write(lambda: write_record(paths.watcher, replace(record, ready_at=clock.now())), "write to")
     sd_notify.ready()
-
-
-def _refused(paths: Paths, request: Request, environ: Mapping[str, str], text: str) -> None:
-    """Send an alert for a refused write immediately.
-
-    It cannot be recorded in the outbox, and a repeated alert does no harm.
-    """
-    sd_notify.status(text)
-    send_alert_in_background(paths.build_name, request, environ, text, key=f"{request.run_id}/alert/refused")
 
 
 class _Saved:

@@ -7,6 +7,7 @@ from hypothesis import given, settings, strategies as st
 from msgspec.structs import replace
 
 from atvm_pipeline.core.console.scanner_state import ScannerState
+from atvm_pipeline.core.events import LogRead
 from atvm_pipeline.core.facts import LastLine
 from atvm_pipeline.core.snapshot import Snapshot, snapshot
 from atvm_pipeline.core.state import LogPosition, Reason, Run, SubRun
@@ -113,16 +114,35 @@ def test_where_nothing_began_the_cause_is_quoted(
     assert ("127 (command not found" in text) == (exit_code == 127)
 
 
-def test_a_full_disk_is_named(tmp_path: Path) -> None:
-    lines = [
-        *prints.starting(FIRST),
-        *prints.running(FIRST, 1, 1),
-        "Error: ENOSPC: no space left on device, write",
-    ]
-    text = text_of(lines, tmp_path)
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("Error: ENOSPC: no space left on device, write", "no space left on device."),
+        (
+            "Error: ENOSPC: no space left on device, open '/var/a b/x'",
+            "no space left on device on /var/a b/x.",
+        ),
+        ("cp: error writing '/mnt/a': No space left on device", "no space left on device on /mnt/a."),
+        ("tar: /mnt/x: Cannot write: No space left on device", "no space left on device on /mnt/x."),
+        ("write(): Disk quota exceeded", "disk quota exceeded."),
+    ],
+)
+def test_a_full_disk_is_named_with_its_path(line: str, words: str, tmp_path: Path) -> None:
+    text = text_of([*prints.starting(FIRST), *prints.running(FIRST, 1, 1), line], tmp_path)
 
-    assert "The disk was full." in text
-    assert "no space left on device" in text
+    assert f"The disk was full: {words} Last line" in text
+
+
+def test_a_full_disk_is_named_with_the_time_of_the_last_line() -> None:
+    line = LastLine(
+        offset=10, end=60, text="OSError: [Errno 28] No space left on device: '/data'", kind="cause"
+    )
+    story = Story().started().tick(60)
+    story.feed(LogRead(at=story.at, end=90, scanner=ScannerState(offset=90, last=(line,)))).tick(60).end(1)
+
+    assert "The disk was full: no space left on device on /data at 2026-11-23 10:01:00 +0000." in str(
+        story.view.reason["text"]
+    )
 
 
 def test_a_spec_without_a_result_quotes_the_last_lines_and_points_at_them(tmp_path: Path) -> None:

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from atvm_pipeline.core import facts as f
+from atvm_pipeline.core.events import RunnerVanished, StopRequest
 from atvm_pipeline.core.transitions import RUN_VERDICTS
-from tests.support.run_builder import BROWSER, CYPRESS, RUNNER, Story, counts
+from tests.support.run_builder import BEGIN, BROWSER, CYPRESS, RUNNER, Story, counts
 
 GREEN = counts(4)
 RED = counts(3, 1)
@@ -106,6 +107,33 @@ def test_row_3_a_requested_stop_without_a_record_is_a_stop_whatever_had_run(
     assert story.ending == ("TERMINATED", "runner-stopped")
     assert story.subruns == before
     assert {"kind": "marker", "path": "stop.json"} in story.view.reason["evidence"]
+
+
+@pytest.mark.parametrize("vanishes", [False, True])
+@pytest.mark.parametrize(
+    ("stop", "words"),
+    [
+        (None, "The runner was stopped on request."),
+        (
+            StopRequest(who="alice", requested_at=BEGIN),
+            "The runner was stopped on request (alice, 2026-11-23 10:00:00 +0000).",
+        ),
+        (
+            StopRequest(who="", why="host is\nneeded", requested_at=BEGIN),
+            "The runner was stopped on request (unknown user, 2026-11-23 10:00:00 +0000: host is needed).",
+        ),
+    ],
+)
+def test_a_requested_stop_names_who_requested_it_when_and_why(
+    stop: StopRequest | None, words: str, vanishes: bool
+) -> None:
+    story = Story().started().begin_child(2)
+    if vanishes:
+        story.feed(RunnerVanished(at=BEGIN, stop_requested=True, stop=stop)).tick(20)
+    else:
+        story.end(0, stop_requested=True, stop=stop)
+
+    assert story.view.reason["text"] == words
 
 
 def test_a_requested_stop_of_a_run_that_was_judged_changes_nothing() -> None:

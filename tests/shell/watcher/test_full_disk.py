@@ -2,7 +2,9 @@
 
 import contextlib
 import errno
+import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -12,16 +14,18 @@ from pathlib import Path
 
 import pytest
 
+from atvm_pipeline.core.events import WriteRefused
 from atvm_pipeline.shell.state_dir.records import Paths
 from atvm_pipeline.shell.state_dir.store import Store
 from atvm_pipeline.shell.system import clock
 from atvm_pipeline.shell.system.io_errors import reason_of
+from atvm_pipeline.shell.system.repeat_limit import RepeatLimit
 from atvm_pipeline.shell.watcher import disk_retry
 from atvm_pipeline.shell.watcher.disk_retry import PASSING, is_permanent, retry_io
 from tests.campaign import disk
 from tests.support.mattermost_server import MattermostModel
 from tests.support.privileges import needs
-from tests.support.project import PROJECT
+from tests.support.project import ONE_HOST_BUILD as BUILD, PROJECT
 from tests.support.waiting import DEADLINE_S, wait_for
 
 needs_disk = needs(disk.missing())
@@ -96,15 +100,22 @@ def test_a_watcher_that_starts_on_a_full_disk_waits_for_room_and_says_so(
         before = [word for word in watcher.words if word.startswith("EXTEND_TIMEOUT_USEC=")]
         watcher.make_room()
         code = watcher.line()
+        (note,) = json.loads(watcher.line())
         text = str(webhook.posts[0])
         assert watcher.told("READY=1")
+        assert "all clear: the disk accepts writes again" in str(webhook.posts)
 
-    said = watcher.errors.read_text()
+    refused, *more = [line for line in watcher.errors.read_text().splitlines() if "no space left" in line]
     assert code == "0"
     assert len(before) > 3
     assert "no space left" in text
-    assert said.count("no space left") == 1
-    assert "trying again every 1 s" in said
+    assert re.fullmatch(
+        rf"cannot (append to|open|write to) {tmp_path}/state/{BUILD}(/\S+)?: no space left on device; trying again every 1 s",
+        refused,
+    )
+    assert more[0] == f"alert sent: {refused}"
+    assert "the disk accepts writes again after" in more[1]
+    assert note.endswith(" (no space left on device).")
 
 
 @needs_disk
@@ -126,6 +137,8 @@ class Tries:
         self.number, self.left = number, times
         self.made = self.rounds = 0
         self.refused: list[str] = []
+        self.recovered: list[WriteRefused] = []
+        self.limit = RepeatLimit()
 
     def attempt(self) -> str:
         self.made += 1
@@ -141,6 +154,8 @@ class Tries:
             on_round=self.count,
             on_refused=self.refused.append,
             gives_up=is_permanent,
+            on_recovered=self.recovered.append,
+            limit=self.limit,
         )
 
     def count(self) -> None:
@@ -167,7 +182,25 @@ def test_what_passes_is_waited_for_and_told_once(
     assert tries.refused == [
         f"cannot write to /a: {reason_of(OSError(number, os.strerror(number)))}; trying again every 1 s"
     ]
-    assert capsys.readouterr().err.count("cannot write to /a: ") == 1
+    (event,) = tries.recovered
+    assert (event.path, event.error) == ("/a", reason_of(OSError(number, os.strerror(number))))
+    assert capsys.readouterr().err.splitlines() == [
+        tries.refused[0],
+        f"the disk accepts writes again after 1 min: /a ({event.error} until now)",
+    ]
+
+
+def test_a_disk_that_refuses_every_second_write_does_not_fill_the_log(
+    elapsed: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    tries = Tries(errno.ENOSPC, 0)
+    for _ in range(1000):
+        tries.left = 1
+        tries.insist()
+
+    # The 1st, 2nd, 4th ... 512th refusal and its end.
+    assert len(tries.recovered) == 1000
+    assert len(capsys.readouterr().err.splitlines()) == 2 * 10
 
 
 def test_a_disk_that_refuses_for_a_moment_is_told_to_nobody(elapsed: list[float]) -> None:

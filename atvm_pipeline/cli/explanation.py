@@ -66,8 +66,8 @@ def summary(found: Explanation, address: str, columns: int, *, with_steps: bool 
     room = SUMMARY_LINES_MAX - len(head) - len(end)
     # The reason comes first; the proof takes what is left, in its longest form that fits.
     proof: list[str] = []
-    for named, quote_lines in ((True, QUOTE_LINES_MAX), (True, 1), (False, 1)):
-        proof = _proof_lines(found, columns, quote_lines, named=named)
+    for name_lines, quote_lines in ((2, QUOTE_LINES_MAX), (1, QUOTE_LINES_MAX), (1, 1), (0, 1)):
+        proof = _proof_lines(found, columns, name_lines, quote_lines)
         if room - len(proof) >= REASON_LINES_WANTED:
             break
     why = _labelled("why:", found.why, columns, max(1, room - len(proof)))
@@ -84,14 +84,14 @@ def _rule_lines(found: Explanation, columns: int) -> list[str]:
     return _labelled("rule:", f"{found.rule.number}, {code}: {found.rule.when}", columns, 1)
 
 
-def _proof_lines(found: Explanation, columns: int, quote_lines: int, *, named: bool) -> list[str]:
-    """Return the place of the proof and the quoted line; `named`: with the test or spec that it is about."""
+def _proof_lines(found: Explanation, columns: int, name_lines: int, quote_lines: int) -> list[str]:
+    """Return the test or spec that the proof is about, its place and the quoted line, in at most that many lines."""
     proof = found.proof
     if proof is None:
         sources = [source_text(item) for item in found.case["reason"]["evidence"][:1]]
         return [line for text in sources for line in _labelled("proof:", text, columns, 1)]
     label, name = ("test:", proof.test) if proof.test else ("spec:", proof.spec)
-    lines = _labelled(label, name, columns, 1) if name and named else []
+    lines = _labelled(label, name, columns, name_lines) if name and name_lines else []
     lines += _labelled("proof:", proof.place, columns, 1)
     if proof.text in found.why:
         # The reason quotes the line.

@@ -2,16 +2,14 @@
 
 from typing import Any, NamedTuple
 
-from atvm_pipeline.core.phases import TERMINAL_PHASES
 from atvm_pipeline.core.text import one_line, printable
 from atvm_pipeline.core.transitions import RUN_VERDICTS, SUBRUN_VERDICTS, VerdictRow
-from atvm_pipeline.shell.state_dir.paths import Paths
 
 from . import terminal
 from .evidence_page import rule_of, source_text
 from .next_steps import next_steps
 from .proof import Proof, ProofFinder
-from .run_state import concerns
+from .run_state import Call, ShownRun, brief_concerns
 
 LABEL_COLUMNS = 9
 SUMMARY_LINES_MAX = 10
@@ -24,6 +22,7 @@ TEXT_SHOWN = 2000
 class Explanation(NamedTuple):
     """All that a short explanation contains."""
 
+    address: str
     state: dict[str, Any]
     case: dict[str, Any]
     """The run; while it is in progress, the first sub-run that has failed, if any."""
@@ -31,6 +30,8 @@ class Explanation(NamedTuple):
     proof: Proof | None
     rule: VerdictRow | None
     steps: list[str]
+    more: str
+    """The command that shows all evidence."""
 
     @property
     def why(self) -> str:
@@ -40,29 +41,40 @@ class Explanation(NamedTuple):
         return f"The run is in progress. {self.case['name']} has failed: {self.case['reason']['text']}"
 
 
-def explain(state: dict[str, Any], paths: Paths) -> Explanation:
-    """Collect the parts of an explanation."""
+def explain(run: ShownRun, call: Call) -> Explanation:
+    """Collect the parts of an explanation of a run that has a state."""
+    state = run.state
+    assert state is not None
     failed = (subrun for subrun in state["subruns"] if subrun["phase"] == "FAILED")
-    case = state if state["phase"] in TERMINAL_PHASES else next(failed, state)
-    proof = ProofFinder(state, paths).of_case(case)
-    rule = rule_of(case, RUN_VERDICTS if case is state else SUBRUN_VERDICTS)
-    return Explanation(state, case, _concerns(paths, state), proof, rule, next_steps(state, paths, proof))
+    case = state if run.has_ended else next(failed, state)
+    proof = ProofFinder(state, run.paths).of_case(case)
+    return Explanation(
+        address=run.address,
+        state=state,
+        case=case,
+        concerns=_concerns(run, call),
+        proof=proof,
+        rule=rule_of(case, RUN_VERDICTS if case is state else SUBRUN_VERDICTS),
+        steps=next_steps(run, call, proof),
+        more=call.command("atvm-pipeline explain", run.address, "-v"),
+    )
 
 
-def _concerns(paths: Paths, state: dict[str, Any]) -> list[str]:
+def _concerns(run: ShownRun, call: Call) -> list[str]:
     """Return the problems that an operator must know, without those that a note below repeats."""
+    state = run.state or {}
     noted = {f"attention: {note}" for case in (state, *state["subruns"]) for note in case.get("notes", ())}
-    return [text for text in concerns(paths, state) if text not in noted]
+    return [text for text in brief_concerns(run, call) if text not in noted]
 
 
-def summary(found: Explanation, address: str, columns: int, *, with_steps: bool = True) -> list[str]:
+def summary(found: Explanation, columns: int, *, with_steps: bool = True) -> list[str]:
     """Return the explanation in at most ten lines, longer texts cut in the middle; without the next commands if requested."""
     phase = printable(found.state["phase"])
-    head = [f"{terminal.style(address, 'strong')}: {terminal.style(phase, phase)}"]
+    head = [f"{terminal.style(found.address, 'strong')}: {terminal.style(phase, phase)}"]
     head += [line for text in found.concerns[:1] for line in _labelled("!", text, columns, 2)]
     end = _rule_lines(found, columns)
     if with_steps:
-        end += _steps([*found.steps, f"atvm-pipeline explain {address} -v    # all evidence"])
+        end += _steps([*found.steps, f"{found.more}    # all evidence"])
     room = SUMMARY_LINES_MAX - len(head) - len(end)
     # The reason comes first; the proof takes what is left, in its longest form that fits.
     proof: list[str] = []

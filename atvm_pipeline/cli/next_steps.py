@@ -1,15 +1,12 @@
 """The commands to type after a verdict was read."""
 
 import shlex
-from typing import Any
 
-from atvm_pipeline.core.phases import TERMINAL_PHASES
 from atvm_pipeline.core.text import printable
-from atvm_pipeline.shell.state_dir.paths import Paths
-from atvm_pipeline.shell.state_dir.reader import liveness, undelivered
-from atvm_pipeline.shell.state_dir.run_address import address_of
+from atvm_pipeline.shell.state_dir.reader import undelivered
 
 from .proof import Proof
+from .run_state import Call, ShownRun, problems
 
 BY_CODE = {
     "out-of-memory": "journalctl -k --grep 'Out of memory|oom'",
@@ -18,26 +15,25 @@ BY_CODE = {
 """Reason code -> command that leads to the cause; for other codes, it is the log."""
 
 
-def next_steps(state: dict[str, Any], paths: Paths, proof: Proof | None) -> list[str]:
-    """Return at most three commands, each can be typed as shown; [] if there is nothing to do."""
-    phase, build = state["phase"], paths.build_name
-    steps: list[str] = []
-    if phase not in TERMINAL_PHASES:
-        step = _open_log(paths, proof) if proof is not None else f"atvm-pipeline status {address_of(paths)}"
-        return [printable(step)]
-    if liveness(paths)["runner"]:
-        steps.append(f"cancel-atvm-runner.sh --build-name {build}")
+def next_steps(run: ShownRun, call: Call, proof: Proof | None) -> list[str]:
+    """Return the next commands, each can be typed as shown; [] if there is nothing to do."""
+    assert run.state is not None
+    state, phase = run.state, run.phase
+    steps = [fix for _, fix in problems(run.paths, state, call) if fix]
+    if not run.has_ended:
+        if proof is not None:
+            return [*steps, _open_log(proof)]
+        return steps or [call.command("atvm-pipeline status", run.address)]
+    if run.live["runner"]:
+        steps.append(call.command("cancel-atvm-runner.sh --build-name", run.paths.build_name))
     if phase not in ("COMPLETED", "CANCELLED"):
-        steps.append(BY_CODE.get(str(state["reason"]["code"])) or _open_log(paths, proof))
+        log = call.command("atvm-pipeline logs", run.address) if proof is None else _open_log(proof)
+        steps.append(BY_CODE.get(str(state["reason"]["code"]), log))
     if any(owner != "an alert" for owner, _ in undelivered(state)):
-        steps.append(f"atvm-pipeline resend {address_of(paths)}")
-    return [printable(step) for step in steps if step]
+        steps.append(call.command("atvm-pipeline resend", run.address))
+    return [printable(step) for step in steps]
 
 
-def _open_log(paths: Paths, proof: Proof | None) -> str:
-    """Return the command that opens the log at the proof, else at its end; "" without a log."""
-    path = proof.path if proof is not None else paths.runner_log
-    if proof is None and not path.is_file():
-        return ""
-    line = proof.line if proof is not None and proof.line is not None else "G"
-    return f"less +{line} {shlex.quote(str(path))}"
+def _open_log(proof: Proof) -> str:
+    """Return the command that opens the log at the proof, else at its end."""
+    return f"less +{proof.line or 'G'} {shlex.quote(str(proof.path))}"

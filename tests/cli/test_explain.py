@@ -22,6 +22,7 @@ from atvm_pipeline.shell.state_dir.paths import Paths
 from tests.conftest import REPLAY
 from tests.support.project import BUILD
 
+CALL = Call(datetime(2026, 11, 28, tzinfo=UTC))
 NAMES = sorted(folder.name for folder in REPLAY.iterdir())
 
 
@@ -54,6 +55,16 @@ def call(build: str, root: Path, **options: bool) -> argparse.Namespace:
     )
 
 
+def shown(state: dict[str, Any], paths: Paths) -> ShownRun:
+    """Return a run of which no process is alive."""
+    return ShownRun(paths, state, {}, {"watcher": False, "runner": False})
+
+
+def summary_of(state: dict[str, Any], paths: Paths) -> list[str]:
+    """Return the short explanation of a state."""
+    return explanation.summary(explanation.explain(shown(state, paths), CALL), 80)
+
+
 def text_of(lines: list[str]) -> str:
     """Return the lines as one text, without the ends of wrapped lines."""
     return " ".join(" ".join(lines).split())
@@ -74,7 +85,7 @@ def test_an_explanation_has_at_most_ten_lines_of_80_columns_and_prints_nothing_t
     assert len(lines) == len(set(lines))
     assert text_of(lines).count(state["reason"]["text"][:30]) == 1
     assert lines[0] == f"{name}: {state['phase']}"
-    assert commands[-1].endswith(f"atvm-pipeline explain {name} -v    # all evidence")
+    assert f"atvm-pipeline explain {name} -v --state-root " in commands[-1]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -142,8 +153,7 @@ def test_a_long_reason_and_error_keep_their_ends(explained: Any, tmp_path: Path)
     state["reason"]["text"] = "start " + "word " * 300 + "the end."
     paths.state.write_text(json.dumps(state))
 
-    found = explanation.explain(state, paths)
-    lines = explanation.summary(found, "b", 80)
+    lines = summary_of(state, paths)
 
     assert len(lines) == 10
     assert "start word" in text_of(lines)
@@ -173,7 +183,7 @@ def test_the_next_steps_open_the_log_and_send_lost_messages_again(explained: Any
     state = json.loads(paths.state.read_text())
     state["subruns"][0]["post"] = {"outcome": "rejected"}
 
-    assert explanation.explain(state, paths).steps == [
+    assert explanation.explain(shown(state, paths), CALL).steps == [
         f"less +156 {paths.runner_log}",
         "atvm-pipeline resend failed-demo",
     ]
@@ -188,9 +198,9 @@ def test_a_run_in_progress_is_explained_by_its_first_failed_sub_run(explained: A
         "reason": {"code": "running", "text": "The run is in progress.", "evidence": []},
     }
 
-    lines = explanation.summary(explanation.explain(state, paths), "b", 80)
+    lines = summary_of(state, paths)
     state["subruns"] = state["subruns"][:1]
-    passed = explanation.summary(explanation.explain(state, paths), "b", 80)
+    passed = summary_of(state, paths)
 
     assert "The run is in progress. e2e-ubuntu24.04-fc has failed: 1 of 2 specs failed:" in text_of(lines)
     assert "| AssertionError: Timed" in text_of(lines)

@@ -17,7 +17,7 @@ from atvm_pipeline.cli.demo_receiver import Receiver
 from atvm_pipeline.cli.explanation import explain, summary
 from atvm_pipeline.cli.message_preview import render_message
 from atvm_pipeline.cli.parser import CommandHelp
-from atvm_pipeline.cli.run_state import known_state
+from atvm_pipeline.cli.run_state import Call, known_run
 from atvm_pipeline.cli.views import ledger_line, outcome
 from atvm_pipeline.core.phases import TERMINAL_PHASES
 from atvm_pipeline.core.text import plural, printable
@@ -253,9 +253,10 @@ class Demo:
         return DONE if ended else NO
 
     def _explanation(self) -> list[str]:
-        found = explain(known_state(self._paths), self._paths)
+        call = Call(clock.now())
+        found = explain(known_run(self._paths, call), call)
         # Without --keep, the commands of its last lines would find nothing.
-        return summary(found, BUILD, terminal.width(), with_steps=False)
+        return summary(found, terminal.width(), with_steps=False)
 
     def _print_next_steps(self, *, has_state: bool) -> None:
         program = _typed("atvm-pipeline")

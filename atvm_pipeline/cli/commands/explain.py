@@ -5,12 +5,12 @@ import argparse
 from atvm_pipeline.cli import terminal
 from atvm_pipeline.cli.evidence_page import evidence_page
 from atvm_pipeline.cli.explanation import as_data, explain, summary
-from atvm_pipeline.cli.options import add_state_root, environment, state_root
+from atvm_pipeline.cli.options import add_state_root, environment, given_state_root, state_root
 from atvm_pipeline.cli.parser import CommandHelp
-from atvm_pipeline.cli.run_state import known_state
+from atvm_pipeline.cli.run_state import Call, known_run, paths_of
 from atvm_pipeline.cli.views import print_json
 from atvm_pipeline.shell.exit_codes import DONE
-from atvm_pipeline.shell.state_dir.run_address import address_of, find_run
+from atvm_pipeline.shell.system import clock
 
 UNWRAPPED_COLUMNS = 100_000
 HELP = CommandHelp(
@@ -31,15 +31,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the explanation."""
-    paths = find_run(state_root(args, environment()), args.build)
-    found = explain(known_state(paths), paths)
+    call = Call(clock.now(), given_state_root(args))
+    shown = known_run(paths_of(state_root(args, environment()), args.build), call)
+    found = explain(shown, call)
     if args.json:
         print_json(as_data(found))
     elif args.verbose:
         # In a pipe, a sentence stays on one line, so that grep finds it.
         columns = terminal.width() if terminal.is_terminal() else UNWRAPPED_COLUMNS
-        page = evidence_page(found.state, paths, found.concerns, columns)
+        page = evidence_page(found.state, shown.paths, found.concerns, columns)
         print("\n".join([*page, *(f"next: {step}" for step in found.steps)]))
     else:
-        print("\n".join(summary(found, address_of(paths), terminal.width())))
+        print("\n".join(summary(found, terminal.width())))
     return DONE

@@ -135,8 +135,8 @@ def view(body: bytes) -> None:
     out = io.StringIO()
     out.buffer = io.BytesIO()  # type: ignore[attr-defined]
     with contextlib.redirect_stdout(out):
-        found = explanation.explain(state, paths)
-        print("\n".join(explanation.summary(found, paths.build_name, 80)))
+        found = explanation.explain(seen, call)
+        print("\n".join(explanation.summary(found, 80)))
         print("\n".join(evidence_page(state, paths, found.concerns, 80)))
         print_json(explanation.as_data(found))
         print_json(state)

@@ -4,6 +4,7 @@ A sub-run that has ended does not change any more, so its bytes are kept and onl
 result is the same, byte for byte, as that of `codec.encode_state`.
 """
 
+from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple
 
 import msgspec
@@ -25,13 +26,11 @@ _HISTORY = b'\n  "history": '
 """Start of the line of the earlier runs within the facts."""
 
 
-class _Parts(NamedTuple):
-    """The bytes of one sub-run in its two places, and the objects that they show."""
+class _Part(NamedTuple):
+    """One form of an ended sub-run and its bytes."""
 
-    view: SubRunView
-    subrun: SubRun
-    public: bytes
-    facts: bytes
+    value: SubRunView | SubRun
+    data: bytes
 
 
 class StateEncoder:
@@ -40,7 +39,8 @@ class StateEncoder:
     def __init__(self) -> None:
         """Start with nothing kept."""
         self._views: KeptViews = {}
-        self._parts: dict[int, _Parts] = {}
+        self._parts: dict[tuple[int, int], _Part] = {}
+        """By depth and index."""
         self._kept_bytes = 0
         self._history: tuple[History, bytes] | None = None
 
@@ -51,35 +51,37 @@ class StateEncoder:
     def encode(self, state: StateFile) -> bytes:
         """Return the bytes of `state.json` for a result of `state_of`."""
         run = state.facts
-        parts = [self._parts_of(view, run.subruns[view.index - 1]) for view in state.subruns]
+        ended = {subrun.index for subrun in run.subruns if subrun.result is not None}
+        # A sub-run that starts after the verdict of the run has no public form.
+        public = [self._part(view, _PUBLIC_DEPTH, ended) for view in state.subruns]
+        inner = [self._part(subrun, _FACTS_DEPTH, ended) for subrun in run.subruns]
         gap: Any = msgspec.Raw(_GAP)
         facts = replace(
             run,
             subruns=(gap,) * len(run.subruns),
             history=None if run.history is None else gap,
         )
-        text = encode_indented(replace(state, subruns=(gap,) * len(parts), facts=facts))
+        text = encode_indented(replace(state, subruns=(gap,) * len(public), facts=facts))
         if run.history is not None:
             before, _, after = text.partition(_HISTORY + _GAP)
             text = b"".join((before, _HISTORY, self._history_of(run.history), after))
         # Everything is joined once, because the file of a long run has megabytes.
-        pieces, rest = _filled(text, [part.public for part in parts], _PUBLIC_DEPTH)
-        more, rest = _filled(rest, [part.facts for part in parts], _FACTS_DEPTH)
+        pieces, rest = _filled(text, public, _PUBLIC_DEPTH)
+        more, rest = _filled(rest, inner, _FACTS_DEPTH)
         return b"".join((*pieces, *more, rest))
 
-    def _parts_of(self, view: SubRunView, subrun: SubRun) -> _Parts:
-        kept = self._parts.get(view.index)
-        if kept is not None and kept.view is view and kept.subrun is subrun:
-            return kept
-        parts = _Parts(view, subrun, _indented(view, _PUBLIC_DEPTH), _indented(subrun, _FACTS_DEPTH))
-        if kept is not None:
-            self._kept_bytes -= len(kept.public) + len(kept.facts)
-            del self._parts[view.index]
-        size = len(parts.public) + len(parts.facts)
-        if subrun.result is not None and self._kept_bytes + size <= KEPT_BYTES_MAX:
-            self._parts[view.index] = parts
-            self._kept_bytes += size
-        return parts
+    def _part(self, value: SubRunView | SubRun, depth: int, ended: AbstractSet[int]) -> bytes:
+        """Return the bytes of a sub-run at a depth; those of an ended one are kept."""
+        place = (depth, value.index)
+        kept = self._parts.get(place)
+        if kept is not None and kept.value is value:
+            return kept.data
+        data = _indented(value, depth)
+        self._kept_bytes -= len(self._parts.pop(place).data) if kept is not None else 0
+        if value.index in ended and self._kept_bytes + len(data) <= KEPT_BYTES_MAX:
+            self._parts[place] = _Part(value, data)
+            self._kept_bytes += len(data)
+        return data
 
     def _history_of(self, history: History) -> bytes:
         if self._history is None or self._history[0] is not history:

@@ -14,7 +14,7 @@ from atvm_pipeline.core.reducer import begin_run, reduce
 from atvm_pipeline.core.snapshot import state_file
 from atvm_pipeline.core.state import Run
 from atvm_pipeline.core.state_encoder import StateEncoder
-from tests.support.run_builder import BEGIN, Story, counts
+from tests.support.run_builder import BEGIN, CYPRESS, RUNNER, Story, counts
 
 GREEN = counts(4)
 HISTORY = History(scenario="s", specs=(EarlierSpec(spec='"history": -0e00', run_id="r0", at=BEGIN),))
@@ -66,6 +66,15 @@ def test_an_ended_sub_run_that_changes_is_encoded_again() -> None:
         step(story)
 
         assert save(encoder, story.run) == encode_state(state_file(story.run))
+
+
+def test_a_sub_run_that_starts_after_the_verdict_of_the_run_is_only_among_the_facts() -> None:
+    story = Story(hosts=(), stall_limit_s=100.0).started().processes(RUNNER, CYPRESS)
+    story.child(("a.cy.ts", GREEN)).tick(101).begin_child(1)
+    state = state_file(story.run)
+
+    assert (len(state.subruns), len(state.facts.subruns)) == (1, 2)
+    assert save(StateEncoder(), story.run) == encode_state(state)
 
 
 def test_an_ended_sub_run_and_the_earlier_runs_are_encoded_once(monkeypatch: pytest.MonkeyPatch) -> None:

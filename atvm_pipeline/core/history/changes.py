@@ -30,17 +30,13 @@ SPECS_CACHED_MAX = 256
 FailureChange = Literal["new", "first-seen", "still-failing", "known"]
 
 
-def earlier_spec(history: History | None, host: str | None, spec: str) -> EarlierSpec | None:
+def earlier_spec(history: History, host: str | None, spec: str) -> EarlierSpec | None:
     """Return the last result of a spec on a host, if there is one."""
-    if history is None:
-        return None
     return next((old for old in history.specs if old.spec == spec and old.host == host), None)
 
 
-def compared(history: History | None, host: str | None, spec: str, test: FailedTest) -> FailedTest:
+def compared(history: History, host: str | None, spec: str, test: FailedTest) -> FailedTest:
     """Return a failing test with its change. Without earlier runs, only a known issue is named."""
-    if history is None:
-        return test
     issue = known_issue(
         history.issues, host=host, spec=spec, title=test.title, error=test.error, signature=test.signature
     )

@@ -1,4 +1,4 @@
-"""Setup shared by all tests: the option that rewrites golden files, and the directory of the recorded runs."""
+"""Setup shared by all tests: tiers, the option that rewrites golden files, and the directory of the recorded runs."""
 
 import os
 from collections.abc import Generator, Iterator
@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.support import descriptors
+from tests.support import descriptors, tiers
 from tests.support.project import PROJECT
 from tests.support.reference_corpus import REFERENCE
 
+TESTS = PROJECT / "tests"
 REPLAY = PROJECT / "fixtures" / "replay"
 
 # The time per example depends on the machine. All other settings that Hypothesis changes for CI are kept.
@@ -26,6 +27,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="write golden files anew; read the diff, and commit only what you understand and want",
     )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Set the markers of each directory before pytest selects by marker, and start the longest tests first."""
+    for item in items:
+        for name in tiers.markers(item.path.relative_to(TESTS)):
+            item.add_marker(name)
+    items.sort(key=lambda item: tiers.rank({marker.name for marker in item.iter_markers()}))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

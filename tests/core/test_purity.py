@@ -1,6 +1,7 @@
 """The core stays pure (no clock, I/O or randomness; imports only inward); only listed modules import heavy packages."""
 
 import ast
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,8 +42,13 @@ HEAVY = {
 }
 
 
-def imports(path: Path) -> Iterator[tuple[str, int]]:
-    """Yield the absolute name and the line of each module that a file imports; relative imports are resolved."""
+@functools.cache
+def imports(path: Path) -> list[tuple[str, int]]:
+    """Return the absolute name and the line of each module that a file imports; relative imports are resolved."""
+    return list(_imports(path))
+
+
+def _imports(path: Path) -> Iterator[tuple[str, int]]:
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from ((alias.name, node.lineno) for alias in node.names)

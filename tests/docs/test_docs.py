@@ -50,7 +50,7 @@ FOREIGN_OPTIONS = {
         "--help",
         "--version",
     ),
-    *("--rewrite", "--quick", "--host"),
+    *("--rewrite", "--quick", "--newest", "--host", "--dist"),
 }
 """Options of user programs, Cypress, argparse, pytest and `bin/run-tests`."""
 

@@ -11,6 +11,8 @@ from tests.support.controller import BIN
 from tests.support.project import BUILD as DOCUMENTED_BUILD
 from tests.support.waiting import DEADLINE_S
 
+pytestmark = pytest.mark.host
+
 
 def demo(folder: Path, *words: str) -> str:
     """Return the demo's output."""

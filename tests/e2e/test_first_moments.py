@@ -142,6 +142,7 @@ def test_a_runner_that_fails_after_two_seconds_is_a_started_run(host: Controller
     assert host.record("runner-exit.json")["exit_code"] == 1
 
 
+@pytest.mark.host
 def test_the_lock_of_the_build_is_held_until_the_start_returns(host: Controller) -> None:
     lock = Paths(host.state_root, BUILD).start_lock
     answer = start(host, f"flock --nonblock --shared {lock} echo free || echo held; {HEADER}; sleep 300")
@@ -200,6 +201,7 @@ def test_the_runners_half_says_the_same_and_a_half_without_a_watcher_that_nothin
     assert "no-such-runner: command not found" in watched.lines[-1]
 
 
+@pytest.mark.host
 def test_a_runner_whose_wrapper_is_killed_at_once_is_no_started_run(host: Controller) -> None:
     record = host.state_root / BUILD / "runner.json"
     answer = start(host, f"while [ ! -e {record} ]; do sleep 0.05; done; kill -KILL $PPID")

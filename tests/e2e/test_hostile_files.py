@@ -15,6 +15,8 @@ from atvm_pipeline.shell.system.files import is_locked, locked
 from tests.support.controller import Controller
 from tests.support.planted_files import laid
 
+pytestmark = pytest.mark.host
+
 NAMES = [
     *(
         "",

@@ -17,6 +17,8 @@ from tests.support.controller import Controller
 from tests.support.planted_files import laid
 from tests.support.project import PROJECT
 
+pytestmark = pytest.mark.host
+
 # --- the environment ---
 
 

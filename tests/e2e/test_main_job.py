@@ -127,6 +127,8 @@ def test_a_run_that_is_not_categorized_is_one_sub_run_told_at_its_end(scenario: 
     )
 
 
+@pytest.mark.interpreter
+@pytest.mark.host
 def test_the_seeds_one_shot_example_leaves_state_sub_runs_posts_and_nobody_behind(tmp_path: Path) -> None:
     with Controller(tmp_path, scenario="demo") as host:
         state = host.run()
@@ -286,6 +288,7 @@ def test_a_cancelled_run_is_told_nowhere_and_never_changes_again(tmp_path: Path)
         assert len(host.webhook.posts) == told
 
 
+@pytest.mark.host
 def test_a_cancel_without_a_living_watcher_writes_the_state_itself(tmp_path: Path) -> None:
     with Controller(tmp_path) as host:
         host.hold("redhat9.6")
@@ -299,6 +302,7 @@ def test_a_cancel_without_a_living_watcher_writes_the_state_itself(tmp_path: Pat
         assert host.state()["cancelled"]["why"] == "wrong config"
 
 
+@pytest.mark.host
 def test_a_living_runner_refuses_another_start_of_its_build_and_of_its_config(tmp_path: Path) -> None:
     with Controller(tmp_path) as host:
         host.hold("redhat9.6")
@@ -327,6 +331,7 @@ def test_a_second_run_of_a_build_sees_nothing_of_the_first(host: Controller) -> 
     assert len(host.webhook.posts) == 6
 
 
+@pytest.mark.host
 def test_a_watcher_that_is_killed_goes_on_where_it_was_and_tells_each_group_once(tmp_path: Path) -> None:
     with Controller(tmp_path) as host:
         later = ("ubuntu24.04", "w2k25")

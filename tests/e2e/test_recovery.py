@@ -267,6 +267,7 @@ def test_what_cannot_be_gone_on_with_is_refused_in_one_line_and_nothing_is_chang
     assert server.requests == 0
 
 
+@pytest.mark.host
 def test_a_second_watcher_of_a_build_is_refused_and_writes_nothing(
     pattern: Pattern, laid: Path, server: MattermostModel
 ) -> None:

@@ -62,6 +62,7 @@ def test_a_foreign_variable_that_is_not_utf8_is_left_out_with_one_notice(host: C
 # --- which process is a runner ---
 
 
+@pytest.mark.host
 @pytest.mark.parametrize("carrier", [("timeout", "60"), ("timeout", "60", "env", "A=1", "B=2")], ids=len)
 def test_a_start_does_not_take_its_own_ancestors_for_a_runner(
     carrier: tuple[str, ...], host: Controller
@@ -76,6 +77,7 @@ def test_a_start_does_not_take_its_own_ancestors_for_a_runner(
     assert checked.returncode == 0, checked.stderr
 
 
+@pytest.mark.host
 def test_a_cancel_does_not_kill_who_called_it(host: Controller) -> None:
     words = ["--build-name", BUILD, "--runner-command", f"{RUNNER} --categorize", "--supervisor", "local"]
     assert host.call("start-atvm-run-watcher.sh", *words).returncode == 0
@@ -170,6 +172,7 @@ def test_certificates_that_cannot_be_used_are_refused_before_the_template(
     assert not (host.workdir / "template-ran").exists()
 
 
+@pytest.mark.host
 @pytest.mark.parametrize("kind", ["folder", "fifo", "below-a-file"])
 @pytest.mark.parametrize("check", [(), ("--check",)], ids=["start", "check"])
 def test_a_log_that_cannot_be_written_is_refused_before_the_template(
@@ -190,6 +193,7 @@ def test_a_log_that_cannot_be_written_is_refused_before_the_template(
     assert host.builds() == []
 
 
+@pytest.mark.host
 def test_log_and_config_of_a_living_run_are_known_by_their_real_paths(
     host: Controller, tmp_path: Path
 ) -> None:

@@ -107,6 +107,7 @@ def test_a_request_that_is_nested_without_end_is_no_request(host: Controller) ->
 # --- an unusual environment ---
 
 
+@pytest.mark.host
 def test_no_home_folder_is_a_clear_refusal(host: Controller) -> None:
     code = "import sys, pwd; pwd.getpwuid = lambda uid: {}[uid]; import atvm_pipeline.cli.main as m; sys.exit(m.script())"
     environ = {
@@ -140,6 +141,7 @@ def test_an_ascii_terminal_gets_what_it_can_show(two: Controller) -> None:
     assert json.loads(as_json.stdout)["reason"]["text"] == "größer ✖"
 
 
+@pytest.mark.host
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&- <&-", "| true", "2>&1 >/dev/null | true"])
 def test_a_start_goes_on_where_nobody_reads_its_answer(closed: str, host: Controller) -> None:
     script = f'"$0" --build-name b --runner-command "echo up" --supervisor local {closed}'

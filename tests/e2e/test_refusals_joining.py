@@ -9,6 +9,8 @@ from tests.support.project import BUILD
 from tests.support.refused_calls import foreign_runner, one_line
 from tests.support.waiting import wait_for
 
+pytestmark = pytest.mark.host
+
 
 def join(host: Controller, build: str, *more: str, **environ: str) -> "subprocess.CompletedProcess[str]":
     return host.call("start-atvm-run-watcher.sh", "--attach", "--build-name", build, *more, environ=environ)

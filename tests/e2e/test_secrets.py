@@ -234,6 +234,7 @@ def test_a_watcher_that_dies_with_a_message_under_way_shows_nothing_and_no_proce
     kept.assert_clean()
 
 
+@pytest.mark.host
 def test_neither_template_nor_runner_is_given_anything_of_the_webhook(kept: Kept) -> None:
     assert (
         kept.start(

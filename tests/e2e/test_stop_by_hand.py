@@ -11,6 +11,8 @@ from tests.support.project import BUILD
 from tests.support.refused_calls import foreign_runner, one_line
 from tests.support.waiting import wait_for
 
+pytestmark = pytest.mark.host
+
 SPECS = ("redhat9.6.cy.ts", "ubuntu24.04.cy.ts", "w2k25.cy.ts")
 MIDWAY = [*prints.starting(*SPECS), *prints.whole_spec(SPECS[0], 1, 3), *prints.running(SPECS[1], 2, 3)]
 WHOLE = [

@@ -167,6 +167,7 @@ def notes(tmp_path):
     return [line.split()[0] for line in path.read_text().splitlines()] if path.exists() else []
 
 
+@pytest.mark.host
 def test_the_environment_is_made_once_and_updated_when_pyproject_changes(project, tmp_path, environ):
     launcher = project / "bin" / "atvm-pipeline"
 
@@ -185,6 +186,7 @@ def test_the_environment_is_made_once_and_updated_when_pyproject_changes(project
     assert sorted(path.name for path in project.iterdir()) == [".venv", "bin", "pyproject.toml"]
 
 
+@pytest.mark.host
 def test_two_first_calls_at_once_make_one_environment(project, tmp_path, environ):
     gate = tmp_path / "gate"
     os.mkfifo(gate)
@@ -204,6 +206,7 @@ def test_two_first_calls_at_once_make_one_environment(project, tmp_path, environ
     assert notes(tmp_path).count("pip") == 1
 
 
+@pytest.mark.host
 def test_a_half_made_environment_is_never_used(project, tmp_path, environ):
     gate = tmp_path / "gate"
     os.mkfifo(gate)

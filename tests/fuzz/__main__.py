@@ -29,7 +29,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     if find_spec("atheris") is None:
-        parser.error("atheris is not installed: pip install -e .[dev] (it has no wheel for every Python)")
+        parser.error("atheris is not installed: pip install -e .[fuzz] (it has no wheel for every Python)")
     found = False
     for name in NAMES if args.target == "all" else (args.target,):
         folder = PROJECT / ".venv" / "fuzz" / name

@@ -252,7 +252,7 @@ def random_shape(rng: random.Random) -> Callable[[int, str], str]:
     return shape
 
 
-@pytest.mark.hypothesis  # with the examples that Hypothesis draws: too slow under coverage
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("part", range(25))
 def test_a_random_prefix_is_read_or_called_unreadable(part: int) -> None:
     read = 0
@@ -379,6 +379,7 @@ def test_an_error_in_front_of_the_first_header_is_not_left_out() -> None:
     assert ended(labelled("x", [error, "", *GREEN]), categorize=True) == UNREAD
 
 
+@pytest.mark.exhaustive
 def test_a_run_under_more_labels_than_are_learnt_is_not_left_out() -> None:
     lines = [line for n in range(16) for line in labelled(f"g{n}x", prints.whole_run(f"s{n}.cy.ts"))]
 
@@ -419,6 +420,7 @@ TWO_HOSTS = ("redhat9.6", "ubuntu24.04")
 NOISE = ("note: Duration:  5", "[worker 2] │ Tests: 5", "uploaded (Run Finished)")
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("noise", NOISE)
 @pytest.mark.parametrize("shape", [lambda _, line: line, SHAPES["a label"]], ids=["plain", "label"])
 def test_a_line_that_resembles_a_box_excuses_no_host_that_never_ran(

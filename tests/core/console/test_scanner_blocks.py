@@ -112,6 +112,7 @@ def test_how_the_bytes_are_cut_changes_nothing(data: bytes, cuts: list[int]) -> 
     assert all(0 <= fact.offset < len(data) for fact in facts)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     "run", [*_RUNS, POOL], ids=["wrapped", "failing", "coloured", "misread", "everything"]
 )
@@ -192,6 +193,7 @@ def test_a_line_of_a_megabyte_takes_no_time(line: bytes) -> None:
     assert time.process_time() - begin < 0.1
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     "line",
     [

@@ -1,8 +1,9 @@
 import time
 
+import pytest
 from hypothesis import given, settings, strategies as st
 
-from atvm_pipeline.core.hosts.inventory import HOSTS_MAX, kernel_of, read_inventory
+from atvm_pipeline.core.hosts.inventory import HOSTS_MAX, INVENTORY_LINES_MAX, kernel_of, read_inventory
 
 INVENTORY = """
 # VM inventory
@@ -94,6 +95,14 @@ def test_what_is_kept_is_bounded() -> None:
     assert {len(kernel or "") for kernel in inventory.values()} == {120}
 
 
+def test_rows_after_the_last_line_that_is_read_are_left_out() -> None:
+    table = "|vm|kernel|\n|-|-|\n|redhat9.6|5.14|\n"
+
+    assert read_inventory("\n" * (INVENTORY_LINES_MAX - 3) + table) == {"redhat9.6": "5.14"}
+    assert read_inventory("\n" * INVENTORY_LINES_MAX + table) == {}
+
+
+@pytest.mark.exhaustive
 def test_a_hostile_file_costs_little() -> None:
     began = time.process_time()
     for text in ("|" * 4_000_000, "|\n" * 2_000_000, "[a](" * 1_000_000, ("|" + "[" * 4000 + "\n") * 500):

@@ -115,6 +115,7 @@ def test_a_document_cannot_choose_its_codec() -> None:
     )
 
 
+@pytest.mark.exhaustive
 def test_too_many_elements_are_refused() -> None:
     assert "500000 elements" in refused(b"<testsuites>" + b"<x/>" * 500_001 + b"</testsuites>").reason
 

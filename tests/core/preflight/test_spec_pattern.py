@@ -93,6 +93,7 @@ def test_what_only_running_the_config_would_tell_is_not_known(config: str) -> No
     assert read_spec_pattern(config) is None
 
 
+@pytest.mark.exhaustive
 def test_a_hostile_config_costs_little() -> None:
     began = time.process_time()
     for noise in (

@@ -115,6 +115,7 @@ def test_there_are_recorded_reports_with_one_failing_test() -> None:
     assert len(FAILING) >= 10
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("path", FAILING, ids=lambda path: path.parent.parent.name)
 def test_a_failing_report_cut_anywhere_is_red_or_named(path: Path) -> None:
     data, story = path.read_bytes(), passed()
@@ -122,6 +123,7 @@ def test_a_failing_report_cut_anywhere_is_red_or_named(path: Path) -> None:
     assert [end for end in range(len(data)) if ends_green_without_a_word(data[:end], story)] == []
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("path", FAILING, ids=lambda path: path.parent.parent.name)
 def test_a_failing_report_with_any_byte_damaged_is_red_or_named(path: Path) -> None:
     data, story = path.read_bytes(), passed()

@@ -38,6 +38,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: tiers.rank({marker.name for marker in item.iter_markers()}))
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give a worker (`-n`) the tests that share a fixture together, and units of work in the order of the tests."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduler(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return tiers.unit_of_work(nodeid)
+
+    config.option.loadscopereorder = False
+    return Scheduler(config, log)
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("corpus") is not None and not REFERENCE.is_dir():
         pytest.skip("the reference corpus is not here (ATVM_CORPUS)")

@@ -50,7 +50,7 @@ FOREIGN_OPTIONS = {
         "--help",
         "--version",
     ),
-    *("--rewrite", "--quick", "--newest", "--host", "--dist"),
+    *("--rewrite", "--quick", "--newest", "--host"),
 }
 """Options of user programs, Cypress, argparse, pytest and `bin/run-tests`."""
 

@@ -5,6 +5,8 @@ import signal
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from atvm_pipeline.cli.commands.demo import BUILD
 from tests.support.calls import completed
 from tests.support.controller import BIN

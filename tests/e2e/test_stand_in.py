@@ -32,8 +32,6 @@ RUNNER_COMMAND = (
     "python3 ./run-sorry-cypress.py --config_file cypress.atvm-config-gold.ts "
     "--build_name e2e-redhat9.6-ubuntu24.04-w2k25-fc --categorize"
 )
-# All scenarios are played once for the module, so one worker runs all of its tests.
-pytestmark = pytest.mark.xdist_group("stand-in")
 SGR = re.compile(r"\x1b\[[0-9;]*m")
 FINISHED = "(Run Finished)"
 GREEN = "All specs passed!"

@@ -1,7 +1,7 @@
-"""The tiers of the tests: pytest's markers (`pyproject.toml`), most of them set by directory.
+"""The tiers of the tests, which are pytest's markers (`pyproject.toml`), and the work that several workers share.
 
-`bin/run-tests` selects by these markers. A test or a module sets the other ones itself: `exhaustive`, and `host` and
-`interpreter` outside these directories.
+`bin/run-tests` selects by these markers. Most are set by directory. A test or a module sets the other ones itself:
+`exhaustive`, and `host` and `interpreter` outside these directories.
 """
 
 from pathlib import PurePath
@@ -28,8 +28,14 @@ BY_DIRECTORY: dict[str, tuple[str, ...]] = {
 }
 """Directory below `tests` -> the markers of all tests in it and below it."""
 
-LONGEST_FIRST = ("systemd", "long", "e2e")
+LONGEST_FIRST = ("systemd", "long", "exhaustive", "e2e")
 """These start first, so that no processor waits for a long test at the end."""
+
+ONE_WORKER = (
+    *("e2e/test_hostile.py", "e2e/test_recovery.py", "e2e/test_stand_in.py"),
+    *("install/", "systemd/"),
+)
+"""All tests of one of these files run on one worker, because they share an expensive fixture."""
 
 
 def markers(path: PurePath) -> list[str]:
@@ -41,3 +47,14 @@ def markers(path: PurePath) -> list[str]:
 def rank(names: set[str]) -> int:
     """Return the place of a test with these markers in the order of tests."""
     return next((place for place, name in enumerate(LONGEST_FIRST) if name in names), len(LONGEST_FIRST))
+
+
+def unit_of_work(nodeid: str) -> str:
+    """Return the name of the tests that a worker gets together with this test.
+
+    These are the tests of a file that share a fixture, or the variants of a test of the core, which are short.
+    """
+    path, _, test = nodeid.removeprefix("tests/").partition("::")
+    if path.startswith(ONE_WORKER):
+        return path
+    return f"{path}::{test.partition('[')[0]}" if path.startswith("core/") else nodeid

@@ -35,12 +35,31 @@ def run_page(run: ShownRun, call: Call, columns: int | None) -> list[str]:
     failing = ", failing" if state.get("failing") and not run.has_ended else ""
     archived = " (archived)" if run.paths.is_archived else ""
     lines = [f"{style(run.address, 'strong')}: {style(phase, phase)}{style(failing, 'failed')}{archived}"]
-    for label, text in (*_verdict(run, call), *_times(run, call), *_specs(run)):
+    for label, text in (*_verdict(run, call), *_times(run, call), *_specs(state)):
         lines += _entry(label, text, columns)
-    for head, facts in subrun_parts(state):
-        lines += _subrun(printable(head), printable(facts), columns)
+    lines += _subruns(state, columns)
     for label, text in (*_messages(run, call), *_place(run, call)):
         lines += _entry(label, text, columns)
+    return lines
+
+
+def state_page(state: dict[str, Any], title: str, columns: int | None) -> list[str]:
+    """Return the lines of the page of a state alone, as `inspect` and `replay` print it: without processes and files."""
+    phase = printable(state["phase"])
+    reason = state["reason"]
+    lines = [f"{style(printable(title), 'strong')}: {style(phase, phase)}"]
+    notes = [("attention", text) for text in attentions(state)]
+    notes += [("note", note) for note in state.get("notes", ()) if note not in attentions(state)]
+    for label, text in (("why", f"{reason['text']} ({reason['code']})"), *notes, *_specs(state)):
+        lines += _entry(label, text, columns)
+    lines += _subruns(state, columns)
+    return [*lines, *(_entry("closing", message_words(state["post"]), columns) if state["post"] else [])]
+
+
+def _subruns(state: dict[str, Any], columns: int | None) -> list[str]:
+    lines: list[str] = []
+    for head, facts in subrun_parts(state):
+        lines += _subrun(printable(head), printable(facts), columns)
     return lines
 
 
@@ -136,8 +155,7 @@ def _running(state: dict[str, Any], now: datetime) -> Iterator[Entry]:
         yield "running", f"and {plural(len(running) - RUNNING_SHOWN_MAX, 'more spec')}"
 
 
-def _specs(run: ShownRun) -> Iterator[Entry]:
-    state = run.state or {}
+def _specs(state: dict[str, Any]) -> Iterator[Entry]:
     yield "specs", ledger_line(state)
     note = state.get("host_check_note", "")
     if note:

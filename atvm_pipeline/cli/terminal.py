@@ -79,6 +79,11 @@ def width(stream: TextIO | None = None) -> int:
     return max(WIDTH_MIN, min(columns or DEFAULT_WIDTH, WIDTH_MAX))
 
 
+def page_width() -> int | None:
+    """Return the width of the terminal; None in a pipe, where a page is not wrapped, so that grep finds its sentences."""
+    return width() if is_terminal() else None
+
+
 def cells(text: str) -> int:
     """Return the columns that a text takes on a terminal: East Asian characters take two, combining ones none."""
     if text.isascii():

@@ -4,7 +4,7 @@ import sys
 from typing import Any
 
 from atvm_pipeline.core.reasons import no_spec
-from atvm_pipeline.core.text import escape_json, format_duration, plural, printable
+from atvm_pipeline.core.text import escape_json, format_duration, plural
 
 KINDS = ("passed", "failed", "crashed", "pending", "skipped", "no_report", "not_run")
 GAP = "  "
@@ -33,26 +33,8 @@ def print_json(value: object) -> None:
     sys.stdout.buffer.write(escape_json(data) + b"\n")
 
 
-def page(state: dict[str, Any], *, title: str) -> str:
-    """Return the page of one run: its end, its specs, its sub-runs and their hosts."""
-    lines = [f"{title}: {state['phase']}", f"  {state['reason']['code']}: {state['reason']['text']}"]
-    lines += [f"  attention: {text}" for text in attentions(state)]
-    lines += [f"  note: {note}" for note in state.get("notes", ())]
-    lines.append(f"  specs: {ledger_line(state)}")
-    lines += [f"  {state['host_check_note']}"] if state.get("host_check_note") else []
-    lines += [f"  {line}" for line in subrun_lines(state)]
-    if state["post"] is not None:
-        lines.append(f"  closing {message_words(state['post'])}")
-    return "\n".join(printable(line) for line in lines)
-
-
-def subrun_lines(state: dict[str, Any]) -> list[str]:
-    """Return the lines about the sub-runs: phase, name, counts and message of each, then its hosts and notes."""
-    return [f"{head}{GAP}{facts}" if facts else head for head, facts in subrun_parts(state)]
-
-
 def subrun_parts(state: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return the same lines in two parts: the aligned columns of a sub-run, and its counts and message ("" for other lines)."""
+    """Return the lines about the sub-runs in two parts: aligned columns, and counts and message ("" for hosts and notes)."""
     parts = []
     width = max((len(subrun["name"]) for subrun in state["subruns"]), default=0)
     for subrun in state["subruns"]:

@@ -37,8 +37,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json(as_data(found))
     elif args.verbose:
-        # In a pipe, a sentence stays on one line, so that grep finds it.
-        columns = terminal.width() if terminal.is_terminal() else UNWRAPPED_COLUMNS
+        columns = terminal.page_width() or UNWRAPPED_COLUMNS
         page = evidence_page(found.state, shown.paths, found.concerns, columns)
         print("\n".join([*page, *(f"next: {step}" for step in found.steps)]))
     else:

@@ -19,7 +19,9 @@ from atvm_pipeline.cli.options import (
     environment,
 )
 from atvm_pipeline.cli.parser import CommandHelp
-from atvm_pipeline.cli.views import page, print_json
+from atvm_pipeline.cli.run_page import LABEL_COLUMNS, state_page
+from atvm_pipeline.cli.terminal import page_width
+from atvm_pipeline.cli.views import print_json
 from atvm_pipeline.core.facts import Fact
 from atvm_pipeline.core.snapshot import snapshot
 from atvm_pipeline.shell.config.dialect_file import load_dialect
@@ -114,11 +116,11 @@ def run(args: argparse.Namespace) -> int:
             view["lines"] = [msgspec.to_builtins(fact) for fact in facts]
         print_json(view)
     else:
-        print(page(view, title=args.build_name or args.log))
+        print("\n".join(state_page(view, args.build_name or args.log, page_width())))
         if finished.artifacts is not None:
             stale = sum(1 for artifact in run_.artifacts if artifact.stale)
             print(
-                f"  reports: {len(run_.artifacts)} found, {stale} of them older than "
+                f"  {'reports:':<{LABEL_COLUMNS}}{len(run_.artifacts)} found, {stale} of them older than "
                 f"{since_from(run_, finished):%Y-%m-%d %H:%M:%S %z}"
             )
     return DONE

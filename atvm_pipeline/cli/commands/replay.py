@@ -8,7 +8,8 @@ import msgspec
 
 from atvm_pipeline.cli.options import add_state_root, environment, state_root
 from atvm_pipeline.cli.parser import CommandHelp
-from atvm_pipeline.cli.views import page
+from atvm_pipeline.cli.run_page import state_page
+from atvm_pipeline.cli.terminal import page_width
 from atvm_pipeline.core.codec import encode_state
 from atvm_pipeline.core.reducer import replay
 from atvm_pipeline.core.snapshot import state_file
@@ -55,7 +56,8 @@ def run(args: argparse.Namespace) -> int:
         sys.stdout.buffer.write(encode_state(state))
     else:
         view = msgspec.to_builtins(state)
-        print(page(view, title=f"{state.build_name} ({plural(len(events), 'event')})"))
+        title = f"{state.build_name} ({plural(len(events), 'event')})"
+        print("\n".join(state_page(view, title, page_width())))
     return DONE
 
 

@@ -11,7 +11,7 @@ from atvm_pipeline.cli.parser import CommandHelp
 from atvm_pipeline.cli.run_page import run_page
 from atvm_pipeline.cli.run_state import Call, ShownRun, known_run, paths_of, removed_run, show_run
 from atvm_pipeline.cli.run_table import NOT_WRITTEN, in_order, last_activity, row_of, table
-from atvm_pipeline.cli.terminal import is_terminal, style, width
+from atvm_pipeline.cli.terminal import page_width, style
 from atvm_pipeline.cli.times import parse_since
 from atvm_pipeline.cli.views import print_json
 from atvm_pipeline.core.text import printable
@@ -77,13 +77,8 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json(_object(shown))
     else:
-        print("\n".join(run_page(shown, call, _columns())))
+        print("\n".join(run_page(shown, call, page_width())))
     return DONE
-
-
-def _columns() -> int | None:
-    """Return the width of the terminal; None in a pipe, where nothing is cut or wrapped."""
-    return width() if is_terminal() else None
 
 
 def _print_all(root: Path, args: argparse.Namespace, call: Call) -> None:
@@ -101,7 +96,7 @@ def _print_all(root: Path, args: argparse.Namespace, call: Call) -> None:
             style(printable(f"{disk}: watchers keep their results in memory until there is room"), "warning")
         )
     if runs:
-        print("\n".join(table([row_of(run, call) for run in runs], _columns())))
+        print("\n".join(table([row_of(run, call) for run in runs], page_width())))
         return
     selected = any((args.running, args.failed, since, not args.all and _has_archive(root)))
     print(

@@ -12,10 +12,10 @@ import msgspec
 
 from atvm_pipeline.cli import explanation
 from atvm_pipeline.cli.evidence_page import evidence_page
-from atvm_pipeline.cli.run_page import run_page
+from atvm_pipeline.cli.run_page import run_page, state_page
 from atvm_pipeline.cli.run_state import Call, show_run
 from atvm_pipeline.cli.run_table import row_of, table
-from atvm_pipeline.cli.views import page, print_json
+from atvm_pipeline.cli.views import print_json
 from atvm_pipeline.core.codec import decode_event, decode_state, encode_state
 from atvm_pipeline.core.console.scanner import ScannerState
 from atvm_pipeline.core.errors import DataError
@@ -129,7 +129,7 @@ def view(body: bytes) -> None:
     assert state is not None
     posts_pending(state)
     seen, call = show_run(paths), Call(AT)
-    shown = [page(state, title=paths.build_name)]
+    shown = state_page(state, paths.build_name, 60)
     for columns in (None, 60):
         shown += [*run_page(seen, call, columns), *table([row_of(seen, call)], columns)]
     out = io.StringIO()

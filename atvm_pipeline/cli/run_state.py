@@ -197,7 +197,7 @@ def problems(paths: Paths, state: dict[str, Any], call: Call) -> list[tuple[str,
     waiting = waiting_words(state, None)
     if paths.is_archived:
         deliver = call.command("atvm-pipeline deliver", address_of(paths), "--background")
-        return [(f"{waiting}, and their sender is not running", deliver)]
+        return [(f"{waiting}, and no sender is running", deliver)]
     return [(f"{waiting}, and no watcher is running", attach)]
 
 

@@ -189,7 +189,7 @@ def test_an_archived_run_whose_messages_wait_is_always_shown(
     output = shown()
 
     assert names(output) == ["b@2026-11-24T10:00:00Z"]
-    assert "3 messages are not delivered yet: connection refused, and their sender is not running" in output
+    assert "3 messages are not delivered yet: connection refused, and no sender is running" in output
     assert json.loads(shown("--json")) == []
 
 

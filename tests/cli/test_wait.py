@@ -157,7 +157,7 @@ def test_a_lost_message_ends_the_wait_with_one_line_and_the_way_out(
         (
             lambda runs: runs.add("b", "failed-demo", delivery=WAITS, archived="2026-11-24T10:00:00Z"),
             ("b@2026",),
-            "b@2026-11-24T10:00:00Z: 3 messages are not delivered yet: connection refused, and their sender is not running; atvm-pipeline deliver b@2026-11-24T10:00:00Z --background",
+            "b@2026-11-24T10:00:00Z: 3 messages are not delivered yet: connection refused, and no sender is running; atvm-pipeline deliver b@2026-11-24T10:00:00Z --background",
         ),
     ],
     ids=["running", "requested", "archived", "archived with messages"],

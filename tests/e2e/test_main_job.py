@@ -138,6 +138,7 @@ def test_the_seeds_one_shot_example_leaves_state_sub_runs_posts_and_nobody_behin
         status = json.loads(host.call("atvm-pipeline", "status", BUILD, "--json").stdout)
         texts = host.texts()
         log = (host.folder / f"{BUILD}.launch.log").stat()
+        logs = [host.call("atvm-pipeline", "logs", BUILD, *kind).stdout for kind in ((), ("--template",))]
         modes = {path: stat.S_IMODE(path.lstat().st_mode) for path in (folder, *folder.rglob("*"))}
 
     assert state["phase"] == F
@@ -145,6 +146,7 @@ def test_the_seeds_one_shot_example_leaves_state_sub_runs_posts_and_nobody_behin
     assert [subrun["run_id"] for subrun in subruns] == [state["run_id"]] * 3
     assert [(post["outcome"], post["attempts"]) for post in posts] == [("sent", 1)] * 3
     assert status["live"] == {"watcher": False, "runner": False}
+    assert ["(Run Finished)" in logs[0], "specPattern" in logs[1]] == [True, True]
     redhat = state["subruns"][0]["hosts"][0]
     assert (redhat["host"], redhat["kernel"], redhat["result"], redhat["detail"]) == (
         "redhat9.6",
@@ -403,7 +405,8 @@ def test_a_message_that_waits_is_resent_by_hand_and_marked(host: Controller) -> 
     resent = host.call("atvm-pipeline", "resend", BUILD)
 
     assert resent.returncode == 0, resent.stderr
-    assert [text.startswith(":warning: **Possible duplicate**") for text in host.texts()] == [True]
+    marks = (":warning: **Sent again by hand**", ":warning: **Possible duplicate**")
+    assert [text.startswith(marks) for text in host.texts()] == [True]
     assert host.state()["subruns"][0]["post"]["outcome"] == "sent"
     assert host.call("atvm-pipeline", "wait", BUILD).returncode == 0
 

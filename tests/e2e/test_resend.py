@@ -217,7 +217,9 @@ def test_a_repeat_that_is_not_taken_is_said_and_not_repeated(
     assert len(repeats) == (1 if words == "may not have arrived" else 0)
 
 
-def test_a_rejected_repeat_of_a_message_that_may_have_arrived_keeps_its_mark(paths: Paths, server: MattermostModel) -> None:
+def test_a_rejected_repeat_of_a_message_that_may_have_arrived_keeps_its_mark(
+    paths: Paths, server: MattermostModel
+) -> None:
     lay(paths, UNDER_WAY)
     server.script(error(404))
     assert resend(paths, server)[0] == 69

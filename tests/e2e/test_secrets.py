@@ -98,6 +98,10 @@ class Kept:
         for words in (
             ("status",),
             ("status", BUILD, "--json"),
+            ("status", BUILD),
+            ("status", "--all"),
+            ("logs", BUILD),
+            ("logs", BUILD, "--watcher"),
             ("explain", BUILD),
             ("wait", BUILD, "--timeout", "1"),
             ("replay", str(self.host.state_root / BUILD), "--json"),
@@ -125,6 +129,7 @@ class Kept:
                 "runner-environment.txt",
                 "sitecustomize.py",
                 f"{BUILD}.launch.log",
+                "template.log",
             )
             secrets = {**SECRETS, "password": "-" * 20} if given else SECRETS
             found += [f"{path}: {leak}" for leak in leaks(content, secrets)]

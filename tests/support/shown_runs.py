@@ -18,7 +18,7 @@ from atvm_pipeline.core.reducer import reduce, replay
 from atvm_pipeline.core.snapshot import state_file
 from atvm_pipeline.shell.state_dir.records import ExitRecord, Paths, Request, write_record
 from atvm_pipeline.shell.state_dir.store import read_journal
-from atvm_pipeline.shell.system.files import locked, make_folder
+from atvm_pipeline.shell.system.files import locked, make_folder, write_whole
 from tests.support.project import PROJECT
 
 
@@ -68,7 +68,8 @@ class ShownRuns:
         make_folder(paths.folder)
         make_folder(self.root / ".locks")
         paths.journal.write_bytes(b"".join(map(encode_event, moved)))
-        paths.state.write_bytes(encode_state(state_file(replay(moved))))
+        # A command may be reading it.
+        write_whole(paths.state, encode_state(state_file(replay(moved))))
         given = {
             "workdir": "/srv/automation",
             "log_path": str(Path(self.root) / build / "runner.log"),

@@ -18,13 +18,13 @@ class FileTail:
     """Reads a file by its name, from a position on; `with FileTail(...):` closes it after the block."""
 
     def __init__(self, path: Path) -> None:
-        """Create a reader that starts at the beginning of the file."""
+        """Create a reader that starts at the first byte of the file."""
         self.path = path
         self._file: OpenFile | None = None
         self._position = 0
 
     def close(self) -> None:
-        """Close the file; a later read starts at its beginning. A second call does nothing."""
+        """Close the file; a later read starts at its first byte. A second call does nothing."""
         self._position = 0
         if self._file is not None:
             self._file.close()

@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from atvm_pipeline.shell.start.template import run_template
+from atvm_pipeline.shell.start import template
+from atvm_pipeline.shell.start.template import keep_output, run_template
 from tests.support.project import ONE_HOST_BUILD as BUILD, PROJECT
 from tests.support.waiting import DEADLINE_S, wait_for
 
@@ -23,6 +24,34 @@ def test_output_and_exit_code_of_the_command_are_kept(tmp_path):
     assert result.log_path.stat().st_mode & 0o777 == 0o600
     assert result.tail == ("out", "err")
     assert os.listdir(tmp_path) == [f"{BUILD}.launch.log"]
+
+
+def test_a_copy_of_the_output_is_kept_with_the_run(tmp_path):
+    run_template("echo out", tmp_path, ENVIRONMENT, BUILD, tmp_path)
+    kept = tmp_path / "template.log"
+    keep_output(BUILD, tmp_path, kept)
+
+    assert kept.read_text() == "out\n"
+    assert kept.stat().st_mode & 0o777 == 0o600
+
+
+def test_of_a_long_output_the_end_is_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(template, "KEPT_BYTES_MAX", 4)
+    (tmp_path / f"{BUILD}.launch.log").write_text("123456\n")
+    keep_output(BUILD, tmp_path, tmp_path / "template.log")
+
+    assert (tmp_path / "template.log").read_text() == "456\n"
+
+
+@pytest.mark.parametrize("place", ["nowhere", "folder"])
+def test_a_copy_that_fails_is_not_an_error(place, tmp_path):
+    (tmp_path / "folder").mkdir()
+    if place == "folder":
+        (tmp_path / f"{BUILD}.launch.log").write_text("x")
+    keep_output(BUILD, tmp_path, tmp_path / place)
+
+    assert not (tmp_path / "folder").is_file()
+    assert sorted(os.listdir(tmp_path / "folder")) == []
 
 
 def test_it_runs_in_the_working_directory_with_the_given_environment_only(tmp_path):

@@ -22,6 +22,7 @@ from atvm_pipeline.shell.state_dir.reader import (
 )
 from atvm_pipeline.shell.state_dir.run_address import address_of, find_run
 from atvm_pipeline.shell.system import clock
+from atvm_pipeline.shell.system.typed_command import typed_command
 
 from .times import elapsed, local_clock, moment
 from .views import attentions
@@ -38,8 +39,9 @@ class Call(NamedTuple):
     """`--state-root DIR`, if it was given."""
 
     def command(self, *words: str) -> str:
-        """Return a command of this program that an operator can type."""
-        return " ".join((*words, *self.words))
+        """Return a command of this program that an operator can type; the first word may contain several."""
+        program, *more = words[0].split()
+        return typed_command(program, *more, *words[1:], *self.words)
 
 
 class ShownRun(NamedTuple):

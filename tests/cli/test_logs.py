@@ -202,7 +202,7 @@ def test_the_watchers_log_under_systemd_is_the_journal_of_its_units(
     since, until = (datetime.fromisoformat(at).timestamp() for at in (old_at, new_at))
     assert f"--since=@{since:.0f}" in archived
     assert f"--until=@{until:.0f}" in archived
-    monkeypatch.setenv("PATH", "/nonexistent")
+    monkeypatch.setenv("PATH", f"{PROJECT}/bin")
     error = refused("b", "--watcher")
     assert (error.code, "journalctl is not on the PATH" in str(error)) == (UNAVAILABLE, True)
 

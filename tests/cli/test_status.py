@@ -40,7 +40,7 @@ def shown(
     """Return a function that calls `status` and returns its output; `columns`: those of the terminal, None for a pipe."""
 
     def call(*words: str, columns: int | None = None) -> str:
-        monkeypatch.setattr(status, "_columns", lambda: columns)
+        monkeypatch.setattr(status, "page_width", lambda: columns)
         parser = argparse.ArgumentParser()
         status.add_options(parser)
         assert status.run(parser.parse_args([*words, "--state-root", str(runs.root)])) == 0

@@ -52,7 +52,7 @@ def resend(
     paths: Paths, server: MattermostModel, *words: str, address: str = "b", **environ: str
 ) -> tuple[int, str]:
     given = {
-        "PATH": os.environ["PATH"],
+        "PATH": f"{PROJECT}/bin:{os.environ['PATH']}",
         "ATVM_WATCHER_ENV_FILE": os.devnull,
         "MATTERMOST_ATVM_WEBHOOK": server.url,
     }

@@ -1,5 +1,6 @@
 """Stopping a runner that was started by hand: it leaves no exit record, so `stop.json` alone proves the stop."""
 
+import json
 import subprocess
 from typing import Any
 
@@ -72,10 +73,15 @@ def test_a_requested_stop_is_a_stop_whatever_had_run(lines: list[str], specs: in
 
 
 def test_a_runner_that_is_killed_without_a_request_has_vanished(host: Controller) -> None:
+    def live() -> object:
+        return json.loads(host.call("atvm-pipeline", "status", BUILD, "--json").stdout)["live"]
+
     with foreign_runner(host, script=script(MIDWAY)) as process:
         watch(host, 2)
+        assert live() == {"watcher": True, "runner": True}
         kill(host, process)
 
+    assert live() == {"watcher": False, "runner": False}
     assert host.state()["reason"]["code"] == "runner-vanished"
 
 

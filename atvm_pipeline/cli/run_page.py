@@ -130,7 +130,7 @@ def _times(run: ShownRun, call: Call) -> Iterator[Entry]:
 
 
 def _last_line(run: ShownRun) -> str:
-    """Return the last line of the runner's log that is not empty, or ""."""
+    """Return the last line of the runner's log that has words, or ""."""
     path = read_object(run.paths.request).get("log_path")
     if run.paths.is_archived or not isinstance(path, str):
         return ""
@@ -139,7 +139,8 @@ def _last_line(run: ShownRun) -> str:
         if file is None:
             return ""
         with file:
-            return next(reversed(last_lines(file.number)), "")
+            lines = reversed(last_lines(file.number))
+            return next((line for line in lines if any(map(str.isalnum, line))), "")
     except (OSError, ValueError):
         return ""
 

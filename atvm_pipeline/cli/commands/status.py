@@ -8,7 +8,6 @@ from typing import Any
 
 from atvm_pipeline.cli.options import add_state_root, environment, given_state_root, state_root
 from atvm_pipeline.cli.parser import CommandHelp
-from atvm_pipeline.cli.run_page import run_page
 from atvm_pipeline.cli.run_state import Call, ShownRun, known_run, paths_of, removed_run, show_run
 from atvm_pipeline.cli.run_table import NOT_WRITTEN, in_order, last_activity, row_of, table
 from atvm_pipeline.cli.terminal import page_width, style
@@ -77,6 +76,8 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json(_object(shown))
     else:
+        from atvm_pipeline.cli.run_page import run_page
+
         print("\n".join(run_page(shown, call, page_width())))
     return DONE
 

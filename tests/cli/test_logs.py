@@ -131,8 +131,9 @@ def test_the_output_of_the_newest_template_command_is_shown(
     launch = tmp_path / "b.launch.log"
     launch.write_text("first start, which failed\n")
     assert shown(capfd, "b", "--template") == "first start, which failed\n"
-    paths = runs.add("b", "completed")
-    assert shown(capfd, "b", "--template") == "first start, which failed\n"
+    paths = runs.add("b", "completed", took_s=10)
+    os.utime(launch, (runs.now.timestamp() - 20,) * 2)
+    assert "the run of b has no template command" in str(refused("b", "--template"))
     paths.template_log.write_text("of this run\n")
     os.utime(launch, (1, 1))
     assert shown(capfd, "b", "--template") == "of this run\n"
@@ -414,7 +415,9 @@ def test_the_journal_is_followed_until_the_watcher_has_finished(
 ) -> None:
     fake = tmp_path / "bin" / "journalctl"
     fake.parent.mkdir()
-    fake.write_text("#!/bin/sh\necho line\nexec sleep 1000\n")
+    fake.write_text(
+        '#!/bin/sh\necho line\nfor last; do :; done\ntest "$last" = --follow || exit 0\nexec sleep 99\n'
+    )
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", f"{fake.parent}:{os.environ['PATH']}")
     runs.add("b", "completed", live=("watcher",), supervisor="systemd")
@@ -424,6 +427,9 @@ def test_the_journal_is_followed_until_the_watcher_has_finished(
 
     assert call.ended() == 0
     assert "--- b has ended: COMPLETED" in call.err
+    again = follow("b", "--watcher")
+    assert again.ended() == 0
+    assert again.out == "line\n"
 
 
 # --- the end of a file ---

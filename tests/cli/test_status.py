@@ -278,7 +278,9 @@ def entries(output: str) -> dict[str, list[str]]:
 
 def test_the_page_of_a_running_run(runs: ShownRuns, shown: Callable[..., str]) -> None:
     paths = runs.add("b", "failed-demo", events=27, took_s=3720, ended_s_ago=12, live=BOTH)
-    paths.runner_log.write_bytes(b"first\n  \x1b[32m\xe2\x9c\x93\x1b[0m resyncs\x07 (4211ms)\n  \xe2\x94\x94\xe2\x94\x80\n\n")
+    paths.runner_log.write_bytes(
+        b"first\n  \x1b[32m\xe2\x9c\x93\x1b[0m resyncs\x07 (4211ms)\n  \xe2\x94\x94\xe2\x94\x80\n\n"
+    )
     output = shown("b")
     page = entries(output)
     started = runs.now - timedelta(seconds=3732)

@@ -214,20 +214,22 @@ class ShownLog:
         argv += [f"--since=@{since.timestamp():.0f}"] if since is not None else []
         argv += [f"--until=@{until.timestamp():.0f}"] if until is not None else []
         argv += [f"--lines={'all' if self._lines is None else self._lines}"]
-        argv += ["--follow"] if self._follow else []
         sys.stdout.flush()
         ending = Ending(self._paths, self._kind)
-        reasons: list[str] = []
+        reason = ending.reason() if self._follow else ""
+        follows = self._follow and not reason
 
         def ended() -> bool:
-            reasons[:] = [ending.reason()] if self._follow else []
-            return any(reasons)
+            nonlocal reason
+            # After the end, one more round shows the last lines.
+            over = bool(reason)
+            reason = reason or ending.reason()
+            return over
 
-        code = run_attached(argv, ended)
-        if reasons and reasons[0]:
-            self._report(reasons[0])
-            return DONE
-        return DONE if code == 0 else UNAVAILABLE
+        code = run_attached([*argv, "--follow"] if follows else argv, ended if follows else lambda: False)
+        if reason:
+            self._report(reason)
+        return DONE if code == 0 or reason else UNAVAILABLE
 
     @staticmethod
     def _report(why: str) -> None:

@@ -1,5 +1,6 @@
 """The logs of a run: the files that contain them, also after the run was archived."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,13 +36,29 @@ def runner_log(paths: Paths) -> LogPlace:
 
 
 def template_log(paths: Paths, launch_log: Path) -> LogPlace:
-    """Return the output of the template command. `launch_log` is the file that the next start of the build replaces."""
+    """Return the output of the template command. `launch_log` is the file that each start of the build replaces."""
+    kept = LogPlace(paths.template_log)
     if paths.is_archived or not launch_log.is_file():
-        return LogPlace(paths.template_log)
-    if not paths.template_log.is_file():
+        return kept
+    written = launch_log.stat().st_mtime
+    if paths.template_log.is_file():
+        return _later(launch_log) if written > paths.template_log.stat().st_mtime else kept
+    requested = _seconds(_time(read_object(paths.request)))
+    if requested is None:
         return LogPlace(launch_log)
-    newer = launch_log.stat().st_mtime > paths.template_log.stat().st_mtime
-    return LogPlace(launch_log, note="it is that of a later start") if newer else LogPlace(paths.template_log)
+    # Without a copy, this run had no template command, and an older launch log is that of an earlier run.
+    return _later(launch_log) if written > requested else kept
+
+
+def _later(launch_log: Path) -> LogPlace:
+    return LogPlace(launch_log, note="it is that of a later start")
+
+
+def _seconds(text: str) -> float | None:
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def time_window(paths: Paths) -> tuple[str, str | None]:

@@ -7,7 +7,10 @@ import os
 import sys
 import unicodedata
 from collections.abc import Mapping
-from typing import TextIO
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # importing typing would take longer than all of `--help`
+    from typing import TextIO
 
 CUT = "…"
 DEFAULT_WIDTH = 80
@@ -36,7 +39,7 @@ STYLES: dict[str, str] = {
 """Style -> parameter of the SGR control sequence. A phase is a style too."""
 
 
-def is_terminal(stream: TextIO | None = None) -> bool:
+def is_terminal(stream: "TextIO | None" = None) -> bool:
     """Return whether the stream (default: stdout) is a terminal."""
     try:
         return (stream or sys.stdout).isatty()
@@ -44,7 +47,7 @@ def is_terminal(stream: TextIO | None = None) -> bool:
         return False
 
 
-def has_colour(stream: TextIO | None = None, environ: Mapping[str, str] | None = None) -> bool:
+def has_colour(stream: "TextIO | None" = None, environ: Mapping[str, str] | None = None) -> bool:
     """Return whether the output gets colours: a value in NO_COLOR forbids, CLICOLOR_FORCE other than 0 forces them.
 
     Without both, a terminal gets colours unless TERM is dumb or CLICOLOR is 0 (https://no-color.org, https://bixense.com/clicolors).
@@ -67,7 +70,7 @@ def style(text: str, name: str, *, colour: bool | None = None) -> str:
     return f"\x1b[{code}m{text}\x1b[0m" if on and code is not None and text else text
 
 
-def width(stream: TextIO | None = None) -> int:
+def width(stream: "TextIO | None" = None) -> int:
     """Return the columns that a line may use: of COLUMNS, else of the terminal, else 80; from 40 to 160."""
     given = os.environ.get("COLUMNS", "")
     columns = int(given) if given.isascii() and given.isdigit() and len(given) < 6 else 0  # noqa: PLR2004 - a size

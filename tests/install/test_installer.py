@@ -89,7 +89,7 @@ def test_every_entry_runs_the_current_release(root: Path) -> None:
     helped = done(call(package(root) / "start-atvm-run.sh", "--help"))
     watched = done(call(package(root) / "atvm_run_watcher.py", "--help"))
 
-    assert version == "atvm-pipeline 2.0\n"
+    assert version == f"atvm-pipeline 2.0 (release {target(root, 'current')})\n"
     assert helped.startswith("usage: start-atvm-run.sh")
     assert watched.startswith("usage: atvm_run_watcher.py BUILD")
 
@@ -162,7 +162,7 @@ def test_a_rollback_goes_back_with_units_and_all_and_again_forward(ground: Path,
     done(call(package(root) / INSTALLER, "--root", root, "--rollback"))
 
     assert back == (one, two)
-    assert version == "atvm-pipeline 1.0\n"
+    assert version == f"atvm-pipeline 1.0 (release {one})\n"
     assert (target(root, "current"), target(root, "previous")) == (two, one)
 
 
@@ -204,7 +204,7 @@ def test_an_installation_that_was_cut_short_leaves_the_current_release_as_it_was
     done(install(ground / "2.0", root, "--wheelhouse", ground / "wheels"))
 
     assert len(left) == 3
-    assert version == "atvm-pipeline 2.0\n"
+    assert version == f"atvm-pipeline 2.0 (release {target(root, 'current')})\n"
     assert (target(root, "current"), target(root, "previous")) == before
     assert len(releases(root)) == 2
 

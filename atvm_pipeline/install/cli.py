@@ -57,11 +57,26 @@ class InstallParser(argparse.ArgumentParser):
         raise Problem(USAGE, f"{message} (see {self.prog} --help)")
 
 
+EPILOG = f"""\
+examples:
+  {PROG} --dry-run
+  {PROG} --wheelhouse wheels
+  {PROG} --rollback
+
+exit codes:
+  0 done, 64 wrong call, 65 not a clone of the project, 69 no usable Python,
+  packages or wheels, 73 not root or a path is not writable, 75 in use
+"""
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the parser with all options."""
     made = InstallParser(
         prog=PROG,
+        usage=f"{PROG} [--wheelhouse DIR] [options]",
         description="Install, upgrade, roll back or remove the watcher service on this controller.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     what = made.add_mutually_exclusive_group()
@@ -189,10 +204,15 @@ def _install(args: argparse.Namespace, places: Places) -> None:
 
 
 def _build(source: Source, interpreter: Interpreter, wheelhouse: Path | None, folder: Path) -> DeployStep:
-    where = f"packages from {wheelhouse}" if wheelhouse is not None else "packages from the package index"
+    where = (
+        f"packages from {wheelhouse}"
+        if wheelhouse is not None
+        else "packages from the package index (needs a network)"
+    )
 
     def do() -> None:
-        _print(f"making {folder.name}: this takes a few seconds, plus the time to download the packages")
+        more = "" if wheelhouse is not None else ", plus the time to download the packages"
+        _print(f"making {folder.name}: this takes a few seconds{more}")
         make_release(source, interpreter, wheelhouse, folder)
 
     return DeployStep(f"release: {folder.name} in {folder.parent}, Python {interpreter}, {where}", do)

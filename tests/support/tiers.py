@@ -33,7 +33,7 @@ LONGEST_FIRST = ("systemd", "long", "exhaustive", "e2e")
 
 ONE_WORKER = (
     *("e2e/test_hostile.py", "e2e/test_recovery.py", "e2e/test_stand_in.py"),
-    *("install/", "systemd/"),
+    "systemd/",
 )
 """All tests of one of these files run on one worker, because they share an expensive fixture."""
 

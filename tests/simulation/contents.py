@@ -31,6 +31,12 @@ class Renamed(NamedTuple):
     new: str
     content: "Content | None"
     old: str
+    tree: bool = False
+    """A directory was renamed, with everything in it."""
+
+    def moved(self, path: str) -> str:
+        """Return a path after the renaming of the directory."""
+        return self.new + path[len(self.old) :] if f"{path}/".startswith(f"{self.old}/") else path
 
 
 class Content:
@@ -80,7 +86,7 @@ def folder_of(path: str) -> str:
 def named(path: str) -> str:
     """Return the name of a file for a report."""
     folder, _, name = path.rpartition("/")
-    if folder.endswith("/.locks"):
+    if folder.endswith("/.locks") or name.endswith(".lock"):
         return "lock"
     if name in ("subruns", "posts"):
         return f"{name} folder"

@@ -182,16 +182,28 @@ class Disk:
             return REAL["replace"](source, target, **more)
 
         def move() -> None:
+            if os.path.isdir(source):
+                return self._move_tree(inside, into)
             content = self._names.pop(inside, None)
             REAL["replace"](source, target, **more)
             if content is not None:
                 self._names[into] = content
                 self._renamed.append(Renamed(into, content, inside))
             self.on_rename(into)
+            return None
 
         return self._point(f"{named(into)} rename", move)
 
     rename = replace
+
+    def _move_tree(self, old: str, new: str) -> None:
+        """Rename a directory. The files of others in it, which are durable, go with it."""
+        change = Renamed(new, None, old, tree=True)
+        REAL["replace"](old, new)
+        self._names = {change.moved(path): content for path, content in self._names.items()}
+        self._open = {number: (change.moved(path), content) for number, (path, content) in self._open.items()}
+        self._renamed.append(change)
+        self.on_rename(new)
 
     def unlink(self, path: Any, **more: Any) -> None:
         inside = self._inside(path)
@@ -223,15 +235,23 @@ class Disk:
         self._renamed.append(Renamed(path, content, ""))
 
     def _names_synced(self, folder: str) -> None:
-        left = []
+        left: list[Renamed] = []
         for change in self._renamed:
             if folder in (folder_of(change.new), folder_of(change.old)):
                 self._make_durable(change)
+                if change.tree:
+                    left = [
+                        each._replace(new=change.moved(each.new), old=change.moved(each.old)) for each in left
+                    ]
             else:
                 left.append(change)
         self._renamed = left
 
     def _make_durable(self, change: Renamed) -> None:
+        if change.tree:
+            durable = self._durable_names.items()
+            self._durable_names = {change.moved(path): content for path, content in durable}
+            return
         self._durable_names.pop(change.old, None)
         if change.content is not None:
             self._durable_names[change.new] = change.content
@@ -240,6 +260,12 @@ class Disk:
         """Return the content of a file that surely survives."""
         content = self._durable_names.get(os.fspath(path))
         return None if content is None else bytes(content.durable)
+
+    def durable_files(self, ending: str) -> list[bytes]:
+        """Return the surviving content of the files whose paths end so."""
+        return [
+            bytes(content.durable) for path, content in self._durable_names.items() if path.endswith(ending)
+        ]
 
     def revive(self) -> None:
         """End the process and close its descriptors."""
@@ -250,8 +276,15 @@ class Disk:
     def cut_power(self, rng: random.Random) -> None:
         """Keep the durable content, and a drawn part of the rest."""
         changes = len(self._renamed)
-        for change in self._renamed[: rng.choice((0, changes, rng.randint(0, changes)))]:
+        kept = rng.choice((0, changes, rng.randint(0, changes)))
+        for change in self._renamed[:kept]:
             self._make_durable(change)
+        for change in reversed(self._renamed[kept:]):
+            if change.tree:
+                # The directory is at its old place again, with everything in it.
+                back = Renamed(change.old, None, change.new, tree=True)
+                REAL["replace"](change.new, change.old)
+                self._names = {back.moved(path): content for path, content in self._names.items()}
         lasting = self._durable_names
         left = {
             path: None if content.folder else content.after_power_cut(rng)

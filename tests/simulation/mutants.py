@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,16 +10,18 @@ from msgspec.structs import replace
 
 from atvm_pipeline.core import reducer
 from atvm_pipeline.core.effects import Effect
-from atvm_pipeline.core.events import CancelRequested, DeliverySettled, Event
+from atvm_pipeline.core.events import CancelRequested, DeliverySettled, Event, WatcherStarted
 from atvm_pipeline.core.messages import attempts, outbox, undelivered
 from atvm_pipeline.core.state import Post, Run
 from atvm_pipeline.shell.delivery import mattermost
 from atvm_pipeline.shell.processes import process_table
 from atvm_pipeline.shell.sources import collector
+from atvm_pipeline.shell.start import senders
+from atvm_pipeline.shell.state_dir import archive
 from atvm_pipeline.shell.state_dir.records import ExitRecord
 from atvm_pipeline.shell.state_dir.store import Loaded, Store, load
 from atvm_pipeline.shell.system import files
-from atvm_pipeline.shell.watcher import service
+from atvm_pipeline.shell.watcher import archived_run, service
 from atvm_pipeline.shell.watcher.loop import Loop
 
 Swap = tuple[Any, str, Any]
@@ -92,6 +94,19 @@ def _in_place(whole: Iterable[tuple[Any, bytes]], **_made_in: Any) -> None:
         os.close(descriptor)
 
 
+def _without_sync(process: service.RunProcess, loaded: Loaded) -> Store:
+    store = OPENED(process, loaded)
+    if process._paths.is_archived:
+        store.sync = lambda: None  # type: ignore[method-assign]
+    return store
+
+
+def _not_archived(record: Any, *, resumed: bool, archived: bool = False) -> WatcherStarted:
+    return STARTED(record, resumed=resumed, archived=False)
+
+
+OPENED = service.RunProcess.opened
+STARTED = service.watcher_started
 CRASHED: Callable[[Run], list[DeliverySettled]] = service.crashed_deliveries
 GATEWAY = attempts._probably_not_arrived
 APPLY = reducer._apply
@@ -121,10 +136,21 @@ MUTANTS: dict[str, Swap] = {
 """Description of the bug -> its replacements."""
 
 
+SENDER_MUTANTS: dict[str, Swap] = {
+    "sends before the intent is synced": (service.RunProcess, "opened", _without_sync),
+    "forgets attempts that a crash cut off": (archived_run, "crashed_deliveries", lambda _run: []),
+    "takes a cut attempt as not arrived": (archived_run, "crashed_deliveries", _not_arrived),
+    "decides a verdict": (archived_run, "watcher_started", _not_archived),
+    "is not started": (senders.Senders, "start", lambda *_: None),
+    "is not found after a power cut": (archive, "_save", lambda *_: None),
+}
+"""Bugs of the sender of an archived run, or of the start that starts it."""
+
+
 @contextmanager
-def mutated(name: str) -> Iterator[None]:
+def mutated(name: str, mutants: Mapping[str, Swap] = MUTANTS) -> Iterator[None]:
     """Run the block with this bug in the program, in every module that has imported the name."""
-    place, attribute, wrong = MUTANTS[name]
+    place, attribute, wrong = mutants[name]
     right = getattr(place, attribute)
     places = [place]
     if not isinstance(place, type):
@@ -132,7 +158,7 @@ def mutated(name: str) -> Iterator[None]:
         places += [
             module for module in ours if getattr(module, attribute, None) is right and module is not place
         ]
-    if attribute in ("load", "read_record", "crashed_deliveries"):
+    if attribute in ("load", "read_record", "crashed_deliveries", "watcher_started"):
         places = [place]
     for each in places:
         setattr(each, attribute, wrong)

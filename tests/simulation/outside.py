@@ -40,11 +40,21 @@ WRAPPER, COMMAND, FIRST_CHILD = 100, 101, 110
 class Outside:
     """Performs the actions of everything outside of the watcher."""
 
-    def __init__(self, world: World, folder: Path, build: str, hint: Callable[[Path | None], None]) -> None:
+    def __init__(
+        self,
+        world: World,
+        folder: Path,
+        build: str,
+        hint: Callable[[Path | None], None],
+        *,
+        run_id: str = RUN_ID,
+        paths: Paths | None = None,
+    ) -> None:
         self.world = world
         self.build = build
-        self.paths = Paths(folder / "state", build)
-        self.workdir = folder / "work"
+        self.run_id = run_id
+        self.paths = paths or Paths(folder / "state", build)
+        self.workdir = folder / f"work-of-{run_id}"
         self.log_path = self.workdir / "runner.log"
         self.reports = self.workdir / "cmcReporter"
         self.table = Table(world, lambda tell: tell())
@@ -57,7 +67,9 @@ class Outside:
         self.exited = False
         self.cancelled = False
         self.rebooted = False
-        for path in (self.paths.folder, self.paths.state_root / ".locks", self.reports):
+        # With `paths`, the start under test makes the directories of the run.
+        made = (self.paths.folder, self.paths.state_root / ".locks") if paths is None else ()
+        for path in (*made, self.reports):
             path.mkdir(parents=True, mode=0o700)
 
     # --- files ---
@@ -73,8 +85,8 @@ class Outside:
         self.world.tell(f"{path.name}: {len(data)} bytes")
         self.hint(path)
 
-    def record(self, path: Path, kind: type[Record], run_id: str = RUN_ID, **fields: Any) -> None:
-        record = kind(build_name=self.build, run_id=run_id, **fields)
+    def record(self, path: Path, kind: type[Record], run_id: str | None = None, **fields: Any) -> None:
+        record = kind(build_name=self.build, run_id=run_id or self.run_id, **fields)
         temporary = path.with_name(f"outside-{path.name}")
         self.write(temporary, msgspec.json.encode(record))
         REAL["replace"](temporary, path)
@@ -82,19 +94,22 @@ class Outside:
 
     def request(self, *, categorized: bool, settings: Settings, alerts: bool) -> None:
         self.record(self.paths.baseline, BaselineRecord, files=list_artifacts(self.reports, Dialect()))
-        self.record(
-            self.paths.request,
-            Request,
-            requested_at=self.world.wall,
-            categorized=categorized,
-            settings=settings,
-            alert_channel="alerts" if alerts else None,
-            runner_command="played",
-            workdir=str(self.workdir),
-            log_path=str(self.log_path),
-            artifacts_dir=str(self.reports),
-            boot_id=self.world.boot_id(),
-        )
+        fields = self.request_fields(categorized=categorized, settings=settings, alerts=alerts)
+        self.record(self.paths.request, Request, **fields)
+
+    def request_fields(self, *, categorized: bool, settings: Settings, alerts: bool) -> dict[str, Any]:
+        """Return the fields of the request of a run."""
+        return {
+            "requested_at": self.world.wall,
+            "categorized": categorized,
+            "settings": settings,
+            "alert_channel": "alerts" if alerts else None,
+            "runner_command": "played",
+            "workdir": str(self.workdir),
+            "log_path": str(self.log_path),
+            "artifacts_dir": str(self.reports),
+            "boot_id": self.world.boot_id(),
+        }
 
     # --- the runner ---
 
@@ -170,7 +185,7 @@ class Outside:
 
     # --- people, and other runs ---
 
-    def marker(self, path: Path, run_id: str = RUN_ID, **more: Any) -> None:
+    def marker(self, path: Path, run_id: str | None = None, **more: Any) -> None:
         self.record(
             path, MarkerRecord, run_id, who="alice", why="asked", requested_at=self.world.wall, **more
         )

@@ -122,6 +122,10 @@ class Server:
         self.honesty = "truthful"
         self._since_s: float | None = None
 
+    def play_next(self, script: tuple[str, ...]) -> None:
+        """Replace the rest of the script."""
+        self._script = list(script)
+
     def _is_away(self) -> bool:
         return self._since_s is not None and self._world.monotonic() < self._since_s + self.away_s
 

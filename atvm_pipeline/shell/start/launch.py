@@ -27,7 +27,7 @@ from atvm_pipeline.shell.state_dir.records import (
 )
 from atvm_pipeline.shell.state_dir.retention import prune_builds
 from atvm_pipeline.shell.system import clock
-from atvm_pipeline.shell.system.files import is_locked, make_folder
+from atvm_pipeline.shell.system.files import is_locked, make_folder, sync_folder
 from atvm_pipeline.shell.system.log import log
 
 from .first_moments import watch_first_moments
@@ -78,6 +78,8 @@ def prepare(
         )
     archived = archive_run(paths, keep)
     make_folder(paths.folder)
+    # The name of the directory must survive a power failure, like the request in it.
+    sync_folder(paths.state_root)
     write_record(
         paths.baseline,
         BaselineRecord(build_name=paths.build_name, run_id=request.run_id, files=dict(baseline)),

@@ -47,10 +47,14 @@ def archive_run(paths: Paths, keep: int) -> ArchivedRun | None:
     request = read_record(paths.request, Request)
     run, problem = _history(paths, request)
     make_folder(paths.archive)
+    # The directory that receives the run must survive a power failure before the run is in it.
+    for folder in (paths.state_root, paths.archive.parent):
+        sync_folder(folder)
     stamp = request.requested_at.strftime("%Y-%m-%dT%H:%M:%SZ") if request is not None else "unknown"
     target = free_name(paths.archive / stamp)
     paths.folder.rename(target)
-    sync_folder(paths.state_root)
+    for folder in (paths.archive, paths.state_root):
+        sync_folder(folder)
     waiting = sum(post.outcome == "pending" for post in run.outbox) if run is not None else 0
     _prune(paths.archive, keep, spare=target if waiting else None)
     cancelled = run is not None and (run.cancel is not None or _has_unread_cancel(target, run))

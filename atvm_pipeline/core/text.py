@@ -9,6 +9,8 @@ import unicodedata
 from collections.abc import Callable, Sequence
 
 CUT = "…"
+MIDDLE_READ_MAX = 4_096
+"""Characters read from either end of a text that is cut in its middle."""
 NAMES_JOINED_MAX = 5
 """Names listed in one sentence; the others are counted."""
 _MINUTE_S = 60
@@ -38,13 +40,26 @@ def one_line(text: str, max_chars: int) -> str:
     )
 
 
-def code_span(text: str, max_chars: int = 120) -> str:
+def cut_middle(text: str, max_chars: int) -> str:
+    """Return `text` on one line like `one_line`, but cut in its middle: the end of an error is what a reader needs."""
+    start = end = " ".join(printable(text[:MIDDLE_READ_MAX]).split())
+    if len(text) > MIDDLE_READ_MAX:
+        end = " ".join(printable(text[-MIDDLE_READ_MAX:]).split())
+    elif len(start) <= max_chars:
+        return start
+    head = (max_chars - 1) // 3
+    return f"{start[:head].rstrip()}{CUT}{end[head + 1 - max_chars :].lstrip()}"
+
+
+def code_span(text: str, max_chars: int = 120, *, keep_end: bool = False) -> str:
     """Return `text` as a code span that it cannot leave: no mention, no link, no formatting inside.
 
-    Mattermost turns `<url|text>` and `<!all>` into links and mentions even in code, so `<` is replaced. U+200B after `@`
-    prevents a mention where a client renders the span as text.
+    A long text is cut at its end, with `keep_end` in its middle. Mattermost turns `<url|text>` and `<!all>` into links
+    and mentions even in code, so `<` is replaced. U+200B after `@` prevents a mention where a client renders the span
+    as text.
     """
-    safe = one_line(text, max_chars).replace("`", "'").replace("<", "‹").replace("@", "@\u200b")
+    line = cut_middle(text, max_chars) if keep_end else one_line(text, max_chars)
+    safe = line.replace("`", "'").replace("<", "‹").replace("@", "@\u200b")
     return f"`{safe}`" if safe.strip() else "`-`"
 
 

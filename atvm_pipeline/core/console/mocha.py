@@ -9,7 +9,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from atvm_pipeline.core.facts import TestFailed
-from atvm_pipeline.core.text import one_line
+from atvm_pipeline.core.text import cut_middle, one_line
 
 from .scanner_state import FailureBlock, RetriedTest
 
@@ -65,7 +65,7 @@ def failed(block: FailureBlock, error: str = "") -> TestFailed:
     return TestFailed(
         offset=block.offset,
         title=one_line(" > ".join(titles), TEST_TEXT_CHARS_MAX),
-        error=one_line(error, TEST_TEXT_CHARS_MAX),
+        error=cut_middle(error, TEST_TEXT_CHARS_MAX),
     )
 
 

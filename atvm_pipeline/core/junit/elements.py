@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from atvm_pipeline.core.text import one_line
+from atvm_pipeline.core.text import cut_middle, one_line
 
 from .totals import (
     FAILED_MAX,
@@ -103,7 +103,7 @@ class Document:
     def _inside_case(self, case: CaseTotals, name: str, attributes: dict[str, str]) -> None:
         if name in ("failure", "error"):
             case.failed = True
-            case.error = case.error or one_line(attributes.get("message", ""), REPORT_TEXT_CHARS_MAX)
+            case.error = case.error or cut_middle(attributes.get("message", ""), REPORT_TEXT_CHARS_MAX)
         elif name == "skipped":
             case.pending = True
         elif name in ("flakyFailure", "flakyError"):
@@ -168,7 +168,7 @@ class Document:
         case = self._case
         if case is not None and case.failed and not case.error and self._path[-1] in ("failure", "error"):
             lines = (line for line in data[: REPORT_TEXT_CHARS_MAX * 4].splitlines() if line.strip())
-            case.error = one_line(next(lines, ""), REPORT_TEXT_CHARS_MAX)
+            case.error = cut_middle(next(lines, ""), REPORT_TEXT_CHARS_MAX)
 
     def end(self, name: str) -> None:
         """Process an end tag."""

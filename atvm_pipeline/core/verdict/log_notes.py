@@ -6,7 +6,7 @@ from atvm_pipeline.core.facts import LineUnplaced
 from atvm_pipeline.core.reason_parts import QUOTED_LINE_CHARS_MAX, make_reason
 from atvm_pipeline.core.state import Run, SubRun
 from atvm_pipeline.core.subruns.children import early_ends
-from atvm_pipeline.core.text import join_names, one_line, plural
+from atvm_pipeline.core.text import cut_middle, join_names, one_line, plural
 
 from .log_checks import find_contradiction, find_mix, printed_failures, unattributed
 
@@ -33,7 +33,7 @@ def _notes(run: Run, subrun: SubRun, code: str) -> Iterator[str]:
             f"printed {'it' if len(printed) == 1 else 'them'}: {quote_lines(printed)}."
         )
     errors = [
-        one_line(error.text, QUOTED_LINE_CHARS_MAX)
+        cut_middle(error.text, QUOTED_LINE_CHARS_MAX)
         for child in subrun.children
         for error in child.doubtful
         if error not in early_ends(child)

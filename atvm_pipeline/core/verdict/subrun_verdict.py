@@ -20,7 +20,7 @@ from atvm_pipeline.core.reason_parts import (
 from atvm_pipeline.core.results import Ledger, SpecResult
 from atvm_pipeline.core.state import SPECS_MAX, Child, Evidence, Reason, Run, SubRun
 from atvm_pipeline.core.subruns.children import early_ends
-from atvm_pipeline.core.text import NAMES_JOINED_MAX, join_names, one_line, plural
+from atvm_pipeline.core.text import NAMES_JOINED_MAX, cut_middle, join_names, one_line, plural
 from atvm_pipeline.core.transitions import ABSENT_CODES, EARLY_ENDS, SUBRUN_VERDICTS
 
 from .exit_code_text import signal_advice
@@ -100,7 +100,7 @@ def _error_reason(error: ErrorReported, evidence: Sequence[Evidence], *, names: 
     found = make_reason(error.code, evidence, detail=signal, advice=signal_advice(signal), names=names)
     quoted = error.code in QUOTED_ERRORS
     return (
-        and_text(found, f'The log shows: "{one_line(error.text, QUOTED_LINE_CHARS_MAX)}".')
+        and_text(found, f'The log shows: "{cut_middle(error.text, QUOTED_LINE_CHARS_MAX)}".')
         if quoted
         else found
     )

@@ -3,6 +3,7 @@
 import pytest
 
 from atvm_pipeline.core import facts as f
+from atvm_pipeline.core.console.mocha import TEST_TEXT_CHARS_MAX
 from tests.core.console.test_scanner import found, only
 from tests.support import cypress_output as prints
 
@@ -14,6 +15,15 @@ def test_a_failure_block_that_the_log_ends_in_is_told_without_its_error() -> Non
     told = only(found([*SPEC, *EPILOGUE, "  1) Suite", "       title:"]), f.TestFailed)
 
     assert (told.title, told.error) == ("Suite > title", "")
+
+
+def test_a_long_error_keeps_its_end() -> None:
+    error = f"AssertionError: expected {'x' * 400} to equal 'Complete'"
+    told = only(found([*SPEC, *EPILOGUE, "  1) Suite", "       title:", f"     {error}"]), f.TestFailed)
+
+    assert told.error.startswith("AssertionError: expected x")
+    assert told.error.endswith("x to equal 'Complete'")
+    assert len(told.error) <= TEST_TEXT_CHARS_MAX
 
 
 def test_an_error_that_does_not_come_within_a_few_lines_is_not_waited_for() -> None:

@@ -141,11 +141,14 @@ def results_of(run: Run) -> tuple[SubRunResult, ...]:
 def _alert(run: Run, verdict: Verdict) -> Run:
     if verdict.phase not in ALERT_PHASES:
         return run
-    return outbox.request_alert(run, "end", f"{verdict.phase}: {verdict.reason.text}")
+    return outbox.request_alert(run, "end", verdict.reason.text, word=verdict.phase)
 
 
 def _closing_post(run: Run, verdict: Verdict, results: tuple[SubRunResult, ...]) -> Run:
-    """Request one message at the end of a categorized run, only for an end that no sub-run's message has reported."""
+    """Request one message at the end of a categorized run: always, or only for an end that no sub-run's message has reported.
+
+    `ATVM_WATCHER_CLOSING_POST` decides which.
+    """
     if (
         not run.request.categorized
         or verdict.phase.value not in run.request.settings.post_phases
@@ -153,8 +156,9 @@ def _closing_post(run: Run, verdict: Verdict, results: tuple[SubRunResult, ...])
     ):
         return run
     sentences = closing_sentences(run, verdict, results)
-    if not sentences:
+    if not sentences and run.request.messages.closing_post != "always":
         return run
     key = f"{run.request.run_id}/run"
-    payload = run_payload(run, verdict, results, key, sentence=" ".join(sentences), notes=closing_notes(run))
+    sentence = " ".join(sentences) or verdict.reason.text
+    payload = run_payload(run, verdict, results, key, sentence=sentence, notes=closing_notes(run))
     return outbox.request_post(run, key, "run", payload)

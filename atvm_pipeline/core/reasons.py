@@ -70,6 +70,9 @@ REASONS: dict[str, str] = {
 """Reason code -> sentence. The last two belong to the phases RUNNING and PENDING."""
 
 
+_NAMELESS = frozenset({"tests-failed", "no-summary", "log-unreadable"})
+
+
 def no_spec(code: str) -> str:
-    """Return the sentence about an empty ledger. A failing totals row alone proves that specs ran, but names none."""
-    return "No spec is known by name" if code == "tests-failed" else "No spec ran"
+    """Return the sentence about an empty ledger. A failing totals row or reports alone prove that specs ran, but name none."""
+    return "No spec is known by name" if code in _NAMELESS else "No spec ran"

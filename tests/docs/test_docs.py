@@ -78,7 +78,7 @@ def test_an_example_message_is_what_the_program_sends(name: str, *, rewrite: boo
 
 
 def test_the_example_body_is_what_the_program_sends(*, rewrite: bool) -> None:
-    wanted = msgspec.json.format(msgspec.json.encode(EXAMPLES["completed"]()), indent=2).decode() + "\n"
+    wanted = msgspec.json.format(msgspec.json.encode(EXAMPLES["group"]()), indent=2).decode() + "\n"
 
     assert block(STATUS, "body", "json", wanted, rewrite=rewrite) == wanted
 

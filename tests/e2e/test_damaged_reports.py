@@ -68,4 +68,4 @@ def test_a_failing_test_before_the_cut_fails_its_group(host: Controller) -> None
 
     assert [subrun["phase"] for subrun in state["subruns"]] == ["FAILED", "FAILED"]
     assert state["reason"]["code"] == "tests-failed"
-    assert all("Failing tests:\n- `cuts over` - `boom [31mred`" in text for text in host.texts()[:2])
+    assert all("Failing tests:\n- `cuts over`\n  `boom [31mred`" in text for text in host.texts()[:2])

@@ -18,6 +18,7 @@ import pytest
 
 from tests.support import cypress_output as prints
 from tests.support.controller import Controller
+from tests.support.message_parts import shown_texts
 from tests.support.project import ONE_HOST_BUILD as BUILD
 
 CONTROLS = "\x1b]0;owned\x07\x1b[31m\x1b[2J\x9b31m\r\b\x7f\u202egnp\u2066\u200f\u200e\u2028\ufeff\x00"
@@ -131,14 +132,6 @@ def strings(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for item in value:
             yield from strings(item)
-
-
-def shown_texts(payload: dict[str, Any]) -> list[str]:
-    """Return the text that a reader of the message sees."""
-    fields = [
-        field["value"] for attachment in payload.get("attachments", ()) for field in attachment["fields"]
-    ]
-    return [payload["text"], *fields]
 
 
 # --- the message ---

@@ -4,7 +4,7 @@ import json
 import math
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import msgspec
@@ -14,6 +14,7 @@ from atvm_pipeline.core.messages import payload as messages
 from atvm_pipeline.core.reducer import next_deadline, phase_of
 from atvm_pipeline.core.snapshot import snapshot, state_file, subrun_file
 from atvm_pipeline.core.state import Run
+from tests.support.message_parts import shown_texts
 
 BODY_MAX_BYTES = 16_000
 TEXT_MAX_CHARS = 4_000
@@ -26,9 +27,13 @@ _PIECE = re.compile(r"\\.|`[^`]*`|[^\\`]+|.", re.DOTALL)
 _LIVE = re.compile(r"://|www\.|@\w|[*_~#|\[\]\\]|(?<![a-z0-9_+-]):(?!\d\d:)[a-z0-9_+-]{1,64}:")
 """Text that Mattermost interprets outside of code: links, mentions, formatting."""
 _OURS = re.compile(
-    r"^(?::warning: \*\*(?:Possible duplicate\*\* of|Sent again by hand\*\*,) delivery |- )|^\*\*[A-Z]+\*\* |: \*\*(?:PASS|FAIL|RUN)[ /]\w+\*\*, "
+    r"^(?::warning: (?:\*\*Possible duplicate\*\* of delivery |\*\*Sent again by hand\*\*, delivery )|- )"
+    r"|^(?::warning: )?\*\*[A-Z]+\*\* |: \*\*(?:(?:PASS|FAIL|RUN)[ /]\w+|[A-Z]+)\*\*, "
 )
 """The formatting of the message itself; the words of results contain `_`."""
+_LINK = re.compile(
+    r"\[Recorded run\]\(https?://(?P<host>[A-Za-z0-9.-]+)(?::\d+)?(?:[/?#][^\s()<>|`@\[\]]*)?\)"
+)
 
 
 def harmless(text: str, chars_max: int) -> None:
@@ -61,16 +66,22 @@ def texts(value: object) -> Iterator[str]:
             yield from texts(inner)
 
 
-def message(payload: str) -> None:
-    """Assert that a post, also a marked one, is small, and that its untrusted text mentions, links and formats nothing."""
+def message(payload: str, link_hosts: Collection[str] = ()) -> None:
+    """Assert that a post, also a marked one, is small, and that its untrusted text mentions, links and formats nothing.
+
+    Its only link may be the one to the recorded run, if its host is one of `link_hosts`.
+    """
     for form in (payload, *(messages.marked(payload, mark) for mark in messages.MARKS)):
         body: dict[str, Any] = json.loads(form)
         assert len(form.encode()) < BODY_MAX_BYTES, len(form)
         assert len(body["text"]) < TEXT_MAX_CHARS, len(body["text"])
-        values = [field["value"] for part in body.get("attachments", ()) for field in part["fields"]]
-        for text in (body["text"], *values):
+        for text in shown_texts(body):
             for line in text.split("\n"):
-                _message_line(line)
+                link = _LINK.fullmatch(line)
+                if link is None:
+                    _message_line(line)
+                else:
+                    assert link["host"].lower() in link_hosts, ascii(line)
 
 
 def _message_line(line: str) -> None:
@@ -104,7 +115,7 @@ def run(run: Run) -> None:
     deadline = next_deadline(run)
     assert deadline is None or math.isfinite(deadline)
     for post in run.outbox:
-        message(post.payload)
+        message(post.payload, run.request.messages.link_hosts)
 
 
 def plain(value: object) -> object:

@@ -69,8 +69,8 @@ class Story:
             log_path="runner.log",
             offline=offline,
             notes=notes,
-            **(asked or {}),
         )
+        first = replace(first, **(asked or {}))
         self.events: list[Event] = [first]
         self.run = begin_run(first).run
         self.effects: list[Effect] = []

@@ -1,4 +1,7 @@
-"""The closing message of a categorized run: only information that no sub-run's message contains."""
+"""The closing message of a categorized run: information that no sub-run's message contains.
+
+With `ATVM_WATCHER_CLOSING_POST=always` a run without such information gets a closing message too.
+"""
 
 from atvm_pipeline.core.events import RunnerExited
 from atvm_pipeline.core.phases import Phase

@@ -53,12 +53,12 @@ def request_post(
     return replace(run, outbox=(*run.outbox, post))
 
 
-def request_alert(run: Run, code: str, text: str) -> Run:
+def request_alert(run: Run, code: str, text: str, *, word: str = "ATTENTION") -> Run:
     """Request one line to the alert channel, once per code, if such a channel is set and the run is not cancelled."""
     if not run.request.settings.alerts or run.cancel is not None:
         return run
     key = _alert_key(run, code)
-    return request_post(run, key, "alert", messages.alert_payload(run, text, key))
+    return request_post(run, key, "alert", messages.alert_payload(run, text, key, word=word))
 
 
 def start_due(run: Run) -> Run:
@@ -148,9 +148,7 @@ def notice(run: Run, code: str, text: str, *, alert: bool = True) -> Run:
     if at is None:
         run = replace(run, notices=(*run.notices, new))
         number = _all_clears(run, code) + 1
-        return (
-            request_alert(run, _numbered(f"attention-{code}", number), f"attention: {text}") if alert else run
-        )
+        return request_alert(run, _numbered(f"attention-{code}", number), text) if alert else run
     if run.notices[at] == new:
         return run
     return replace(run, notices=(*run.notices[:at], new, *run.notices[at + 1 :]))
@@ -180,9 +178,8 @@ def _all_clear(run: Run, code: str) -> Run:
     if number >= ALERTS_PER_NOTICE_MAX or any(post.key == _alert_key(run, "end") for post in run.outbox):
         return run
     since = local_text(alert.asked_at, run.utc_offset_s)
-    return request_alert(
-        run, _numbered(f"clear-{code}", number), f"all clear: {words} (attention of {since})"
-    )
+    text = f"{words} (attention of {since})"
+    return request_alert(run, _numbered(f"clear-{code}", number), text, word=messages.ALL_CLEAR)
 
 
 def _all_clears(run: Run, code: str) -> int:

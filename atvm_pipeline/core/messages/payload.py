@@ -5,35 +5,47 @@ the fold, so that the journal proves which text was sent.
 """
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from hashlib import sha256
 from typing import Literal
 
 import msgspec
 
-from atvm_pipeline.core.events import Metadata
-from atvm_pipeline.core.local_time import local_text
-from atvm_pipeline.core.reason_parts import checked_hosts_note, gap_notes
-from atvm_pipeline.core.reasons import no_spec
-from atvm_pipeline.core.results import FailedTest, HostResult, Ledger, SpecResult, SubRunResult
+from atvm_pipeline.core.reason_parts import gap_notes
+from atvm_pipeline.core.results import Ledger, SubRunResult
 from atvm_pipeline.core.state import Run, Verdict
-from atvm_pipeline.core.text import code_span, format_duration, one_line, plural
+from atvm_pipeline.core.text import code_span, one_line
+from atvm_pipeline.core.verdict.log_quotes import split_last_lines
+from atvm_pipeline.core.verdict.quiet_log import log_kind
 from atvm_pipeline.core.verdict.report_notes import run_report_notes, subrun_report_notes
-from atvm_pipeline.core.verdict.subrun_context import run_ledger
+from atvm_pipeline.core.verdict.subrun_context import hosts_without_spec, run_ledger
+
+from .markdown import code_free
+from .request_lines import request_lines, where_to_look
+from .text_lines import (
+    failure_lines,
+    flaky_lines,
+    group_line,
+    head_line,
+    host_check_lines,
+    host_lines,
+    log_lines,
+    note_line,
+    note_lines,
+    subrun_lines,
+    why_lines,
+)
 
 TEXT_MAX_CHARS = 3_600
 """Servers with an old database split a text at 4000 characters; the mark of a repeat is added to the text."""
-TEXT_MAX_BYTES = 8_000
-"""Keeps a body below 16 kB with its fields, which are bounded one by one, and with a channel."""
-HOSTS_SHOWN = 24
-FAILURES_SHOWN = 10
-NOTES_SHOWN = 6
-REPORT_NOTES_SHOWN = 4
-"""Notes about unused reports, which come before all others."""
+BODY_MAX_BYTES = 14_500
+"""Keeps a body below 16 kB with the mark of a repeat and a channel. The attachment's values are bounded one by one."""
+FALLBACK_CHARS_MAX = 200
 COLOURS = {"COMPLETED": "#2e7d32", "FAILED": "#c62828"}
 NEUTRAL = "#757575"
-EMOJI = re.compile(r":(?=[A-Za-z0-9_+-]{1,64}:)")
-"""The colon that would start an emoji name."""
+ALL_CLEAR = "ALL CLEAR"
+"""The word of an alert about the end of an earlier one."""
 Mark = Literal["may-have-arrived", "arrived", "not-arrived"]
 MARKS: dict[Mark, str] = {
     "may-have-arrived": "**Possible duplicate** of delivery `{delivery}`: an earlier attempt may have arrived.",
@@ -41,7 +53,8 @@ MARKS: dict[Mark, str] = {
     "not-arrived": "**Sent again by hand**, delivery `{delivery}`: no earlier attempt arrived.",
 }
 """Whether an earlier attempt of a repeat arrived -> the mark of the repeat."""
-PHASE_WORDS = {"PASS": "PASS {0}", "FAIL": "FAIL {0}", "RUN": "RUN/{0}"}
+_MARKUP = re.compile(r"\*\*|`|\\([\\`*_~\[\]#|])")
+"""Formatting of this program's own lines, and escaped characters."""
 
 
 def delivery_id(key: str) -> str:
@@ -51,23 +64,25 @@ def delivery_id(key: str) -> str:
 
 def subrun_payload(run: Run, result: SubRunResult, key: str) -> str:
     """Return the post of one sub-run that ended, as JSON text."""
-    head = f"**{result.phase}** {code_span(result.name)}"
-    if run.request.categorized:
-        head += f" (group {result.index} of {code_span(run.request.build_name or 'run')})"
-        ledger = result.ledger
-    else:
-        # This is the only post of such a run, so it shows the run's counts.
-        ledger = run_ledger(run, (result,))
-    lines = [head, code_free(result.reason["text"]), counts_line(ledger, result.reason["code"])]
-    lines.append(host_check_line(run, of_run=not run.request.categorized))
+    categorized = run.request.categorized
+    # The only post of a run that is not categorized shows the run's counts.
+    ledger = result.ledger if categorized else run_ledger(run, (result,))
+    text, last = split_last_lines(run, result.reason["text"])
+    took_s = _took_s(run, (result,), result.finished_at)
+    lines = [head_line(result.phase, result.name, "", took_s)]
+    lines += why_lines(text, _code(run, result.reason["code"], ledger), ledger, result.specs)
+    lines += [group_line(run, result)] if categorized else []
+    lines += host_check_lines(run, lines)
     reports = subrun_report_notes(run, result.index)
-    if not run.request.categorized:
+    if not categorized:
         reports += run_report_notes(run)
     # Notes about unused evidence come above the hosts, where they are never cut; then a gap in the log.
     first, more = note_lines(reports, (*gap_notes(run), *result.notes, *run.request.notes))
-    lines += [*first, *host_lines(result.hosts), *failure_lines(result.specs), *more]
-    times = _times(run, result.started_at, result.finished_at)
-    return _payload(run, result.phase, lines, times, key)
+    idle = () if categorized or log_kind(run) is not None else hosts_without_spec(run, (result,))
+    lines += [*first, *host_lines(run, result.hosts, idle), *failure_lines(result.specs), *log_lines(last)]
+    lines += [*flaky_lines(result.specs), *more]
+    about = _attachment(run, (result.started_at, result.finished_at), result.recorded_url)
+    return _payload(run, result.phase, lines, about, key)
 
 
 def run_payload(
@@ -80,26 +95,43 @@ def run_payload(
     notes: tuple[str, ...] = (),
 ) -> str:
     """Return the closing post of a categorized run, as JSON text; no sub-run's post contains `sentence` and `notes`."""
-    head = f"**{verdict.phase}** {code_span(run.request.build_name or 'run')} (the complete run)"
-    lines = [head, code_free(sentence), counts_line(verdict.ledger, verdict.reason.code)]
-    lines.append(host_check_line(run, of_run=True))
-    lines += [_subrun_line(result) for result in results[:HOSTS_SHOWN]]
-    if len(results) > HOSTS_SHOWN:
-        lines.append(f"- and {plural(len(results) - HOSTS_SHOWN, 'more group')}")
+    text, last = split_last_lines(run, sentence)
+    name = run.request.build_name or "run"
+    took_s = _took_s(run, results, verdict.finished_at)
+    lines = [head_line(verdict.phase, name, " (the complete run)", took_s)]
+    specs = [spec for result in results for spec in result.specs]
+    code = _code(run, verdict.reason.code, verdict.ledger)
+    lines += why_lines(text, code, verdict.ledger, specs)
+    lines += [*host_check_lines(run, lines), *subrun_lines(results), *log_lines(last)]
     first, more = note_lines(run_report_notes(run), notes)
     lines += [*first, *more]
     started = results[0].started_at if results else None
-    return _payload(run, verdict.phase, lines, _times(run, started, verdict.finished_at), key)
+    urls = [result.recorded_url for result in results if result.recorded_url]
+    about = _attachment(run, (started, verdict.finished_at), urls[-1] if urls else None)
+    return _payload(run, verdict.phase, lines, about, key)
 
 
-def alert_payload(run: Run, text: str, key: str) -> str:
+def alert_payload(run: Run, text: str, key: str, *, word: str) -> str:
     """Return one line for the alert channel, as JSON text."""
-    return alert_line(run.request.build_name or "run", run.request.run_id, text, key)
+    request = run.request
+    return alert_line(
+        request.build_name or "run", request.run_id, text, key, controller=request.controller, word=word
+    )
 
 
-def alert_line(build_name: str, run_id: str, text: str, key: str) -> str:
-    """Return one line for the alert channel, for a run whose state may be unreadable."""
-    line = f"ATVM run {code_span(build_name)}: {code_free(text)}"
+def alert_line(
+    build_name: str,
+    run_id: str,
+    text: str,
+    key: str,
+    *,
+    controller: str | None = None,
+    word: str = "ATTENTION",
+) -> str:
+    """Return one line for the alert channel, for a run whose state may be unreadable; `word` names the event."""
+    where = f" on {code_span(controller)}" if controller else ""
+    sign = ":white_check_mark:" if word == ALL_CLEAR else ":warning:"
+    line = f"{sign} **{word}** {code_span(build_name)}{where}: {code_free(text)}"
     props = {"atvm_run_id": run_id, "atvm_delivery_id": delivery_id(key)}
     return _encode({"text": line[:TEXT_MAX_CHARS], "props": props})
 
@@ -112,165 +144,59 @@ def marked(payload: str, mark: Mark = "may-have-arrived") -> str:
     return _encode(body)
 
 
-def code_free(text: str) -> str:
-    """Return a sentence of this program that contains untrusted names as plain text, without formatting or mentions."""
-    safe = one_line(text, 700)
-    for char in "\\`*_~[]#|":
-        safe = safe.replace(char, f"\\{char}")
-    safe = (
-        safe.replace("<", "‹")
-        .replace("@", "@\u200b")
-        .replace("://", ":\u200b//")
-        .replace("www.", "www\u200b.")
-    )
-    return EMOJI.sub(":\u200b", safe)
-
-
-def counts_line(ledger: Ledger, reason_code: str) -> str:
-    """Return the ledger in words, as a sum: passed specs, other results, then specs that never ran."""
-    if not ledger.planned:
-        return f"{no_spec(reason_code)}."
-    return f"Specs: {ledger.planned} planned = {_counts(ledger)}" + (
-        f"; {ledger.flaky} flaky" if ledger.flaky else ""
-    )
-
-
-def _subrun_line(result: SubRunResult) -> str:
-    counts = _counts(result.ledger) if result.ledger.planned else no_spec(result.reason["code"]).lower()
-    return f"- {code_span(result.name)}: {result.phase}, {counts}"
-
-
-def _counts(ledger: Ledger) -> str:
-    parts = {
-        "passed": ledger.passed,
-        "failed": ledger.failed,
-        "crashed": ledger.crashed,
-        "pending": ledger.pending,
-        "skipped": ledger.skipped,
-        "without report": ledger.no_report,
-        "not run": ledger.not_run,
-    }
-    return " + ".join(f"{count} {word}" for word, count in parts.items() if count or word == "passed")
-
-
-def host_check_line(run: Run, *, of_run: bool) -> str:
-    """Return the hosts that the run is checked for, and the parts of its name that are not; `of_run`: for the run's message."""
-    note = checked_hosts_note(run.request)
-    if not run.request.requested_hosts:
-        return code_free(f"Note: {note}")
-    # A group is not checked for the hosts of the others.
-    return code_free(
-        note.replace("hosts checked", "Hosts checked" if of_run else "Hosts checked in the complete run", 1)
-    )
-
-
-def host_lines(hosts: tuple[HostResult, ...]) -> list[str]:
-    """Return one line per host; if not all fit, the failing ones come first."""
-    shown = hosts
-    if len(hosts) > HOSTS_SHOWN:
-        order = {"FAIL": 0, "RUN": 1, "PASS": 2}
-        shown = tuple(sorted(hosts, key=lambda host: order[host.result])[:HOSTS_SHOWN])
-    lines = [_host_line(host) for host in shown]
-    if len(hosts) > len(shown):
-        lines.append(f"- and {plural(len(hosts) - len(shown), 'more host')}")
-    return lines
-
-
-def outcome_words(result: str, detail: str) -> str:
-    """Return a result as text: `PASS completed`, `FAIL failed`, `RUN/pending`."""
-    return PHASE_WORDS[result].format(detail)
-
-
-def _host_line(host: HostResult) -> str:
-    kernel = code_span(host.kernel, 60) if host.kernel else "unknown"
-    took = f", {format_duration(host.duration_s)}" if host.duration_s is not None else ""
-    tests = f"{host.passing} of {plural(host.tests, 'test')} passed"
-    return f"- {code_span(host.host, 60)} kernel {kernel}: **{outcome_words(host.result, host.detail)}**, {tests}{took}"
-
-
-def failure_lines(specs: tuple[SpecResult, ...]) -> list[str]:
-    """Return at most ten failing tests by name, with the first line of the error, and the number of all others.
-
-    The number is taken from the counts: not every name is kept, and not every failing test has one.
-    """
-    failures: list[FailedTest] = [failure for spec in specs for failure in spec.failures]
-    failing = sum(max(spec.failing, len(spec.failures)) for spec in specs)
-    if not failures:
-        return []
-    lines = ["Failing tests:"]
-    for failure in failures[:FAILURES_SHOWN]:
-        error = f" - {code_span(failure.error, 100)}" if failure.error else ""
-        lines.append(f"- {code_span(failure.title, 110)}{error}")
-    more = failing - min(len(failures), FAILURES_SHOWN)
-    return [*lines, f"- and {more} more"] if more else lines
-
-
-def note_lines(reports: tuple[str, ...], others: tuple[str, ...]) -> tuple[list[str], list[str]]:
-    """Return the notes about reports that come first, and the others: six in all, and the number of those left out."""
-    first = reports[:REPORT_NOTES_SHOWN]
-    rest = [note for note in dict.fromkeys((*others, *reports)) if note not in first]
-    shown = rest[: NOTES_SHOWN - len(first)]
-    more = len(rest) - len(shown)
-    lines = [_note_line(note) for note in shown]
-    return [_note_line(note) for note in first], [*lines, f"Note: and {more} more"] if more else lines
-
-
 def has_note(payload: str, note: str) -> bool:
     """Return whether a post, as JSON text, shows this note."""
-    return _note_line(note) in str(msgspec.json.decode(payload)["text"]).splitlines()
+    return note_line(note) in str(msgspec.json.decode(payload)["text"]).splitlines()
 
 
-def _note_line(note: str) -> str:
-    return f"Note: {code_free(note)}"
+def _code(run: Run, code: str, ledger: Ledger) -> str:
+    """Return the code that explains the counts: a log without results names no spec, but one may have run."""
+    return code if ledger.planned or log_kind(run) is None else "no-summary"
 
 
-def _times(run: Run, started: datetime | None, finished: datetime | None) -> str:
-    parts = []
-    if started is not None and not run.request.offline:
-        parts.append(f"started {local_text(started, run.utc_offset_s)}")
-    if finished is not None and not run.request.offline:
-        parts.append(f"ended {local_text(finished, run.utc_offset_s)}")
-        if started is not None:
-            parts.append(f"took {format_duration(max(0.0, (finished - started).total_seconds()))}")
-    return ", ".join(parts)
+def _took_s(run: Run, results: Sequence[SubRunResult], finished: datetime | None) -> float | None:
+    """Return how long these sub-runs took; a watcher that joined a run may have read hours of its log at once."""
+    started = results[0].started_at if results else None
+    if run.request.offline or started is None or finished is None:
+        return None
+    specs = [spec.duration_s or 0.0 for result in results for spec in result.specs]
+    return max((finished - started).total_seconds(), 0.0 if len(run.streams) > 1 else sum(specs))
 
 
-def _fields(run: Run, times: str) -> list[dict[str, object]]:
-    about: Metadata = run.request.metadata
-    config = " / ".join(code_span(text) for text in (about.config_family, about.config_file) if text)
-    pairs = (
-        ("Template", code_span(about.template) if about.template else ""),
-        ("Config", config),
-        ("Migration style", code_span(about.migration_style) if about.migration_style else ""),
-        ("Integration plugin", code_span(about.integration_plugin) if about.integration_plugin else ""),
-        ("Scope", code_span(about.scope_description, 200) if about.scope_description else ""),
-        ("Time", times),
-        (
-            "Where to look",
-            f"{code_span('atvm-pipeline explain ' + (run.request.build_name or 'BUILD'))}, log {code_span(run.request.log_path, 200)}",
-        ),
-    )
-    return [{"short": False, "title": title, "value": value} for title, value in pairs if value]
+def _attachment(
+    run: Run, times: tuple[datetime | None, datetime | None], url: str | None
+) -> dict[str, object]:
+    return {
+        "text": request_lines(run, *times),
+        "fields": [{"short": False, "title": "Where to look", "value": where_to_look(run, url)}],
+    }
 
 
-def _payload(run: Run, phase: str, lines: list[str], times: str, key: str) -> str:
+def _payload(run: Run, phase: str, lines: list[str], about: dict[str, object], key: str) -> str:
     delivery = delivery_id(key)
     attachment = {
-        "fallback": f"delivery {delivery}",
+        **about,
+        "fallback": _fallback(lines),
         "color": COLOURS.get(phase, NEUTRAL),
-        "fields": _fields(run, times),
         "footer": f"run {run.request.run_id}, delivery {delivery}",
     }
     props = {"atvm_run_id": run.request.run_id, "atvm_delivery_id": delivery}
-    return _encode({"text": _bounded(lines), "props": props, "attachments": [attachment]})
+    body = {"text": "", "props": props, "attachments": [attachment]}
+    return _encode({**body, "text": _bounded(lines, BODY_MAX_BYTES - len(_encode(body).encode()))})
 
 
-def _bounded(lines: list[str]) -> str:
+def _fallback(lines: list[str]) -> str:
+    """Return outcome and reason as plain text, for a client that shows no attachment."""
+    outcome, why = (_MARKUP.sub(r"\1", line) for line in lines[:2])
+    return one_line(f"{outcome}: {why}", FALLBACK_CHARS_MAX)
+
+
+def _bounded(lines: list[str], max_bytes: int) -> str:
     """Return the lines as one text; if it would be too long in characters or bytes, it ends at a line with a remark."""
     text = ""
     for line in lines:
         longer = f"{text}\n{line}" if text else line
-        if len(longer) > TEXT_MAX_CHARS or len(longer.encode()) > TEXT_MAX_BYTES:
+        if len(longer) > TEXT_MAX_CHARS or len(_encode(longer).encode()) > max_bytes:
             return text + "\n- (cut here; the state files have the complete text)"
         text = longer
     return text

@@ -64,7 +64,7 @@ def _noted(run: Run, code: str, posts: list[Post], text: str) -> Run:
         return clear_notice(run, code)
     if any(post.kind != "alert" for post in posts):
         # An alert is requested once, and not for alerts alone: an alert about undelivered alerts would not arrive either.
-        run = request_alert(run, f"attention-{code}", f"attention: {text}")
+        run = request_alert(run, f"attention-{code}", text)
     return notice(run, code, text, alert=False)
 
 

@@ -62,10 +62,8 @@ def _and_lines(run: Run, found: Reason, last: Sequence[LastLine]) -> Reason:
     lines = _quoted(last)
     if not lines:
         return found
-    quotes = ", ".join(f'"{one_line(line.text, QUOTE_CHARS_MAX)}"' for line in lines)
     full = next((_disk_full(run, line.text) for line in reversed(lines) if _DISK_FULL.search(line.text)), "")
-    noun = "line" if len(lines) == 1 else "lines"
-    text = f"{full}Last {noun} of the log: {quotes}."
+    text = f"{full}{_sentence(lines)}"
     places = [item for line in lines for item in log_evidence(run, line.offset) if item not in found.evidence]
     return replace(and_text(found, text), evidence=(*found.evidence, *places))
 
@@ -78,6 +76,30 @@ def _disk_full(run: Run, line: str) -> str:
     at = run.progress_at
     when = f" at {local_text(at, run.utc_offset_s)}" if at is not None and not run.request.offline else ""
     return f"The disk was full: {error}{place}{when}. "
+
+
+def _sentence(lines: Sequence[LastLine]) -> str:
+    noun = "line" if len(lines) == 1 else "lines"
+    return f"Last {noun} of the log: {', '.join(map(_quote, lines))}."
+
+
+def _quote(line: LastLine) -> str:
+    return f'"{one_line(line.text, QUOTE_CHARS_MAX)}"'
+
+
+def split_last_lines(run: Run, text: str) -> tuple[str, tuple[LastLine, ...]]:
+    """Return a reason's text without the sentence that quotes the last lines of the log, and these lines.
+
+    A text whose lines are not among the last ones any more is returned as it is.
+    """
+    children = (child for subrun in run.subruns for child in subrun.children)
+    known = [*run.log.scanner.last, *(line for child in children for line in child.last)]
+    quoted = {_quote(line): line for line in known if _quote(line) in text}
+    lines = tuple(sorted(quoted.values(), key=lambda line: line.offset))
+    sentence = _sentence(lines)
+    if not lines or sentence not in text:
+        return text, ()
+    return " ".join(part.strip() for part in text.split(sentence, 1) if part.strip()), lines
 
 
 def _quoted(last: Sequence[LastLine]) -> list[LastLine]:

@@ -6,6 +6,8 @@ and the table decides which phase follows.
 
 from collections.abc import Callable
 
+from msgspec.structs import replace
+
 from atvm_pipeline.core import timeouts
 from atvm_pipeline.core.hosts.host_names import hosts_in_label
 from atvm_pipeline.core.reason_parts import (
@@ -177,7 +179,8 @@ def _hosts_pending(case: RunContext) -> Reason | None:
         return None
     found = make_reason("host-pending", log_evidence(case.run, case.run.log.end), hosts=hosts_named(lacking))
     idle = hosts_not_begun(case.run, case.results)
-    found = and_text(found, f"Nothing ran for {hosts_named(idle)}.") if idle else found
+    nothing = f"Nothing ran for the requested {hosts_named(idle)}." if idle else ""
+    found = replace(found, text=nothing if idle == lacking else f"{found.text} {nothing}".rstrip())
     return _with_exit(case.run, and_form(found, case.run.request, idle))
 
 

@@ -77,7 +77,8 @@ def send_alert(
         return "no-channel"
     webhook = Webhook.parse(address)
     ca_file = request.ca_file if request is not None else environ.get("ATVM_WATCHER_CA_FILE")
-    payload = alert_line(build_name, request.run_id if request is not None else "", text, key)
+    run_id, controller = ("", None) if request is None else (request.run_id, request.controller)
+    payload = alert_line(build_name, run_id, text, key, controller=controller)
     repeats_max = 0 if holds(request, environ) else REPEATS_MAX
     sender = _Sender(performer(webhook, {"alert": channel}, ca_file), key, payload, repeats_max)
     deadline_s = clock.monotonic() + patience_s

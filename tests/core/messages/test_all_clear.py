@@ -34,7 +34,10 @@ def test_progress_after_an_alert_about_a_silence_is_an_all_clear() -> None:
 
     assert story.view.attention is None
     assert alerts(story) == ["attention-quiet sent", "clear-quiet pending"]
-    assert "all clear: there is progress again (attention of 2026-11-23 11:" in story.texts("alert")[1]
+    assert (
+        "**ALL CLEAR** `e2e-redhat9.6-ubuntu24.04-fc`: there is progress again (attention of 2026-11-23 11:"
+        in story.texts("alert")[1]
+    )
     story.settle().noise().tick(60).noise()
     assert alerts(story) == ["attention-quiet sent", "clear-quiet sent"]
 
@@ -89,7 +92,7 @@ def test_the_end_of_a_silent_run_is_an_all_clear_unless_it_has_an_alert_of_its_o
     hung = quiet().settle().tick(50_000)
 
     assert alerts(failed) == ["attention-quiet sent", "clear-quiet pending"]
-    assert "all clear: the run has ended" in failed.texts("alert")[1]
+    assert "**ALL CLEAR** `e2e-redhat9.6-ubuntu24.04-fc`: the run has ended" in failed.texts("alert")[1]
     assert alerts(hung) == ["attention-quiet sent", "end pending"]
 
 

@@ -104,7 +104,7 @@ def test_a_group_without_any_planned_spec_adds_its_host_to_the_run() -> None:
     story.log(f.ChildLaunched(offset=0, label="e2e-redhat9.6-fc"), error).end(1)
 
     assert (story.view.ledger.planned, story.view.subruns[0].ledger.planned) == (1, 0)
-    assert "- `e2e-redhat9.6-fc`: FAILED, no spec ran" in story.texts("run")[0].splitlines()
+    assert "- `e2e-redhat9.6-fc`: **FAILED**, no spec ran" in story.texts("run")[0].splitlines()
 
 
 def test_the_message_of_a_run_that_is_not_categorized_shows_the_runs_counts() -> None:
@@ -124,7 +124,8 @@ def ledger_in(text: str) -> dict[str, int] | None:
     line = next((line for line in text.splitlines() if line.startswith("Specs: ")), None)
     if line is None:
         return None
-    planned, parts = line.removeprefix("Specs: ").split(";")[0].split(" planned = ")
+    added = line.removeprefix("Specs: ").split(";")[0]
+    planned, parts = added.removesuffix(", on every requested host").split(" planned = ")
     found = {WORDS[word]: int(number) for number, word in (part.split(" ", 1) for part in parts.split(" + "))}
     return {"planned": int(planned), **{key: found.get(key, 0) for key in WORDS.values()}}
 

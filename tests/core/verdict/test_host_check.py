@@ -8,6 +8,7 @@ from atvm_pipeline.core.codec import decode_event, encode_event
 from atvm_pipeline.core.events import RunRequested
 from atvm_pipeline.core.facts import Counts
 from atvm_pipeline.core.hosts.requested_hosts import NAMES_IN_NOTE_MAX
+from tests.support.message_parts import decoded, request_of
 from tests.support.project import TWO_HOSTS_BUILD as BUILD
 from tests.support.run_builder import HOSTS, Story, counts
 
@@ -34,10 +35,22 @@ def test_a_message_names_the_hosts_that_are_checked_and_the_parts_that_are_not()
 
 
 def test_a_group_s_message_says_that_the_hosts_are_those_of_the_whole_run() -> None:
+    story = Story(asked={"not_checked": ("nvme2",)}).started()
+    story.child(REDHAT, label="e2e-redhat9.6-fc").tick(11).settle().end(0)
+
+    for index in (0, -1):
+        assert "\nHosts checked in the complete run: redhat9.6, ubuntu24.04; not checked: nvme2\n" in text_of(
+            story, index
+        )
+
+
+def test_hosts_that_are_certain_are_listed_with_the_request() -> None:
     story = Story().started().child(REDHAT, label="e2e-redhat9.6-fc").tick(11).settle().end(0)
 
-    assert "\nHosts checked in the complete run: redhat9.6, ubuntu24.04\n" in text_of(story, 0)
-    assert "\nHosts checked: redhat9.6, ubuntu24.04\n" in text_of(story)
+    for post in story.posts:
+        body = decoded(post.payload)
+        assert "Hosts checked" not in body["text"]
+        assert request_of(body)["Hosts checked"] == "redhat9.6, ubuntu24.04"
 
 
 def test_without_requested_hosts_everything_says_that_hosts_are_not_checked() -> None:
@@ -47,6 +60,16 @@ def test_without_requested_hosts_everything_says_that_hosts_are_not_checked() ->
     assert "\nNote: hosts not checked; not checked: stream9\n" in text_of(story)
     assert story.view.host_check_note == "hosts not checked; not checked: stream9"
     assert "every requested host" not in text_of(story) + str(story.view)
+
+
+def test_a_host_for_which_nothing_ran_is_named_once() -> None:
+    both = ended(REDHAT, ("w2k25.cy.ts", counts(pending=2)), asked={}, hosts=(*HOSTS, "w2k25"))
+    one = ended(REDHAT, asked={}, hosts=HOSTS)
+
+    assert both.view.reason["text"] == (
+        "No spec passed for the requested host w2k25. Nothing ran for host ubuntu24.04."
+    )
+    assert one.view.reason["text"] == "Nothing ran for the requested host ubuntu24.04."
 
 
 def test_a_line_about_very_many_hosts_is_bounded() -> None:

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from atvm_pipeline.core import facts as f
-from atvm_pipeline.core.messages.payload import NOTES_SHOWN, failure_lines, note_lines
+from atvm_pipeline.core.messages.text_lines import NOTES_SHOWN, failure_lines, note_lines
 from atvm_pipeline.core.reason_parts import specs_named
 from atvm_pipeline.core.results import SpecResult
 from tests.support.run_builder import Story, counts

@@ -187,8 +187,8 @@ def test_a_message_names_unusable_reports_above_everything_else() -> None:
     story.tick(11)
     lines = text_of(story).splitlines()
 
-    assert [line for line in lines[4:8] if "broken" in line] == lines[4:8]
-    assert "line 7: not well-formed XML (unclosed token)" in lines[4]
+    assert [line for line in lines[5:9] if "broken" in line] == lines[5:9]
+    assert "line 7: not well-formed XML (unclosed token)" in lines[5]
 
 
 def test_a_message_says_how_many_notes_it_leaves_out() -> None:

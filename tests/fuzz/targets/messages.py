@@ -9,9 +9,9 @@ from itertools import cycle
 from msgspec.structs import replace
 
 from atvm_pipeline.core import facts as f
-from atvm_pipeline.core.events import Metadata, Process
+from atvm_pipeline.core.events import MessageSettings, Metadata, Process
 from atvm_pipeline.core.facts import Counts
-from atvm_pipeline.core.messages.payload import code_free
+from atvm_pipeline.core.messages.markdown import code_free
 from atvm_pipeline.core.text import code_span, one_line, printable
 from atvm_pipeline.shell.delivery.sender import with_channel
 from tests.fuzz import checks, seeding
@@ -28,6 +28,7 @@ WORDS = (
         b"<http://x|y>",
         b"http://",
         b"www.x.de",
+        b"https://x.de/run?1",
         b"[a](b)",
         b"![a](b)",
         b"`",
@@ -66,7 +67,7 @@ def target(data: bytes) -> None:
     story = tell(iter(cycle(texts)), choices)
     checks.run(story.run)
     for post in story.posts:
-        checks.message(post.payload)
+        checks.message(post.payload, story.run.request.messages.link_hosts)
         assert len(with_channel(post.payload, "c" * 64)) < checks.BODY_MAX_BYTES
     assert len(story.posts) <= 12
 
@@ -96,6 +97,9 @@ def tell(texts: Iterator[str], choices: int) -> Story:
         metadata=Metadata(**{name: next(texts) for name in Metadata.__struct_fields__}),
         inventory={"redhat9.6": next(texts)},
         log_path=next(texts),
+        messages=MessageSettings(link_hosts=("x", "x.de")),
+        controller=next(texts),
+        started_by=next(texts),
     )
     story.run = replace(story.run, request=request)
     story.started().log(f.ChildLaunched(offset=0, label=next(texts)))
@@ -124,6 +128,7 @@ def tell(texts: Iterator[str], choices: int) -> Story:
             failed=(next(texts),),
             rivals=(next(texts),) if bit[5] else (),
         )
+    story.log(f.RunRecorded(offset=0, url=next(texts)))
     story.processes()
     story.exit(
         None if bit[5] else int(bit[1]),

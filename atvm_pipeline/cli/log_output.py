@@ -8,7 +8,7 @@ import sys
 from atvm_pipeline.core.text import printable
 from atvm_pipeline.shell.system.tail_lines import ESCAPE_SEQUENCE
 
-LINE_CHARS_MAX = 64 * 1024
+LOG_TEXT_CHARS_MAX = 64 * 1024
 """A longer line is shown in parts."""
 OPEN_ESCAPE_CHARS_MAX = 64
 _COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
@@ -32,7 +32,7 @@ class TerminalFilter:
         """Return the complete lines; the rest waits for its end."""
         text = self._rest + self._decoder.decode(data)
         lines, newline, self._rest = text.rpartition("\n")
-        if len(self._rest) > LINE_CHARS_MAX:
+        if len(self._rest) > LOG_TEXT_CHARS_MAX:
             lines, newline, self._rest = text, "", ""
         return self._clean(lines + newline)
 

@@ -21,7 +21,7 @@ LABEL_COLUMNS = 15
 """Columns of a label with its colon; the longest is `hosts checked:`."""
 RUNNING_SHOWN_MAX = 5
 FLAKY_SHOWN_MAX = 10
-TEXT_CHARS_MAX = 1000
+ENTRY_CHARS_MAX = 1000
 COMMANDS = ("fix", "send again", "explain", "log")
 """Labels of commands: each is a line of its own, so that it can be copied."""
 Entry = tuple[str, str]
@@ -66,7 +66,8 @@ def _subruns(state: dict[str, Any], columns: int | None) -> list[str]:
 def _subrun(head: str, facts: str, columns: int | None) -> list[str]:
     """Return a line about a sub-run; its counts take a line of their own where both do not fit into one."""
     line = f"  {head}{GAP}{facts}" if facts else f"  {head}"
-    if columns is None or len(line) <= columns:
+    if columns is None or len(line) <= columns or head.lstrip().startswith("recorded: "):
+        # An address is a line of its own, so that it can be copied.
         return [line]
     indent = " " * (len(head) - len(head.lstrip()) + 2)
     if not facts:
@@ -77,7 +78,7 @@ def _subrun(head: str, facts: str, columns: int | None) -> list[str]:
 
 def _entry(label: str, text: str, columns: int | None) -> list[str]:
     head = f"  {label + ':':<{LABEL_COLUMNS}}"
-    shown = one_line(text, TEXT_CHARS_MAX)
+    shown = one_line(text, ENTRY_CHARS_MAX)
     if columns is None or label in COMMANDS:
         return [head + shown]
     lines = wrapped(shown, columns, first=head, rest=" " * len(head))

@@ -12,7 +12,7 @@ from .run_state import Call, ShownRun, brief_concerns
 from .terminal import cells as cells_in, cut_end, cut_middle, pad, style
 from .times import ago, elapsed, moment
 
-HEADINGS = ("BUILD", "PHASE", "AGE", "SPECS", "RUNNING SPEC", "LAST ACTIVITY")
+HEADINGS = ("BUILD", "PHASE", "AGE", "SPECS", "RUNNING", "LAST ACTIVITY")
 BUILD, PHASE, SPEC = 0, 1, 4
 """Positions of columns in a row."""
 GAP = "  "

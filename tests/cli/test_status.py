@@ -124,7 +124,7 @@ def test_the_columns_of_a_running_run(runs: ShownRuns, shown: Callable[..., str]
 def test_a_column_without_values_is_left_out(runs: ShownRuns, shown: Callable[..., str]) -> None:
     runs.add("ended", "completed")
 
-    assert "RUNNING SPEC" not in shown()
+    assert "RUNNING" not in shown()
 
 
 def test_below_a_run_is_what_asks_the_operator_to_act(runs: ShownRuns, shown: Callable[..., str]) -> None:
@@ -385,7 +385,9 @@ def test_a_page_is_wrapped_at_the_width_of_the_terminal_except_for_commands(
             line
             for line in long
             if not re.match(
-                r"  (?:fix|send again|explain|log|state): |.*" + LONG + r"|    \d  \w+ +\S+$|\s+https://\S+$",
+                r"  (?:fix|send again|explain|log|state): |.*"
+                + LONG
+                + r"|    \d  \w+ +\S+$|\s+recorded: \S+$",
                 line,
             )
         ] == []

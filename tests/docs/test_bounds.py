@@ -155,10 +155,8 @@ def test_a_state_that_is_too_large_is_called_so_and_hides_no_other(host: Control
         file.truncate(257 * 1024 * 1024)
     everything = host.call("atvm-pipeline", "status")
 
-    assert "larger than" in next(
-        line for line in everything.stdout.splitlines() if line.startswith("CORRUPT")
-    )
-    assert any(" good " in line for line in everything.stdout.splitlines())
+    assert re.search(r"^bad +CORRUPT\n  .* is larger than ", everything.stdout, re.MULTILINE)
+    assert re.search(r"^good ", everything.stdout, re.MULTILINE)
 
 
 def test_a_cancel_is_written_down_once_however_long_a_message_hangs(tmp_path: Path) -> None:

@@ -135,7 +135,7 @@ class ShownLog:
         return DONE
 
     def _start(self, tail: FileTail, place: LogPlace) -> None:
-        """Move to the first line to show, and report what is left out. Raises CommandError (65)."""
+        """Move to the first line to show, and report the lines that are left out. Raises CommandError (65)."""
         try:
             left_out = tail.start_at(place.begin, self._lines)
         except OSError as error:

@@ -31,7 +31,7 @@ UNWATCHED_S = 3.0
 QUIET_S = 2.0
 """A wait that ends sooner prints only the result."""
 REPORT_S = 600.0
-"""A line shows what the command waits for whenever that changes, and this often if it does not."""
+"""A line shows why the command still waits, whenever that changes, and this often if it does not."""
 
 
 HELP = CommandHelp(
@@ -129,7 +129,7 @@ class Wait:
         )
 
     def _report(self, state: dict[str, Any] | None) -> None:
-        """Log what the command waits for, if that has changed or was logged long ago."""
+        """Log why the command still waits, if that has changed or was logged long ago."""
         now_s = clock.monotonic()
         key = _changes(state)
         if key != self._reported or now_s - self._reported_s >= REPORT_S:
@@ -137,7 +137,7 @@ class Wait:
             log(self._situation(state))
 
     def _situation(self, state: dict[str, Any] | None) -> str:
-        """Return what the command waits for."""
+        """Return why the command still waits."""
         if state is None:
             return f"{self._name} was requested; its watcher has not written a state yet"
         if state["phase"] in TERMINAL_PHASES:

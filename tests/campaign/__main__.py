@@ -27,7 +27,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from tests.campaign import disk
+from tests.campaign import archived, disk
 from tests.campaign.plan import DISKS, RECEIVERS, Plan, draw
 from tests.campaign.playing import Outcome, play
 from tests.campaign.totals import Totals
@@ -133,6 +133,12 @@ def options_from(argv: list[str]) -> argparse.Namespace:
         "--stop", action="store_true", help="begin no run after the first in which anything is wrong"
     )
     parser.add_argument("--again", metavar="SEED/NUMBER", help="play this run alone")
+    parser.add_argument(
+        "--archived",
+        type=int,
+        metavar="N",
+        help="play N rounds of a new start whose previous run has messages to deliver; kill their sender",
+    )
     parser.add_argument("--json", action="store_true", help="the sum as JSON, nothing else")
     return parser.parse_args(argv)
 
@@ -141,6 +147,8 @@ def main(argv: list[str]) -> int:
     options = options_from(argv)
     # It reports its own threads when it is stopped.
     logging.getLogger("watchdog").setLevel(logging.CRITICAL)
+    if options.archived is not None:
+        return archived.main(options.archived, options.seed, Path(tempfile.mkdtemp(prefix="campaign-")))
     if options.disk != "none":
         why = disk.missing()
         if why is None:

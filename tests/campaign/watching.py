@@ -58,9 +58,15 @@ class Watcher:
         return self.child.poll() if self.child is not None else None
 
 
-def watch(host: Controller, log: Path, *, dying_at: tuple[str, int] | None = None) -> Watcher:
-    """Start a watcher; `dying_at` names the operation of its own at which it dies."""
-    command = ["watch", BUILD, "--state-root", str(host.state_root)]
+def watch(
+    host: Controller,
+    log: Path,
+    *,
+    dying_at: tuple[str, int] | None = None,
+    words: tuple[str, ...] = ("watch", BUILD),
+) -> Watcher:
+    """Start a watcher, or another command; `dying_at` names the operation of its own at which it dies."""
+    command = [*words, "--state-root", str(host.state_root)]
     note = None
     if dying_at is not None:
         note = log.with_name("died-at")

@@ -7,6 +7,7 @@ import pytest
 
 from tests.support.controller import Controller
 from tests.support.mattermost_server import MattermostModel
+from tests.support.stand_in import Scenarios
 
 
 @pytest.fixture
@@ -20,3 +21,9 @@ def host(tmp_path: Path) -> Iterator[Controller]:
 def server() -> Iterator[MattermostModel]:
     with MattermostModel() as model:
         yield model
+
+
+@pytest.fixture(scope="session")
+def ended(tmp_path_factory: pytest.TempPathFactory) -> Scenarios:
+    """The scenarios of the stand-in that end by themselves, played without a watcher."""
+    return Scenarios(tmp_path_factory.mktemp("scenarios"))

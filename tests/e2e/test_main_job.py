@@ -4,64 +4,24 @@ import json
 import os
 import stat
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
 from tests.support.controller import CONFIG, RUNNER, TEMPLATE, Controller
 from tests.support.mattermost_server import rate_limited
 from tests.support.project import BUILD
+from tests.support.scenario_ends import CATEGORIZED, WHOLE, C, End, F, H
 from tests.support.waiting import wait_for
 
-C, F, T, H = "COMPLETED", "FAILED", "TERMINATED", "HUNG"
+THROUGH_WRAPPERS = (
+    *("all-green", "failing-test", "group-never-runs", "runner-killed"),
+    *("child-outlives-parent", "stale-artifacts"),
+)
+"""One scenario for each phase and for the closing message, and two that depend on processes and files of earlier runs.
 
-
-class End(NamedTuple):
-    """How a scenario must end."""
-
-    phase: str
-    code: str
-    subruns: tuple[str, ...]
-    posts: int
-    """Messages that a reader sees."""
-    closing: bool = False
-    more: tuple[str, ...] = ()
-    """Further options of the start."""
-
-
-CATEGORIZED: dict[str, End] = {
-    "all-green": End(C, "all-passed", (C, C, C), 3),
-    "failing-test": End(F, "tests-failed", (C, F, C), 3),
-    "failed-hook": End(F, "tests-failed", (F, C, C), 3),
-    "retries": End(C, "all-passed", (C, C, C), 3),
-    "renderer-crash": End(F, "spec-crashed", (C, F, C), 3),
-    "label-differs": End(C, "all-passed", (C, C, C), 3),
-    "grouped-xml-only-check": End(F, "tests-failed", (C, F, F), 3),
-    "host-pending": End(F, "host-pending", (C, C, F), 3),
-    "no-specs-found": End(F, "no-specs-found", (F, F, F), 4, closing=True),
-    "reused-build-id": End(F, "nothing-ran", (F, F, F), 3),
-    "runner-killed": End(T, "runner-signalled", (C, T), 1),
-    "runner-killed-child-lives": End(T, "runner-signalled", (C, C), 2),
-    "child-outlives-parent": End(C, "all-passed", (C, C, C), 3),
-    "stale-artifacts": End(C, "all-passed", (C, C, C), 3),
-    "group-never-runs": End(F, "host-pending", (C, C), 3, closing=True),
-    "runner-fails-after-last-group": End(F, "runner-failed", (C, C, C), 4, closing=True),
-    "stale-spec-pattern": End(F, "wrong-hosts", (F, F, F), 4, closing=True, more=("--no-preflight",)),
-    "wrapped-names": End(F, "tests-failed", (C, F, C), 3),
-    "wrapper-cypress-cloud": End(C, "all-passed", (C, C, C), 3),
-    "server-error": End(F, "record-server-error", (C, F, C), 3),
-    "cloud-canceled": End(F, "run-canceled", (C, F, C), 3),
-    "256-failures": End(F, "tests-failed", (C, F, C), 3),
-    "spec-not-started": End(F, "plugin-error", (C, F, C), 3),
-}
-WHOLE: dict[str, End] = {
-    "all-green": End(C, "all-passed", (C,), 1),
-    "failing-test": End(F, "tests-failed", (F,), 1),
-    "host-pending": End(F, "host-pending", (F,), 1),
-    "reused-build-id": End(F, "nothing-ran", (F,), 1),
-    "runner-killed": End(T, "runner-signalled", (T,), 0),
-    "runner-fails-after-last-group": End(F, "runner-failed", (F,), 1),
-}
+All others are recorded runs (`test_scenarios.py`, `test_live_replay.py`).
+"""
 
 
 def inspect(host: Controller, state: dict[str, Any], *more: str) -> dict[str, Any]:
@@ -89,7 +49,7 @@ def assert_end(host: Controller, state: dict[str, Any], end: End) -> None:
         assert ledger["planned"] == sum(ledger[part] for part in parts)
 
 
-@pytest.mark.parametrize("scenario", CATEGORIZED)
+@pytest.mark.parametrize("scenario", THROUGH_WRAPPERS)
 def test_a_categorized_run_ends_as_its_scenario_says_live_replayed_and_inspected(
     scenario: str, tmp_path: Path
 ) -> None:
@@ -97,7 +57,7 @@ def test_a_categorized_run_ends_as_its_scenario_says_live_replayed_and_inspected
     with Controller(tmp_path, scenario=scenario) as host:
         if scenario == "stale-artifacts":
             host.lay_old_reports()
-        state = host.run(*end.more)
+        state = host.run()
         assert_end(host, state, end)
         replayed = host.call("atvm-pipeline", "replay", str(host.state_root / BUILD), "--json")
         assert replayed.stdout == (host.state_root / BUILD / "state.json").read_text()
@@ -111,7 +71,7 @@ def test_a_categorized_run_ends_as_its_scenario_says_live_replayed_and_inspected
         assert [spec["detail"] for spec in one["specs"]] == [spec["detail"] for spec in other["specs"]]
 
 
-@pytest.mark.parametrize("scenario", WHOLE)
+@pytest.mark.parametrize("scenario", ["failing-test", "runner-killed"])
 def test_a_run_that_is_not_categorized_is_one_sub_run_told_at_its_end(scenario: str, tmp_path: Path) -> None:
     with Controller(tmp_path, scenario=scenario) as host:
         state = host.run(categorize=False)

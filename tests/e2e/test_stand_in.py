@@ -1,29 +1,19 @@
 """The stand-in automation root: every scenario as a real run, in a separate copy, a hundred times faster."""
 
 import json
-import os
 import re
-import shutil
 import signal
-import subprocess
-import sys
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
 import pytest
 
 from tests.support.calls import completed
-from tests.support.project import BUILD, PROJECT
+from tests.support.controller import CONFIG, ROOT
 from tests.support.reference_corpus import CONSOLE
-from tests.support.waiting import DEADLINE_S, wait_for
+from tests.support.stand_in import Scenarios, copy_of_root, environment, play, template
 
-ROOT = PROJECT / "fixtures" / "automation-root"
-CONFIG = "cypress.atvm-config-gold.ts"
 # Exactly as the operators type them.
 TEMPLATE_COMMAND = (
     "python3 ./cmc-templates.py --template_name cmc-e2e --config_file cypress.atvm-config-gold.ts"
@@ -94,72 +84,6 @@ ENDINGS: dict[str, tuple[int, dict[str, int]]] = {
 NOT_RUNS = {"hang-with-cause", "hang-without-cause", "template-fails"}
 
 
-@dataclass(frozen=True)
-class Ended:
-    """The results of a finished run."""
-
-    root: Path
-    code: int
-    output: str
-
-
-def copy_of_root(folder: Path) -> Path:
-    ignored = shutil.ignore_patterns("cmcReporter", "__pycache__")
-    return Path(shutil.copytree(ROOT, folder / "automation-root", ignore=ignored))
-
-
-def environment(scenario: str, *, speed: str = "100", **more: str) -> dict[str, str]:
-    kept = {
-        name: value for name, value in os.environ.items() if name not in ("CI", "FORCE_COLOR", "NO_COLOR")
-    }
-    return {**kept, "ATVM_STAND_IN_SCENARIO": scenario, "ATVM_STAND_IN_SPEED": speed, **more}
-
-
-def template(root: Path, scenario: str, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [
-        sys.executable,
-        "cmc-templates.py",
-        "--template_name",
-        "cmc-e2e",
-        "--config_file",
-        CONFIG,
-        *options,
-    ]
-    return completed(command, cwd=root, env=environment(scenario))
-
-
-def runner(*options: str) -> list[str]:
-    return [sys.executable, "run-sorry-cypress.py", "--config_file", CONFIG, "--build_name", BUILD, *options]
-
-
-def play(folder: Path, scenario: str, *options: str, **more: str) -> Ended:
-    """Run a scenario until the last process that holds its output has ended, orphans included."""
-    root = copy_of_root(folder)
-    assert template(root, scenario).returncode == 0
-    with subprocess.Popen(
-        runner(*options),
-        cwd=root,
-        env=environment(scenario, **more),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    ) as process:
-        output, _ = process.communicate(timeout=DEADLINE_S)
-    return Ended(root, process.returncode, output.decode())
-
-
-@pytest.fixture(scope="module")
-def ended(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ended]:
-    folders = {name: tmp_path_factory.mktemp(name) for name in ENDINGS}
-    with ThreadPoolExecutor(2) as pool:
-        return dict(
-            zip(
-                folders,
-                pool.map(lambda name: play(folders[name], name, "--categorize"), folders),
-                strict=True,
-            )
-        )
-
-
 def report(root: Path, name: str) -> ET.Element:
     return ET.fromstring((root / "cmcReporter" / name).read_bytes())  # noqa: S314 - our own stand-in wrote it
 
@@ -173,7 +97,7 @@ def test_every_scenario_is_checked_here() -> None:
 
 
 @pytest.mark.parametrize("scenario", ENDINGS)
-def test_a_scenario_ends_as_it_says(scenario: str, ended: dict[str, Ended]) -> None:
+def test_a_scenario_ends_as_it_says(scenario: str, ended: Scenarios) -> None:
     code, texts = ENDINGS[scenario]
     result = ended[scenario]
 
@@ -184,7 +108,7 @@ def test_a_scenario_ends_as_it_says(scenario: str, ended: dict[str, Ended]) -> N
 @pytest.mark.parametrize(
     "scenario", ["all-green", "failing-test", "wrapped-names", "cloud-canceled", "256-failures"]
 )
-def test_boxes_are_100_columns_wide(scenario: str, ended: dict[str, Ended]) -> None:
+def test_boxes_are_100_columns_wide(scenario: str, ended: Scenarios) -> None:
     lines = ended[scenario].output.splitlines()
     boxed = [line for line in lines if line.startswith(("  │", "  ┌", "  ├", "  └", "  Running:"))]
 
@@ -192,7 +116,7 @@ def test_boxes_are_100_columns_wide(scenario: str, ended: dict[str, Ended]) -> N
     assert {80} == {len(line) for line in lines if line.startswith("===")}
 
 
-def test_long_names_are_cut_hard_in_every_box(ended: dict[str, Ended]) -> None:
+def test_long_names_are_cut_hard_in_every_box(ended: Scenarios) -> None:
     lines = ended["wrapped-names"].output.splitlines()
     [name] = [path.name for path in (ROOT / "cypress/e2e/cmc-e2e/long").glob("w2k25*")]
     name = f"long/{name}"
@@ -207,7 +131,7 @@ def test_long_names_are_cut_hard_in_every_box(ended: dict[str, Ended]) -> None:
 
 
 @pytest.mark.corpus
-def test_the_layout_is_that_of_the_reference(ended: dict[str, Ended]) -> None:
+def test_the_layout_is_that_of_the_reference(ended: Scenarios) -> None:
     reference = CONSOLE / "rendered-v12.17.4__sequence-of-categories__plain.txt"
 
     theirs, ours = layout(reference.read_text()), layout(ended["failing-test"].output)
@@ -231,9 +155,7 @@ def layout(output: str) -> dict[str, set[tuple[int, ...]]]:
     return kinds
 
 
-def test_colours_wrap_each_character_of_a_box_and_change_no_word(
-    tmp_path: Path, ended: dict[str, Ended]
-) -> None:
+def test_colours_wrap_each_character_of_a_box_and_change_no_word(tmp_path: Path, ended: Scenarios) -> None:
     coloured = play(tmp_path, "failing-test", "--categorize", CI="1").output
     plain = SGR.sub("", coloured).replace(str(tmp_path), "").replace("=" * 100, "=" * 80)
     expected = ended["failing-test"].output.replace(str(ended["failing-test"].root.parent), "")
@@ -257,7 +179,7 @@ def test_without_categories_one_child_runs_everything(tmp_path: Path) -> None:
     ]
 
 
-def test_a_report_is_what_the_reporter_would_write(ended: dict[str, Ended]) -> None:
+def test_a_report_is_what_the_reporter_would_write(ended: Scenarios) -> None:
     suites = report(ended["failing-test"].root, "ubuntu24.04.xml")
 
     assert {name: suites.get(name) for name in ("name", "tests", "failures")} == {
@@ -273,14 +195,14 @@ def test_a_report_is_what_the_reporter_would_write(ended: dict[str, Ended]) -> N
     assert times["resyncs until the session is complete"] == "0.000"
 
 
-def test_a_crashed_spec_leaves_no_report_and_a_pending_one_no_cases(ended: dict[str, Ended]) -> None:
+def test_a_crashed_spec_leaves_no_report_and_a_pending_one_no_cases(ended: Scenarios) -> None:
     assert not (ended["renderer-crash"].root / "cmcReporter/ubuntu24.04.xml").exists()
     suites = report(ended["host-pending"].root, "w2k25.xml")
 
     assert (suites.get("tests"), suites.get("skipped"), len(list(suites.iter("testcase")))) == ("3", "3", 0)
 
 
-def test_a_grouped_report_holds_only_the_last_spec(ended: dict[str, Ended]) -> None:
+def test_a_grouped_report_holds_only_the_last_spec(ended: Scenarios) -> None:
     root = ended["grouped-xml-only-check"].root
     grouped = report(root, "e2e-ubuntu24.04-fc.xml")
 
@@ -289,7 +211,7 @@ def test_a_grouped_report_holds_only_the_last_spec(ended: dict[str, Ended]) -> N
     assert report(root, "hosts/w2k25.xml").get("skipped") == "3"
 
 
-def test_a_stale_report_stays_as_it_was_where_nothing_is_written(ended: dict[str, Ended]) -> None:
+def test_a_stale_report_stays_as_it_was_where_nothing_is_written(ended: Scenarios) -> None:
     folder = ended["stale-artifacts"].root / "cmcReporter"
     yesterday = time.time() - 23 * 3600
 
@@ -337,85 +259,3 @@ def test_the_seed_command_lines_run_word_for_word(tmp_path: Path) -> None:
     made = sorted(path.name for path in (root / "cmcReporter").iterdir())
     assert made == ["check-xml-files.xml", "redhat9.6.xml", "ubuntu24.04.xml", "w2k25.xml"]
     assert not list(root.rglob("__pycache__"))
-
-
-@pytest.fixture
-def started(tmp_path: Path) -> Iterator[Callable[..., tuple[Path, Path, psutil.Process]]]:
-    """Start a run that may not end by itself. The rest of its process tree is killed afterwards."""
-    trees: list[psutil.Process] = []
-
-    def start(scenario: str, speed: str, **more: str) -> tuple[Path, Path, psutil.Process]:
-        root, log = copy_of_root(tmp_path), tmp_path / "runner.log"
-        (root / "cmcReporter").mkdir()
-        (root / "cmcReporter/ubuntu24.04.xml").write_text("of an earlier run")
-        with log.open("wb") as output:
-            process = psutil.Popen(
-                runner("--categorize"),
-                cwd=root,
-                env=environment(scenario, speed=speed, **more),
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
-        trees.append(process)
-        return root, log, process
-
-    yield start
-    for process in trees:
-        for one in psutil.process_iter():
-            try:
-                if os.getsid(one.pid) == process.pid:
-                    one.kill()
-            except (psutil.Error, OSError):
-                continue
-        process.wait(DEADLINE_S)
-
-
-@pytest.mark.parametrize(("scenario", "browsers"), [("hang-with-cause", 0), ("hang-without-cause", 1)])
-def test_a_hang_keeps_its_processes(scenario: str, browsers: int, started: Callable[..., tuple]) -> None:
-    root, log, process = started(scenario, "100")
-    wait_for(lambda: log.read_text().count("✓ starts the migration session") == 2, "the second session")
-
-    def tree() -> list[str]:
-        return [" ".join(child.cmdline()) for child in process.children(recursive=True)]
-
-    wait_for(lambda: sum("electron --type=renderer" in line for line in tree()) == browsers, "the browsers")
-    assert sum("stand-in/cypress run" in line for line in tree()) == 1
-    assert log.read_text().count(FINISHED) == 1
-    # The reporter removed the old file when the spec started, and has written nothing yet.
-    assert not (root / "cmcReporter/ubuntu24.04.xml").exists()
-
-
-def test_a_spec_waits_at_its_gate(started: Callable[..., tuple], tmp_path: Path) -> None:
-    gate = tmp_path / "gate"
-    gate.mkdir()
-    (gate / "ubuntu24.04").touch()
-    _, log, process = started("all-green", "100", ATVM_STAND_IN_GATE=str(gate))
-    wait_for(lambda: "Running:  ubuntu24.04.cy.ts" in log.read_text(), "the held spec")
-
-    assert process.poll() is None
-    assert log.read_text().count("✓ starts the migration session") == 1
-
-    (gate / "ubuntu24.04").unlink()
-
-    assert process.wait(DEADLINE_S) == 0
-    assert log.read_text().count(FINISHED) == 3
-
-
-def test_the_browser_dies_with_a_killed_cypress(started: Callable[..., tuple]) -> None:
-    _, log, process = started("hang-without-cause", "100")
-    wait_for(lambda: log.read_text().count("✓ starts the migration session") == 2, "the second session")
-    [cypress] = process.children()
-    [browser] = cypress.children()
-
-    cypress.kill()
-
-    wait_for(lambda: not browser.is_running(), "the end of the browser")
-
-
-def test_a_child_outlives_a_runner_that_does_not_wait(started: Callable[..., tuple]) -> None:
-    _, log, process = started("child-outlives-parent", "8")
-
-    assert process.wait(DEADLINE_S) == 0
-    assert log.read_text().count(FINISHED) == 2
-    wait_for(lambda: log.read_text().count(FINISHED) == 3, "the third summary")

@@ -39,6 +39,11 @@ class Recording(NamedTuple):
     """SIGKILL the complete tree of the runner once the second group runs, so that no record is left."""
     only_watcher: bool = False
 
+    @property
+    def is_undisturbed(self) -> bool:
+        """Return whether the scenario alone determines the run, without options, a cancel, a kill or another runner."""
+        return self.template and self == Recording(self.about, self.scenario, self.categorize)
+
 
 LIMITS = (("ATVM_WATCHER_QUIET_LIMIT_S", "3"), ("ATVM_WATCHER_STALL_LIMIT_S", "6"))
 RECORDINGS: dict[str, Recording] = {
@@ -49,6 +54,8 @@ RECORDINGS: dict[str, Recording] = {
     "completed-orphan": Recording(
         "The runner exits while its last child keeps running for a while.", "child-outlives-parent"
     ),
+    "completed-retries": Recording("Tests of two hosts pass in their second or third attempt.", "retries"),
+    "completed-label-differs": Recording("A label that names a host which did not run.", "label-differs"),
     "completed-stale-reports": Recording(
         "Yesterday's failing reports still exist; one host writes none.", "stale-artifacts"
     ),
@@ -65,6 +72,20 @@ RECORDINGS: dict[str, Recording] = {
         "A failing test, in schema 2; not categorized.", "failing-test", categorize=False
     ),
     "failed-whole": Recording("A failing test; not categorized.", "failing-test", categorize=False),
+    "failed": Recording("A failing test.", "failing-test"),
+    "failed-host-pending": Recording("One host's tests are all pending.", "host-pending"),
+    "failed-host-pending-whole": Recording(
+        "One host's tests are all pending; not categorized.", "host-pending", categorize=False
+    ),
+    "failed-canceled": Recording("The run is canceled on the recording server.", "cloud-canceled"),
+    "failed-reused-build-id-whole": Recording(
+        "A summary without a table, exit code 0; not categorized.", "reused-build-id", categorize=False
+    ),
+    "failed-runner-whole": Recording(
+        "All green, then the runner fails; not categorized.",
+        "runner-fails-after-last-group",
+        categorize=False,
+    ),
     "failed-hook": Recording("A failed hook skips the rest of its spec.", "failed-hook"),
     "failed-crash": Recording("The renderer crashes: no report, failing in the box.", "renderer-crash"),
     "failed-256": Recording("256 failing tests, so Cypress exits with 0.", "256-failures"),

@@ -16,6 +16,7 @@ from atvm_pipeline.shell.system.clock import now
 from atvm_pipeline.shell.system.io_errors import io_error_text, remedy_of
 from atvm_pipeline.shell.system.subprocesses import run_program
 
+from .commit import commit_of
 from .interpreter import Interpreter, install_packages, make_environment
 from .layout import CANNOT_WRITE, DATA, UNAVAILABLE, Places, Problem, shown
 
@@ -65,6 +66,8 @@ class Release:
     """The checkout from which it was made."""
     installed_at: str
     """UTC, RFC 3339."""
+    commit: str = ""
+    """The git commit of the checkout; "" if it had local changes or is not a clone."""
 
     def written(self) -> str:
         """Return the text of the record."""
@@ -120,7 +123,10 @@ def read_release(folder: Path) -> Release | None:
             name: str(record[name])
             for name in ("version", "content", "python", "interpreter", "source", "installed_at")
         }
-        return Release(folder=folder, dependencies=tuple(str(one) for one in record["dependencies"]), **texts)
+        dependencies = tuple(str(one) for one in record["dependencies"])
+        # The first release did not record it.
+        commit = str(record.get("commit", ""))
+        return Release(folder=folder, dependencies=dependencies, commit=commit, **texts)
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
@@ -218,6 +224,7 @@ def _fill(source: Source, interpreter: Interpreter, wheelhouse: Path | None, fol
         dependencies=source.dependencies,
         source=str(source.project),
         installed_at=now().isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        commit=commit_of(source.project),
     )
     # The files must be on disk before the record is, and before any link points here.
     os.sync()

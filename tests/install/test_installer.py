@@ -455,12 +455,21 @@ def test_doctor_is_content_with_a_fresh_installation(ground: Path, root: Path) -
     assert [name for name in ("installation", "release", "links", "units") if not found[name]["ok"]] == []
 
 
-def test_doctor_says_that_the_installation_must_be_updated(root: Path) -> None:
-    found = doctor(PROJECT, root)
+def test_doctor_says_that_the_installation_must_be_updated(root: Path, tmp_path: Path) -> None:
+    newer = copy_of_the_checkout(tmp_path / "newer", "3.0")
+    found = doctor(newer, root)
 
     assert found["version"]["ok"] is False
-    assert found["version"]["fix"] == f"{PROJECT}/bin/{INSTALLER}"
+    assert found["version"]["fix"] == f"{newer}/bin/{INSTALLER}"
     assert "must be updated" in str(found["version"]["why"])
+
+
+def test_doctor_of_an_older_checkout_advises_no_downgrade(ground: Path, root: Path) -> None:
+    found = doctor(ground / "1.0", root)["version"]
+
+    assert found["ok"] is True
+    assert f"the checkout {ground / '1.0'} is older" in str(found["text"])
+    assert INSTALLER not in str(found)
 
 
 def test_doctor_finds_what_was_changed_by_hand(root: Path) -> None:

@@ -1,8 +1,10 @@
 """Checks of the installation: the current release, its checkout, changed files, and the units."""
 
 import os
+import re
 from pathlib import Path
 
+from atvm_pipeline.install.commit import is_behind
 from atvm_pipeline.install.deploy import wanted_links
 from atvm_pipeline.install.layout import SWEEP_UNIT, Problem
 from atvm_pipeline.install.release import Release, is_unchanged, read_release, read_source
@@ -14,6 +16,7 @@ from atvm_pipeline.shell.system.subprocesses import systemctl
 from .finding import DoctorFinding, Where, bad, good
 
 INSTALLER = "install-atvm-watcher-service.sh"
+VERSION_NUMBERS_MAX = 4
 SYSTEMD = Path("/run/systemd/system")
 WRITING_UNITS = ("atvm-run-watcher@.service", "atvm-run-deliver@.service")
 """The sandboxed units that write to the state root."""
@@ -65,8 +68,16 @@ def _version(release: Release, where: Where) -> list[DoctorFinding]:
         )
     if source.content == release.content:
         return good("version", f"{release.version}, the same as the checkout {checkout}")
+    if _numbers(source.version) < _numbers(release.version) or is_behind(checkout, release.commit):
+        text = f"{release.folder.name} is installed; the checkout {checkout} is older ({source.name})"
+        return good("version", f"{text}: update it before you install from it, with: git -C {checkout} pull")
     text = f"{release.folder.name} is installed, but the checkout {checkout} is {source.name}"
     return bad("version", text, OUTDATED, f"{checkout}/bin/{INSTALLER}")
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """Return the numbers of a version, for a comparison."""
+    return tuple(int(number) for number in re.findall(r"\d+", version)[:VERSION_NUMBERS_MAX])
 
 
 def _intact(release: Release, again: str) -> list[DoctorFinding]:

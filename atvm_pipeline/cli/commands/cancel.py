@@ -8,6 +8,7 @@ from atvm_pipeline.cli.options import (
     checked_build_name,
     checked_text,
     environment,
+    given_state_root,
     state_root,
     user_and_host as whoami,
 )
@@ -17,14 +18,17 @@ from atvm_pipeline.core.events import CancelRequested, DeliverySettled
 from atvm_pipeline.core.phases import TERMINAL_PHASES
 from atvm_pipeline.core.reducer import begin_run
 from atvm_pipeline.shell.exit_codes import DATA, DONE, IN_USE, NO, UNAVAILABLE, USAGE, CommandError
+from atvm_pipeline.shell.runner.orphans import find_process, missing_text
 from atvm_pipeline.shell.runner.stop import stop_runner
 from atvm_pipeline.shell.start.conflicts import check_not_starting
 from atvm_pipeline.shell.state_dir.reader import liveness, read_state
 from atvm_pipeline.shell.state_dir.records import MarkerRecord, Paths, Request, read_record, write_record
 from atvm_pipeline.shell.state_dir.store import Store, load
+from atvm_pipeline.shell.supervisor import Local
 from atvm_pipeline.shell.system import clock
 from atvm_pipeline.shell.system.files import Busy, locked
 from atvm_pipeline.shell.system.log import log
+from atvm_pipeline.shell.system.typed_command import typed_command
 from atvm_pipeline.shell.watcher.first_event import first_event
 from atvm_pipeline.shell.watcher.loop import Loop
 from atvm_pipeline.shell.watcher.service import crashed_deliveries
@@ -72,10 +76,10 @@ def run(args: argparse.Namespace) -> int:
     build_name = args.build if args.build is not None else args.build_name
     paths = Paths(state_root(args, environment()), checked_build_name(build_name))
     request = read_record(paths.request, Request)
-    if request is None:
-        raise CommandError(DATA, f"build {paths.build_name} not found in {paths.state_root}")
     who = whoami()
     checked_text("--why", args.why)
+    if request is None:
+        return _cancel_removed(args, paths, who)
     if args.only == "runner":
         check_not_starting(paths)
         return _stop_runner(paths, who, args.why)
@@ -95,6 +99,30 @@ def run(args: argparse.Namespace) -> int:
             f"the runner of {paths.build_name} continues; to stop it: cancel-atvm-runner.sh --build-name {paths.build_name}"
         )
     return max(code, stopped)
+
+
+def _cancel_removed(args: argparse.Namespace, paths: Paths, who: str) -> int:
+    """Stop the processes of a build whose state directory was removed. Raises CommandError (65) without any."""
+    runner, watcher = find_process(paths), find_process(paths, "watch")
+    if runner is None and watcher is None:
+        raise CommandError(
+            DATA,
+            f"build {paths.build_name} not found in {paths.state_root}, and no process of it is running; list the builds with: "
+            + typed_command("atvm-pipeline", "status", *given_state_root(args)),
+        )
+    if args.only == "runner":
+        return _stop_runner(paths, who, args.why)
+    if watcher is not None:
+        Local().stop_watcher(paths, CANCEL_WAIT_S)
+        log(
+            f"{paths.build_name}: watcher stopped ({watcher.where()}); {missing_text(paths)}, so nothing is recorded"
+        )
+    if args.runner:
+        return _stop_runner(paths, who, args.why)
+    if runner is not None:
+        stop = runner.command("cancel-atvm-runner.sh", environment())
+        log(f"{paths.build_name}: the runner continues ({runner.where()}); stop it with: {stop}")
+    return DONE
 
 
 def _stop_runner(paths: Paths, who: str, why: str) -> int:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from atvm_pipeline.cli.doctor_checks import installation, machine, runs, webhook_and_settings
+from atvm_pipeline.cli.doctor_checks import automation, installation, machine, runs, webhook_and_settings
 from atvm_pipeline.cli.doctor_checks.finding import DoctorFinding, Where, bad
 from atvm_pipeline.cli.options import add_state_root, environment, state_root
 from atvm_pipeline.cli.parser import CommandHelp
@@ -30,7 +30,9 @@ CHECKS: tuple[Callable[[Where], list[DoctorFinding]], ...] = (
     machine.inotify,
     machine.wall_clock,
     machine.supervisor,
+    automation.automation,
     runs.runs,
+    runs.orphans,
     runs.strays,
     runs.size,
 )

@@ -4,6 +4,7 @@ from atvm_pipeline.core.errors import DataError
 from atvm_pipeline.core.phases import TERMINAL_PHASES
 from atvm_pipeline.core.text import plural
 from atvm_pipeline.shell.processes.discovery import UnwatchedCypress, find_unwatched_cypress
+from atvm_pipeline.shell.runner.orphans import find_orphan_runners, find_orphan_watchers, missing_text
 from atvm_pipeline.shell.state_dir.archived_messages import ArchivedMessages, archived_messages
 from atvm_pipeline.shell.state_dir.reader import builds, liveness, posts_of, read_state
 from atvm_pipeline.shell.state_dir.records import Paths, RunnerRecord, read_record
@@ -112,6 +113,24 @@ def strays(where: Where) -> list[DoctorFinding]:
         count = len(found) - STRAYS_MAX
         more = f"{count} more Cypress {'process is' if count == 1 else 'processes are'} running without a watcher"
         findings += bad("cypress", more, UNREPORTED, "check with: ps -ef | grep -i cypress")
+    return findings
+
+
+def orphans(where: Where) -> list[DoctorFinding]:
+    """Check for runners and watchers whose state directory was removed while they are alive."""
+    runners, watchers = find_orphan_runners(where.state_root), find_orphan_watchers(where.state_root)
+    findings = []
+    for runner in runners:
+        text = (
+            f"the runner of {runner.build_name} is alive ({runner.where()}), but {missing_text(runner.paths)}"
+        )
+        findings += bad("removed state", text, UNREPORTED, runner.ways_out(where.environ))
+    names = {runner.build_name for runner in runners}
+    for watcher in watchers:
+        if watcher.build_name not in names:
+            text = f"a watcher of {watcher.build_name} is alive ({watcher.where()}), but {missing_text(watcher.paths)}"
+            stop = watcher.command("cancel-atvm-run-watcher.sh", where.environ)
+            findings += bad("removed state", text, UNREPORTED, stop)
     return findings
 
 

@@ -72,6 +72,14 @@ def state_root_of(environ: Mapping[str, str]) -> Path:
     )
 
 
+def state_root_option(environ: Mapping[str, str], root: Path) -> list[str]:
+    """Return the words that let another command use this state root; [] if it uses it without them."""
+    with contextlib.suppress(ConfigError):
+        if state_root_of(environ) == root:
+            return []
+    return ["--state-root", str(root)]
+
+
 def workdir(option: str | None, environ: Mapping[str, str]) -> Path:
     """Return where template and runner run: the option, the environment, the automation root if it exists, else here."""
     named = option or environ.get("ATVM_RUNNER_WORKDIR")

@@ -24,6 +24,8 @@ from atvm_pipeline.shell.system import clock
 from atvm_pipeline.shell.system.files import is_locked
 from atvm_pipeline.shell.system.subprocesses import systemctl
 
+from .orphans import find_process, missing_text
+
 STOP_POLL_INTERVAL_S = 0.05
 RECORD_WAIT_S = 10.0
 COMMAND_START_S = 60.0
@@ -47,9 +49,11 @@ def stop_runner(paths: Paths, *, who: str, why: str, grace_s: float = 20.0) -> S
     Raises OSError.
     """
     request = read_record(paths.request, Request)
+    if request is None:
+        return _stop_without_request(paths, grace_s)
     _wait_recorded(paths, request)
     roots = _roots(paths, request)
-    if request is None or (not roots and not is_locked(paths.runner_lock)):
+    if not roots and not is_locked(paths.runner_lock):
         return StopResult(stopped=True, text="no runner is running")
     if read_record(paths.stop, MarkerRecord, request.run_id) is None:
         write_record(
@@ -69,14 +73,33 @@ def stop_runner(paths: Paths, *, who: str, why: str, grace_s: float = 20.0) -> S
     return _result(paths, left)
 
 
-def _roots(paths: Paths, request: Request | None) -> list[Process]:
+def _stop_without_request(paths: Paths, grace_s: float) -> StopResult:
+    """Stop the runner of a build whose state directory was removed: its wrapper is found in the process table."""
+    orphan = find_process(paths)
+    wrapper = identity(orphan.pid) if orphan is not None else None
+    if orphan is None or wrapper is None:
+        return StopResult(stopped=True, text="no runner is running")
+    if orphan.unit is not None:
+        systemctl("stop", "--no-block", orphan.unit)
+    left = stop_tree(wrapper, grace_s=grace_s)
+    clock.wait_until(lambda: not is_locked(paths.runner_lock), RECORD_WAIT_S, STOP_POLL_INTERVAL_S)
+    result = _result(paths, left)
+    if not result.stopped:
+        return result
+    return StopResult(
+        stopped=True,
+        text=f"runner stopped ({orphan.where()}); {missing_text(paths)}, so the end is not recorded",
+    )
+
+
+def _roots(paths: Paths, request: Request) -> list[Process]:
     """Return the living top processes of the tree: the wrapper, else what it left.
 
     Without a record of a wrapper, a runner that was started by other means.
     """
-    record = read_record(paths.runner, RunnerRecord, request.run_id) if request is not None else None
+    record = read_record(paths.runner, RunnerRecord, request.run_id)
     if record is None:
-        found = find_runner(paths.build_name, Path(request.workdir)) if request is not None else None
+        found = find_runner(paths.build_name, Path(request.workdir))
         return [found] if found is not None else []
     roots = []
     wrapper = identity(record.pid)
@@ -118,10 +141,8 @@ def _stop_wrapper(paths: Paths, request: Request, grace_s: float) -> bool:
     return True
 
 
-def _wait_recorded(paths: Paths, request: Request | None) -> None:
+def _wait_recorded(paths: Paths, request: Request) -> None:
     """Wait until a wrapper that has just started has recorded its identity."""
-    if request is None:
-        return
     clock.wait_until(
         lambda: (
             not is_locked(paths.runner_lock)

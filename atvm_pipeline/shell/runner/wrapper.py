@@ -199,6 +199,10 @@ class _Wrapper:
             try:
                 return write_record(path, record)
             except OSError as error:
+                if isinstance(error, FileNotFoundError) and not path.parent.exists():
+                    # No later start could use a record of this run.
+                    log(f"cannot write {path}: the state directory was removed; the end is not recorded")
+                    return None
                 if attempt == 0:
                     log(f"{io_error_text(error, 'write to', path)}; trying again for {WRITE_TRIES} s")
             clock.sleep(WRITE_RETRY_S)

@@ -9,7 +9,9 @@ import signal
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from atvm_pipeline.shell.processes.process_table import is_alive
+from atvm_pipeline.shell.config.settings import effective_environment, state_root_of
+from atvm_pipeline.shell.processes.own_processes import OwnProcess, find_own_processes
+from atvm_pipeline.shell.processes.process_table import identity, is_alive
 from atvm_pipeline.shell.state_dir.records import (
     ExitRecord,
     Paths,
@@ -29,6 +31,8 @@ SENDER_UNIT = "atvm-run-deliver@{}.service"
 """The instance is BUILD@TIME: `@` and `:` are legal there."""
 SUPERVISOR_POLL_S = 0.05
 SERVICE_KILL_WAIT_S = 5.0
+REMOVED_WAIT_S = 3.0
+"""How long a watcher may take to stop if its state directory was removed."""
 
 
 class Supervisor(Protocol):
@@ -127,23 +131,56 @@ def _wait(
 def stop_unit_of(paths: Paths, timeout_s: float) -> None:
     """Stop the watcher's unit if systemd started the current run: systemd would restart a killed watcher."""
     request = read_record(paths.request, Request)
-    if request is not None and request.supervisor == "systemd":
+    removed = _removed_watcher(paths)
+    is_unit = request is not None and request.supervisor == "systemd"
+    if is_unit or (removed is not None and removed.unit is not None):
         systemctl("stop", watcher_unit(paths), timeout_s=timeout_s)
 
 
 def signal_watcher(paths: Paths, timeout_s: float) -> None:
-    """Stop the process that holds the watcher's lock: SIGTERM, and SIGKILL after `timeout_s`."""
-    if not is_locked(paths.watcher_lock):
+    """Stop the process that holds the watcher's lock: SIGTERM, and SIGKILL after `timeout_s`.
+
+    The lock may have been removed together with the state root; then the watcher is found in the process table.
+    """
+    removed = _watcher_without_record(paths)
+    if removed is None and not is_locked(paths.watcher_lock):
         return
-    record = read_record(paths.watcher, WatcherRecord)
+    record = removed or read_record(paths.watcher, WatcherRecord)
     if record is None:
         # It holds the lock and has not recorded its identity yet, or never will.
         _wait_gone(paths, None, timeout_s)
         return
+    if not paths.request.exists():
+        # Its state directory was removed: it has no file left to write its last event to.
+        timeout_s = min(timeout_s, REMOVED_WAIT_S)
     _send(record, signal.SIGTERM)
     if not _wait_gone(paths, record, timeout_s):
         _send(record, signal.SIGKILL)
         _wait_gone(paths, record, SERVICE_KILL_WAIT_S)
+
+
+def _removed_watcher(paths: Paths) -> OwnProcess | None:
+    """Return the watcher of a build whose state directory was removed, from the process table."""
+    if paths.is_archived or paths.request.exists():
+        return None
+    found = find_own_processes(
+        "watch", paths.state_root, lambda environ: state_root_of(effective_environment(environ))
+    )
+    return next((process for process in found if process.build_name == paths.build_name), None)
+
+
+def _watcher_without_record(paths: Paths) -> WatcherRecord | None:
+    removed = _removed_watcher(paths)
+    watcher = identity(removed.pid) if removed is not None else None
+    if watcher is None:
+        return None
+    return WatcherRecord(
+        build_name=paths.build_name,
+        run_id="",
+        pid=watcher.pid,
+        create_time=watcher.create_time,
+        started_at=clock.now(),
+    )
 
 
 def _send(record: WatcherRecord, number: signal.Signals) -> None:

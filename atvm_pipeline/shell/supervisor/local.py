@@ -66,7 +66,7 @@ class Local:
 
     def stop_watcher(self, paths: Paths, timeout_s: float) -> None:
         """See Supervisor."""
-        if is_locked(paths.watcher_lock):
+        if is_locked(paths.watcher_lock) or not paths.request.exists():
             base.stop_unit_of(paths, timeout_s)
             base.signal_watcher(paths, timeout_s)
 

@@ -15,6 +15,9 @@ from atvm_pipeline.shell.supervisor import choose
 
 from .options import checked_hosts, checked_scenario, user_and_host
 
+WAIT_TIMEOUT_DEFAULT_S = 86400.0
+WAIT_TIMEOUT_MAX_S = 30.0 * 86400
+
 
 def start_options(
     args: argparse.Namespace, build_name: str, environ: Mapping[str, str], root: Path
@@ -57,14 +60,27 @@ def start_options(
         template_command=template_command,
         runner_command=runner_command,
         categorize=requested or in_command,
+        categorize_given=requested,
         hosts=checked_hosts(args.hosts),
         messages=env.message_settings(environ),
         scenario=checked_scenario(args.scenario, environ),
         started_by=user_and_host(),
         notes=notes,
         share_config=args.share_config,
+        share_hosts=args.share_hosts,
+        wait_s=wait_seconds(args.wait_timeout) if args.wait else None,
         only=args.only,
         check=args.check,
         no_preflight=args.no_preflight,
         supervisor=choose(args.supervisor),
+    )
+
+
+def wait_seconds(given: float | None) -> float:
+    """Return how long --wait waits. Raises CommandError (64)."""
+    seconds = WAIT_TIMEOUT_DEFAULT_S if given is None else given
+    if 0 <= seconds <= WAIT_TIMEOUT_MAX_S:
+        return seconds
+    raise CommandError(
+        USAGE, f"--wait-timeout is {seconds:g}: use a number of seconds from 0 to {WAIT_TIMEOUT_MAX_S:.0f}"
     )

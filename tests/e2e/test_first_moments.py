@@ -10,7 +10,7 @@ import pytest
 
 from atvm_pipeline.shell.state_dir.records import Paths
 from atvm_pipeline.shell.system.files import is_locked
-from tests.support.controller import Controller
+from tests.support.controller import BIN, Controller
 from tests.support.project import BUILD
 from tests.support.waiting import DEADLINE_S, wait_for
 
@@ -84,7 +84,7 @@ def test_a_runner_that_ends_at_once_in_failure_ends_the_start_with_cause_and_las
     assert (answer.code, answer.out) == (69, "")
     assert said.startswith(f"start-atvm-run.sh: the runner of build {BUILD} ended at once ")
     assert words in said
-    assert f"the watcher reports it, see atvm-pipeline explain {BUILD}" in said
+    assert f"the watcher reports it, see {BIN / 'atvm-pipeline'} explain {BUILD};" in said
     assert str(host.state_root / BUILD / "runner.log") in said
     assert ("it is empty" in said) == (last is None)
     assert last is None or last in answer.lines[-1]

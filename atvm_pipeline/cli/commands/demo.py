@@ -105,6 +105,7 @@ class Demo:
         self._begin = clock.monotonic()
         self._printing = threading.Lock()
         self._printed: set[str] = set()
+        self._starts = True
 
     def __enter__(self) -> Self:
         return self
@@ -178,7 +179,7 @@ class Demo:
         call = [word for option in options.items() for word in option]
         self._print(f"$ start-atvm-run.sh --build-name {BUILD} --categorize ...")
         return run_shown(
-            [self._bin("start-atvm-run.sh"), *call, "--categorize"], self._workdir, environ, self._program
+            [self._bin("start-atvm-run.sh"), *call, "--categorize"], self._workdir, environ, self._start_line
         )
 
     def _follow(self) -> bool:
@@ -220,6 +221,12 @@ class Demo:
         if text not in self._printed:
             self._printed.add(text)
             self._print(text, style)
+
+    def _start_line(self, line: str) -> None:
+        """Print a line of the start, up to its commands: they would need the state root of the demo."""
+        self._starts = self._starts and line != "next:"
+        if self._starts:
+            self._program(line)
 
     def _program(self, line: str) -> None:
         self._print(f"  {line}", "muted")

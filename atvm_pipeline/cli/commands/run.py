@@ -14,8 +14,7 @@ from atvm_pipeline.cli.options import (
     state_root,
 )
 from atvm_pipeline.cli.parser import CommandHelp
-from atvm_pipeline.core.text import printable
-from atvm_pipeline.shell.exit_codes import DONE, USAGE, CommandError
+from atvm_pipeline.shell.exit_codes import USAGE, CommandError
 from atvm_pipeline.shell.state_dir.records import Request, read_record
 from atvm_pipeline.shell.system.log import log
 
@@ -32,7 +31,7 @@ START = CommandHelp(
         "  --categorize",
     ),
     exit_codes="0 if the runner is running, 10 if the template command failed, 11 if the preflight found a mismatch, 69 if a "
-    "part did not start, 75 if the build, its log or its config file is in use, 78 for a wrong setting",
+    "part did not start, 75 if the build, its log, its config file or a host is in use, 78 for a wrong setting",
     hidden=("--attach",),
 )
 HALVES = {
@@ -46,14 +45,14 @@ HALVES = {
             "start-atvm-run-watcher.sh --attach --build-name BUILD",
         ),
         exit_codes="0 if the run is being watched, 11 if the preflight found a mismatch, 65 if there is no run to attach to, 69 "
-        "if the watcher did not start, 75 if the build, its log or its config file is in use, 78 for a wrong setting",
+        "if the watcher did not start, 75 if the build, its log, its config file or a host is in use, 78 for a wrong setting",
     ),
     "runner": CommandHelp(
         description="Start the runner of one request, for which a watcher already waits.",
         usage="--build-name BUILD --runner-command COMMAND [options]",
         examples=('start-atvm-runner.sh --build-name BUILD --runner-command "COMMAND"',),
         exit_codes="0 if the runner is running, 11 if the preflight found a mismatch, 64 if the watcher was started with other "
-        "options, 69 if the runner did not start, 75 if the build, its log or its config file is in use",
+        "options, 69 if the runner did not start, 75 if the build, its log, its config file or a host is in use",
         hidden=("--attach", "--template-command"),
     ),
 }
@@ -74,6 +73,8 @@ UNUSED_BY_ATTACH = (
         "workdir",
         "no_preflight",
         "share_config",
+        "share_hosts",
+        "wait",
     ),
     *(name.replace("-", "_") for name in TEXTS),
 )
@@ -113,6 +114,21 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     checks.add_argument(
         "--share-config", action="store_true", help="start even if another run is using the same config file"
     )
+    checks.add_argument(
+        "--share-hosts", action="store_true", help="start even if another run is testing the same hosts"
+    )
+    waiting = parser.add_argument_group("waiting")
+    waiting.add_argument(
+        "--wait",
+        action="store_true",
+        help="wait until build, log, config file and hosts are free; first come, first served",
+    )
+    waiting.add_argument(
+        "--wait-timeout",
+        type=float,
+        metavar="S",
+        help="with --wait: give up after S seconds (default: 86400)",
+    )
     processes = parser.add_argument_group("processes and files")
     processes.add_argument(
         "--attach",
@@ -125,6 +141,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="run as systemd units or as background processes (default: auto)",
     )
+    processes.add_argument("--json", action="store_true", help="print one JSON object, for scripts")
     processes.add_argument("--only", choices=("watcher", "runner"), help=argparse.SUPPRESS)
     add_state_root(processes)
 
@@ -138,12 +155,8 @@ def help_for(arguments: list[str]) -> CommandHelp:
 def run(args: argparse.Namespace) -> int:
     """Start the run, or one half of it."""
     from atvm_pipeline.cli.start_arguments import start_options
+    from atvm_pipeline.cli.start_run import answer, start
     from atvm_pipeline.shell.config.known_settings import unknown_settings
-    from atvm_pipeline.shell.delivery.webhook_check import check_webhook
-    from atvm_pipeline.shell.start.attach import attach
-    from atvm_pipeline.shell.start.conflicts import attach_lock, start_locks
-    from atvm_pipeline.shell.start.runner_half import start_runner_only
-    from atvm_pipeline.shell.start.steps import start_run
 
     build_name = checked_build_name(args.build_name)
     _check_call(args)
@@ -151,33 +164,14 @@ def run(args: argparse.Namespace) -> int:
     for sentence in unknown_settings(environ):
         log(f"notice: {sentence}")
     options = start_options(args, build_name, environ, state_root(args, environ))
-    result = None
-    if args.attach:
-        with attach_lock(options):
-            result = attach(options)
-        if result is not None:
-            _name_unused(args, "not used, because --attach joins the run as it was started", UNUSED_BY_ATTACH)
-    if result is None:
-        if args.only == "watcher":
-            _name_unused(
-                args, "stored and not run, because only the watcher is started", ("template_command",)
-            )
-        if args.only != "runner":
-            warning = check_webhook(environ, options.settings)
-            if warning is not None:
-                log(f"warning: {warning}")
-        with start_locks(options):
-            result = (start_runner_only if args.only == "runner" else start_run)(options)
-        if args.only == "runner" and result.started:
-            _name_other_texts(args, options)
-    if result.started:
-        print(printable(str(options.paths.folder)))
-    elif args.attach and not result.hosts:
-        print(f"{build_name}: all checks passed; no watcher was started (--check)")
-    else:
-        print(f"{build_name}: all checks passed; nothing was started (--check)")
-        print(result.hosts)
-    return DONE
+    result = start(options, attach=args.attach)
+    if result.attached:
+        _name_unused(args, "not used, because --attach joins the run as it was started", UNUSED_BY_ATTACH)
+    elif args.only == "watcher":
+        _name_unused(args, "stored and not run, because only the watcher is started", ("template_command",))
+    elif args.only == "runner" and result.started:
+        _name_other_texts(args, options)
+    return answer(options, result, as_json=args.json)
 
 
 def _name_unused(args: argparse.Namespace, why: str, names: Iterable[str]) -> None:
@@ -202,6 +196,8 @@ def _check_call(args: argparse.Namespace) -> None:
         raise CommandError(USAGE, "--attach works only with start-atvm-run-watcher.sh")
     if args.runner_command is None and args.only is None:
         raise CommandError(USAGE, "--runner-command is missing: give the command that runs Cypress")
+    if args.wait_timeout is not None and not args.wait:
+        raise CommandError(USAGE, "--wait-timeout works only with --wait")
     for name, value in vars(args).items():
         if isinstance(value, str):
             checked_text(f"--{name.replace('_', '-')}", value)

@@ -70,6 +70,11 @@ class RequestedHosts(NamedTuple):
         """The hosts that were only found by their form."""
         return tuple(host for host, source in self.sources.items() if source == "looks-like")
 
+    @property
+    def certain(self) -> tuple[str, ...]:
+        """The hosts that are certainly hosts: from the inventory, the host pattern or --hosts."""
+        return tuple(host for host, source in self.sources.items() if source != "looks-like")
+
 
 def requested_hosts(
     build_name: str,

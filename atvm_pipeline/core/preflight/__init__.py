@@ -3,7 +3,8 @@
 How it works. `checks.find_mismatches` compares the request (build name, hosts, --config-file, --categorize) with the
 template command, the runner command and the spec files that the config selects. Each mismatch is a `PreflightFinding`.
 A certain one refuses the start, unless the operator passes --no-preflight or the runner is already running; any other
-is only a warning. The package reads no file: `shell/start/run_preflight.py` and `spec_files.py` pass in the texts and
+is only a warning. `report.compare_request` adds the checks that passed, and those that were not possible, with the reason:
+the start shows all of them. The package reads no file: `shell/start/run_preflight.py` and `spec_files.py` pass in the texts and
 the list of spec files.
 
 Whether every requested host has a spec depends on the spec files that the run will execute. `spec_pattern` reads

@@ -26,7 +26,6 @@ CATEGORIZE_OPTION = "--categorize"
 
 _OPERATOR = re.compile(r"[();<>|&]+")
 _EXPANDED_LATER = re.compile(r"[$`*?~]")
-"""A shell changes such a word before the program sees it, so its value is not known here."""
 
 
 class PreflightFinding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -65,6 +64,16 @@ def option_values(command: str, names: tuple[str, ...]) -> tuple[str, ...]:
 def has_option(command: str, name: str) -> bool:
     """Return whether a shell command has an option, with or without a value."""
     return any(word.partition("=")[0] == name for word in _words(command))
+
+
+def is_parsed(command: str) -> bool:
+    """Return whether the words of a command are known; False for an empty one."""
+    return bool(_words(command))
+
+
+def is_expanded_later(word: str) -> bool:
+    """Return whether a shell changes this word before the program sees it, so its value is not known here."""
+    return _EXPANDED_LATER.search(word) is not None
 
 
 def _words(command: str) -> list[str]:
@@ -109,10 +118,10 @@ def find_mismatches(
 
 def _check_build_name(build_name: str, runner: str) -> Iterable[PreflightFinding]:
     values = option_values(runner, BUILD_NAME_OPTIONS)
-    if not values or build_name in values or any(_EXPANDED_LATER.search(value) for value in values):
+    if not values or build_name in values or any(map(is_expanded_later, values)):
         return
     text = (
-        f"the runner command has --build_name {_show(values[-1])}, but this run is {_show(build_name)}: "
+        f"the runner command has --build_name {show_value(values[-1])}, but this run is {show_value(build_name)}: "
         "correct one of the two, or start with --no-preflight"
     )
     yield PreflightFinding(code="build-name", text=text, certain=True)
@@ -123,7 +132,7 @@ def _check_config_file(template: str, runner: str, config_file: str | None) -> I
     for source, command in (("the template command", template), ("the runner command", runner)):
         values = option_values(command, CONFIG_FILE_OPTIONS)
         # With two different values in one command, it is not known which one counts.
-        if len(set(values)) == 1 and not _EXPANDED_LATER.search(values[0]):
+        if len(set(values)) == 1 and not is_expanded_later(values[0]):
             named.append((f"{source} has", values[0]))
     if config_file:
         named.append(("--config-file is", config_file))
@@ -132,7 +141,7 @@ def _check_config_file(template: str, runner: str, config_file: str | None) -> I
         for other_source, other in named[:at]:
             if _differ(path, other, moves=moves):
                 text = (
-                    f"{other_source} {_show(other)}, but {source} {_show(path)}: the runner would not read the config that "
+                    f"{other_source} {show_value(other)}, but {source} {show_value(path)}: the runner would not read the config that "
                     "the template wrote; name the same file everywhere, or start with --no-preflight"
                 )
                 yield PreflightFinding(code="config-file", text=text, certain=True)
@@ -170,8 +179,8 @@ def _check_specs(
     certain = [host for host in missing if host not in requested.by_form]
     if certain:
         text = (
-            f"the config's specPattern matches no spec of {join_names(certain, show=_show)}; it matches "
-            f"{join_names([posixpath.basename(spec) for spec in matched], show=_show)}: {again}"
+            f"the config's specPattern matches no spec of {join_names(certain, show=show_value)}; it matches "
+            f"{join_names([posixpath.basename(spec) for spec in matched], show=show_value)}: {again}"
         )
         yield PreflightFinding(code="spec-pattern", text=text, certain=True)
     unknown = [host for host in missing if host in requested.by_form]
@@ -181,18 +190,18 @@ def _check_specs(
         yield PreflightFinding(code="unknown-host", text=_unknown_text(unknown, nearest_of), certain=True)
     extra = _extra_hosts(requested.hosts, by_host.values(), hosts, dialect)
     if requested.hosts and extra and not missing:
-        text = f"the config's specPattern also matches specs of {join_names(extra, show=_show)}, which were not requested: they will run too"
+        text = f"the config's specPattern also matches specs of {join_names(extra, show=show_value)}, which were not requested: they will run too"
         yield PreflightFinding(code="extra-hosts", text=text, certain=False)
 
 
 def _unknown_text(unknown: list[str], known: Collection[str]) -> str:
     """Return the sentence about hosts that were only found by their form: they may be misspelt, or not be hosts."""
-    first, *rest = ((_show(host), nearest_name(host, known)) for host in unknown[:NAMES_JOINED_MAX])
-    more = [f"{host} (nearest known: {_show(near or 'none')})" for host, near in rest]
+    first, *rest = ((show_value(host), nearest_name(host, known)) for host in unknown[:NAMES_JOINED_MAX])
+    more = [f"{host} (nearest known: {show_value(near or 'none')})" for host, near in rest]
     more += [f"{len(unknown) - NAMES_JOINED_MAX} more"] if len(unknown) > NAMES_JOINED_MAX else []
     also = f"; the same for {', '.join(more)}" if more else ""
     return (
-        f"{first[0]} looks like a host but no spec matches it; nearest known: {_show(first[1] or 'none')}{also}; "
+        f"{first[0]} looks like a host but no spec matches it; nearest known: {show_value(first[1] or 'none')}{also}; "
         "use --hosts, or `not_requested` in the dialect file"
     )
 
@@ -223,5 +232,6 @@ def _check_categorize(runner: str, *, categorize: bool) -> Iterable[PreflightFin
     yield PreflightFinding(code="categorize", text=text, certain=False)
 
 
-def _show(value: str) -> str:
+def show_value(value: str) -> str:
+    """Return a value from a command or a config for a sentence."""
     return one_line(value, VALUE_CHARS_MAX) or "(empty)"

@@ -11,9 +11,10 @@ from atvm_pipeline.core.events import Process
 from atvm_pipeline.core.phases import TERMINAL_PHASES
 from atvm_pipeline.core.text import join_names as listed
 from atvm_pipeline.shell.config import settings as env
-from atvm_pipeline.shell.config.runner_env import left_out, runner_environment
+from atvm_pipeline.shell.config.runner_env import left_out
 from atvm_pipeline.shell.exit_codes import TEMPLATE_FAILED, UNAVAILABLE, CommandError
 from atvm_pipeline.shell.processes.process_table import output_of
+from atvm_pipeline.shell.runner.orphans import find_process
 from atvm_pipeline.shell.sources.report_files import list_artifacts
 from atvm_pipeline.shell.state_dir.archive import archive_run, await_verdict
 from atvm_pipeline.shell.state_dir.reader import phase_of
@@ -31,8 +32,9 @@ from atvm_pipeline.shell.system.files import is_locked, make_folder, sync_folder
 from atvm_pipeline.shell.system.log import log
 
 from .first_moments import watch_first_moments
+from .resources import commands_environment
 from .senders import Senders
-from .start_options import StartOptions
+from .start_options import StartOptions, hint
 from .template import run_template
 
 WATCHER_WAIT_S = 60.0
@@ -47,7 +49,7 @@ def run_template_step(options: StartOptions) -> None:
     result = run_template(
         options.template_command,
         options.workdir,
-        runner_environment(options.environ),
+        commands_environment(options),
         options.paths.build_name,
         env.launch_log_dir(options.environ),
     )
@@ -69,7 +71,10 @@ def prepare(
     """
     paths = options.paths
     await_verdict(paths)
-    if is_locked(paths.watcher_lock):
+    # A watcher whose state directory was removed may have lost its lock with it, and would write into the new directory.
+    if is_locked(paths.watcher_lock) or (
+        not paths.request.exists() and find_process(paths, "watch") is not None
+    ):
         options.supervisor.stop_watcher(paths, STOP_WATCHER_WAIT_S)
     if is_locked(paths.watcher_lock):
         raise CommandError(
@@ -149,13 +154,18 @@ def start_runner(request: Request, options: StartOptions) -> None:
     raise CommandError(UNAVAILABLE, f"the runner of build {paths.build_name} did not start: {reason}")
 
 
-def await_first_moments(request: Request, options: StartOptions, *, watched: bool) -> None:
-    """Wait until the runner is known to run, and log it. Raises CommandError (69) if it failed immediately."""
+def await_first_moments(request: Request, options: StartOptions, *, watched: bool) -> str | None:
+    """Wait until the runner is known to run, and log it; return how it has ended already, None while it runs.
+
+    Raises CommandError (69) if it failed immediately.
+    """
     build, log_path = request.build_name, request.log_path
     moments = watch_first_moments(request, options.paths, options.dialect)
     if moments.failed:
         report = (
-            f"the watcher reports it, see atvm-pipeline explain {build}" if watched else "it is not watched"
+            f"the watcher reports it, see {hint(options, 'atvm-pipeline', 'explain', build)}"
+            if watched
+            else "it is not watched"
         )
         lines = "its last lines follow" if moments.last_lines else "it is empty"
         raise CommandError(
@@ -165,6 +175,7 @@ def await_first_moments(request: Request, options: StartOptions, *, watched: boo
             moments.last_lines,
         )
     log(f"runner: {f'ended {moments.ended}' if moments.ended else 'running'}, log {log_path}")
+    return moments.ended
 
 
 def prune(paths: Paths, keep_builds: int) -> None:

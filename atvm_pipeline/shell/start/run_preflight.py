@@ -6,13 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from atvm_pipeline.core.hosts.requested_hosts import RequestedHosts, hosts_note, requested_hosts
-from atvm_pipeline.core.preflight.checks import (
-    CONFIG_FILE_OPTIONS,
-    PreflightFinding,
-    find_mismatches,
-    option_values,
-)
+from msgspec.structs import replace
+
+from atvm_pipeline.core.hosts.requested_hosts import RequestedHosts, requested_hosts
+from atvm_pipeline.core.preflight.checks import CONFIG_FILE_OPTIONS, option_values
+from atvm_pipeline.core.preflight.report import CheckOutcome, PreflightCheck, compare_request
 from atvm_pipeline.core.preflight.runner_command import (
     runs_as_another_user,
     runs_elsewhere,
@@ -20,6 +18,7 @@ from atvm_pipeline.core.preflight.runner_command import (
 )
 from atvm_pipeline.core.preflight.spec_pattern import read_spec_pattern
 from atvm_pipeline.core.state import SPECS_MAX
+from atvm_pipeline.core.text import one_line
 from atvm_pipeline.shell.config.inventory_file import load_inventory
 from atvm_pipeline.shell.config.runner_env import is_text
 from atvm_pipeline.shell.exit_codes import PREFLIGHT_MISMATCH, CommandError
@@ -33,6 +32,7 @@ from .start_options import StartOptions
 CONFIG_UNUSABLE = "config-unusable"
 OF_TEMPLATE = frozenset({"spec-pattern", "unknown-host", CONFIG_UNUSABLE})
 """Findings that the template command may still correct."""
+PATH_SHOWN_CHARS_MAX = 160
 UNREADABLE = "cannot be read (permission denied)"
 CONFIG_MAX_BYTES = 4 * 1024 * 1024
 PLANNED_CHARS_MAX = 1024 * 1024
@@ -44,14 +44,16 @@ START_FREE_BYTES_MIN = 16 * 1024 * 1024
 class Preflight(NamedTuple):
     """Result of a preflight."""
 
-    hosts: str
-    """The sentence about the hosts that are checked."""
+    requested: RequestedHosts
+    """The hosts that are checked."""
     planned: tuple[str, ...] | None
     """The spec files that the runner will certainly run, relative to Cypress's project; None if unknown."""
+    checks: tuple[PreflightCheck, ...] = ()
+    """Every check, whether it passed or not."""
 
 
 def run_preflight(options: StartOptions, *, warn_only: bool = False) -> Preflight:
-    """Refuse a certain mismatch, or log it as a warning with `warn_only` or --no-preflight; log the hosts that are checked.
+    """Refuse a certain mismatch, or log it as a warning with `warn_only` or --no-preflight; log the notices.
 
     Raises CommandError.
     """
@@ -63,47 +65,36 @@ def run_preflight(options: StartOptions, *, warn_only: bool = False) -> Prefligh
         template=options.metadata.template,
         named=options.hosts,
     )
-    matched = _matched_specs(options)
-    certain = _mismatches(options, requested, inventory, matched)
-    if certain and not (options.no_preflight or warn_only):
-        raise CommandError(PREFLIGHT_MISMATCH, f"preflight: {certain[0]}; nothing was started")
-    for text in certain:
-        log(f"warning: preflight: {text}")
-    hosts = hosts_note(requested)
-    if not options.check:
-        log(hosts)
-    return Preflight(hosts=hosts, planned=_planned(matched) if matched is not None else None)
-
-
-def _mismatches(
-    options: StartOptions,
-    requested: RequestedHosts,
-    inventory: Mapping[str, str | None],
-    matched: Mapping[Path, tuple[str, ...]] | None,
-) -> list[str]:
-    """Return the certain mismatches, one line each; log the other findings.
-
-    `matched` has the spec files of each directory that may be Cypress's project.
-    """
+    specs = _matched_specs(options)
+    matched = specs if not isinstance(specs, str) else None
     may_change = _may_change(options)
-    findings = find_mismatches(
+    compared = compare_request(
         build_name=options.paths.build_name,
         requested=requested,
         template_command=options.template_command,
         runner_command=options.runner_command,
         config_file=options.metadata.config_file,
-        categorize=options.categorize,
+        # The watcher's half decides whether the run is categorized.
+        categorize=options.categorize if options.only == "runner" else options.categorize_given,
         matched_specs=_all_specs(matched) if matched is not None else None,
+        specs_unknown=specs if isinstance(specs, str) else "",
         known=tuple(inventory),
         dialect=options.dialect,
     )
-    findings = (*_config_file(options), *findings)
-    findings = tuple(_not_yet(finding) if finding.code in may_change else finding for finding in findings)
-    findings = (*findings, *_places(options))
-    for finding in findings:
-        if not finding.certain:
-            log(f"notice: {finding.text}")
-    return [finding.text for finding in findings if finding.certain]
+    checks = [
+        _not_yet(check) if check.code in may_change else check for check in (_config_file(options), *compared)
+    ]
+    checks += _places(options)
+    for check in checks:
+        if check.outcome == "notice":
+            log(f"notice: {check.text}")
+    certain = [check.text for check in checks if check.outcome == "mismatch"]
+    if certain and not (options.no_preflight or warn_only):
+        raise CommandError(PREFLIGHT_MISMATCH, f"preflight: {certain[0]}; nothing was started")
+    for text in certain:
+        log(f"warning: preflight: {text}")
+    planned = _planned(matched) if matched is not None else None
+    return Preflight(requested=requested, planned=planned, checks=tuple(checks))
 
 
 def _may_change(options: StartOptions) -> frozenset[str]:
@@ -117,31 +108,49 @@ def _may_change(options: StartOptions) -> frozenset[str]:
     return OF_TEMPLATE if options.check else frozenset()
 
 
-def _not_yet(finding: PreflightFinding) -> PreflightFinding:
-    return PreflightFinding(
-        code=finding.code, certain=False, text=f"before the template has run, {finding.text}"
-    )
+def _not_yet(check: PreflightCheck) -> PreflightCheck:
+    return replace(check, outcome="notice", text=f"before the template has run, {check.text}")
 
 
-def _config_file(options: StartOptions) -> tuple[PreflightFinding, ...]:
-    """Return the problem with the file of --config-file: it is missing, a directory, or cannot be read.
+def _check(check: str, outcome: CheckOutcome, text: str, code: str = "") -> PreflightCheck:
+    return PreflightCheck(check=check, outcome=outcome, text=text, code=code)
 
-    The path is relative to the working directory. A command that may run elsewhere may mean another file.
+
+def _config_file(options: StartOptions) -> PreflightCheck:
+    """Return whether the config file can be used: it may be missing, a directory, or not readable.
+
+    Only the file of --config-file can refuse a start. Its path is relative to the working directory. A command that may
+    run elsewhere may mean another file.
     """
-    config, runner = options.config_path, options.runner_command or ""
-    if config is None or not options.metadata.config_file:
-        return ()
-    why = _unusable(config)
-    if why is None or (why == UNREADABLE and runs_as_another_user(runner)):
-        return ()
+    config, runner, subject = options.config_path, options.runner_command or "", "config file"
+    if config is None:
+        named = options.metadata.config_file or ""
+        why = (
+            f"{one_line(named, PATH_SHOWN_CHARS_MAX)} is not a plain path"
+            if named
+            else "no config file is named"
+        )
+        return _check(subject, "not-checked", f"{why}, so other starts are not kept from rewriting it")
+    why_not = _unusable(config)
+    if why_not is None:
+        guard = "" if options.share_config else "; no other start may rewrite it during the run"
+        return _check(subject, "ok", f"{config} can be read{guard}")
+    if not options.metadata.config_file:
+        return _check(subject, "not-checked", f"the runner command has {config}, which {why_not} from here")
+    if why_not == UNREADABLE and runs_as_another_user(runner):
+        return _check(subject, "not-checked", f"{config} {why_not}; the runner runs as another user")
+    named = f"the config file {config} (--config-file) {why_not}"
     if runs_elsewhere(runner):
-        text = f"the config file {config} (--config-file) {why}; the runner command may run elsewhere, so nothing is refused"
-        return (PreflightFinding(code=CONFIG_UNUSABLE, text=text, certain=False),)
+        text = (
+            f"{named}; the runner command may run elsewhere, so nothing is refused, the spec pattern is not checked, and "
+            "other starts are not kept from rewriting the file that the runner reads"
+        )
+        return _check(subject, "notice", text, CONFIG_UNUSABLE)
     text = (
-        f"the config file {config} (--config-file) {why}: correct --config-file or --workdir, write the file with "
-        "--template-command, or start anyway with --no-preflight"
+        f"{named}: correct --config-file or --workdir, write the file with --template-command, or start anyway with "
+        "--no-preflight"
     )
-    return (PreflightFinding(code=CONFIG_UNUSABLE, text=text, certain=True),)
+    return _check(subject, "mismatch", text, CONFIG_UNUSABLE)
 
 
 def _unusable(config: Path) -> str | None:
@@ -156,25 +165,31 @@ def _unusable(config: Path) -> str | None:
     return None if os.access(config, os.R_OK) else UNREADABLE
 
 
-def _matched_specs(options: StartOptions) -> dict[Path, tuple[str, ...]] | None:
-    """Return the files matched by the config's specPattern, per possible project directory; None if unknown."""
+def _matched_specs(options: StartOptions) -> dict[Path, tuple[str, ...]] | str:
+    """Return the files matched by the config's specPattern, per possible project directory; or why they are not known."""
     config, runner = options.config_path, options.runner_command or ""
-    if config is None or runs_elsewhere(runner) or takes_other_specs(runner, tuple(options.environ)):
-        return None
+    if config is None:
+        return "the config file is not known"
+    if runs_elsewhere(runner):
+        return "the runner command may run in another directory or on another host"
+    if takes_other_specs(runner, tuple(options.environ)):
+        return "the runner command or a CYPRESS_ variable selects the specs"
     if len(set(option_values(runner, CONFIG_FILE_OPTIONS))) > 1:
-        return None
+        return "the runner command names several config files"
     try:
         data = read_small(config, CONFIG_MAX_BYTES)
-    except OSError:
-        return None
-    patterns = read_spec_pattern(data.decode("utf-8", "replace")) if data is not None else None
+    except OSError as error:
+        return f"{config} cannot be read ({reason_of(error)})"
+    if data is None:
+        return f"{config} does not exist or is not a readable file"
+    patterns = read_spec_pattern(data.decode("utf-8", "replace"))
     if patterns is None:
-        return None
+        return "the specPattern of the config is not a plain list of texts"
     matched: dict[Path, tuple[str, ...]] = {}
     for root in _project_roots(config, options.workdir):
         found = find_specs(root, patterns)
         if found is None:
-            return None
+            return f"the spec files below {root} cannot be listed, or a pattern has no certain meaning"
         matched[root] = found
     return matched
 
@@ -200,18 +215,24 @@ def _project_roots(config: Path, workdir: Path) -> list[Path]:
     return roots if workdir in roots else [*roots, workdir]
 
 
-def _places(options: StartOptions) -> tuple[PreflightFinding, ...]:
-    found = []
-    free = os.statvfs(options.paths.state_root)
+def _places(options: StartOptions) -> list[PreflightCheck]:
+    """Return the checks of the state root's disk and of the directory of the reports."""
+    root, folder = options.paths.state_root, options.artifacts_dir
+    free = os.statvfs(root)
     free_bytes = free.f_bavail * free.f_frsize
     if free_bytes < START_FREE_BYTES_MIN:
-        text = f"only {free_bytes // 1024} KiB are free in the state root {options.paths.state_root}: free at least 16 MiB"
-        found.append(PreflightFinding(code="disk", text=text, certain=True))
-    folder = options.artifacts_dir
-    if folder.exists() and not folder.is_dir():
+        text = f"only {free_bytes // 1024} KiB are free in the state root {root}: free at least 16 MiB"
+        disk = _check("disk", "mismatch", text, "disk")
+    else:
+        disk = _check("disk", "ok", f"{free_bytes // 2**20} MiB are free in the state root")
+    if not folder.exists():
+        reports = _check("reports", "ok", f"{folder} does not exist yet")
+    elif not folder.is_dir():
         text = f"the artifact directory {folder} is a file: move it away or set ATVM_WATCHER_ARTIFACTS"
-        found.append(PreflightFinding(code="artifacts", text=text, certain=True))
-    elif folder.exists() and not os.access(folder, os.R_OK | os.X_OK):
+        reports = _check("reports", "mismatch", text, "artifacts")
+    elif not os.access(folder, os.R_OK | os.X_OK):
         text = f"the artifact directory {folder} cannot be read: fix its permissions or set ATVM_WATCHER_ARTIFACTS"
-        found.append(PreflightFinding(code="artifacts", text=text, certain=True))
-    return tuple(found)
+        reports = _check("reports", "mismatch", text, "artifacts")
+    else:
+        reports = _check("reports", "ok", f"{folder} can be read")
+    return [disk, reports]

@@ -13,13 +13,24 @@ from atvm_pipeline.core.errors import ConfigError
 from atvm_pipeline.core.events import MessageSettings, Metadata, Settings
 from atvm_pipeline.core.preflight.checks import CONFIG_FILE_OPTIONS, option_values
 from atvm_pipeline.shell.config import settings as env
-from atvm_pipeline.shell.config.runner_env import runner_environment
 from atvm_pipeline.shell.state_dir.records import Paths, Request
 from atvm_pipeline.shell.supervisor import Supervisor, release
 from atvm_pipeline.shell.system import clock
+from atvm_pipeline.shell.system.typed_command import typed_command
 
 INVENTORY = "atvm/inventory/vm-inventory.md"
 """The inventory file of an automation root, relative to the working directory."""
+
+
+RUN_HOSTS = "ATVM_RUN_HOSTS"
+"""Variable of template and runner with the requested hosts of the run, separated by commas."""
+
+
+class CommandsBefore(msgspec.Struct, frozen=True, kw_only=True):
+    """The commands of a request as they were before `{hosts}` was replaced; None for a command without it."""
+
+    template: str | None = None
+    runner: str | None = None
 
 
 class StartOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +46,9 @@ class StartOptions(msgspec.Struct, frozen=True, kw_only=True):
     template_command: str | None = None
     runner_command: str | None = None
     categorize: bool = False
+    """Whether the run is watched as categorized: by --categorize, or by the runner command."""
+    categorize_given: bool = False
+    """Whether --categorize was given, or set in the environment."""
     hosts: tuple[str, ...] = ()
     """The names from --hosts."""
     messages: MessageSettings = MessageSettings()
@@ -43,11 +57,17 @@ class StartOptions(msgspec.Struct, frozen=True, kw_only=True):
     started_by: str | None = None
     notes: tuple[str, ...] = ()
     share_config: bool = False
+    share_hosts: bool = False
+    wait_s: float | None = None
+    """How long to wait until build, log, config file and hosts are free (--wait); None to refuse the start."""
     only: Literal["watcher", "runner"] | None = None
     """Start only this half; None for both."""
     check: bool = False
     """Check for conflicts and run the preflight, but start nothing."""
     no_preflight: bool = False
+    command_environment: Mapping[str, str] | None = None
+    """Environment of template and runner; None for the variables of `environ` that are passed to them."""
+    before_hosts: CommandsBefore = CommandsBefore()
 
     @property
     def log_path(self) -> Path:
@@ -76,8 +96,17 @@ class StartOptions(msgspec.Struct, frozen=True, kw_only=True):
         return self.workdir / (self.environ.get("ATVM_WATCHER_INVENTORY") or INVENTORY)
 
 
-def build_request(options: StartOptions) -> Request:
-    """Return the request to save, with every setting in force and a new random `run_id`. Raises ConfigError."""
+def hint(options: StartOptions, program: str, *words: str) -> str:
+    """Return a call of a program of this project for the state root of a start, as it can be typed."""
+    root = env.state_root_option(options.environ, options.paths.state_root)
+    return typed_command(program, *words, *root)
+
+
+def build_request(options: StartOptions, environment: dict[str, str]) -> Request:
+    """Return the request to save, with every setting in force and a new random `run_id`. Raises ConfigError.
+
+    `environment` is that of template and runner.
+    """
     environ, config = options.environ, options.config_path
     request = Request(
         build_name=options.paths.build_name,
@@ -106,7 +135,9 @@ def build_request(options: StartOptions) -> Request:
         release=release.own(),
         boot_id=clock.boot_id(),
         orphan_limit_s=env.orphan_limit_s(environ),
-        environment=runner_environment(environ),
+        environment=environment,
+        template_before_hosts=options.before_hosts.template,
+        runner_before_hosts=options.before_hosts.runner,
     )
     try:
         msgspec.json.encode(request)

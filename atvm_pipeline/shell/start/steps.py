@@ -6,7 +6,6 @@ A step that refuses does so before the state of the earlier run is changed.
 import shlex
 from math import inf
 from pathlib import Path
-from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -28,26 +27,19 @@ from .launch import (
     start_runner,
     start_watcher,
 )
+from .resources import new_request
+from .result import StartResult
 from .run_preflight import run_preflight
-from .start_options import StartOptions, build_request
+from .start_options import StartOptions
 from .template import check_launch_log, keep_output
-
-
-class StartResult(NamedTuple):
-    """Result of a start."""
-
-    started: bool
-    """False with --check, which starts nothing."""
-    hosts: str = ""
-    """The sentence about the hosts that are checked."""
 
 
 def start_run(options: StartOptions) -> StartResult:
     """Start watcher and runner, or only the watcher's half with `only="watcher"`. Raises CommandError."""
     paths, environ, supervisor = options.paths, options.environ, options.supervisor
-    # 1. Conflicts. The caller holds the locks of the build name and of the config file.
+    # 1. Conflicts. The caller holds the ticket of this start and the lock of the build name (`turn.py`).
     supervisor.check(paths, environ)
-    runner = check_living(options, may_follow=options.only == "watcher")
+    runner = check_living(options)
     started_s = inf
     if runner is not None:
         started_s = began_at_s(runner)
@@ -56,7 +48,7 @@ def start_run(options: StartOptions) -> StartResult:
             f"runner: process {runner.pid} ({runner.name}) is already running this build; log {options.log_path}"
         )
     keep, keep_builds = env.keep(environ), env.keep_builds(environ)
-    request = build_request(options)
+    request = new_request(options)
     check_log(Path(request.log_path))
     has_template = options.only is None and options.template_command is not None
     if has_template:
@@ -71,11 +63,12 @@ def start_run(options: StartOptions) -> StartResult:
     # 4. Preflight. A runner that is already running cannot be refused any more.
     preflight = run_preflight(options, warn_only=runner is not None)
     if options.check:
-        return StartResult(started=False, hosts=preflight.hosts)
+        return StartResult(started=False, preflight=preflight)
     if options.only is None and runner is None:
         # Only in this case can nothing change the config between this check and the start of the runner.
         request = replace(request, planned_specs=preflight.planned)
     # 5. Reset.
+    ended = None
     with prepare(request, options, baseline, keep):
         prune(paths, keep_builds)
         if has_template:
@@ -88,5 +81,7 @@ def start_run(options: StartOptions) -> StartResult:
         # 7. Runner, and 8. its first moments.
         if options.only is None:
             start_runner(request, options)
-            await_first_moments(request, options, watched=True)
-    return StartResult(started=True)
+            ended = await_first_moments(request, options, watched=True)
+    return StartResult(
+        started=True, run_id=request.run_id, preflight=preflight, ended=ended, log=request.log_path
+    )

@@ -62,6 +62,10 @@ class Request(Record, frozen=True, kw_only=True):
     template_command: str | None = None
     runner_command: str | None = None
     """None for a watcher that follows a runner which is started by other means."""
+    template_before_hosts: str | None = None
+    """The template command before `rerun --failed` replaced `{hosts}` in it; None if it did not."""
+    runner_before_hosts: str | None = None
+    """The same for the runner command."""
     workdir: str
     config_path: str | None = None
     """The config file that the runner reads, absolute; no other start may rewrite it during the run."""

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from atvm_pipeline.core.dialect import NOT_REQUESTED, Dialect
-from atvm_pipeline.core.hosts.requested_hosts import SYSTEMS
+from atvm_pipeline.core.hosts.requested_hosts import SYSTEMS, RequestedHosts
 from tests.support.host_requests import HOSTS, INVENTORY, NO_PATTERN, found, host_names, hosts, left
 from tests.support.project import BUILD
 
@@ -293,3 +293,12 @@ def test_named_hosts_alone_are_checked_and_the_rest_is_named() -> None:
 
 def test_a_named_host_with_a_dash_covers_its_parts() -> None:
     assert left("e2e-db-node1-run3-fc", (), named=("DB-node1",)) == ("run3",)
+
+
+def test_only_hosts_that_are_certainly_hosts_are_certain() -> None:
+    found = RequestedHosts(
+        {"redhat9.6": "inventory", "esxi8.0": "looks-like", "w2k25": "pattern", "x": "option"}
+    )
+
+    assert found.certain == ("redhat9.6", "w2k25", "x")
+    assert found.by_form == ("esxi8.0",)

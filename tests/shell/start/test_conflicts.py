@@ -16,7 +16,7 @@ from atvm_pipeline.core.dialect import Dialect
 from atvm_pipeline.core.events import Metadata, Settings
 from atvm_pipeline.shell.exit_codes import IN_USE, CommandError
 from atvm_pipeline.shell.processes.discovery import find_runner
-from atvm_pipeline.shell.start.conflicts import attach_lock, living_requests
+from atvm_pipeline.shell.start.conflicts import attach_lock, living_runs
 from atvm_pipeline.shell.start.start_options import StartOptions
 from atvm_pipeline.shell.state_dir.records import ExitRecord, Paths, Request, write_record
 from atvm_pipeline.shell.supervisor import Local
@@ -65,7 +65,7 @@ def end(paths: Paths, run_id: str = RUN_ID) -> None:
 
 def living(paths: Paths) -> list[str]:
     """Return the live runs as another build of this state root sees them."""
-    return [found.build_name for found in living_requests(Paths(paths.state_root, "mine"))]
+    return [request.build_name for _, request in living_runs(Paths(paths.state_root, "mine"))]
 
 
 @pytest.fixture
@@ -141,8 +141,8 @@ def test_only_the_requests_of_other_builds_that_can_be_read_count(other: Paths) 
             locks.enter_context(locked(paths.runner_lock))
 
         assert living(other) == ["other"]
-        assert list(living_requests(other)) == []
-        assert list(living_requests(Paths(other.state_root / "gone", "mine"))) == []
+        assert list(living_runs(other)) == []
+        assert list(living_runs(Paths(other.state_root / "gone", "mine"))) == []
 
 
 def wanted(paths: Paths) -> StartOptions:

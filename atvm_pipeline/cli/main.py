@@ -10,6 +10,7 @@ from atvm_pipeline.shell.exit_codes import BAD_CONFIG, BUG, CANNOT_WRITE, DATA, 
 GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     "run a request": {
         "run": ("run", "start a request: template, preflight, watcher, runner"),
+        "rerun": ("rerun", "start a request again, or only its failed hosts"),
         "cancel": ("cancel", "cancel a run, or stop its runner"),
         "demo": ("demo", "play a complete run with a stand-in for Cypress"),
     },

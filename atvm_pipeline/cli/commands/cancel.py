@@ -95,9 +95,9 @@ def run(args: argparse.Namespace) -> int:
         # Also if the watcher does not respond: the operator requested to stop the runner.
         stopped = _stop_runner(paths, who, args.why) if args.runner else DONE
     if not args.runner and liveness(paths)["runner"]:
-        log(
-            f"the runner of {paths.build_name} continues; to stop it: cancel-atvm-runner.sh --build-name {paths.build_name}"
-        )
+        words = ["--build-name", paths.build_name, *given_state_root(args)]
+        stop = typed_command("cancel-atvm-runner.sh", *words)
+        log(f"the runner of {paths.build_name} continues; to stop it: {stop}")
     return max(code, stopped)
 
 

@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import shlex
 import shutil
 import signal
 import tempfile
@@ -26,6 +25,7 @@ from atvm_pipeline.shell.state_dir.reader import liveness, posts_pending, read_s
 from atvm_pipeline.shell.state_dir.records import Paths
 from atvm_pipeline.shell.system import clock
 from atvm_pipeline.shell.system.subprocesses import run_shown
+from atvm_pipeline.shell.system.typed_command import PROGRAM, typed_command
 
 BUILD = "demo-redhat9.6-ubuntu24.04-w2k25-fc"
 """A name of its own: a real run of the documented example may be alive on this machine."""
@@ -266,10 +266,10 @@ class Demo:
         return summary(found, terminal.width(), with_steps=False)
 
     def _print_next_steps(self, *, has_state: bool) -> None:
-        program = _typed("atvm-pipeline")
+        program = typed_command(PROGRAM)
         steps = {
             f"{program} demo --list": "other scenarios: a hang, a killed runner",
-            f"{_typed('start-atvm-run.sh')} --help": "a real run",
+            typed_command("start-atvm-run.sh", "--help"): "a real run",
         }
         print("\nType next:")
         if self._keep and has_state:
@@ -283,12 +283,3 @@ class Demo:
             steps[f"rm -r {self._folder}"] = "delete the files of this demo"
         columns = max(map(len, steps))
         print("\n".join(f"  {command:<{columns}}  {about}" for command, about in steps.items()))
-
-
-def _typed(name: str) -> str:
-    """Return a program of this checkout as it can be typed here: its name if it is on PATH, else its path."""
-    path = PROJECT / "bin" / name
-    found = shutil.which(name)
-    if found is not None and Path(found).resolve() == path.resolve():
-        return name
-    return f"bin/{name}" if Path.cwd() == PROJECT else shlex.quote(str(path))

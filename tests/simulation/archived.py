@@ -158,6 +158,7 @@ class ArchiveHistory:
         """Roles, and names of the points at which they died."""
         self.synced: Counter[str] = Counter()
         """Run id -> last event that surely survives."""
+        self.broken: list[str] = []
         self._death: RoleDeath | None = None
         self._dying: Process | None = None
         self._is_up = True
@@ -342,15 +343,14 @@ class ArchiveHistory:
                 watcher.hint(path)
 
     def _contacted(self, delivery: str) -> None:
+        """Check a request. The program survives every error of its sender, so the history breaks at its end."""
         if delivery in REFUSED_ALERTS:
             return
-        for _, events in self._durable_journals():
-            if any(post.in_flight and post.delivery_id == delivery for post in replay(events).outbox):
-                break
-        else:
-            raise Broken(f"delivery {delivery} went out before its cause was synced")
+        runs = [replay(events) for _, events in self._durable_journals()]
+        if not any(post.in_flight and post.delivery_id == delivery for run in runs for post in run.outbox):
+            self.broken.append(f"delivery {delivery} went out before its cause was synced")
         if delivery in self.server.unmarked_after_doubt():
-            raise Broken(f"delivery {delivery} goes out again without a mark, though it may have arrived")
+            self.broken.append(f"delivery {delivery} goes out again without a mark, though it may have arrived")
 
     def _renamed(self, path: str) -> None:
         if path.startswith(f"{self.paths.archive}/") and self.paths.archive == Path(path).parent:
@@ -427,6 +427,8 @@ class ArchiveHistory:
     # --- at the end ---
 
     def _told(self) -> Told:
+        if self.broken:
+            raise Broken(self.broken[0])
         first_paths = [
             paths
             for paths in all_archived_runs(self.paths.state_root)

@@ -90,6 +90,7 @@ class History:
         self.watcher: Watcher | None = None
         self.death = "kill"
         self.synced_seq = 0
+        self.broken: Broken | None = None
         self.errors = 0
 
     def close(self) -> None:
@@ -234,10 +235,15 @@ class History:
                 self.world.after(round(self.world.random.uniform(0.2, 4.0), 2), tell)
 
     def _contacted(self, delivery: str) -> None:
-        if delivery != REFUSED_ALERT:
-            check_intent(self.disk.durable(self.outside.paths.journal), delivery)
-            if delivery in self.server.unmarked_after_doubt():
-                raise Broken(f"delivery {delivery} goes out again without a mark, though it may have arrived")
+        """Check a request. The program survives every error of its sender, so the history breaks at its end."""
+        try:
+            if delivery != REFUSED_ALERT:
+                check_intent(self.disk.durable(self.outside.paths.journal), delivery)
+                if delivery in self.server.unmarked_after_doubt():
+                    raise Broken(f"delivery {delivery} goes out again without a mark, though it may have arrived")
+        except Broken as error:
+            self.broken = self.broken or error
+            raise
 
     def _renamed(self, path: str) -> None:
         if path.endswith("/state.json"):
@@ -246,6 +252,8 @@ class History:
     # --- at the end ---
 
     def _told(self, run: Run) -> Told:
+        if self.broken is not None:
+            raise self.broken
         plan, view = self.plan, snapshot(run)
         journal = self.outside.paths.journal.read_bytes()
         told = Told(

@@ -188,18 +188,20 @@ def problems(paths: Paths, state: dict[str, Any], call: Call) -> list[tuple[str,
     """Return the problems of a run that is not watched or has messages to deliver, each with the command that helps, or ""."""
     watched = liveness(paths)["watcher"]
     attach = call.command("start-atvm-run-watcher.sh --attach --build-name", paths.build_name)
-    if state["phase"] not in TERMINAL_PHASES and not watched:
+    unjudged: list[tuple[str, str]] = []
+    if state["phase"] not in TERMINAL_PHASES:
         if paths.is_archived:
-            return [("it was archived before it had a verdict", "")]
-        return [("NOT WATCHED, no watcher is running", attach)]
+            unjudged = [("it was archived before it had a verdict", "")]
+        elif not watched:
+            return [("NOT WATCHED, no watcher is running", attach)]
     if not posts_pending(state):
-        return []
+        return unjudged
     if watched:
-        return [(waiting_words(state, call.now), "")]
+        return [*unjudged, (waiting_words(state, call.now), "")]
     waiting = waiting_words(state, None)
     if paths.is_archived:
         deliver = call.command("atvm-pipeline deliver", address_of(paths), "--background")
-        return [(f"{waiting}, and no sender is running", deliver)]
+        return [*unjudged, (f"{waiting}, and no sender is running", deliver)]
     return [(f"{waiting}, and no watcher is running", attach)]
 
 

@@ -350,7 +350,9 @@ class ArchiveHistory:
         if not any(post.in_flight and post.delivery_id == delivery for run in runs for post in run.outbox):
             self.broken.append(f"delivery {delivery} went out before its cause was synced")
         if delivery in self.server.unmarked_after_doubt():
-            self.broken.append(f"delivery {delivery} goes out again without a mark, though it may have arrived")
+            self.broken.append(
+                f"delivery {delivery} goes out again without a mark, though it may have arrived"
+            )
 
     def _renamed(self, path: str) -> None:
         if path.startswith(f"{self.paths.archive}/") and self.paths.archive == Path(path).parent:

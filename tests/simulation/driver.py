@@ -90,7 +90,7 @@ class History:
         self.watcher: Watcher | None = None
         self.death = "kill"
         self.synced_seq = 0
-        self.broken: Broken | None = None
+        self.broken: list[str] = []
         self.errors = 0
 
     def close(self) -> None:
@@ -236,14 +236,16 @@ class History:
 
     def _contacted(self, delivery: str) -> None:
         """Check a request. The program survives every error of its sender, so the history breaks at its end."""
+        if delivery == REFUSED_ALERT:
+            return
         try:
-            if delivery != REFUSED_ALERT:
-                check_intent(self.disk.durable(self.outside.paths.journal), delivery)
-                if delivery in self.server.unmarked_after_doubt():
-                    raise Broken(f"delivery {delivery} goes out again without a mark, though it may have arrived")
+            check_intent(self.disk.durable(self.outside.paths.journal), delivery)
         except Broken as error:
-            self.broken = self.broken or error
-            raise
+            self.broken.append(str(error))
+        if delivery in self.server.unmarked_after_doubt():
+            self.broken.append(
+                f"delivery {delivery} goes out again without a mark, though it may have arrived"
+            )
 
     def _renamed(self, path: str) -> None:
         if path.endswith("/state.json"):
@@ -252,8 +254,8 @@ class History:
     # --- at the end ---
 
     def _told(self, run: Run) -> Told:
-        if self.broken is not None:
-            raise self.broken
+        if self.broken:
+            raise Broken(self.broken[0])
         plan, view = self.plan, snapshot(run)
         journal = self.outside.paths.journal.read_bytes()
         told = Told(

@@ -1,13 +1,13 @@
 """Send a message of a run again, marked as a repeat."""
 
 import argparse
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 from atvm_pipeline.cli.options import add_state_root, environment, given_state_root, state_root
 from atvm_pipeline.cli.parser import CommandHelp
 from atvm_pipeline.cli.run_state import Call, paths_of
-from atvm_pipeline.core.events import Event, ResendRequested, WatcherStarted
+from atvm_pipeline.core.events import ResendRequested, WatcherStarted
 from atvm_pipeline.core.state import Post, Run
 from atvm_pipeline.shell.delivery.sender import make_sender
 from atvm_pipeline.shell.exit_codes import DATA, DONE, IN_USE, UNAVAILABLE, USAGE, CommandError
@@ -18,6 +18,7 @@ from atvm_pipeline.shell.state_dir.store import Store, load
 from atvm_pipeline.shell.system import clock
 from atvm_pipeline.shell.system.files import Busy, locked
 from atvm_pipeline.shell.system.log import log
+from atvm_pipeline.shell.watcher.archived_run import NoSources
 from atvm_pipeline.shell.watcher.loop import Loop
 from atvm_pipeline.shell.watcher.service import crashed_deliveries
 
@@ -116,17 +117,18 @@ def last_outcome(run: Run, post: Post) -> str:
     return [p.outcome for p in run.outbox if p.key == post.key or p.key.startswith(f"{post.key}/resend-")][-1]
 
 
-class _NoSources:
-    """No sources: nothing is watched while a message is repeated."""
-
-    def gather(self, _hinted: object, /) -> Iterable[Event]:
-        return ()
-
-
 def _resend(loop: Loop, keys: list[str], again: Callable[[list[str]], str]) -> int:
     pid, _ = self_identity()
     before = {post.key: post.attempts for post in loop.run.outbox}
-    loop.feed([WatcherStarted(at=clock.now(), pid=pid, resumed=True, utc_offset_s=clock.utc_offset_s())])
+    # A run that was archived without a verdict must not get one from the time that passes now.
+    archived = loop.run.verdict is None
+    loop.feed(
+        [
+            WatcherStarted(
+                at=clock.now(), pid=pid, resumed=True, archived=archived, utc_offset_s=clock.utc_offset_s()
+            )
+        ]
+    )
     loop.feed(crashed_deliveries(loop.run))
     loop.feed([ResendRequested(at=clock.now(), key=key) for key in keys])
     ours = [
@@ -141,7 +143,7 @@ def _resend(loop: Loop, keys: list[str], again: Callable[[list[str]], str]) -> i
             return False
         return all(post.attempts > before.get(post.key, 0) for post in run.outbox if post.key in ours)
 
-    loop.follow(_NoSources(), on_ready=lambda: None, until=tried)
+    loop.follow(NoSources(), on_ready=lambda: None, until=tried)
     posts = [post for post in loop.run.outbox if post.key in ours]
     for post in posts:
         log(_result(post, again))

@@ -6,6 +6,7 @@ from typing import Self
 
 from atvm_pipeline.core.errors import ConfigError
 from atvm_pipeline.core.text import plural
+from atvm_pipeline.shell.config.settings import state_root_option
 from atvm_pipeline.shell.state_dir.archive import ArchivedRun
 from atvm_pipeline.shell.state_dir.archived_messages import archived_messages
 from atvm_pipeline.shell.state_dir.records import Paths, Request, read_record
@@ -13,6 +14,7 @@ from atvm_pipeline.shell.state_dir.run_address import address_of, archived_runs
 from atvm_pipeline.shell.supervisor import Supervisor
 from atvm_pipeline.shell.system.files import is_locked
 from atvm_pipeline.shell.system.log import log
+from atvm_pipeline.shell.system.typed_command import typed_command
 
 SENDERS_MAX = 5
 """Senders of one build at a time. One that has ended continues with the next archived run of its build."""
@@ -26,12 +28,15 @@ class Senders:
         """Create the object; nothing is started yet. `environ` has the settings and the secrets."""
         self._supervisor, self._environ = supervisor, environ
         self._started: list[Paths] = []
+        self._root: list[str] = []
+        """The option that names the state root in a command."""
 
     def start(self, current: Paths, archived: ArchivedRun | None) -> None:
         """Start a sender for the run that was just archived, and for earlier ones whose sender is gone; log each.
 
         Never raises: the new run does not depend on it.
         """
+        self._root = state_root_option(self._environ, current.state_root)
         if archived is not None:
             if archived.problem:
                 log(f"notice: {archived.problem}; its files are in {archived.paths.folder}")
@@ -50,7 +55,7 @@ class Senders:
         what = (
             f"dropped, because that run was cancelled ({address})"
             if dropped
-            else f"not delivered yet; a sender of its own delivers {them}, see: atvm-pipeline status {address}"
+            else f"not delivered yet; a sender of its own delivers {them}, see: {self._command('status', address)}"
         )
         log(f"notice: {messages} {what}")
         if not may_start(paths, self._started):
@@ -60,8 +65,10 @@ class Senders:
             return
         try:
             self._supervisor.start_watcher(paths, self._environ)
-        except (OSError, ConfigError) as error:
-            _log_failure(paths, str(error))
+        except OSError as error:
+            self._log_failure(paths, error.strerror or str(error))
+        except ConfigError as error:
+            self._log_failure(paths, str(error))
         else:
             self._started.append(paths)
 
@@ -79,7 +86,14 @@ class Senders:
                 run_id = request.run_id if request is not None else ""
                 reason = self._supervisor.wait_until_watching(paths, run_id, SENDER_WAIT_S)
                 if reason is not None:
-                    _log_failure(paths, f"{reason}; see {paths.watcher_log}")
+                    self._log_failure(paths, f"{reason}; see {paths.watcher_log}")
+
+    def _log_failure(self, paths: Paths, reason: str) -> None:
+        step = self._command("deliver", address_of(paths), "--background")
+        log(f"warning: the sender of these messages did not start: {reason}; start it with: {step}")
+
+    def _command(self, *words: str) -> str:
+        return typed_command("atvm-pipeline", *words, *self._root)
 
 
 def may_start(paths: Paths, started: Iterable[Paths] = ()) -> bool:
@@ -89,10 +103,3 @@ def may_start(paths: Paths, started: Iterable[Paths] = ()) -> bool:
         if is_locked(run.watcher_lock):
             running.add(run.folder)
     return len(running) < SENDERS_MAX
-
-
-def _log_failure(paths: Paths, reason: str) -> None:
-    log(
-        f"warning: the sender of these messages did not start: {reason}; start it with: "
-        f"atvm-pipeline deliver {address_of(paths)} --background"
-    )

@@ -150,6 +150,20 @@ def test_a_run_without_a_verdict_gets_none_and_its_waiting_message_is_sent_unmar
     assert_journal_gives_state(paths)
 
 
+def test_sending_again_by_hand_gives_an_archived_run_no_verdict_either(
+    root: Path, server: MattermostModel
+) -> None:
+    paths = lay(root, UNJUDGED)
+    words = ("resend", address_of(paths), "--state-root", str(root))
+    process = pipeline(*words, env=environ(server))
+    process.communicate(timeout=DEADLINE_S)
+
+    assert process.returncode == 0
+    assert replay(read_journal(paths.journal).events).archived
+    assert state_of(paths)["phase"] == "RUNNING"
+    assert set(outcomes(paths).values()) == {"sent"}
+
+
 def test_a_rejected_message_ends_the_sender_with_69_and_is_named(root: Path, server: MattermostModel) -> None:
     server.script(error(404))
     paths = lay(root, IN_FLIGHT)

@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, datetime, time, timedelta
 
+from atvm_pipeline.core.local_time import local_text
 from atvm_pipeline.core.text import format_duration
 from atvm_pipeline.shell.exit_codes import USAGE, CommandError
 
@@ -27,8 +28,9 @@ def moment(text: object) -> datetime | None:
 
 
 def local_time(at: datetime) -> str:
-    """Return a time for people: `2026-11-23 18:05:10 +0100`."""
-    return f"{at.astimezone():%Y-%m-%d %H:%M:%S %z}"
+    """Return a time for people, in the local time of this host: `2026-11-23 18:05:10 +0100`."""
+    offset = at.astimezone().utcoffset() or timedelta()
+    return local_text(at, int(offset.total_seconds()))
 
 
 def local_clock(at: datetime, now: datetime) -> str:

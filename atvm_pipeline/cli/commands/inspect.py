@@ -21,6 +21,7 @@ from atvm_pipeline.cli.options import (
 from atvm_pipeline.cli.parser import CommandHelp
 from atvm_pipeline.cli.run_page import LABEL_COLUMNS, state_page
 from atvm_pipeline.cli.terminal import page_width
+from atvm_pipeline.cli.times import local_time
 from atvm_pipeline.cli.views import print_json
 from atvm_pipeline.core.facts import Fact
 from atvm_pipeline.core.snapshot import snapshot
@@ -121,7 +122,7 @@ def run(args: argparse.Namespace) -> int:
             stale = sum(1 for artifact in run_.artifacts if artifact.stale)
             print(
                 f"  {'reports:':<{LABEL_COLUMNS}}{len(run_.artifacts)} found, {stale} of them older than "
-                f"{since_from(run_, finished):%Y-%m-%d %H:%M:%S %z}"
+                f"{local_time(since_from(run_, finished))}"
             )
     return DONE
 

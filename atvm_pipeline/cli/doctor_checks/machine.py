@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from atvm_pipeline.core.errors import ConfigError
-from atvm_pipeline.core.text import plural
+from atvm_pipeline.core.text import format_duration, plural
 from atvm_pipeline.shell.supervisor import choose
 from atvm_pipeline.shell.system import clock
 from atvm_pipeline.shell.system.io_errors import reason_of
@@ -99,7 +99,7 @@ def wall_clock(where: Where) -> list[DoctorFinding]:
         except OSError:
             continue
         if ahead_s > CLOCK_SLACK_S:
-            return bad("clock", f"{path} was changed {ahead_s:.0f} s in the future", why, fix)
+            return bad("clock", f"{path} was changed {format_duration(ahead_s)} in the future", why, fix)
     answer = run_program("timedatectl", "show", "--property=NTPSynchronized", "--value")
     if answer.code != 0:
         return good("clock", "not checked: timedatectl does not work here")

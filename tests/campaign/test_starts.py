@@ -107,9 +107,10 @@ def killed_start(host: Controller, kind: str, number: int) -> str:
 
 POINTS: dict[tuple[str, int], tuple[str, bool, bool]] = {
     ("rename", 1): ("rename B", True, False),
-    ("write", 1): ("write B/.artifacts-before.json", False, False),
+    ("half", 1): ("half .locks/starts/", True, False),
+    ("write", 2): ("write B/.artifacts-before.json", False, False),
     ("rename", 2): ("rename B/.artifacts-before.json", False, False),
-    ("half", 2): ("half B/.request.json", False, False),
+    ("half", 3): ("half B/.request.json", False, False),
     ("rename", 3): ("rename B/.request.json", False, False),
     ("spawn", 2): ("spawn ", False, False),
     ("spawn", 3): ("spawn ", False, True),

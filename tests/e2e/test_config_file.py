@@ -48,7 +48,7 @@ def test_a_config_file_that_is_missing_refuses_every_start(
         ("dangling.ts", "does not exist"),
         ("/nosuch.ts", "does not exist"),
         ("cypress", "is a directory"),
-        ("x" * 300, "cannot be used (File name too long)"),
+        ("x" * 300, "cannot be used (file name too long)"),
     ],
 )
 def test_whatever_is_no_file_refuses_and_is_named(name: str, words: str, host: Controller) -> None:

@@ -68,6 +68,30 @@ def test_a_second_start_is_refused_while_the_runner_lives_and_changes_nothing(ho
     assert (still["run_id"], active) == (first["run_id"], "active")
 
 
+def test_a_runner_whose_state_directory_was_removed_is_found_by_its_unit_and_stopped(
+    host: ControllerHost,
+) -> None:
+    build = "removed-fc"
+    host.start(build, runner="sleep 300")
+    host.run("rm", "-r", f"{STATE}/{build}")
+    refused = host.start(build, runner="sleep 300", check=False)
+    stopped = host.run(f"{PACKAGE}/bin/cancel-atvm-runner.sh", "--build-name", build)
+    wait_for(lambda: host.unit(RUNNER_UNIT.format(build))["ActiveState"] != "deactivating", "the unit's end")
+    active = host.unit(RUNNER_UNIT.format(build))["ActiveState"]
+    again = host.start(build, runner="sleep 300")
+    host.pipeline("cancel", "--runner", build, check=True)
+
+    assert refused.returncode == 75
+    assert (
+        f"unit {RUNNER_UNIT.format(build)}), but its state directory {STATE}/{build} was removed"
+        in refused.stderr
+    )
+    assert f"cancel-atvm-runner.sh --build-name {build}" in refused.stderr
+    assert "runner stopped (process " in stopped.stderr
+    assert active in ("inactive", "failed")
+    assert again.stdout.strip() == f"{STATE}/{build}"
+
+
 def test_a_stale_watcher_is_stopped_before_a_new_run_of_its_name(host: ControllerHost) -> None:
     """The first run's message waits for a receiver that does not exist; its watcher waits with it."""
     build = "stale-fc"
@@ -164,11 +188,12 @@ def test_ten_runs_at_once_in_one_automation_root_are_each_judged_by_their_own(
     builds = {f"e{number}-redhat9.6-ubuntu24.04-w2k25-fc": name for number, name in enumerate(scenarios)}
 
     def start(build: str) -> None:
-        # No run rewrites the config file here.
+        # No run rewrites the config file here, and the hosts of the stand-in can run several tests at once.
         host.start(
             build,
             "--categorize",
             "--share-config",
+            "--share-hosts",
             ATVM_STAND_IN_SCENARIO=builds[build],
             ATVM_STAND_IN_SPEED="0.6",
         )

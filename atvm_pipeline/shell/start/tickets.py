@@ -66,6 +66,8 @@ class DrawnTicket:
 
     def serve(self) -> None:
         """Record that the start is under way now. The caller holds the lock of the queue."""
+        if not self.ticket.waiting:
+            return
         self.ticket = msgspec.structs.replace(self.ticket, waiting=False, until=None)
         self._write()
 

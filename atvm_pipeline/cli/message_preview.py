@@ -51,11 +51,11 @@ def _wrapped(text: str, columns: int, *, colour: bool) -> list[str]:
         parts = textwrap.wrap(
             shown, columns, initial_indent=first, subsequent_indent=indent, break_on_hyphens=False
         ) or [""]
-        lines += [_styled(part, colour=True) for part in _closed(parts)] if colour else parts
+        lines += [_styled(part, colour=True) for part in closed_code_spans(parts)] if colour else parts
     return lines
 
 
-def _closed(parts: list[str]) -> list[str]:
+def closed_code_spans(parts: list[str]) -> list[str]:
     """Return the parts of a line with every code span closed within its part."""
     closed = []
     within = False

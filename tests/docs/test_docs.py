@@ -24,12 +24,14 @@ from atvm_pipeline.shell import exit_codes
 from atvm_pipeline.shell.config.known_settings import KNOWN_SETTINGS
 from atvm_pipeline.shell.state_dir.records import Paths
 from tests.support.example_runs import EXAMPLES, shown
+from tests.support.message_picture import draw_message
 from tests.support.project import PROJECT
 
 PACKAGE = PROJECT / "atvm_pipeline"
 README = PROJECT / "README.md"
 PAGES = PROJECT / "docs"
 STATUS = PROJECT / "docs" / "status-template.md"
+PICTURE = PROJECT / "docs" / "images" / "message.svg"
 LEARNINGS = PROJECT / "docs" / "run-learnings.md"
 ARCHITECTURE = PROJECT / "docs" / "architecture.md"
 SCENARIOS = PROJECT / "fixtures" / "automation-root" / "scenarios"
@@ -83,6 +85,15 @@ def test_the_example_body_is_what_the_program_sends(*, rewrite: bool) -> None:
     wanted = msgspec.json.format(msgspec.json.encode(EXAMPLES["group"]()), indent=2).decode() + "\n"
 
     assert block(STATUS, "body", "json", wanted, rewrite=rewrite) == wanted
+
+
+def test_the_picture_of_the_readme_shows_a_message_of_the_program(*, rewrite: bool) -> None:
+    drawn = draw_message(EXAMPLES["failed"](), sender="atvm", time="13:32")
+    if rewrite:
+        PICTURE.parent.mkdir(exist_ok=True)
+        PICTURE.write_text(drawn)
+
+    assert drawn == PICTURE.read_text()
 
 
 def test_the_message_rules_name_every_example() -> None:

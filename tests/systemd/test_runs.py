@@ -40,7 +40,9 @@ def test_the_one_shot_example_runs_in_order_is_told_and_leaves_nothing_behind(ho
     assert host.record("request.json")["supervisor"] == "systemd"
     assert host.record("runner-exit.json")["service_result"] == "success"
     assert host.pipeline("wait", BUILD).returncode == 0
-    assert f"atvm-run-watcher@{BUILD}.service: Deactivated" in host.pipeline("logs", BUILD, "--watcher").stdout
+    assert (
+        f"atvm-run-watcher@{BUILD}.service: Deactivated" in host.pipeline("logs", BUILD, "--watcher").stdout
+    )
     assert "(Run Finished)" in host.pipeline("logs", BUILD).stdout
     assert host.failed() == []
 

@@ -1,6 +1,7 @@
 """One run as a command shows it: its state, its processes, and the problems that an operator must know."""
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,11 +11,19 @@ from atvm_pipeline.core.phases import TERMINAL_PHASES
 from atvm_pipeline.core.text import one_line, plural
 from atvm_pipeline.shell.exit_codes import DATA, CommandError
 from atvm_pipeline.shell.processes.process_table import is_alive
+from atvm_pipeline.shell.runner.orphans import (
+    Orphan,
+    find_orphan_runners,
+    find_orphan_watchers,
+    find_process,
+    missing_text,
+)
 from atvm_pipeline.shell.state_dir.disk_state import behind_s, disk_problem
 from atvm_pipeline.shell.state_dir.paths import Paths
 from atvm_pipeline.shell.state_dir.reader import (
     StoredRun,
     liveness,
+    may_lack_states,
     posts_of,
     posts_pending,
     read_object,
@@ -24,6 +33,7 @@ from atvm_pipeline.shell.state_dir.run_address import address_of, find_run
 from atvm_pipeline.shell.system import clock
 from atvm_pipeline.shell.system.typed_command import typed_command
 
+from .options import environment
 from .times import elapsed, local_clock, moment
 from .views import attentions
 
@@ -60,12 +70,15 @@ class ShownRun(NamedTuple):
 
     @property
     def phase(self) -> str:
-        """The phase, or `CORRUPT` for a state that cannot be read, `PENDING` for one that is not written yet."""
+        """The phase, or `CORRUPT` for a state that cannot be read, `PENDING` for one that is not written yet.
+
+        `NO STATE`: it was removed, although a process of the run is alive.
+        """
         if self.state is not None:
             return str(self.state["phase"])
-        if self.error and not self.paths.folder.exists():
-            return "NO STATE"
-        return "CORRUPT" if self.error else "PENDING"
+        if self.error:
+            return "CORRUPT" if os.path.lexists(self.paths.state) else "NO STATE"
+        return "PENDING"
 
     @property
     def has_ended(self) -> bool:
@@ -97,17 +110,30 @@ def paths_of(state_root: Path, given: object) -> Paths:
     return find_run(state_root, given if isinstance(given, str) else "")
 
 
-def removed_run(paths: Paths) -> ShownRun:
-    """Return a run whose processes are alive although its state directory is gone."""
-    return ShownRun(paths, None, {}, liveness(paths), removed_words(paths, Call(clock.now())))
+def removed_runs(state_root: Path) -> list[ShownRun]:
+    """Return the runs whose processes are alive although their state was removed, by build name."""
+    if not may_lack_states(state_root):
+        return []
+    environ = environment()
+    runners = {orphan.build_name: orphan for orphan in find_orphan_runners(state_root)}
+    watchers = {orphan.build_name: orphan for orphan in find_orphan_watchers(state_root)}
+    runs = []
+    for name in sorted({*runners, *watchers}):
+        live = {"watcher": name in watchers, "runner": name in runners}
+        text = _removed_text(runners.get(name), watchers.get(name), environ)
+        runs.append(ShownRun(Paths(state_root, name), None, {}, live, text))
+    return runs
 
 
-def removed_words(paths: Paths, call: Call) -> str:
-    """Return one line about a run whose state directory was removed, with the command that stops its processes."""
-    live = liveness(paths)
-    names = " and ".join(f"its {name}" for name in ("watcher", "runner") if live[name])
-    stop = call.command("atvm-pipeline cancel --runner", paths.build_name)
-    return f"{paths.folder} was removed, but {names} {'are' if ' and ' in names else 'is'} running; stop with: {stop}"
+def _removed_text(runner: Orphan | None, watcher: Orphan | None, environ: Mapping[str, str]) -> str:
+    """Return one line about the living processes of a run without a state, with the ways out; "" without any."""
+    if runner is not None:
+        return runner.text(environ)
+    if watcher is None:
+        return ""
+    stop = watcher.command("cancel-atvm-run-watcher.sh", environ)
+    missing = missing_text(watcher.paths)
+    return f"a watcher of build {watcher.build_name} is alive ({watcher.where()}), but {missing}; stop it with: {stop}"
 
 
 def known_run(paths: Paths, call: Call | None = None) -> ShownRun:
@@ -123,8 +149,13 @@ def known_run(paths: Paths, call: Call | None = None) -> ShownRun:
             DATA,
             f"build {paths.build_name} was requested, but its watcher has not written a state yet; {step}",
         )
-    if any(liveness(paths).values()):
-        raise CommandError(DATA, removed_words(paths, call))
+    removed = (
+        ""
+        if paths.is_archived
+        else _removed_text(find_process(paths), find_process(paths, "watch"), environment())
+    )
+    if removed:
+        raise CommandError(DATA, removed)
     raise CommandError(
         DATA,
         f"build {paths.build_name} not found in {paths.state_root}; list the builds with: "

@@ -4,6 +4,8 @@ import argparse
 import json
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -21,6 +23,7 @@ from atvm_pipeline.shell.exit_codes import DATA, USAGE, CommandError
 from atvm_pipeline.shell.state_dir import disk_state
 from atvm_pipeline.shell.state_dir.paths import Paths
 from atvm_pipeline.shell.system import clock
+from atvm_pipeline.shell.system.files import make_folder
 from tests.support.shown_runs import ShownRuns
 
 BOTH = ("watcher", "runner")
@@ -209,19 +212,41 @@ def test_a_corrupt_state_and_a_request_without_one_are_rows(
     assert [one["phase"] for one in json.loads(shown("--json"))] == [None, None]
 
 
+@pytest.mark.parametrize(
+    ("command", "text"),
+    [
+        (
+            "runner",
+            "a runner of build gone is alive (process {pid}), but its state directory {folder} was removed; stop it",
+        ),
+        (
+            "watch",
+            "a watcher of build gone is alive (process {pid}), but its state directory {folder} was removed; stop it",
+        ),
+    ],
+)
+@pytest.mark.parametrize("has_locks", [False, True])
 def test_a_living_run_whose_directory_was_removed_is_a_row(
-    runs: ShownRuns, shown: Callable[..., str]
+    command: str, text: str, has_locks: bool, runs: ShownRuns, shown: Callable[..., str]
 ) -> None:
-    paths = runs.add("gone", "completed", events=12, live=BOTH)
-    paths.folder.rename(runs.root / ".gone")
-    output = shown()
+    if has_locks:
+        make_folder(runs.root / ".locks")
+        runs.hold(Paths(runs.root, "gone").watcher_lock)
+    words = ["-m", "atvm_pipeline", command, "gone", "--state-root", str(runs.root)]
+    call = [sys.executable, "-c", "print(flush=True); input()", *words]
+    with subprocess.Popen(call, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()  # from now on, it has its own command line
+        output = shown()
+        with pytest.raises(CommandError) as refused:
+            known_run(Paths(runs.root, "gone"))
+        process.communicate(b"\n")
+    expected = text.format(pid=process.pid, folder=runs.root / "gone")
 
     assert re.search(r"^gone +NO STATE$", output, re.MULTILINE)
-    assert (
-        "was removed, but its watcher and its runner are running; stop with: atvm-pipeline cancel" in output
-    )
-    with pytest.raises(CommandError, match="was removed, but its watcher and its runner are running"):
-        known_run(paths)
+    assert f"\n  {expected}" in output
+    assert str(refused.value).startswith(expected)
+    assert "cancel-atvm-run" in str(refused.value)
 
 
 @pytest.mark.parametrize(

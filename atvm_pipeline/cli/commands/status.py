@@ -8,7 +8,7 @@ from typing import Any
 
 from atvm_pipeline.cli.options import add_state_root, environment, given_state_root, state_root
 from atvm_pipeline.cli.parser import CommandHelp
-from atvm_pipeline.cli.run_state import Call, ShownRun, known_run, paths_of, removed_run, show_run
+from atvm_pipeline.cli.run_state import Call, ShownRun, known_run, paths_of, removed_runs, show_run
 from atvm_pipeline.cli.run_table import NOT_WRITTEN, in_order, last_activity, row_of, table
 from atvm_pipeline.cli.terminal import page_width, style
 from atvm_pipeline.cli.times import parse_since
@@ -18,10 +18,7 @@ from atvm_pipeline.shell.exit_codes import DONE, USAGE, CommandError
 from atvm_pipeline.shell.state_dir.archived_messages import archived_messages
 from atvm_pipeline.shell.state_dir.disk_state import disk_problem
 from atvm_pipeline.shell.state_dir.paths import Paths
-from atvm_pipeline.shell.state_dir.reader import (
-    builds,
-    builds_without_directory,
-)
+from atvm_pipeline.shell.state_dir.reader import builds
 from atvm_pipeline.shell.state_dir.run_address import all_archived_runs
 from atvm_pipeline.shell.system import clock
 
@@ -118,7 +115,7 @@ def _runs(root: Path, *, archived: bool, waiting: bool) -> Iterator[ShownRun]:
         run = show_run(paths)
         if run.state is not None or run.error or paths.request.exists():
             yield run
-    yield from map(removed_run, builds_without_directory(root))
+    yield from removed_runs(root)
     if archived:
         yield from map(show_run, all_archived_runs(root))
     elif waiting:

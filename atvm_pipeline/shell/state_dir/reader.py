@@ -230,14 +230,17 @@ def builds(state_root: Path) -> list[str]:
     return sorted(name for name in names if valid_build_name(name))
 
 
-def builds_without_directory(state_root: Path) -> list[Paths]:
-    """Return the builds with a living watcher or runner whose directory was removed."""
+def may_lack_states(state_root: Path) -> bool:
+    """Return whether a process may be alive whose state was removed: it holds a lock, or the locks were removed too.
+
+    A cheap check before a scan of the process table.
+    """
     try:
         names = {entry.stem for entry in (state_root / ".locks").iterdir()}
     except OSError:
-        return []
-    gone = [Paths(state_root, name) for name in sorted(names) if valid_build_name(name)]
-    return [paths for paths in gone if not paths.folder.exists() and any(liveness(paths).values())]
+        return True
+    runs = (Paths(state_root, name) for name in names if valid_build_name(name))
+    return any(not paths.request.exists() and any(liveness(paths).values()) for paths in runs)
 
 
 def posts_pending(state: dict[str, Any]) -> bool:

@@ -1,8 +1,10 @@
 """Starts and read-only commands survive terminal control characters, a corrupt state, and an incomplete environment."""
 
 import json
+import shutil
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -48,13 +50,21 @@ def test_json_holds_no_character_that_a_terminal_obeys(host: Controller) -> None
 # --- files in the state root ---
 
 
+@pytest.fixture(scope="module")
+def two_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The state root of two runs that have ended."""
+    with Controller(tmp_path_factory.mktemp("two")) as host:
+        for build in ("bad", "good"):
+            words = ["--build-name", build, "--runner-command", "true", "--supervisor", "local"]
+            assert host.call("start-atvm-run.sh", *words).returncode == 0
+            host.wait(build)
+        return host.state_root
+
+
 @pytest.fixture
-def two(host: Controller) -> Controller:
+def two(two_runs: Path, host: Controller) -> Controller:
     """A host with one intact run and one whose state the test damages."""
-    for build in ("bad", "good"):
-        words = ["--build-name", build, "--runner-command", "true", "--supervisor", "local"]
-        assert host.call("start-atvm-run.sh", *words).returncode == 0
-        host.wait(build)
+    shutil.copytree(two_runs, host.state_root)
     return host
 
 

@@ -10,14 +10,16 @@ from .plans import Plan
 from .stories import SMALL, TINY
 
 
-def covering(coverage: Coverage) -> Iterator[Plan]:
+def covering(coverage: Coverage, *, gateway_step: int = 1) -> Iterator[Plan]:
     """Yield a few histories that reach everything that must be reached; `coverage` counts them.
+
+    Of the gateways, one in `gateway_step` is yielded.
 
     Some points are reached only by a watcher that follows a dead one. These points are disturbed in the next
     round.
     """
     points = {name: undisturbed(name).points for name in TINY}
-    yield from plans.stories()
+    yield from plans.stories(gateway_step=gateway_step)
     yield from plans.deliveries(points, 14)
     yield from plans.happenings(points)
     tried: set[str] = set()

@@ -135,6 +135,19 @@ MUTANTS: dict[str, Swap] = {
 }
 """Description of the bug -> its replacements."""
 
+SHOWN_BY: dict[str, int] = {
+    "drops the outbox on restart": 7,
+    "repeats without a ping": 55,
+    "waits for a ping that a crash cut off": 16,
+    "takes a gateway for a server that failed": 55,
+    "lets a late cancel overwrite the end": 38,
+    "forgets attempts that a crash cut off": 7,
+    "takes a cut attempt as not arrived": 17,
+    "appends behind a torn line": 55,
+    "knows a process by its pid alone": 34,
+}
+"""The first long history that shows a bug, by its seed, where it is a late one. It is played first, to save time."""
+
 
 SENDER_MUTANTS: dict[str, Swap] = {
     "sends before the intent is synced": (service.RunProcess, "opened", _without_sync),

@@ -63,11 +63,17 @@ class Controller:
 
     def __exit__(self, *exception: object) -> None:
         for build in self.builds():
+            self.end(build)
+        self.webhook.__exit__(*exception)
+
+    def end(self, build: str) -> None:
+        """End the processes of a build. Most runs have ended, and a command that finds nothing takes time too."""
+        paths = Paths(self.state_root, build)
+        if is_locked(paths.runner_lock) or not paths.runner_exit.is_file():
             self.call("cancel-atvm-runner.sh", "--build-name", build)
+        if is_locked(paths.watcher_lock):
             self.call("cancel-atvm-run-watcher.sh", "--build-name", build)
             self.end_watcher(build)
-        self.end_senders()
-        self.webhook.__exit__(*exception)
 
     def end_watcher(self, build: str) -> None:
         """Kill the watcher: after a cancel it stays to deliver messages, for days if the receiver takes none."""
@@ -75,17 +81,6 @@ class Controller:
         if is_locked(paths.watcher_lock):
             os.kill(self.record("watcher.json", build)["pid"], signal.SIGKILL)
             wait_for(lambda: not is_locked(paths.watcher_lock), "the watcher's end")
-
-    def end_senders(self) -> None:
-        """Kill the senders of archived runs."""
-        for lock in self.state_root.glob(".archive/*/*/watcher.lock"):
-            if is_locked(lock):
-                os.kill(json.loads(lock.with_name("watcher.json").read_text())["pid"], signal.SIGKILL)
-                wait_for(lambda lock=lock: not is_locked(lock), "the sender's end")
-
-    def archived(self, build: str = BUILD) -> list[Path]:
-        """Return the directories of the archived runs, the oldest first."""
-        return sorted((self.state_root / ".archive" / build).iterdir())
 
     def hold(self, *hosts: str) -> None:
         """Make the run wait before the spec of each host, on any machine, until `let_go` is called."""

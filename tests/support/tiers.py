@@ -32,7 +32,8 @@ LONGEST_FIRST = ("systemd", "long", "exhaustive", "e2e")
 """These start first, so that no processor waits for a long test at the end."""
 
 ONE_WORKER = (
-    *("e2e/test_hostile.py", "e2e/test_recovery.py", "e2e/test_scenarios.py", "e2e/test_stand_in.py"),
+    *("e2e/test_hostile.py", "e2e/test_recovery.py", "e2e/test_refusals_around.py"),
+    *("e2e/test_scenarios.py", "e2e/test_stand_in.py"),
     "systemd/",
 )
 """All tests of one of these files run on one worker, because they share an expensive fixture."""

@@ -5,7 +5,7 @@ from random import Random
 from typing import NamedTuple
 
 from tests.campaign.receiver import GATEWAYS, LYING, PINGS, SILENT, STAGES
-from tests.e2e.test_main_job import CATEGORIZED, WHOLE
+from tests.support.scenario_ends import CATEGORIZED, WHOLE
 
 RECEIVERS = ("fair", "down", "lying", "gateway", "silent")
 AWAY_S = (3.0, 20.0)

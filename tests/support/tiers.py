@@ -34,7 +34,7 @@ LONGEST_FIRST = ("systemd", "long", "exhaustive", "e2e")
 ONE_WORKER = (
     *("e2e/test_hostile.py", "e2e/test_recovery.py", "e2e/test_refusals_around.py"),
     *("e2e/test_scenarios.py", "e2e/test_stand_in.py"),
-    "systemd/",
+    *("systemd/test_deaths.py", "systemd/test_runs.py", "systemd/test_units.py"),
 )
 """All tests of one of these files run on one worker, because they share an expensive fixture."""
 

@@ -1,11 +1,12 @@
 """A booted controller for each module of tests. If none can be booted, the tests are skipped with the reason."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from tests.systemd.controller_host import ControllerHost
 from tests.systemd.host import missing
+from tests.systemd.stopwatch import Stopwatch
 
 
 @pytest.fixture(scope="session")
@@ -35,3 +36,8 @@ def booted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControllerHost]
         yield machine
     finally:
         machine.end()
+
+
+@pytest.fixture
+def clock(record_property: Callable[[str, object], None]) -> Stopwatch:
+    return Stopwatch(record_property)

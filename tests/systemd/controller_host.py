@@ -59,8 +59,9 @@ class ControllerHost(Host):
     def _lay_package(self) -> None:
         """Create the installed files as the installer leaves them, without building anything."""
         release = self.disk / PACKAGE.lstrip("/") / "releases" / "tested"
+        # With the compiled modules: a sandboxed service cannot write them, and would compile all of them at each start.
         for name in ("atvm_pipeline", "bin", "units", "docs"):
-            shutil.copytree(PROJECT / name, release / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(PROJECT / name, release / name)
         _environment_of(release)
         (release.parents[1] / "current").symlink_to("releases/tested")
         (release.parents[1] / "bin").symlink_to("current/bin")
@@ -180,7 +181,7 @@ def _environment_of(release: Path) -> None:
     (packages,) = (release / ".venv/lib").glob("python3*/site-packages")
     for name in DEPENDENCIES:
         (source,) = importlib.import_module(name).__path__
-        shutil.copytree(source, packages / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(source, packages / name)
     (packages / "tested.pth").write_text(PACKAGE + "/releases/tested\n")
 
 

@@ -1,41 +1,16 @@
 """The alerts after a component dies: each row of the table in docs/reliability.md, on a real systemd, with its times."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
 from tests.support.project import BUILD
 from tests.support.waiting import wait_for
 from tests.systemd.controller_host import PACKAGE, RUNNER_UNIT, SECRET, STATE, WATCHER, ControllerHost
+from tests.systemd.stopwatch import ALERTS, Stopwatch, alerted
 
 FOREVER = "sleep 300"
 WATCHDOG_S = 15
-ALERTS = "atvm-alerts"
-BUSY = 6
-"""A machine that is busy with other work may take so many times as long as the rows allow."""
-
-
-class Stopwatch:
-    """Measures a row: the time from the death to the report."""
-
-    def __init__(self, record: Callable[[str, object], None]) -> None:
-        self._record = record
-        self._since_s = time.monotonic()
-
-    def died(self) -> None:
-        self._since_s = time.monotonic()
-
-    def told(self, condition: Callable[[], object], what: str, within_s: float) -> None:
-        wait_for(condition, what, within_s * BUSY)
-        took_s = time.monotonic() - self._since_s
-        self._record(what, round(took_s, 1))
-        print(f"{what}: {took_s:.1f} s")
-
-
-@pytest.fixture
-def clock(record_property: Callable[[str, object], None]) -> Stopwatch:
-    return Stopwatch(record_property)
 
 
 @pytest.fixture
@@ -52,10 +27,6 @@ def drop_in(host: ControllerHost, unit: str, text: str) -> None:
     """Change a setting of one instance before it starts."""
     host.write(f"/etc/systemd/system/{unit}.d/test.conf", text)
     host.run("systemctl", "daemon-reload")
-
-
-def alerted(host: ControllerHost, build: str, words: str) -> Callable[[], bool]:
-    return lambda: any(words in text for text in host.posts(ALERTS, build))
 
 
 # --- the runner ---
@@ -272,67 +243,6 @@ def test_a_webhook_that_was_down_for_the_whole_run_gets_its_messages_later(
     assert "not delivered yet" in waiting["StatusText"]
     assert state["subruns"][0]["post"]["outcome"] == "sent"
     assert [text for text in host.posts(build=build) if "duplicate" in text] == []
-
-
-def test_a_full_disk_is_told_at_once_and_nothing_is_lost(own_host: ControllerHost, clock: Stopwatch) -> None:
-    host, build = own_host, "disk-full-e2e-redhat9.6-fc"
-    host.run("mkdir", "-p", STATE)
-    host.run("mount", "-t", "tmpfs", "-o", "size=24m,mode=700", "tmpfs", STATE)
-    host.start(
-        build,
-        runner=host.held(build, "echo more"),
-        ATVM_RUNNER_LOG="/srv/disk.log",
-    )
-    host.run("bash", "-c", f"cat /dev/zero >{STATE}/.filler", check=False)
-    clock.died()
-    host.run("bash", "-c", "echo '(Run Starting)' >>/srv/disk.log")
-    clock.told(alerted(host, build, "cannot"), "disk full: alert", 30)
-    status = host.unit(WATCHER.format(build))["StatusText"]
-    host.run("rm", f"{STATE}/.filler")
-    host.let_go(build)
-    state = host.await_end(build)
-
-    assert "no space left" in status
-    assert "no space left" in host.posts(ALERTS, build)[0]
-    assert state["phase"] == "FAILED"
-    assert len(host.posts(build=build)) == 1
-
-
-def test_unit_files_that_are_removed_in_between_do_no_harm_to_a_run(
-    own_host: ControllerHost, clock: Stopwatch
-) -> None:
-    host, build = own_host, "units-removed-e2e-redhat9.6-fc"
-    host.start(build, runner=host.held(build, "true"))
-    host.run("bash", "-c", "rm /etc/systemd/system/atvm-*.service && systemctl daemon-reload")
-    host.let_go(build)
-    clock.died()
-    clock.told(lambda: host.posts(build=build), "unit files removed: the run's own message", 20)
-    refused = host.pipeline(
-        "run",
-        "--build-name",
-        "other-fc",
-        "--runner-command",
-        "true",
-        "--supervisor",
-        "systemd",
-        "--workdir",
-        "/srv",
-    )
-
-    assert host.state(build)["subruns"][0]["post"]["outcome"] == "sent"
-    assert refused.returncode == 69
-    assert "install-atvm-watcher-service.sh" in refused.stderr
-
-
-def test_a_state_root_that_is_removed_is_told(own_host: ControllerHost, clock: Stopwatch) -> None:
-    host, build = own_host, "state-removed-fc"
-    host.start(build, runner="while :; do date; sleep 0.5; done", ATVM_RUNNER_LOG="/srv/removed.log")
-    host.run("rm", "-r", f"{STATE}/{build}")
-    clock.died()
-    host.run("bash", "-c", "echo '(Run Starting)' >>/srv/removed.log")
-    clock.told(alerted(host, build, "cannot save"), "state root removed: alert", 30)
-
-    assert host.unit(RUNNER_UNIT.format(build))["ActiveState"] == "active"
 
 
 def test_no_alert_and_no_log_holds_the_secret(host: ControllerHost) -> None:

@@ -1,9 +1,11 @@
 """Start of a run for the commands `run` and `rerun`: warnings, turn, start, answer."""
 
 import sys
+from pathlib import Path
 
 from atvm_pipeline.core.text import printable
-from atvm_pipeline.shell.config.env_file_mode import exposed_env_file
+from atvm_pipeline.shell.config import settings as env
+from atvm_pipeline.shell.config.env_file import exposed_text
 from atvm_pipeline.shell.delivery.webhook_check import check_webhook
 from atvm_pipeline.shell.exit_codes import DONE
 from atvm_pipeline.shell.start.attach import attach as attach_watcher
@@ -22,7 +24,7 @@ from .views import print_json
 
 def start(options: StartOptions, *, attach: bool = False) -> StartResult:
     """Start the run, or one half of it. Raises CommandError, ConfigError."""
-    exposed = exposed_env_file(options.environ)
+    exposed = exposed_text(Path(options.environ.get("ATVM_WATCHER_ENV_FILE") or env.ENV_FILE))
     if exposed is not None:
         log(f"warning: {exposed}")
     if attach:

@@ -69,6 +69,7 @@ def test_a_requested_stop_is_a_stop_whatever_had_run(lines: list[str], specs: in
     state = host.state()
     assert (state["phase"], state["reason"]["code"]) == ("TERMINATED", "runner-stopped")
     assert {"kind": "marker", "path": "stop.json"} in state["reason"]["evidence"]
+    assert state["reason"]["text"].startswith("The runner was stopped on request (")
     assert host.webhook.posts == []
 
 
@@ -97,3 +98,14 @@ def test_a_stop_after_the_end_changes_nothing(host: Controller) -> None:
     assert before["phase"] == "COMPLETED"
     assert "exit code is unknown" in before["reason"]["text"]
     assert not (host.state_root / BUILD / "stop.json").exists()
+
+
+def test_a_cancel_names_the_command_that_stops_a_runner_that_was_started_by_hand(host: Controller) -> None:
+    with foreign_runner(host, script=script(MIDWAY)):
+        watch(host, 2)
+        cancelled = host.call("cancel-atvm-run-watcher.sh", "--build-name", BUILD)
+        stop(host)
+        again = host.call("cancel-atvm-run-watcher.sh", "--build-name", BUILD)
+
+    assert f"continues; to stop it: cancel-atvm-runner.sh --build-name {BUILD}\n" in cancelled.stderr
+    assert "to stop it" not in again.stderr

@@ -14,6 +14,7 @@ from atvm_pipeline.core.snapshot import Snapshot, snapshot
 from atvm_pipeline.core.state import Run
 from atvm_pipeline.shell.state_dir.records import Request, read_record
 from atvm_pipeline.shell.system.files import locked
+from atvm_pipeline.shell.watcher.disk_alerts import DISK_ALERTS_MAX
 from atvm_pipeline.shell.watcher.first_event import first_event
 from atvm_pipeline.shell.watcher.service import run_watcher
 
@@ -45,7 +46,11 @@ USUAL_S = 3 * 3600.0
 EXPIRY_S = 160 * 3600.0
 """A message expires after 72 hours, and so does the alert about that."""
 ENVIRON = {"MATTERMOST_ATVM_WEBHOOK": "http://127.0.0.1/hooks/simulated"}
-REFUSED_ALERT = delivery_id(f"{RUN_ID}/alert/refused")
+DISK_ALERTS = {
+    delivery_id(f"{RUN_ID}/alert/{code}{number}")
+    for code in ("refused", "accepted")
+    for number in ("", *(f"/{number}" for number in range(2, DISK_ALERTS_MAX + 1)))
+}
 """Reported outside of the outbox while the disk refuses writes; it may come twice."""
 
 
@@ -127,6 +132,9 @@ class History:
             self.world.after(clock.at_s, partial(self.world.step_wall, clock.seconds))
         for number in range(WATCHERS_MAX):
             run = self._watch(number)
+            bug = next((line for line in self.world.trace if " bug: " in line), None)
+            if bug is not None:
+                raise Broken(f"the log of the watcher: {bug}")
             if run is not None and is_finished(run):
                 return self._told(run)
         raise Broken(f"{WATCHERS_MAX} watchers, and no end")
@@ -147,7 +155,7 @@ class History:
             except Crash:
                 down_s = self._died()
             except (OSError, DataError, ConfigError) as error:
-                world.tell(f"watcher {number} ends: {error}")
+                world.tell(f"watcher {number} ends: {str(error).replace(str(paths.state_root.parent), '')}")
                 self.errors += 1
                 if not self.plan.faults:
                     raise Broken(f"the watcher ended with an error: {error}") from error
@@ -236,7 +244,7 @@ class History:
 
     def _contacted(self, delivery: str) -> None:
         """Check a request. The program survives every error of its sender, so the history breaks at its end."""
-        if delivery == REFUSED_ALERT:
+        if delivery in DISK_ALERTS:
             return
         try:
             check_intent(self.disk.durable(self.outside.paths.journal), delivery)

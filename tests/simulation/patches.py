@@ -17,7 +17,7 @@ from atvm_pipeline.shell.processes import process_table
 from atvm_pipeline.shell.sources import collector
 from atvm_pipeline.shell.state_dir import store
 from atvm_pipeline.shell.system import clock
-from atvm_pipeline.shell.watcher import disk_alerts, disk_retry, loop, service
+from atvm_pipeline.shell.watcher import disk_alerts, disk_retry, loop, service, story_log
 from atvm_pipeline.shell.watcher.loop import Loop
 
 from .outside import Outside
@@ -75,6 +75,10 @@ def simulated(
     def alert_later(*args: Any, on_outcome: Callable[[alerts.Outcome], None], **more: Any) -> None:
         world.after(0.5, lambda: on_outcome(alerts.send_alert(*args, **more, patience_s=0)), watcher.owner)
 
+    def log(text: str) -> None:
+        # The directory has a random name, and the same seed must give the same trace.
+        world.tell(text.replace(f"{outside.paths.state_root.parent}/", ""))
+
     def listen(started: Loop) -> None:
         watcher.loop = started
 
@@ -83,7 +87,7 @@ def simulated(
         (clock, "utc_offset_s", lambda: 0),
         (os, "urandom", lambda size: next(names).to_bytes(size, "big")),
         (loop, "LOOP_POLL_S", poll_s),
-        *((module, "log", world.tell) for module in (disk_retry, store, alerts, service)),
+        *((module, "log", log) for module in (disk_retry, store, alerts, service, story_log)),
         (alerts, "send_once", send_once),
         (http, "send", send),
         *(

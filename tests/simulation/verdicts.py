@@ -68,7 +68,11 @@ def _check_subruns(told: "Told", wanted: "Told", why: str | None) -> None:
 
 def _keys(told: "Told") -> set[str]:
     """Return the messages that belong to the verdict. Others report trouble with the delivery itself."""
-    return {post.key for post in told.run.outbox if "/alert/attention" not in post.key}
+    return {
+        post.key
+        for post in told.run.outbox
+        if "/alert/attention-" not in post.key and "/alert/clear-" not in post.key
+    }
 
 
 def _ledger(told: "Told") -> list[Any]:

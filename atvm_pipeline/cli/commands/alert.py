@@ -11,6 +11,7 @@ from typing import Any
 
 from atvm_pipeline.cli.options import add_state_root, environment, state_root
 from atvm_pipeline.cli.parser import CommandHelp
+from atvm_pipeline.cli.run_state import show_run
 from atvm_pipeline.core.errors import DataError
 from atvm_pipeline.core.phases import TERMINAL_PHASES
 from atvm_pipeline.core.text import plural
@@ -24,7 +25,26 @@ from atvm_pipeline.shell.system.files import is_locked
 from atvm_pipeline.shell.system.log import log
 from atvm_pipeline.shell.system.subprocesses import systemctl
 
-ALERT_WORD_CHARS_MAX = 40
+ALERT_WORD_CHARS_MAX = 60
+RESULTS = {
+    "exit-code": "it ended with an error",
+    "signal": "killed by a signal",
+    "core-dump": "it crashed",
+    "watchdog": "it did not respond for two minutes",
+    "oom-kill": "killed because memory ran out",
+    "start-limit-hit": "it ended five times in ten minutes",
+    "timeout": "it did not start or stop in time",
+}
+"""systemd's result of a service (systemd.exec(5), $SERVICE_RESULT) in words."""
+STATUSES = {
+    "65": "a file of the run cannot be read",
+    "69": "a message was not delivered",
+    "70": "a bug",
+    "73": "its directory cannot be written",
+    "75": "another watcher is running",
+    "78": "a setting is missing or wrong",
+}
+"""Exit code of a watcher in words; a signal or another code is shown as it is."""
 
 
 HELP = CommandHelp(
@@ -99,8 +119,10 @@ def _how(paths: Paths, environ: Mapping[str, str]) -> str:
         answer = systemctl("show", "--property=Result,ExecMainStatus", watcher_unit(paths))
         fields = dict(line.partition("=")[::2] for line in answer.text.splitlines())
         result, status = fields.get("Result", ""), fields.get("ExecMainStatus", "")
-    words = [word[:ALERT_WORD_CHARS_MAX] for word in (result, f"status {status}" if status else "") if word]
-    return ", ".join(words) or "cause unknown"
+    result = RESULTS.get(result, result)[:ALERT_WORD_CHARS_MAX]
+    named = f"status {status}" if status.isdigit() else f"SIG{status}" if status else ""
+    status = STATUSES.get(status, named)[:ALERT_WORD_CHARS_MAX]
+    return ", ".join(word for word in (result, status) if word) or "cause unknown"
 
 
 def _is_over(paths: Paths, state: dict[str, Any]) -> bool:
@@ -115,9 +137,13 @@ def _ended(paths: Paths, state: dict[str, Any]) -> str:
     begin = f"{address_of(paths)} {how}; "
     if not lost:
         return f"{begin}all messages are settled."
-    by_hand = any(owner != "an alert" for owner, _ in lost)
-    help_ = f" To send again: atvm-pipeline resend {address_of(paths)}" if by_hand else ""
-    return f"{begin}{count_words(lost)}.{help_}"
+    why = next((f" ({post['detail']})" for _, post in lost if post.get("detail")), "")
+    rejected = any(post["outcome"] == "rejected" for _, post in lost)
+    steps = ["check webhook and channel with: atvm-pipeline doctor --post-test"] if rejected else []
+    if any(owner != "an alert" for owner, _ in lost):
+        steps.append(f"to send again: atvm-pipeline resend {address_of(paths)}")
+    help_ = "; ".join(steps)
+    return f"{begin}{count_words(lost)}{why}.{f' {help_[0].upper()}{help_[1:]}' if help_ else ''}"
 
 
 def _sender_died(paths: Paths, state: dict[str, Any] | None, how: str) -> str:
@@ -157,14 +183,16 @@ def _died(paths: Paths, request: Request | None, state: dict[str, Any] | None, h
     known = "no state was saved yet"
     if state is not None:
         ledger = state["ledger"]
-        specs = f"{ledger['planned']} {'spec' if ledger['planned'] == 1 else 'specs'}"
-        known = f"last state: {state['phase']}, {ledger.get('passed')} of {specs} passed"
+        known = f"last state: {state['phase']}, {ledger.get('passed')} of {plural(ledger['planned'], 'spec')} passed"
+        waiting = sum(post["outcome"] == "pending" for _, post in posts_of(state))
+        known += f", {plural(waiting, 'message')} not delivered yet" if waiting else ""
     runner = (
         "the runner is still running, unwatched"
-        if is_locked(paths.runner_lock)
+        if show_run(paths).live["runner"]
         else "its runner is not running"
     )
     return (
-        f"the watcher died ({how}) and is not restarted; {known}; {runner}. "
+        f"the watcher died ({how}) and is not restarted; {known}; {runner}. The cause is in its log: "
+        f"atvm-pipeline logs {paths.build_name} --watcher. "
         f"Continue with: start-atvm-run-watcher.sh --attach --build-name {paths.build_name}"
     )

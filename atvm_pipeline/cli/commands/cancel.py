@@ -13,6 +13,7 @@ from atvm_pipeline.cli.options import (
     user_and_host as whoami,
 )
 from atvm_pipeline.cli.parser import CommandHelp
+from atvm_pipeline.cli.run_state import show_run
 from atvm_pipeline.core.errors import DataError
 from atvm_pipeline.core.events import CancelRequested, DeliverySettled
 from atvm_pipeline.core.phases import TERMINAL_PHASES
@@ -21,7 +22,7 @@ from atvm_pipeline.shell.exit_codes import DATA, DONE, IN_USE, NO, UNAVAILABLE, 
 from atvm_pipeline.shell.runner.orphans import find_process, missing_text
 from atvm_pipeline.shell.runner.stop import stop_runner
 from atvm_pipeline.shell.start.conflicts import check_not_starting
-from atvm_pipeline.shell.state_dir.reader import liveness, read_state
+from atvm_pipeline.shell.state_dir.reader import read_state
 from atvm_pipeline.shell.state_dir.records import MarkerRecord, Paths, Request, read_record, write_record
 from atvm_pipeline.shell.state_dir.store import Store, load
 from atvm_pipeline.shell.supervisor import Local
@@ -94,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
     finally:
         # Also if the watcher does not respond: the operator requested to stop the runner.
         stopped = _stop_runner(paths, who, args.why) if args.runner else DONE
-    if not args.runner and liveness(paths)["runner"]:
+    if not args.runner and show_run(paths).live["runner"]:
         words = ["--build-name", paths.build_name, *given_state_root(args)]
         stop = typed_command("cancel-atvm-runner.sh", *words)
         log(f"the runner of {paths.build_name} continues; to stop it: {stop}")

@@ -21,7 +21,7 @@ from atvm_pipeline.shell.state_dir.records import Paths, Request, read_record
 from atvm_pipeline.shell.state_dir.run_address import address_of, find_run
 from atvm_pipeline.shell.supervisor import choose
 from atvm_pipeline.shell.system.files import Busy, is_locked, locked
-from atvm_pipeline.shell.system.log import log
+from atvm_pipeline.shell.system.log import log, start_lines_with_time
 from atvm_pipeline.shell.watcher.archived_run import deliver_archived
 
 START_WAIT_S = 30.0
@@ -111,6 +111,7 @@ def _start(paths: Paths, request: Request, environ: Mapping[str, str], superviso
 def _deliver(paths: Paths, request: Request, environ: Mapping[str, str]) -> Run:
     """Deliver the messages of one run and return it. Raises Busy, ConfigError, DataError, OSError."""
     with locked(paths.watcher_lock):
+        start_lines_with_time()
         delivered = deliver_archived(paths, request, environ)
     if not outbox.pending(delivered):
         log(f"{address_of(paths)}: all messages are settled")

@@ -15,6 +15,7 @@ from atvm_pipeline.shell.exit_codes import DATA, DONE, IN_USE, UNAVAILABLE, Comm
 from atvm_pipeline.shell.state_dir.records import Paths, Request, read_record
 from atvm_pipeline.shell.supervisor.release import follow_release
 from atvm_pipeline.shell.system.files import Busy, locked
+from atvm_pipeline.shell.system.log import start_lines_with_time
 from atvm_pipeline.shell.watcher.first_event import first_event
 from atvm_pipeline.shell.watcher.service import run_watcher
 
@@ -44,6 +45,7 @@ def run(args: argparse.Namespace) -> int:
         )
     try:
         with locked(paths.watcher_lock):
+            start_lines_with_time()
             watched = run_watcher(paths, request, environ, first_event)
     except Busy:
         raise CommandError(IN_USE, f"build {paths.build_name} is already being watched") from None

@@ -102,11 +102,14 @@ def real_hosts(case: SubRunContext, *, began_only: bool) -> tuple[str, ...]:
     )
 
 
-def notes_of(case: SubRunContext, name: Name) -> tuple[str, ...]:
-    """Return the sentences about a mismatch, a conflict or a recovered result."""
+def notes_of(case: SubRunContext, name: Name, code: str) -> tuple[str, ...]:
+    """Return the sentences about a mismatch, a conflict or a recovered result; `code` is that of the reason."""
     # Notes about reports come first, so that no other note displaces them from a message.
     notes = list(subrun_report_notes(case.run, case.subrun.index))
-    if name.trusted is False:
+    if name.trusted is False and code == "wrong-hosts":
+        # The reason names the hosts that ran.
+        notes.append(f"Its label is {name.label}.")
+    elif name.trusted is False:
         notes.append(label_mismatch(case, name.label, name.name))
     # Several specs may have the same conflict, and a note about the report may contain it already.
     texts = dict.fromkeys(spec.conflict for spec in case.specs if spec.conflict is not None)
@@ -153,7 +156,7 @@ def result_of(case: SubRunContext, phase: Phase, reason: Reason, *, failing: boo
         ledger=case.ledger,
         specs=case.specs,
         hosts=case.hosts,
-        notes=(*notes_of(case, name), *log_notes(case.run, subrun, reason.code)),
+        notes=(*notes_of(case, name, reason.code), *log_notes(case.run, subrun, reason.code)),
     )
 
 

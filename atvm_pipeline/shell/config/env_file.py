@@ -1,6 +1,7 @@
 """The syntax of an environment file, as systemd reads it (systemd.exec(5), EnvironmentFile=)."""
 
 import re
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,6 +43,21 @@ def read_env_file(path: Path) -> dict[str, str]:
         line = data.count(b"\n", 0, error.start) + 1
         raise ConfigError(f"{path}, line {line}: not UTF-8") from None
     return dict(_assignments(text, path))
+
+
+def exposed_text(path: Path) -> str | None:
+    """Return who besides its owner can read or change an environment file, and the command that fixes it; None if no one."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    mode = stat.S_IMODE(found.st_mode)
+    if not stat.S_ISREG(found.st_mode) or not mode & 0o077:
+        return None
+    # The other users come first: they are more than the group.
+    who, bits = ("every user of this host", mode) if mode & 0o007 else ("every user of its group", mode >> 3)
+    can = " and ".join(verb for bit, verb in ((4, "read"), (2, "change")) if bits & bit) or "access"
+    return f"{path} has mode {mode:04o}: {who} can {can} it, and with it the webhook; fix: chmod 0600 {path}"
 
 
 def _assignments(text: str, path: Path) -> Iterator[tuple[str, str]]:

@@ -189,7 +189,7 @@ def prune(paths: Paths, keep_builds: int) -> None:
 
 
 def report_left_out(environ: Mapping[str, str]) -> None:
-    """Log the names of the variables that are passed to neither template nor runner."""
+    """Log the variables that neither template nor runner gets."""
     names = left_out(environ)
     if names:
         log(f"notice: not passed to template and runner, because not UTF-8: {', '.join(names)}")

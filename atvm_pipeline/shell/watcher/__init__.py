@@ -21,5 +21,10 @@ A full disk does not end a watcher. `disk_retry.retry_io` repeats the write unti
 on an event that it could not record, and a new watcher would find the same full disk. Permanent errors (permissions, a
 read-only file system) refuse the start instead.
 
+The log of a watcher (journald, `watcher.log`) is written by `story_log`, after the effects of an event: `story` derives
+one line for each fact from the states before and after the event. A line never delays the loop: if the log accepts none
+at once, it waits, and the oldest lines are dropped at a limit. Repeating lines, of a server that refuses for days, are
+logged at growing intervals.
+
 `service` assembles all of this for one run: locks, sources, loop, signals, and the first event of a new journal.
 """

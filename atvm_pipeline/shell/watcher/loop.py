@@ -76,6 +76,28 @@ class Gathering(Protocol):
         ...
 
 
+class Story(Protocol):
+    """The log lines about a run."""
+
+    def add(self, before: Run, event: Event, after: Run, /) -> None:
+        """Add the lines about one event; never raises, never waits."""
+        ...
+
+    def write(self) -> None:
+        """Write the lines whose facts are on disk; never raises, never waits."""
+        ...
+
+
+class NoStory:
+    """No log lines: for a command that prints its own."""
+
+    def add(self, _before: Run, _event: Event, _after: Run, /) -> None:
+        """Add nothing."""
+
+    def write(self) -> None:
+        """Write nothing."""
+
+
 class Loop:
     """Follow one run until it has ended and every post is settled."""
 
@@ -89,6 +111,7 @@ class Loop:
         on_round: Callable[[], None] = lambda: None,
         on_refused: Callable[[str], None] = lambda _text: None,
         on_recovered: Callable[[WriteRefused], None] = lambda _event: None,
+        story: Story | None = None,
         inbox: Inbox | None = None,
         spawn: Callable[[Callable[[], None]], None] = in_thread,
     ) -> None:
@@ -96,7 +119,7 @@ class Loop:
 
         `on_save` receives every written snapshot, `on_round` is called for every step of progress. `on_refused` is
         called once, with one line of text, if the disk refuses writes for longer than a moment, `on_recovered` when it
-        accepts writes again. `spawn` runs an attempt in a thread of its own.
+        accepts writes again. `story` receives each event, and writes its lines after the effects. `spawn` runs an attempt in a thread of its own.
         """
         self.run = run
         self._store = store
@@ -110,6 +133,7 @@ class Loop:
         """Times at which the disk refused writes, not recorded yet."""
         self._refusals_left = REFUSALS_MAX
         self._spawn = spawn
+        self._story = story or NoStory()
         self._queue: Inbox = inbox if inbox is not None else queue.Queue(QUEUE_MAX)
         self._not_started: list[Event] = []
         self._attempts: list[tuple[PostMessage | PingServer, Deadline]] = []
@@ -195,6 +219,7 @@ class Loop:
         # Until an effect is performed or a snapshot is saved, reducing first and appending afterwards is equivalent to
         # the opposite order, because the state in between is not visible.
         step = reduce(self.run, stamped)
+        self._story.add(self.run, stamped, step.run)
         self.run = step.run
         return step.effects
 
@@ -218,6 +243,7 @@ class Loop:
         self._dirty_since = self._dirty_since or clock.monotonic()
         if self._is_urgent():
             self.save()
+        self._story.write()
 
     def _is_urgent(self) -> bool:
         """Return whether phase, ledger or posts may differ from the saved ones; unchanged fields are identical objects."""

@@ -9,16 +9,15 @@ from types import FrameType
 from msgspec.structs import replace
 
 from atvm_pipeline.core.events import DeliverySettled, RunRequested, WatcherStarted, WriteRefused
-from atvm_pipeline.core.messages.undelivered import LOST_OUTCOMES
-from atvm_pipeline.core.phases import TERMINAL_PHASES
 from atvm_pipeline.core.reducer import begin_run
-from atvm_pipeline.core.snapshot import PostView, Snapshot
+from atvm_pipeline.core.snapshot import Snapshot
 from atvm_pipeline.core.state import Run
 from atvm_pipeline.shell.delivery.sender import make_sender, warm_up
 from atvm_pipeline.shell.processes.process_table import self_identity
 from atvm_pipeline.shell.sources.collector import Sources
 from atvm_pipeline.shell.sources.fs_events import FileWatcher
 from atvm_pipeline.shell.state_dir.records import Paths, Request, WatcherRecord, write_record
+from atvm_pipeline.shell.state_dir.run_address import address_of
 from atvm_pipeline.shell.state_dir.store import Loaded, Store, load
 from atvm_pipeline.shell.system import clock, sd_notify
 from atvm_pipeline.shell.system.log import log
@@ -26,6 +25,8 @@ from atvm_pipeline.shell.system.log import log
 from .disk_alerts import DiskAlerts
 from .disk_retry import IoResult, is_permanent, retry_io
 from .loop import Loop
+from .present_state import present_state
+from .story_log import StoryLog
 
 SWITCH_S = 0.0005
 """How long a thread may compute while another one waits for its turn."""
@@ -97,6 +98,7 @@ class RunProcess:
             on_round=sd_notify.watchdog,
             on_refused=self._disk_alerts.refused,
             on_recovered=self._disk_alerts.recovered,
+            story=StoryLog(address_of(self._paths)),
         )
 
     def started(self, loop: Loop) -> WatcherRecord:
@@ -176,8 +178,6 @@ class _Saved:
 
     def __init__(self) -> None:
         self._warm = False
-        self._logged: set[str] = set()
-        """Keys of the messages whose loss this watcher has logged."""
 
     def on_save(self, snapshot: Snapshot) -> None:
         """Report the status to systemd; load the sender once a spec has ended.
@@ -188,46 +188,4 @@ class _Saved:
         if not self._warm and ledger.planned > ledger.not_run + ledger.no_report:
             self._warm = True
             warm_up()
-        self._log_lost(snapshot)
-        _report_status(snapshot)
-
-    def _log_lost(self, snapshot: Snapshot) -> None:
-        """Log each message that ended without being sent.
-
-        Messages of an earlier watcher are included, because it may have died before logging them.
-        """
-        for owner, post in _posts(snapshot):
-            if post.outcome in LOST_OUTCOMES and post.key not in self._logged:
-                self._logged.add(post.key)
-                why = f": {post.detail}" if post.detail else ""
-                log(f"message of {owner}: {post.outcome} (delivery {post.delivery_id}){why}")
-
-
-def _posts(snapshot: Snapshot) -> list[tuple[str, PostView]]:
-    named = [
-        *((f"sub-run {subrun.index}", subrun.post) for subrun in snapshot.subruns),
-        ("the run", snapshot.post),
-        *(("an alert", post) for post in snapshot.alerts),
-    ]
-    return [(owner, post) for owner, post in named if post is not None]
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
-
-
-def _report_status(snapshot: Snapshot) -> None:
-    """Send one line for `systemctl status`."""
-    ledger = snapshot.ledger
-    passed = (
-        f"{ledger.passed} of {_counted(ledger.planned, 'spec')} passed"
-        if ledger.planned
-        else "no spec ran yet"
-    )
-    parts = [f"{passed}, {_counted(len(snapshot.subruns), 'sub-run')}"]
-    parts += ["failing"] if snapshot.failing else []
-    parts += [snapshot.reason["text"]] if snapshot.phase in TERMINAL_PHASES else []
-    parts += [snapshot.attention] if snapshot.attention else []
-    waiting = sum(1 for _, post in _posts(snapshot) if post.outcome == "pending")
-    parts += [f"{_counted(waiting, 'message')} not delivered yet"] if waiting else []
-    sd_notify.status(f"{snapshot.phase}: {'; '.join(parts)}")
+        sd_notify.status(present_state(snapshot))

@@ -111,6 +111,25 @@ def test_a_code_of_a_later_release_in_a_judged_sub_run_fails_the_run() -> None:
 # --- the closing message ---
 
 
+def test_a_group_of_other_hosts_has_one_sentence_each_in_alert_message_and_closing_message() -> None:
+    """The alert names the label, the group's message the hosts, the closing message the hosts that never ran."""
+    story = (
+        Story(alerts=True)
+        .started()
+        .child(("sles15.5.cy.ts", GREEN), label="e2e-redhat9.6-fc")
+        .tick(11)
+        .end(0)
+    )
+    (alert,), (message,), (closing,) = (story.texts(kind) for kind in ("alert", "subrun", "run"))
+
+    assert "does not match the hosts that ran" in alert
+    assert "does not match" not in message + closing
+    assert "Its label is e2e-redhat9" in message
+    assert "belong to host sles15" in message
+    assert "belong to host" not in alert + closing
+    assert "Nothing ran for hosts" in closing
+
+
 def test_the_closing_message_says_which_hosts_never_ran_and_not_what_the_groups_said() -> None:
     story = Story().started().child(("sles15.5.cy.ts", GREEN), label="e2e-sles15.5-fc").tick(11).end(0)
     (message,), (closing,) = story.texts("subrun"), story.texts("run")

@@ -12,7 +12,9 @@ from msgspec.structs import replace
 
 from atvm_pipeline.core.messages.attempts import REPEAT_DELAYS_S
 from atvm_pipeline.shell.delivery import alerts as alerting
+from atvm_pipeline.shell.processes.process_table import self_identity
 from atvm_pipeline.shell.state_dir.records import Paths, Request, read_record
+from atvm_pipeline.shell.system.clock import boot_id
 from atvm_pipeline.shell.system.files import locked
 from tests.support.calls import completed
 from tests.support.controller import Controller
@@ -54,9 +56,42 @@ def test_a_watcher_that_died_is_told_with_what_is_known_and_what_helps(tmp_path,
 
     assert done.returncode == 0, done.stderr
     assert post.payload["channel"] == "atvm-alerts"
-    assert "the watcher died (watchdog, status KILL)" in post.text
+    assert "the watcher died (it did not respond for two minutes, SIGKILL) and is not restarted" in post.text
+    assert "its runner is not running" in post.text
+    assert f"atvm-pipeline logs {BUILD} --watcher" in post.text
     assert f"--attach --build-name {BUILD}" in post.text
     assert server.secret not in done.stderr + done.stdout + post.text
+
+
+@pytest.mark.parametrize(
+    ("result", "status", "words"),
+    [
+        ("exit-code", "78", "(it ended with an error, a setting is missing or wrong)"),
+        ("exit-code", "3", "(it ended with an error, status 3)"),
+        ("odd\x1b", "", "(odd )"),
+    ],
+)
+def test_the_end_of_a_watcher_is_in_words(tmp_path, server, result, status, words):
+    paths = make_request(tmp_path, "true")
+    done = run(paths, server, MONITOR_SERVICE_RESULT=result, MONITOR_EXIT_STATUS=status)
+
+    assert f"the watcher died {words} and is not restarted" in done.stderr
+
+
+def test_a_runner_that_was_started_by_hand_is_seen_as_running(tmp_path, server):
+    paths = make_request(tmp_path, None)
+    state = json.loads(LOST_STATE)
+    pid, create_time = self_identity()
+    state["run_id"], state["phase"] = RUN_ID, "RUNNING"
+    state["facts"] = {"runner": {"pid": pid, "create_time": create_time, "boot_id": boot_id()}}
+    state["subruns"][0]["post"] = {"outcome": "pending"}
+    paths.state.write_text(json.dumps(state))
+    done = run(paths, server)
+
+    assert (
+        "last state: RUNNING, 5 of 6 specs passed, 1 message not delivered yet; the runner is still running"
+        in (done.stderr)
+    )
 
 
 def test_without_an_alert_channel_only_the_log_is_told(tmp_path, server):
@@ -211,7 +246,9 @@ def test_an_ended_run_whose_messages_were_lost_is_reported_as_such(tmp_path, ser
     done = run(paths, server)
 
     assert done.returncode == 0, done.stderr
-    assert f"{BUILD} has ended (FAILED); {words} To send again: atvm-pipeline resend {BUILD}" in done.stderr
+    check = "Check webhook and channel with: atvm-pipeline doctor --post-test; to send again"
+    again = check if "rejected" in outcomes else "To send again"
+    assert f"{BUILD} has ended (FAILED); {words} {again}: atvm-pipeline resend {BUILD}" in done.stderr
     assert words in server.posts[0].text
     assert "died" not in done.stderr + server.posts[0].text
 

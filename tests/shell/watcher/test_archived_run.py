@@ -170,7 +170,7 @@ def test_a_rejected_message_ends_the_sender_with_69_and_is_named(root: Path, ser
     code, said = delivered(paths, server)
 
     assert code == 69
-    assert "message of sub-run 3: rejected" in said
+    assert "message of sub-run 3 rejected" in said
     assert state_of(paths)["subruns"][2]["post"]["outcome"] == "rejected"
     assert any("rejected by the webhook" in text for text in state_of(paths)["attentions"])
 

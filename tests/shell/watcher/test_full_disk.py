@@ -105,7 +105,8 @@ def test_a_watcher_that_starts_on_a_full_disk_waits_for_room_and_says_so(
         assert watcher.told("READY=1")
         assert "all clear: the disk accepts writes again" in str(webhook.posts)
 
-    refused, *more = [line for line in watcher.errors.read_text().splitlines() if "no space left" in line]
+    lines = [line[len("2026-11-23 18:05:10 ") :] for line in watcher.errors.read_text().splitlines()]
+    refused, *more = [line for line in lines if "no space left" in line]
     assert code == "0"
     assert len(before) > 3
     assert "no space left" in text

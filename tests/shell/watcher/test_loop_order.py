@@ -25,7 +25,7 @@ from atvm_pipeline.shell.delivery.deadline import CONNECT_TIMEOUT, NO_ANSWER, De
 from atvm_pipeline.shell.delivery.sender import NO_THREAD
 from atvm_pipeline.shell.state_dir.paths import Paths
 from atvm_pipeline.shell.state_dir.store import Store
-from atvm_pipeline.shell.watcher.loop import Loop
+from atvm_pipeline.shell.watcher.loop import Loop, Story
 
 
 class Noted(Store):
@@ -62,6 +62,7 @@ def started(
     steps: list[str],
     spawn: Callable[[Callable[[], None]], None],
     deliver: Callable[[PostMessage, Deadline], DeliverySettled] = sent,
+    story: Story | None = None,
 ) -> Iterator[Loop]:
     """Return the loop of a run whose runner is alive."""
     at = datetime.now(UTC)
@@ -78,7 +79,9 @@ def started(
     )
     with Noted(paths, steps) as store:
         store.append([request])
-        loop = Loop(begin_run(request).run, store, deliver, on_save=lambda _snapshot: None, spawn=spawn)
+        loop = Loop(
+            begin_run(request).run, store, deliver, on_save=lambda _snapshot: None, spawn=spawn, story=story
+        )
         loop.feed([RunnerStarted(at=at, pid=1, create_time=1.0)])
         steps.clear()
         yield loop

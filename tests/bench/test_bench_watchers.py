@@ -79,7 +79,7 @@ def test_a_percentile_is_a_figure_that_was_measured() -> None:
     assert percentile(range(1, 201), 99) == 198
 
 
-def test_a_missed_goal_is_told_and_is_the_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missed_goal_is_reported_and_is_the_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
     met, missed = Row("one", "1", "2", "<= 3"), Row("other", "1", "4", "<= 3", missed=True)
 
     assert print_table([met]) == 0

@@ -71,7 +71,7 @@ def test_watchers_killed_at_random_moments_lose_nothing_and_double_nothing(tmp_p
 
 
 @pytest.mark.timeout(TIMEOUT_S)
-def test_a_lying_receiver_and_kills_in_between_lose_nothing(tmp_path: Path) -> None:
+def test_a_receiver_with_false_answers_and_kills_in_between_lose_nothing(tmp_path: Path) -> None:
     """Each false answer costs a pause of half a minute, which no setting shortens."""
     lies = ("stores, then drops", "ok", "a page with 200", "ok", "429, wait 1 s", "ok")
     kill = Kill(Moment("stage", "answered", 1), 0.0, "watch")
@@ -178,7 +178,7 @@ def test_a_result_that_differs_is_named_by_its_place() -> None:
     assert differences(one, other) != []
 
 
-def test_a_reader_says_what_went_back_and_what_was_not_whole(tmp_path: Path) -> None:
+def test_a_reader_reports_states_that_went_back_and_incomplete_ones(tmp_path: Path) -> None:
     paths = Paths(tmp_path, "b")
     paths.posts.mkdir(parents=True)
     reader = Reader(paths)

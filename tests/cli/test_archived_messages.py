@@ -112,7 +112,7 @@ def test_doctor_names_an_archived_run_with_a_lost_message(tmp_path: Path) -> Non
     assert (found.ok, found.fix) == (False, f"atvm-pipeline resend b@{TIME}")
 
 
-def test_doctor_says_that_nothing_is_undelivered_only_where_that_is_so(tmp_path: Path) -> None:
+def test_doctor_states_that_nothing_is_undelivered_only_where_that_is_so(tmp_path: Path) -> None:
     lay(tmp_path, post={"outcome": "sent"})
     (found,) = findings(tmp_path)
 

@@ -271,7 +271,9 @@ def test_flaky_tests_are_named(explained: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("command", "options"), [(explain, {"verbose": True}), (status, {})])
-def test_a_sub_run_without_any_spec_says_so(command: Any, options: dict[str, bool], explained: Any) -> None:
+def test_a_sub_run_without_any_spec_reports_it(
+    command: Any, options: dict[str, bool], explained: Any
+) -> None:
     lines, _ = explained("failed-no-specs", command, **options)
 
     assert sum("no spec ran" in line for line in lines) == 3

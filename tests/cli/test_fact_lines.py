@@ -19,7 +19,7 @@ CHILD = f.ChildDescribed(offset=0, cypress="12.17.4", browser="Chrome 116")
         ({"run_url": "http://x/\x1b[2J"}, "Cypress 12.17.4, Chrome 116, http://x/ [2J"),
     ],
 )
-def test_a_child_is_described_by_what_its_header_says(change: dict[str, object], line: str) -> None:
+def test_a_child_is_described_by_what_its_header_states(change: dict[str, object], line: str) -> None:
     assert describe_fact(msgspec.structs.replace(CHILD, **change)) == line
 
 

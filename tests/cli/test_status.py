@@ -516,7 +516,7 @@ def test_the_end_of_the_runner_comes_from_its_exit_record(
     assert f"watcher: finished, runner: {words}" in shown("b")
 
 
-def test_a_run_whose_runner_was_never_started_says_so(runs: ShownRuns, shown: Callable[..., str]) -> None:
+def test_a_run_whose_runner_was_never_started_reports_it(runs: ShownRuns, shown: Callable[..., str]) -> None:
     runs.add("b", "unknown-never-started")
 
     assert "watcher: finished, runner: not started" in shown("b")

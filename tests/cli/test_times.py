@@ -71,7 +71,7 @@ def test_a_time_of_a_state_file_is_read_or_none(text: object, at: datetime | Non
         ("2026-11-20T10:00:00Z", datetime(2026, 11, 20, 10, tzinfo=UTC)),
     ],
 )
-def test_a_person_gives_a_duration_a_clock_or_a_time(text: str, since: datetime) -> None:
+def test_a_person_returns_a_duration_a_clock_or_a_time(text: str, since: datetime) -> None:
     assert parse_since(text, NOW) == since
 
 

@@ -35,7 +35,7 @@ def refused(*words: str) -> CommandError:
 
 
 @pytest.mark.parametrize(("run", "code"), [("completed", 0), ("failed-demo", NO), ("terminated", NO)])
-def test_a_run_that_has_ended_gives_its_result_in_one_line(
+def test_a_run_that_has_ended_returns_its_result_in_one_line(
     run: str, code: int, runs: ShownRuns, capsys: pytest.CaptureFixture[str]
 ) -> None:
     runs.add("b", run)

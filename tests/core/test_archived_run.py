@@ -27,7 +27,7 @@ def test_a_message_is_delivered_and_that_ends_the_sender() -> None:
     assert isinstance(story.effects[-1], EndWatching)
 
 
-def test_no_limit_gives_a_verdict_however_long_the_delivery_takes() -> None:
+def test_no_limit_returns_a_verdict_however_long_the_delivery_takes() -> None:
     story = archived()
     before = (story.run.subruns, phase_of(story.run))
     while not is_finished(story.run):

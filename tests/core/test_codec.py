@@ -43,21 +43,21 @@ def told(run: Run) -> dict[str, object]:
     }
 
 
-def test_a_journal_of_schema_1_gives_what_it_gave() -> None:
+def test_a_journal_of_schema_1_has_the_same_result() -> None:
     lines = (SCHEMA_1 / "journal.jsonl").read_bytes().splitlines(keepends=True)
     run = replay([decode_event(line) for line in lines])
 
     assert told(run) == json.loads((SCHEMA_1 / "told.json").read_text())["journal.jsonl"]
 
 
-def test_a_state_of_schema_1_gives_what_it_gave() -> None:
+def test_a_state_of_schema_1_has_the_same_result() -> None:
     run = decode_state((SCHEMA_1 / "state.json").read_bytes())
 
     assert told(run) == json.loads((SCHEMA_1 / "told.json").read_text())["state.json"]
 
 
 @pytest.mark.parametrize("name", ["journal.jsonl", "state-27.json"])
-def test_files_of_the_last_release_of_schema_1_give_what_they_gave(name: str) -> None:
+def test_files_of_the_last_release_of_schema_1_give_what_they_returned(name: str) -> None:
     data = (LAST / name).read_bytes()
     if name == "journal.jsonl":
         run = replay([decode_event(line) for line in data.splitlines()])
@@ -88,7 +88,7 @@ def test_a_journal_of_schema_1_is_upgraded_on_reading_and_saved_in_the_present_f
 
 
 @pytest.mark.parametrize("line", LINES, ids=lambda line: json.loads(line)["type"])
-def test_an_event_of_schema_1_is_read_whole(line: bytes) -> None:
+def test_an_event_of_schema_1_is_read_completely(line: bytes) -> None:
     event = decode_event(line)
     more = {"schema": SCHEMA, "scenario": "cmc-e2e/gold/fc"} if isinstance(event, RunRequested) else {}
 
@@ -110,7 +110,7 @@ def test_each_kind_of_event_was_kept_as_schema_1_wrote_it() -> None:
 
 
 @pytest.mark.parametrize("line", LINES_2, ids=lambda line: json.loads(line)["type"])
-def test_an_event_of_schema_2_is_read_whole(line: bytes) -> None:
+def test_an_event_of_schema_2_is_read_completely(line: bytes) -> None:
     assert encode_event(decode_event(line)) == line
 
 
@@ -144,7 +144,7 @@ def test_each_kind_of_event_was_kept_as_schema_2_wrote_it() -> None:
         ),
     ],
 )
-def test_a_whole_event_that_is_not_known_is_of_another_release(line: bytes, words: str) -> None:
+def test_a_complete_event_that_is_not_known_is_of_another_release(line: bytes, words: str) -> None:
     with pytest.raises(NewerFormatError) as refusal:
         decode_event(line)
 
@@ -184,7 +184,7 @@ def test_a_state_of_a_newer_schema_is_named_as_one() -> None:
         decode_state(data.replace(b'"schema": 1', b'"schema": 3, "release": "/opt/9"', 1))
 
 
-def test_a_state_whose_sub_runs_are_out_of_order_is_none() -> None:
+def test_a_state_whose_sub_runs_are_out_of_order_is_invalid() -> None:
     data = (SCHEMA_1 / "state.json").read_bytes()
     facts = data.index(b'"facts"')
     broken = data[:facts] + data[facts:].replace(b'"index": 1', b'"index": 9', 1)

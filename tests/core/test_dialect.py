@@ -70,7 +70,7 @@ def test_what_is_not_requested_is_added_and_written_only_where_it_is_set() -> No
         ),
     ],
 )
-def test_a_mistake_is_told_with_its_line_and_what_to_do(text: str, told: str) -> None:
+def test_a_mistake_is_reported_with_its_line_and_what_to_do(text: str, told: str) -> None:
     with pytest.raises(DialectError) as caught:
         read_dialect(text, "dialect.toml")
 

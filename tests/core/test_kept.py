@@ -17,7 +17,9 @@ from tests.support.run_builder import BEGIN, Story, counts
 GREEN = counts(4)
 
 
-def test_reports_that_gave_way_to_newer_ones_are_counted_in_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reports_that_were_dropped_for_newer_ones_are_counted_in_a_note(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(reducer, "ARTIFACTS_MAX", 3)
     monkeypatch.setattr(reason_parts, "ARTIFACTS_MAX", 3)
     story = Story().started()
@@ -28,7 +30,7 @@ def test_reports_that_gave_way_to_newer_ones_are_counted_in_a_note(monkeypatch: 
     assert story.view.notes == ("Dropped 2 older reports (limit 3).",)
 
 
-def test_evidence_of_a_failure_gives_way_last(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_evidence_of_a_failure_is_dropped_last(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reducer, "ARTIFACTS_MAX", 3)
     story = Story(hosts=()).started().child(("s0.cy.ts", GREEN))
     story.report("s0.cy.ts", counts(3, 1), path="cmcReporter/red.xml")
@@ -45,7 +47,7 @@ def test_evidence_of_a_failure_gives_way_last(monkeypatch: pytest.MonkeyPatch) -
     assert story.ending == ("FAILED", "tests-failed")
 
 
-def test_a_child_with_more_specs_than_are_kept_says_so_and_cannot_pass(
+def test_a_child_with_more_specs_than_are_kept_reports_it_and_cannot_pass(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(summary_facts, "SPECS_MAX", 2)
@@ -56,7 +58,7 @@ def test_a_child_with_more_specs_than_are_kept_says_so_and_cannot_pass(
     assert "beyond the" in story.view.subruns[0].reason["text"]
 
 
-def test_specs_that_are_not_kept_cannot_pass_where_nobody_says_how_many_there_were(
+def test_specs_that_are_not_kept_cannot_pass_where_nothing_states_how_many_there_were(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A parallel machine's share is the specs that it started, so the sum would balance without the omitted ones."""
@@ -94,7 +96,7 @@ OBEYED = (
 
 @given(st.text(st.characters(codec="utf-8") | st.sampled_from(OBEYED)))
 @settings(max_examples=300, deadline=None)
-def test_a_file_says_the_same_and_holds_nothing_that_a_terminal_obeys(text: str) -> None:
+def test_a_file_prints_the_same_and_holds_nothing_that_a_terminal_obeys(text: str) -> None:
     event = WatcherStopped(seq=2, at=BEGIN, why=text)
     line = encode_event(event)
     state = encode_state(state_file(Story(build=text or None, notes=(text,)).run))

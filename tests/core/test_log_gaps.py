@@ -49,14 +49,14 @@ def test_after_a_loss_nothing_is_put_together_across_it(unread_bytes: int | None
     assert (log.begin, log.end, log.scanner) == (100, 100, ScannerState(offset=100))
 
 
-def test_a_rotation_in_a_journal_of_the_first_release_begins_anew() -> None:
+def test_a_rotation_in_a_journal_of_the_first_release_starts_again() -> None:
     """The first release counted each file's bytes from 0 and restarted its scanner."""
     log = replaced(in_a_spec(), 0, begin=0).run.log
 
     assert (log.begin, log.end, log.scanner) == (0, 0, ScannerState())
 
 
-def test_a_rotation_without_a_loss_says_nothing() -> None:
+def test_a_rotation_without_a_loss_reports_nothing() -> None:
     view = snapshot(replaced(in_a_spec(), 0).run)
 
     assert view.notes == ()
@@ -68,7 +68,7 @@ def test_a_rotation_without_a_loss_says_nothing() -> None:
     [(None, "some lines"), (17, "17 bytes")],
     ids=["unknown", "known"],
 )
-def test_a_loss_is_said_in_state_attention_and_every_message(unread_bytes: int | None, lost: str) -> None:
+def test_a_loss_is_reported_in_state_attention_and_every_message(unread_bytes: int | None, lost: str) -> None:
     story = replaced(in_a_spec(), unread_bytes)
     text = f"The log was replaced while being followed; {lost} may be missing."
 
@@ -83,7 +83,7 @@ def test_a_loss_is_said_in_state_attention_and_every_message(unread_bytes: int |
     assert [f"Note: {text}" in post for post in said] == [True]
 
 
-def test_a_loss_is_told_to_the_alert_channel_once() -> None:
+def test_a_loss_is_reported_to_the_alert_channel_once() -> None:
     story = Story(alerts=True).started().feed(LogRead(at=BEGIN, end=100, scanner=MIDWAY))
     replaced(replaced(story, None), None, generation=2)
     alerts = [post for post in story.run.outbox if post.kind == "alert"]
@@ -111,7 +111,7 @@ def test_of_too_many_losses_the_oldest_goes_first() -> None:
     assert [gap.generation for gap in story.run.log.replaced] == list(range(2, REPLACED_MAX + 2))
 
 
-def test_evidence_after_a_rotation_says_where_the_last_file_begins() -> None:
+def test_evidence_after_a_rotation_states_where_the_last_file_starts() -> None:
     story = replaced(in_a_spec(), 0)
     story.offset = 100
     story.generation = 1

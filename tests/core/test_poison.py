@@ -21,7 +21,7 @@ CRASH = ErrorReported(
 )
 
 
-def test_a_crash_that_is_told_while_no_spec_runs_is_a_failure_of_the_run() -> None:
+def test_a_crash_that_is_reported_while_no_spec_runs_is_a_failure_of_the_run() -> None:
     story = Story(categorized=False).started().log(CRASH).end(1)
 
     assert story.ending == ("FAILED", "spec-crashed")
@@ -38,7 +38,7 @@ def test_an_error_of_a_later_release_is_quoted() -> None:
     assert story.view.reason["text"].startswith("Your licence has expired.")
 
 
-def test_one_failed_spec_beside_one_that_crashed_names_the_crash() -> None:
+def test_one_failed_spec_next_to_one_that_crashed_names_the_crash() -> None:
     story = Story(categorized=False).started().begin_child(1)
     story.log(f.SpecStarted(offset=0, spec=SPEC, position=1, total=1))
     story.log(
@@ -51,7 +51,7 @@ def test_one_failed_spec_beside_one_that_crashed_names_the_crash() -> None:
     assert story.ending == ("FAILED", "browser-not-connected")
 
 
-def test_a_snapshot_whose_sub_runs_are_out_of_order_is_none() -> None:
+def test_a_snapshot_whose_sub_runs_are_out_of_order_is_invalid() -> None:
     state = state_file(Story().started().child((SPEC, counts(1)), label="x").run)
     first = state.facts.subruns[0]
     moved = msgspec.structs.replace(state.facts, subruns=(msgspec.structs.replace(first, index=7),))
@@ -61,7 +61,7 @@ def test_a_snapshot_whose_sub_runs_are_out_of_order_is_none() -> None:
         decode_state(data)
 
 
-def test_a_snapshot_with_the_result_of_another_sub_run_is_none() -> None:
+def test_a_snapshot_with_the_result_of_another_sub_run_is_invalid() -> None:
     story = Story().started().child((SPEC, counts(1)), label="x").tick(60)
     state = state_file(story.run)
     (first,) = state.facts.subruns
@@ -92,7 +92,7 @@ def test_a_key_of_very_many_parts_is_refused_before_the_reader_of_toml_sees_it()
 
 @pytest.mark.parametrize("at", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
 @pytest.mark.parametrize("offset_s", [0, 2**31, -(2**31)])
-def test_times_at_the_ends_of_the_calendar_are_said_as_they_are(at: str, offset_s: int) -> None:
+def test_times_at_the_ends_of_the_calendar_are_printed_unchanged(at: str, offset_s: int) -> None:
     when = datetime.fromisoformat(at)
     story = Story(categorized=False, hosts=("redhat9.6",)).started()
     story.feed(WatcherStarted(at=when, pid=1, utc_offset_s=offset_s)).child((SPEC, counts(1)))

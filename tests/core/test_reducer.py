@@ -27,20 +27,20 @@ def finished() -> Story:
     return story.child(("ubuntu24.04.cy.ts", GREEN), label="e2e-ubuntu24.04-fc").end(0).settle()
 
 
-def test_replaying_a_history_gives_the_state_that_it_gave() -> None:
+def test_replaying_a_history_has_the_same_state() -> None:
     story = finished()
 
     assert replay(story.events) == story.run
 
 
-def test_a_history_must_begin_with_the_request() -> None:
+def test_a_history_must_start_with_the_request() -> None:
     with pytest.raises(ValueError, match="must start with run-requested"):
         replay([ClockTicked(at=BEGIN)])
     with pytest.raises(ValueError, match="empty"):
         replay([])
 
 
-def test_an_event_that_was_applied_changes_nothing_and_asks_for_nothing() -> None:
+def test_an_event_that_was_applied_before_changes_nothing_and_requests_nothing() -> None:
     story = finished()
 
     for event in story.events:
@@ -77,14 +77,14 @@ def test_a_log_that_was_read_before_changes_nothing() -> None:
     assert story.run.ignored == 1
 
 
-def test_a_replaced_log_is_read_from_its_begin() -> None:
+def test_a_replaced_log_is_read_from_its_start() -> None:
     story = Story().started().begin_child(1)
     story.feed(LogReplaced(at=BEGIN, generation=1, why="truncated"))
     story.feed(LogReplaced(at=BEGIN, generation=1, why="truncated"))
     assert (story.run.log.generation, story.run.log.end, story.run.ignored) == (1, 0, 1)
 
 
-def test_the_message_says_that_the_log_was_replaced() -> None:
+def test_the_message_states_that_the_log_was_replaced() -> None:
     story = (
         Story(notes=("--categorize is in the request but not in the runner command.",))
         .started()
@@ -121,7 +121,7 @@ def test_a_second_end_is_only_counted() -> None:
     assert story.run.ignored == 2
 
 
-def test_a_key_is_asked_for_once() -> None:
+def test_a_key_is_requested_once() -> None:
     story = finished()
 
     assert request_post(story.run, story.run.outbox[0].key, "subrun", "{}") == story.run

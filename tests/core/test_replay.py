@@ -33,7 +33,7 @@ def fold(events: list[Event]) -> tuple[Run, list[Effect]]:
     return run, effects
 
 
-def test_a_recorded_run_gives_its_state_and_effects(recorded: Path, *, rewrite: bool) -> None:
+def test_a_recorded_run_has_the_recorded_state_and_effects(recorded: Path, *, rewrite: bool) -> None:
     run, effects = fold(read(recorded))
     state = encode_state(snapshot(run))
     asked = b"".join(msgspec.json.encode(effect, order="deterministic") + b"\n" for effect in effects)

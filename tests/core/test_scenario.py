@@ -39,7 +39,7 @@ def test_a_named_scenario_is_taken_as_it_is() -> None:
     assert scenario_of(None, (), named="mine") == "mine"
 
 
-def test_there_is_none_without_a_build_name() -> None:
+def test_without_a_build_name_there_are_no_requested_hosts() -> None:
     assert scenario_of(None, ()) is None
 
 

@@ -51,7 +51,7 @@ def test_white_space_does_not_hide_the_end_of_a_text() -> None:
         (183600, "2 d 03 h"),
     ],
 )
-def test_a_duration_is_said_in_its_two_largest_units(seconds: float, said: str) -> None:
+def test_a_duration_is_written_in_its_two_largest_units(seconds: float, said: str) -> None:
     assert format_duration(seconds) == said
 
 

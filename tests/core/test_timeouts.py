@@ -22,7 +22,7 @@ def running() -> Story:
     )
 
 
-def test_an_hour_of_silence_with_a_healthy_tree_only_asks_for_attention() -> None:
+def test_an_hour_of_silence_with_a_healthy_tree_only_requests_attention() -> None:
     story = running().tick(3599)
     assert story.view.attention is None
     story.tick(1)
@@ -134,7 +134,7 @@ def test_a_run_that_is_over_cannot_hang_any_more() -> None:
     assert story.ending == ("COMPLETED", "all-passed")
 
 
-def test_a_short_stall_limit_does_not_judge_a_run_that_waits_for_its_runner() -> None:
+def test_a_short_stall_limit_does_not_end_a_run_that_waits_for_its_runner() -> None:
     story = Story(stall_limit_s=10.0).tick(100)
 
     assert story.ending == ("PENDING", "pending")
@@ -163,7 +163,7 @@ def test_an_unfinished_group_settles_after_the_runners_end() -> None:
     assert next_deadline(story.run) == pytest.approx(10.0)
 
 
-def test_a_quiet_run_with_no_spec_running_says_so() -> None:
+def test_a_quiet_run_with_no_spec_running_reports_it() -> None:
     story = Story(hosts=()).started().begin_child(2).spec("a.cy.ts", counts(1), 1, 2).tick(3600)
 
     assert "No spec was running" in str(story.view.attention)

@@ -87,7 +87,7 @@ def test_every_row_of_the_table_names_a_limit_of_the_program() -> None:
     assert set(documented()) - {(module, name) for module, name, _ in constants()} == set()
 
 
-def test_every_row_says_what_happens() -> None:
+def test_every_row_states_what_happens() -> None:
     rows = [
         line
         for line in TEXT.splitlines()
@@ -118,7 +118,7 @@ def over(host: Controller, build: str, **environ: str) -> str:
     return started.stderr
 
 
-def test_the_state_root_keeps_the_newest_builds_and_a_start_says_which_went(host: Controller) -> None:
+def test_the_state_root_keeps_the_newest_builds_and_a_start_states_which_went(host: Controller) -> None:
     for build in ("one", "two", "three"):
         assert "deleted" not in over(host, build)
     over(host, "one")
@@ -131,7 +131,7 @@ def test_the_state_root_keeps_the_newest_builds_and_a_start_says_which_went(host
 
 
 @pytest.mark.parametrize("value", ["many", "-1", "1e9", "9999999"])
-def test_a_number_of_builds_that_is_none_is_refused_before_anything_is_run(
+def test_a_number_of_builds_that_is_not_a_number_is_refused_before_anything_runs(
     value: str, host: Controller
 ) -> None:
     refused = host.start(template="touch ran", environ={"ATVM_WATCHER_KEEP_BUILDS": value})
@@ -224,7 +224,7 @@ def start_below(runner: "subprocess.Popen[str]", name: str) -> int:
     return int(runner.stdout.readline())
 
 
-def test_reports_beyond_the_limit_are_not_looked_at_and_that_is_said_once(
+def test_reports_beyond_the_limit_are_not_read_and_that_is_reported_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(report_files, "REPORT_FILES_MAX", 3)

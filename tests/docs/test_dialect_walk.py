@@ -55,7 +55,7 @@ def test_a_command_of_the_walk_prints_what_it_shows(
 
 
 @pytest.mark.parametrize("name", SHOWN)
-def test_a_file_of_the_walk_is_the_one_that_lies_there(name: str, *, rewrite: bool) -> None:
+def test_a_file_of_the_walk_is_the_file_in_the_fixtures(name: str, *, rewrite: bool) -> None:
     wanted = (FILES / name).read_text()
 
     assert block(WALK, f"file {name}", "toml", wanted, rewrite=rewrite) == wanted
@@ -71,7 +71,7 @@ def test_the_walk_explains_every_key(key: str) -> None:
     assert f"**`{key}`**" in WALK.read_text()
 
 
-def test_every_key_that_the_walk_sets_says_something_new() -> None:
+def test_every_key_that_the_walk_sets_states_something_new() -> None:
     dialect = read_dialect((FILES / "private-runner.toml").read_text(), "private-runner.toml")
     untouched = {key for key in Dialect.__struct_fields__ if getattr(dialect, key) == getattr(Dialect(), key)}
 

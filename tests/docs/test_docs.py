@@ -210,7 +210,7 @@ def test_every_key_of_the_dialect_is_explained(key: str) -> None:
     assert f"| `{key}` |" in page("dialect")
 
 
-def test_every_file_of_the_state_folder_is_explained() -> None:
+def test_every_file_of_the_state_directory_is_explained() -> None:
     text = page("files")
     paths = Paths(Path("/state"), "build")
     names = {

@@ -12,7 +12,7 @@ from tests.support.project import BUILD
 from tests.support.waiting import wait_for
 
 
-def test_messages_of_the_previous_run_are_delivered_once_while_the_next_run_goes_on(tmp_path: Path) -> None:
+def test_messages_of_the_previous_run_are_delivered_once_while_the_next_run_continues(tmp_path: Path) -> None:
     """The sender is killed in between and started again by the command that doctor prints."""
     with Controller(tmp_path) as host:
         host.webhook.script(away(503))

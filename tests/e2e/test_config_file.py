@@ -86,7 +86,7 @@ def test_a_template_that_writes_the_file_is_in_time_and_one_that_does_not_is_ref
     assert started.returncode == 0, started.stderr
 
 
-def test_no_preflight_goes_on_with_a_warning(host: Controller) -> None:
+def test_no_preflight_continues_with_a_warning(host: Controller) -> None:
     started = start(host, "--config-file", "nosuch.ts", "--no-preflight")
     host.wait()
 
@@ -95,7 +95,7 @@ def test_no_preflight_goes_on_with_a_warning(host: Controller) -> None:
 
 
 @pytest.mark.parametrize("runner", ["cd sub && true", "bash -c 'cd sub && true'", "env -C sub true"])
-def test_a_runner_that_may_run_elsewhere_is_told_and_not_refused(runner: str, host: Controller) -> None:
+def test_a_runner_that_may_run_elsewhere_is_reported_and_not_refused(runner: str, host: Controller) -> None:
     (host.workdir / "sub").mkdir()
     started = start(host, "--config-file", "nosuch.ts", runner=runner)
     host.wait()
@@ -110,7 +110,7 @@ def test_a_config_file_that_only_a_command_names_refuses_nothing(host: Controlle
     assert (checked.returncode, "nosuch" in checked.stderr) == (0, False)
 
 
-def test_the_watchers_half_with_a_template_to_come_says_that_the_file_is_missing(host: Controller) -> None:
+def test_the_watchers_half_with_a_template_to_come_states_that_the_file_is_missing(host: Controller) -> None:
     words = [*WORDS, "--config-file", "new.ts", "--template-command", "cp a new.ts"]
     watcher = host.call("start-atvm-run-watcher.sh", *words)
     runner = start(host, wrapper="start-atvm-runner.sh")

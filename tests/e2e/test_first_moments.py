@@ -164,7 +164,7 @@ def test_only_this_runs_part_of_an_appended_log_counts(host: Controller) -> None
     assert str(log) in line_of(answer, "ended at once")
 
 
-def test_a_log_that_the_runner_cuts_is_read_from_its_begin(host: Controller) -> None:
+def test_a_log_that_the_runner_cuts_is_read_from_its_start(host: Controller) -> None:
     log = host.workdir / "cypress.log"
     log.write_text("old\n" * 1000)
     answer = start(host, "echo new error >cypress.log; exit 2", ATVM_RUNNER_LOG="cypress.log")
@@ -187,7 +187,7 @@ def test_the_last_lines_are_bounded_and_obey_no_terminal(host: Controller) -> No
     assert max(map(len, after)) < 520
 
 
-def test_the_runners_half_says_the_same_and_a_half_without_a_watcher_that_nothing_watches(
+def test_the_runners_half_prints_the_same_and_a_half_without_a_watcher_that_nothing_watches(
     host: Controller,
 ) -> None:
     alone = start(host, "no-such-runner", wrapper="start-atvm-runner.sh")

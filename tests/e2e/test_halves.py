@@ -19,7 +19,7 @@ def host(tmp_path: Path) -> Iterator[Controller]:
 
 
 @pytest.mark.parametrize("other", ["--categorize", "--workdir", "ATVM_RUNNER_LOG"])
-def test_a_second_half_that_asks_for_another_run_is_refused_in_one_line_and_starts_nothing(
+def test_a_second_half_that_requests_another_run_is_refused_in_one_line_and_starts_nothing(
     other: str, host: Controller, tmp_path: Path
 ) -> None:
     before = (host.state_root / BUILD / "request.json").read_bytes()

@@ -137,7 +137,7 @@ def strings(value: Any) -> Iterator[str]:
 # --- the message ---
 
 
-def test_the_run_was_understood_and_told(host: Controller) -> None:
+def test_the_run_was_understood_and_reported(host: Controller) -> None:
     state = host.state(BUILD)
     assert state["phase"] == "FAILED"
     assert state["reason"]["code"] == "tests-failed"
@@ -154,7 +154,7 @@ def test_a_message_holds_no_control_character_and_stays_small(host: Controller) 
             assert not OBEYED.search(text), text
 
 
-def test_a_message_mentions_links_and_formats_nothing_foreign(host: Controller) -> None:
+def test_a_message_mentions_links_and_formats_nothing_untrusted(host: Controller) -> None:
     for post in host.webhook.posts:
         for text in shown_texts(post.payload):
             assert not re.search(r"@\w", text), text
@@ -202,7 +202,7 @@ def test_no_command_lets_a_terminal_obey(name: str, host: Controller) -> None:
         assert max(map(len, (answer.stdout + answer.stderr).splitlines())) < 20_000
 
 
-def test_the_watchers_own_log_and_status_line_are_harmless(host: Controller, tmp_path: Path) -> None:
+def test_the_watchers_own_log_and_status_line_are_sanitised(host: Controller, tmp_path: Path) -> None:
     address = tmp_path / "notify"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(str(address))

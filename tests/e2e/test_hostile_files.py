@@ -122,7 +122,7 @@ def test_a_request_that_names_another_build_leads_nowhere_else(host: Controller)
 # --- links, FIFOs and directories in the place of files ---
 
 
-def test_a_linked_build_folder_is_moved_aside_as_a_link_and_its_target_is_left_alone(
+def test_a_linked_build_directory_is_moved_aside_as_a_link_and_its_target_is_left_alone(
     host: Controller,
 ) -> None:
     victim = host.folder / "victim"
@@ -162,7 +162,7 @@ PLACES = [
 
 
 @pytest.mark.parametrize(("name", "kind"), PLACES)
-def test_no_command_waits_for_or_falls_over_what_lies_in_a_files_place(
+def test_no_command_waits_for_or_falls_over_what_is_in_a_files_place(
     name: str, kind: str, host: Controller
 ) -> None:
     host.run(build="b", runner="true", template=None, categorize=False)
@@ -183,7 +183,7 @@ def test_no_command_waits_for_or_falls_over_what_lies_in_a_files_place(
     assert host.wait("b") == 1
 
 
-def test_a_fifo_in_the_place_of_a_lock_is_held_by_nobody(tmp_path: Path) -> None:
+def test_a_fifo_in_the_place_of_a_lock_is_not_held(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "lock")
 
     assert not is_locked(tmp_path / "lock")
@@ -203,7 +203,7 @@ def test_a_link_in_the_place_of_a_lock_is_refused_and_its_target_not_made(host: 
 
 
 @pytest.mark.parametrize("kind", ["link", "fifo", "hard-link"])
-def test_what_lies_at_the_launch_logs_place_is_replaced_and_never_written_through(
+def test_a_file_at_the_launch_logs_path_is_replaced_and_never_written_through(
     kind: str, tmp_path: Path
 ) -> None:
     victim = tmp_path / "victim"

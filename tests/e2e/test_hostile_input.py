@@ -113,7 +113,7 @@ def test_what_is_no_log_is_refused_and_not_waited_for(kind: str, host: Controlle
     assert len(answer.stderr.splitlines()) == 1
 
 
-def test_a_log_of_nothing_but_nuls_is_read_in_bounded_memory_and_says_nothing(tmp_path: Path) -> None:
+def test_a_log_of_nothing_but_nuls_is_read_in_bounded_memory_and_reports_nothing(tmp_path: Path) -> None:
     log = tmp_path / "a.log"
     with log.open("wb") as file:
         file.truncate(256 * 1024 * 1024)
@@ -151,7 +151,7 @@ def test_a_file_that_is_too_large_or_a_device_is_not_read(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("command", ["start", "inspect"])
-def test_a_dialect_whose_pattern_never_ends_is_refused_before_anything_begins(
+def test_a_dialect_whose_pattern_never_ends_is_refused_before_anything_starts(
     command: str, host: Controller
 ) -> None:
     dialect = host.folder / "d.toml"

@@ -59,7 +59,7 @@ def test_a_host_that_inventory_or_pattern_know_is_refused_by_the_specs_that_ther
     one_line(refused, 11, f"the config's specPattern matches no spec of {part}; it matches ")
 
 
-def test_before_the_template_has_run_a_check_only_gives_notice(host: Controller) -> None:
+def test_before_the_template_has_run_a_check_only_prints_a_notice(host: Controller) -> None:
     build = "e2e-redhat9.6-ubunut24.04-w2k25-fc"
     checked = host.start("--check", build=build, runner=runner_of(build))
 
@@ -68,7 +68,7 @@ def test_before_the_template_has_run_a_check_only_gives_notice(host: Controller)
     assert "hosts checked: redhat9.6, ubunut24.04, w2k25 (ubunut24.04 looks like a host)\n" in checked.stdout
 
 
-def test_a_run_without_preflight_is_not_completed_beside_a_misspelt_host(host: Controller) -> None:
+def test_a_run_without_preflight_is_not_completed_next_to_a_misspelt_host(host: Controller) -> None:
     build = "e2e-redhat9.6-ubunut24.04-w2k25-fc"
     state = host.run("--no-preflight", build=build, runner=runner_of(build))
 
@@ -178,7 +178,7 @@ def test_a_wrong_name_is_refused_in_one_line_before_the_template(host: Controlle
     assert not (host.workdir / "ran").exists()
 
 
-def test_a_run_without_requested_hosts_says_that_hosts_are_not_checked(host: Controller) -> None:
+def test_a_run_without_requested_hosts_states_that_hosts_are_not_checked(host: Controller) -> None:
     started = host.start(build="nightly-r2", runner=runner_of("nightly-r2"))
     assert started.returncode == 0, started.stderr
     host.wait("nightly-r2")
@@ -204,7 +204,7 @@ def test_the_message_of_a_run_that_is_not_categorized_names_its_hosts(host: Cont
     assert "\nHosts checked: redhat9.6, ubuntu24.04, w2k25; not checked: fc32\n" in text
 
 
-def test_a_dialect_says_what_is_not_requested(host: Controller) -> None:
+def test_a_dialect_states_what_is_not_requested(host: Controller) -> None:
     (host.workdir / "own.toml").write_text(r"not_requested = 'pure\d\.\d'" + "\n")
     build = "e2e-redhat9.6-ubuntu24.04-w2k25-pure6.5-fc"
     environ = {"ATVM_WATCHER_DIALECT": "own.toml"}
@@ -255,7 +255,7 @@ def test_the_runner_s_half_takes_the_hosts_of_the_watcher_and_refuses_others(hos
     assert host.state(build)["phase"] == "COMPLETED"
 
 
-def test_a_half_with_hosts_is_refused_beside_a_watcher_without(host: Controller) -> None:
+def test_a_half_with_hosts_is_refused_if_the_waiting_watcher_has_none(host: Controller) -> None:
     build = "e2e-redhat9.6-ubuntu24.04-w2k25-fc"
     words = words_of_a_half(build)
     watcher = host.call("start-atvm-run-watcher.sh", *words)

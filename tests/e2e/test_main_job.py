@@ -50,7 +50,7 @@ def assert_end(host: Controller, state: dict[str, Any], end: End) -> None:
 
 
 @pytest.mark.parametrize("scenario", THROUGH_WRAPPERS)
-def test_a_categorized_run_ends_as_its_scenario_says_live_replayed_and_inspected(
+def test_a_categorized_run_ends_as_its_scenario_states_live_replayed_and_inspected(
     scenario: str, tmp_path: Path
 ) -> None:
     end = CATEGORIZED[scenario]
@@ -72,7 +72,9 @@ def test_a_categorized_run_ends_as_its_scenario_says_live_replayed_and_inspected
 
 
 @pytest.mark.parametrize("scenario", ["failing-test", "runner-killed"])
-def test_a_run_that_is_not_categorized_is_one_sub_run_told_at_its_end(scenario: str, tmp_path: Path) -> None:
+def test_a_run_that_is_not_categorized_is_one_sub_run_reported_at_its_end(
+    scenario: str, tmp_path: Path
+) -> None:
     with Controller(tmp_path, scenario=scenario) as host:
         state = host.run(categorize=False)
         assert_end(host, state, WHOLE[scenario])
@@ -89,7 +91,7 @@ def test_a_run_that_is_not_categorized_is_one_sub_run_told_at_its_end(scenario: 
 
 @pytest.mark.interpreter
 @pytest.mark.host
-def test_the_seeds_one_shot_example_leaves_state_sub_runs_posts_and_nobody_behind(tmp_path: Path) -> None:
+def test_the_one_shot_example_leaves_state_sub_runs_and_posts_and_no_process(tmp_path: Path) -> None:
     with Controller(tmp_path, scenario="demo") as host:
         state = host.run()
         folder = host.state_root / BUILD
@@ -227,7 +229,7 @@ def test_a_pipe_cannot_hide_the_exit_code_of_the_runner(host: Controller) -> Non
     assert "7" in state["reason"]["text"]
 
 
-def test_a_cancelled_run_is_told_nowhere_and_never_changes_again(tmp_path: Path) -> None:
+def test_a_cancelled_run_is_reported_nowhere_and_never_changes_again(tmp_path: Path) -> None:
     with Controller(tmp_path) as host:
         host.hold("ubuntu24.04")
         assert host.start().returncode == 0
@@ -294,7 +296,7 @@ def test_a_second_run_of_a_build_sees_nothing_of_the_first(host: Controller) -> 
 
 
 @pytest.mark.host
-def test_a_watcher_that_is_killed_goes_on_where_it_was_and_tells_each_group_once(tmp_path: Path) -> None:
+def test_a_watcher_that_is_killed_continues_where_it_was_and_reports_each_group_once(tmp_path: Path) -> None:
     with Controller(tmp_path) as host:
         later = ("ubuntu24.04", "w2k25")
         host.hold(*later)

@@ -21,7 +21,7 @@ QUIET = "set -o pipefail; {} | grep -E '^ +[0-9]+ (passing|pending|failing)|✓'
         ),
     ],
 )
-def test_a_quiet_run_is_decided_by_its_reports_and_tells_so_once(
+def test_a_quiet_run_is_decided_by_its_reports_and_reports_it_once(
     scenario: str, phase: str, words: str, tmp_path: Path, *, categorized: bool
 ) -> None:
     with Controller(tmp_path, scenario=scenario) as host:

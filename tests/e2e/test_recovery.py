@@ -171,7 +171,7 @@ def test_a_restarted_watcher_ends_with_the_same_verdict_and_doubles_nothing(
     assert not list(laid.rglob("*.tmp"))
 
 
-def test_a_restarted_watcher_goes_on_at_the_recorded_offset_of_the_log(
+def test_a_restarted_watcher_continues_at_the_recorded_offset_of_the_log(
     pattern: Pattern, laid: Path, server: MattermostModel
 ) -> None:
     known = replay([decode_event(line) for line in pattern.lines[: pattern.first_sent]])

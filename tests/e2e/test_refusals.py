@@ -45,7 +45,7 @@ def test_a_setting_that_is_not_utf8_is_refused_by_its_name(name: bytes, host: Co
     assert host.builds() == []
 
 
-def test_a_foreign_variable_that_is_not_utf8_is_left_out_with_one_notice(host: Controller) -> None:
+def test_an_untrusted_variable_that_is_not_utf8_is_left_out_with_one_notice(host: Controller) -> None:
     words = ["--build-name", "b", "--runner-command", "true", "--supervisor", "local"]
     started = raw(
         host, "start-atvm-run.sh", *words, environ={b"LC_FOO": RAW, b"CYPRESS_X": RAW, b"LC_OK": b"yes"}
@@ -112,7 +112,7 @@ def test_check_with_attach_starts_no_watcher(host: Controller) -> None:
     assert host.record("watcher.json", "over") == before
 
 
-def test_check_does_not_refuse_what_the_template_may_still_mend(tmp_path: Path) -> None:
+def test_check_does_not_refuse_what_the_template_may_still_fix(tmp_path: Path) -> None:
     with Controller(tmp_path, scenario="stale-spec-pattern") as host:
         host.call("start-atvm-run.sh", "--help")
         config = host.workdir / CONFIG

@@ -118,7 +118,7 @@ def test_a_request_that_is_nested_without_end_is_no_request(host: Controller) ->
 
 
 @pytest.mark.host
-def test_no_home_folder_is_a_clear_refusal(host: Controller) -> None:
+def test_no_home_directory_is_a_clear_refusal(host: Controller) -> None:
     code = "import sys, pwd; pwd.getpwuid = lambda uid: {}[uid]; import atvm_pipeline.cli.main as m; sys.exit(m.script())"
     environ = {
         name: value
@@ -153,7 +153,7 @@ def test_an_ascii_terminal_gets_what_it_can_show(two: Controller) -> None:
 
 @pytest.mark.host
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&- <&-", "| true", "2>&1 >/dev/null | true"])
-def test_a_start_goes_on_where_nobody_reads_its_answer(closed: str, host: Controller) -> None:
+def test_a_start_continues_where_its_answer_is_not_read(closed: str, host: Controller) -> None:
     script = f'"$0" --build-name b --runner-command "echo up" --supervisor local {closed}'
     completed(["bash", "-c", script, BIN / "start-atvm-run.sh"], cwd=host.workdir, env=host.environ)
     wait_for((host.state_root / "b" / "runner-exit.json").exists, "the runner's end")

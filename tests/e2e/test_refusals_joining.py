@@ -16,7 +16,7 @@ def join(host: Controller, build: str, *more: str, **environ: str) -> "subproces
     return host.call("start-atvm-run-watcher.sh", "--attach", "--build-name", build, *more, environ=environ)
 
 
-def test_joining_a_run_that_has_ended_says_so(host: Controller) -> None:
+def test_joining_a_run_that_has_ended_reports_it(host: Controller) -> None:
     host.run(template=None, runner="true", build="over", categorize=False)
     joined = join(host, "over", "--template", "other", "--categorize", ATVM_WATCHER_POST_PHASES="")
 
@@ -70,7 +70,7 @@ def test_a_runner_started_by_hand_is_followed(attach: tuple[str, ...], host: Con
     assert host.state()["phase"] in ("TERMINATED", "UNKNOWN", "FAILED")
 
 
-def test_a_runner_of_ours_is_not_followed_by_a_second_watcher(host: Controller) -> None:
+def test_a_runner_of_this_program_is_not_followed_by_a_second_watcher(host: Controller) -> None:
     words = ["--build-name", "b", "--runner-command", "sleep 300", "--supervisor", "local"]
     assert host.call("start-atvm-run.sh", *words).returncode == 0
 

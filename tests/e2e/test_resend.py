@@ -203,7 +203,7 @@ def test_an_earlier_run_is_resent_from_its_archive(
     ],
     ids=["404", "500", "429"],
 )
-def test_a_repeat_that_is_not_taken_is_said_and_not_repeated(
+def test_a_repeat_that_is_not_taken_is_reported_and_not_repeated(
     behaviour: object, words: str, step: str, paths: Paths, server: MattermostModel
 ) -> None:
     lay(paths)

@@ -164,7 +164,7 @@ def without_shared_reports(state: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_a_run_is_judged_the_same_however_it_is_watched(name: str, tmp_path: Path) -> None:
+def test_a_run_is_evaluated_the_same_however_it_is_watched(name: str, tmp_path: Path) -> None:
     folders = {mode: tmp_path / mode.replace(" ", "-") for mode in MODES}
     with ThreadPoolExecutor(3) as pool:
         states = dict(
@@ -198,7 +198,7 @@ def fields(value: Any) -> int:
     return sum(fields(item) for item in value) if isinstance(value, list) else 1
 
 
-def test_what_is_not_compared_is_only_what_tells_of_times(tmp_path: Path) -> None:
+def test_what_is_not_compared_is_only_what_reports_times(tmp_path: Path) -> None:
     """The comparison includes a verdict, a count, a host's source and a post."""
     state = json.loads((REPLAY / "failed-demo" / "state.json").read_text())
     text = json.dumps(comparable(state, tmp_path))

@@ -57,7 +57,7 @@ def test_every_scenario_that_ends_is_a_recorded_run() -> None:
 
 
 @every_end
-def test_the_recorded_run_ends_as_its_scenario_says(scenario: str, categorize: bool) -> None:
+def test_the_recorded_run_ends_as_its_scenario_states(scenario: str, categorize: bool) -> None:
     end = ENDS[scenario, categorize]
     state = recorded_state(scenario, categorize=categorize)
 

@@ -72,7 +72,7 @@ def test_what_leaves_the_transport_bears_nothing_of_the_address() -> None:
         assert leaks("".join(traceback.format_exception(error)).encode(), SECRETS) == []
 
 
-def test_the_whole_of_an_attempt_can_be_recorded() -> None:
+def test_every_part_of_an_attempt_can_be_recorded() -> None:
     fields = dataclasses.fields(Webhook)
     hidden = {field.name for field in fields if not field.repr}
     with MattermostModel(error(400)) as server:

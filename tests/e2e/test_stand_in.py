@@ -97,7 +97,7 @@ def test_every_scenario_is_checked_here() -> None:
 
 
 @pytest.mark.parametrize("scenario", ENDINGS)
-def test_a_scenario_ends_as_it_says(scenario: str, ended: Scenarios) -> None:
+def test_a_scenario_ends_as_it_states(scenario: str, ended: Scenarios) -> None:
     code, texts = ENDINGS[scenario]
     result = ended[scenario]
 

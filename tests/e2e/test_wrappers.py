@@ -85,7 +85,7 @@ def printing(tmp_path):
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
-def test_shellcheck_has_nothing_to_say(script):
+def test_shellcheck_reports_nothing(script):
     shellcheck = Path(sys.executable).with_name("shellcheck")
     if not shellcheck.exists():
         pytest.skip("shellcheck is not installed in this environment")
@@ -96,7 +96,7 @@ def test_shellcheck_has_nothing_to_say(script):
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
-def test_a_script_says_what_it_is_for_and_holds_no_logic(script):
+def test_a_script_states_what_it_is_for_and_holds_no_logic(script):
     text = script.read_text()
 
     assert len(text.splitlines()) <= 100
@@ -114,7 +114,7 @@ def test_every_argument_passes_unchanged(name, printing):
     assert done.stderr == ("" if name == "atvm-pipeline" else name)
 
 
-def test_a_wrapper_works_through_a_link_and_from_any_folder(tmp_path, printing):
+def test_a_wrapper_works_through_a_link_and_from_any_directory(tmp_path, printing):
     folder = tmp_path / "some where"
     folder.mkdir()
     (folder / "start").symlink_to(BIN / "start-atvm-run.sh")
@@ -229,7 +229,7 @@ def test_a_half_made_environment_is_never_used(project, tmp_path, environ):
     [({"FAKE_PIP": "1"}, "ERROR: no route to the index"), ({"FAKE_VENV": "1"}, "python3-venv")],
     ids=["no-network", "no-venv-module"],
 )
-def test_what_is_missing_is_told_in_one_line_and_tried_again_next_time(project, environ, more, told):
+def test_what_is_missing_is_reported_in_one_line_and_tried_again_next_time(project, environ, more, told):
     launcher = project / "bin" / "start-atvm-run.sh"
 
     failed = call(launcher, environ={**environ, **more})
@@ -243,7 +243,7 @@ def test_what_is_missing_is_told_in_one_line_and_tried_again_next_time(project, 
     assert call(launcher, environ=environ).returncode == 0
 
 
-def test_no_python_that_is_new_enough_is_told_in_one_line(project, tmp_path, environ):
+def test_no_python_that_is_new_enough_is_reported_in_one_line(project, tmp_path, environ):
     tools = tmp_path / "tools"
     tools.mkdir()
     for name in ("bash", "env", "dirname", "readlink", "cmp", "flock", "mkdir", "cat"):

@@ -235,7 +235,7 @@ def test_quadratic_time_would_be_seen() -> None:
     assert large >= GROWTH_MAX * max(small, LEAST_S)
 
 
-def test_a_scratch_folder_is_gone_with_its_process(tmp_path: Path) -> None:
+def test_a_scratch_directory_is_gone_with_its_process(tmp_path: Path) -> None:
     code = "from tests.fuzz import scratch; print(scratch.paths().folder.is_dir())"
     environ = {**os.environ, "TMPDIR": str(tmp_path)}
     call = [sys.executable, "-c", code]

@@ -64,7 +64,7 @@ def target(root: Path, link: str) -> str:
     return os.readlink(package(root) / link).removeprefix("releases/")
 
 
-def test_it_says_what_it_did_in_a_few_lines(ground: Path) -> None:
+def test_it_states_what_it_did_in_a_few_lines(ground: Path) -> None:
     first = (ground / "first-said").read_text().splitlines()[1:]
     second = (ground / "second-said").read_text().splitlines()[1:]
 
@@ -75,7 +75,7 @@ def test_it_says_what_it_did_in_a_few_lines(ground: Path) -> None:
     assert re.fullmatch(r"current: 2\.0-[0-9a-f]{10} \(was 1\.0-[0-9a-f]{10}\)", second[1])
 
 
-def test_a_link_per_wrapper_lies_at_the_root_and_leads_into_the_current_release(root: Path) -> None:
+def test_a_link_per_wrapper_is_at_the_root_and_leads_into_the_current_release(root: Path) -> None:
     entries = {path.name for path in package(root).iterdir()}
 
     assert entries == {*WRAPPERS, "bin", "current", "previous", "releases"}
@@ -111,7 +111,7 @@ def test_a_second_installation_of_the_same_content_changes_nothing(ground: Path,
     assert listing(root) == before
 
 
-def test_a_dry_run_writes_nothing_and_says_the_same(ground: Path, tmp_path: Path) -> None:
+def test_a_dry_run_writes_nothing_and_prints_the_same(ground: Path, tmp_path: Path) -> None:
     said = done(install(ground / "1.0", tmp_path, "--wheelhouse", ground / "wheels", "--dry-run"))
     first = (ground / "first-said").read_text().splitlines()[1:-1]
 
@@ -133,7 +133,7 @@ def test_an_environment_file_that_is_there_is_never_touched(ground: Path, root: 
     assert "secret" not in said
 
 
-def test_what_somebody_else_laid_in_the_way_is_moved_aside_and_named(ground: Path, root: Path) -> None:
+def test_files_in_the_way_are_moved_aside_and_named(ground: Path, root: Path) -> None:
     wrapper = package(root) / "start-atvm-run.sh"
     wrapper.unlink()
     wrapper.write_text("an earlier hand-made one\n")
@@ -240,7 +240,7 @@ def test_the_last_three_releases_are_kept_and_one_in_use_is_never_pruned(ground:
     assert "pruned: 0.2-old\n" in said
 
 
-def test_a_run_finishes_on_the_release_that_it_began_with_restarts_included(
+def test_a_run_finishes_on_the_release_that_it_started_with_restarts_included(
     ground: Path, tmp_path: Path
 ) -> None:
     root = Path(shutil.copytree(ground / "root", tmp_path / "controller", symlinks=True))
@@ -372,7 +372,7 @@ def test_what_cannot_be_done_is_one_line_and_nothing_is_written(
     assert not (tmp_path / "root").exists()
 
 
-def test_a_file_in_the_place_of_a_folder_refuses_before_anything_is_written(
+def test_a_file_in_the_place_of_a_directory_refuses_before_anything_is_written(
     ground: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "opt").write_text("")
@@ -429,7 +429,7 @@ def test_without_a_python_one_line_names_this_distributions_package(tmp_path: Pa
     assert refused.stderr.count("\n") == 1
 
 
-def test_a_python_that_is_none_is_refused_in_one_line(tmp_path: Path) -> None:
+def test_a_path_that_is_not_a_python_is_refused_in_one_line(tmp_path: Path) -> None:
     refused = call(PROJECT / "bin" / INSTALLER, "--python", "/bin/true", "--root", tmp_path)
     missing = call(PROJECT / "bin" / INSTALLER, f"--python={tmp_path}/none", "--root", tmp_path)
 
@@ -455,7 +455,7 @@ def test_doctor_is_content_with_a_fresh_installation(ground: Path, root: Path) -
     assert [name for name in ("installation", "release", "links", "units") if not found[name]["ok"]] == []
 
 
-def test_doctor_says_that_the_installation_must_be_updated(root: Path, tmp_path: Path) -> None:
+def test_doctor_states_that_the_installation_must_be_updated(root: Path, tmp_path: Path) -> None:
     newer = copy_of_the_checkout(tmp_path / "newer", "3.0")
     found = doctor(newer, root)
 
@@ -498,7 +498,7 @@ def test_doctor_posts_a_marked_test_message_on_demand(root: Path, tmp_path: Path
     assert settings["MATTERMOST_ATVM_WEBHOOK"].rsplit("/", 1)[-1] not in json.dumps(found)
 
 
-def test_doctor_finds_a_cypress_that_nobody_watches(root: Path) -> None:
+def test_doctor_finds_a_cypress_that_is_not_watched(root: Path) -> None:
     name = "e2e-redhat9.6-stray"
     parent = subprocess.Popen(
         ["bash", "-c", "(exec -a /opt/Cypress/Cypress sleep 300) & wait", "run", "--build_name", name],

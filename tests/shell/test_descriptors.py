@@ -186,7 +186,7 @@ def test_a_watcher_in_this_process_leaves_no_descriptor_and_no_thread(end: str, 
 
 
 @pytest.mark.usefixtures("_own_signals")
-def test_a_watcher_that_cannot_begin_leaves_no_descriptor(tmp_path: Path) -> None:
+def test_a_watcher_that_cannot_start_leaves_no_descriptor(tmp_path: Path) -> None:
     """Its journal is open when `watcher.json` cannot be written."""
     paths = make_request(tmp_path, "played", settings=Settings(post_phases=()))
     paths.watcher.mkdir()

@@ -87,7 +87,7 @@ def test_a_warm_up_loads_them() -> None:
     assert sender.TRANSPORT in loaded(code)
 
 
-def test_the_whole_of_a_state_is_looked_at_and_the_first_misfit_is_named() -> None:
+def test_the_complete_of_a_state_is_read_and_the_first_misfit_is_named() -> None:
     good = {
         "phase": "RUNNING",
         "reason": {"code": "x", "text": "x", "evidence": [{"kind": "log"}]},
@@ -130,7 +130,7 @@ def test_the_whole_of_a_state_is_looked_at_and_the_first_misfit_is_named() -> No
     ],
     ids=["empty", "torn", "not UTF-8", "deep", "a list", "NaN", "half a character", "a huge number"],
 )
-def test_what_is_no_state_is_said_in_one_line(tmp_path: Path, data: bytes) -> None:
+def test_what_is_no_state_is_reported_in_one_line(tmp_path: Path, data: bytes) -> None:
     paths = Paths(tmp_path, "b")
     paths.folder.mkdir()
     paths.state.write_bytes(data)
@@ -176,7 +176,7 @@ def test_no_file_is_replaced_before_all_are_on_disk_and_nothing_is_left_of_a_fai
             os.fstat(descriptor)
 
 
-def test_what_we_write_ourselves_wakes_nobody_and_a_marker_does(tmp_path: Path) -> None:
+def test_the_watchers_own_files_wake_nothing_and_a_marker_does(tmp_path: Path) -> None:
     from atvm_pipeline.shell.sources.fs_events import FileWatcher
     from atvm_pipeline.shell.system.files import write_whole
 

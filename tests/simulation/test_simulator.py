@@ -46,7 +46,7 @@ def played(histories: Iterable[Plan], coverage: Coverage | None = None) -> Cover
 
 
 @pytest.mark.parametrize("story", STORIES)
-def test_a_run_that_nobody_disturbs_ends_as_it_should(story: str) -> None:
+def test_a_run_that_is_not_disturbed_ends_as_it_should(story: str) -> None:
     told = undisturbed(story)
 
     assert told.ending == STORIES[story].ending
@@ -152,7 +152,7 @@ def test_a_cancel_at_any_point_ends_in_one_of_two_ways() -> None:
         assert (told.run.cancel is not None) == (told.ending[0] == "CANCELLED")
 
 
-def test_a_failure_is_told_with_the_command_that_repeats_it() -> None:
+def test_a_failure_is_reported_with_the_command_that_repeats_it() -> None:
     with mutated("syncs nothing"), pytest.raises(Failed) as failed:
         play(Plan(story="tiny", seed=1), Coverage())
 
@@ -187,7 +187,9 @@ def test_a_server_that_is_back_in_time_gets_every_message_through_any_gateway(pa
     ],
     ids=lambda value: value.command if isinstance(value, Plan) else value[0],
 )
-def test_the_documented_table_of_servers_says_what_a_reader_sees(plan: Plan, row: tuple[object, ...]) -> None:
+def test_the_documented_table_of_servers_states_what_a_reader_sees(
+    plan: Plan, row: tuple[object, ...]
+) -> None:
     name = plan.away.answers[0] if plan.away is not None else (*plan.deliveries, plan.forever)[0]
     text = (PROJECT / "docs" / "reliability.md").read_text(encoding="utf-8")
     (line,) = [

@@ -4,7 +4,9 @@ from tests.systemd.controller_host import RUNNER_UNIT, STATE, WATCHER, Controlle
 from tests.systemd.stopwatch import ALERTS, Stopwatch, alerted
 
 
-def test_a_full_disk_is_told_at_once_and_nothing_is_lost(own_host: ControllerHost, clock: Stopwatch) -> None:
+def test_a_full_disk_is_reported_at_once_and_nothing_is_lost(
+    own_host: ControllerHost, clock: Stopwatch
+) -> None:
     host, build = own_host, "disk-full-e2e-redhat9.6-fc"
     host.run("mkdir", "-p", STATE)
     host.run("mount", "-t", "tmpfs", "-o", "size=24m,mode=700", "tmpfs", STATE)
@@ -54,7 +56,7 @@ def test_unit_files_that_are_removed_in_between_do_no_harm_to_a_run(
     assert "install-atvm-watcher-service.sh" in refused.stderr
 
 
-def test_a_state_root_that_is_removed_is_told(own_host: ControllerHost, clock: Stopwatch) -> None:
+def test_a_state_root_that_is_removed_is_reported(own_host: ControllerHost, clock: Stopwatch) -> None:
     host, build = own_host, "state-removed-fc"
     host.start(build, runner="while :; do date; sleep 0.5; done", ATVM_RUNNER_LOG="/srv/removed.log")
     host.run("rm", "-r", f"{STATE}/{build}")

@@ -46,7 +46,7 @@ def test_a_killed_runner_is_terminated_by_its_signal(host: ControllerHost, clock
     assert host.posts(build=build) == []
 
 
-def test_a_runner_that_is_asked_to_stop_is_told_from_one_that_is_killed(
+def test_a_runner_that_is_asked_to_stop_is_distinguished_from_one_that_is_killed(
     host: ControllerHost, clock: Stopwatch
 ) -> None:
     """It handles SIGTERM and exits with 0: only `stop.json` shows the stop."""
@@ -72,7 +72,9 @@ def test_systemctl_stop_is_a_requested_stop_too(host: ControllerHost) -> None:
     assert "SIGTERM" in host.record("stop.json", build)["who"]
 
 
-def test_an_out_of_memory_kill_is_told_from_the_exit_record(host: ControllerHost, clock: Stopwatch) -> None:
+def test_an_out_of_memory_kill_is_distinguished_from_the_exit_record(
+    host: ControllerHost, clock: Stopwatch
+) -> None:
     """Not every test host allows a memory limit: systemd's result is put into the environment of ExecStopPost=."""
     build = "oom-e2e-redhat9.6-fc"
     stopped = f"{PACKAGE}/bin/run-atvm-runner.sh --stopped {build}"
@@ -109,7 +111,7 @@ def test_a_child_that_outlives_the_command_is_waited_for(host: ControllerHost, c
     assert len(host.posts(build=build)) == 1
 
 
-def test_a_wrapper_that_is_killed_with_a_tree_leaves_a_record_before_anybody_judges(
+def test_a_wrapper_that_is_killed_with_a_tree_leaves_a_record_before_any_process_decides(
     host: ControllerHost,
 ) -> None:
     """systemd ends the remaining processes of the control group, then `ExecStopPost=` writes. A slow one is waited for."""
@@ -133,7 +135,7 @@ def test_a_wrapper_that_is_killed_with_a_tree_leaves_a_record_before_anybody_jud
 # --- the watcher ---
 
 
-def test_a_killed_watcher_is_started_again_and_goes_on(host: ControllerHost, clock: Stopwatch) -> None:
+def test_a_killed_watcher_is_started_again_and_continues(host: ControllerHost, clock: Stopwatch) -> None:
     host.hold("ubuntu24.04")
     host.start(BUILD)
     # Sent and recorded: a kill in between would rightly leave a marked repeat.
@@ -193,7 +195,7 @@ def test_a_watcher_that_stands_still_is_replaced_by_its_watchdog(
     assert "watchdog" in host.log(WATCHER.format(build)).lower()
 
 
-def test_a_crash_loop_ends_in_failed_and_is_told(
+def test_a_crash_loop_ends_in_failed_and_is_reported(
     host: ControllerHost, clock: Stopwatch, forget: list[str]
 ) -> None:
     build = "crash-loop-fc"
@@ -226,7 +228,7 @@ def test_a_crash_loop_ends_in_failed_and_is_told(
 # --- the environment ---
 
 
-def test_a_webhook_that_was_down_for_the_whole_run_gets_its_messages_later(
+def test_a_webhook_that_was_down_for_the_complete_run_gets_its_messages_later(
     host: ControllerHost, clock: Stopwatch
 ) -> None:
     build = "webhook-down-e2e-redhat9.6-fc"

@@ -23,7 +23,9 @@ DESCRIPTION += ("--migration-style", "ATVM end-to-end migration validation")
 DESCRIPTION += ("--integration-plugin", "pure with fc", "--categorize")
 
 
-def test_the_one_shot_example_runs_in_order_is_told_and_leaves_nothing_behind(host: ControllerHost) -> None:
+def test_the_one_shot_example_runs_in_order_is_reported_and_leaves_nothing_behind(
+    host: ControllerHost,
+) -> None:
     host.hold("redhat9.6")
     began = host.start(BUILD, *DESCRIPTION, **one_shot())
     watcher, runner = host.unit(WATCHER.format(BUILD)), host.unit(RUNNER_UNIT.format(BUILD))
@@ -47,7 +49,7 @@ def test_the_one_shot_example_runs_in_order_is_told_and_leaves_nothing_behind(ho
     assert host.failed() == []
 
 
-def test_systemctl_status_says_what_the_watcher_sees(host: ControllerHost) -> None:
+def test_systemctl_status_states_what_the_watcher_sees(host: ControllerHost) -> None:
     build = "status-fc"
     host.start(build, runner="sleep 300")
     wait_for(
@@ -181,7 +183,7 @@ def test_the_halves_of_a_start_work_with_units_too(host: ControllerHost) -> None
     assert (waiting, active) == ("PENDING", "active")
 
 
-def test_ten_runs_at_once_in_one_automation_root_are_each_judged_by_their_own(
+def test_ten_runs_at_once_in_one_automation_root_are_each_decided_by_their_own(
     own_host: ControllerHost,
 ) -> None:
     """All ten write the same report files; every second one has a failing test."""
@@ -219,7 +221,7 @@ def test_ten_runs_at_once_in_one_automation_root_are_each_judged_by_their_own(
     assert host.failed() == []
 
 
-def test_a_runner_that_somebody_starts_by_hand_is_found_from_within_the_sandbox(host: ControllerHost) -> None:
+def test_a_runner_that_is_started_by_hand_is_found_from_within_the_sandbox(host: ControllerHost) -> None:
     build = "by-hand-redhat9.6-ubuntu24.04-w2k25-fc"
     host.run(f"{PACKAGE}/bin/start-atvm-run-watcher.sh", "--build-name", build, cwd=AUTOMATION)
     log = f"{STATE}/{build}/runner.log"

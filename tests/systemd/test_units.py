@@ -28,14 +28,16 @@ EXPOSURE_MAX = {UNITS[0]: 1.7, UNITS[2]: 2.0, UNITS[3]: 1.5, UNITS[4]: 1.7}
 
 
 @pytest.mark.parametrize("unit", UNITS)
-def test_systemd_finds_nothing_to_say_about_a_unit(host: ControllerHost, unit: str) -> None:
+def test_systemd_reports_nothing_about_a_unit(host: ControllerHost, unit: str) -> None:
     verified = host.run("systemd-analyze", "verify", "--man=no", unit, check=False)
 
     assert (verified.returncode, verified.stdout + verified.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("unit", EXPOSURE_MAX)
-def test_a_unit_of_ours_is_exposed_no_more_than_its_job_needs(host: ControllerHost, unit: str) -> None:
+def test_a_unit_of_this_program_is_exposed_no_more_than_its_job_needs(
+    host: ControllerHost, unit: str
+) -> None:
     answer = host.run("systemd-analyze", "security", "--no-pager", unit).stdout
     found = re.search(r"Overall exposure level for \S+: ([0-9.]+)", answer)
 

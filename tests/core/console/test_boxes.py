@@ -44,7 +44,7 @@ def one_spec(box: list[str]) -> list[str]:
         pytest.param("┌", key_row("", "Firefox"), id="the-rest-of-no-row"),
     ],
 )
-def test_a_row_that_says_nothing_changes_nothing_in_the_header(behind: str, row: str) -> None:
+def test_a_row_that_reports_nothing_changes_nothing_in_the_header(behind: str, row: str) -> None:
     lines = prints.starting("a.cy.ts")
 
     assert without_offsets(found(with_line(lines, behind, row))) == without_offsets(found(lines))
@@ -91,7 +91,7 @@ def test_a_row_of_another_box_changes_nothing_in_a_results_box(row: str) -> None
         pytest.param(changed(BOX, "Spec Ran:", "Spec ran:"), id="the-name-is-missing"),
     ],
 )
-def test_a_results_box_that_is_not_whole_tells_no_result(box: list[str]) -> None:
+def test_a_results_box_that_is_not_complete_reports_no_result(box: list[str]) -> None:
     facts = found(one_spec([*box, *prints.recorded("http://x/")]))
 
     assert not [fact for fact in facts if isinstance(fact, f.SpecReported)]
@@ -110,7 +110,7 @@ def test_a_name_over_more_rows_than_any_has_ends_its_box() -> None:
     [("00:03        1", "00:03"), ("00:03        1", "00:03        x"), ("00:03", "soon"), ("│ ✔", "| ✔")],
     ids=["a-cell-is-missing", "a-cell-is-no-count", "no-duration", "two-kinds-of-edges"],
 )
-def test_a_table_row_that_cannot_be_read_is_not_told_and_the_totals_are(old: str, new: str) -> None:
+def test_a_table_row_that_cannot_be_read_is_not_reported_and_the_totals_are(old: str, new: str) -> None:
     row = changed(prints.row("a.cy.ts", (1, 1, 0, 0, 0)), old, new)
     table = prints.finished([row], "All specs passed!", (1, 1, 0, 0, 0))
 
@@ -121,7 +121,7 @@ def test_a_table_row_that_cannot_be_read_is_not_told_and_the_totals_are(old: str
     assert only(facts, f.TotalsReported).counts == ONE
 
 
-def test_a_totals_row_that_cannot_be_read_is_none() -> None:
+def test_a_totals_row_that_cannot_be_read_is_invalid() -> None:
     whole = prints.whole_run("a.cy.ts")
     damaged = [line.replace("All specs passed!", "All specs passed!  x") for line in whole]
 
@@ -131,7 +131,7 @@ def test_a_totals_row_that_cannot_be_read_is_none() -> None:
 @pytest.mark.parametrize(
     "below", [[], [""], ["cypress run --ci-build-id next"]], ids=["end", "blank", "launch"]
 )
-def test_a_row_whose_name_might_go_on_is_told_when_it_does_not(below: list[str]) -> None:
+def test_a_row_whose_name_might_continue_is_reported_when_it_does_not(below: list[str]) -> None:
     whole = prints.whole_run(LONG)
     row = next(at for at, line in enumerate(whole) if f"✔  {LONG}" in line)
 
@@ -140,7 +140,7 @@ def test_a_row_whose_name_might_go_on_is_told_when_it_does_not(below: list[str])
     assert only(facts, f.SpecSummarised).spec == LONG
 
 
-def test_a_spec_that_is_told_by_its_box_alone_is_told() -> None:
+def test_a_spec_that_is_reported_by_its_box_alone_is_reported() -> None:
     """Its `Running:` line was lost, as can happen when two processes write to one log."""
     lines = prints.starting("a.cy.ts", "b.cy.ts")
     facts = found([*lines, *prints.whole_spec("a.cy.ts", 1, 2), *prints.results("b.cy.ts", 0, 1)])
@@ -151,7 +151,7 @@ def test_a_spec_that_is_told_by_its_box_alone_is_told() -> None:
     ]
 
 
-def test_a_running_line_without_a_position_begins_nothing() -> None:
+def test_a_running_line_without_a_position_starts_nothing() -> None:
     facts = found([*prints.starting("a.cy.ts"), "  Running:  a.cy.ts  (soon)"])
 
     assert not [fact for fact in facts if isinstance(fact, f.SpecStarted)]

@@ -56,14 +56,14 @@ def test_the_first_line_is_recognised_with_its_code(line: str, code: str, tmp_pa
 @pytest.mark.parametrize(
     "line", [line for line, code in WITH_CODE if code in ("heap-exhausted", "automation-lost")]
 )
-def test_a_line_that_proves_nothing_alone_is_quoted_where_nothing_began(line: str, tmp_path: Path) -> None:
+def test_a_line_that_proves_nothing_alone_is_quoted_where_nothing_started(line: str, tmp_path: Path) -> None:
     text = inspected(["Starting", line], tmp_path).reason["text"]
 
     assert line in text or line == "<--- Last few GCs --->"
 
 
 @pytest.mark.parametrize("line", QUOTED)
-def test_a_quoted_line_is_no_proof_and_is_quoted_where_nothing_began(line: str, tmp_path: Path) -> None:
+def test_a_quoted_line_is_no_proof_and_is_quoted_where_nothing_started(line: str, tmp_path: Path) -> None:
     view = inspected([line, *(f"step {number}" for number in range(40))], tmp_path)
 
     assert error_in(line) is None

@@ -132,7 +132,7 @@ def test_warnings_and_indented_texts_are_no_errors(line: str) -> None:
     assert errors([line, "", "This error will not affect or change the exit code."]) == []
 
 
-def test_one_code_is_told_once_per_spec() -> None:
+def test_one_code_is_reported_once_per_spec() -> None:
     line = BLOCKS[26][0]
     lines = [
         *prints.starting("a.cy.ts"),
@@ -184,7 +184,7 @@ def test_a_server_error_is_final_unless_it_is_tried_again(below: list[str], *, f
     assert ("record-server-error" in [error.code for error in facts]) is final
 
 
-def test_a_server_error_after_retries_is_told_where_it_became_final() -> None:
+def test_a_server_error_after_retries_is_reported_where_it_became_final() -> None:
     retry = [SERVER, "", STATUS, "", "We will retry 1 more time in 30 seconds...", ""]
     lines = [
         *retry,
@@ -208,7 +208,7 @@ def test_a_final_server_error_is_held_over_a_restart() -> None:
     assert [type(fact) for fact in scanner.finish(scan.state).facts] == [f.ErrorReported]
 
 
-def test_a_spec_that_crashed_keeps_its_box_and_the_run_goes_on() -> None:
+def test_a_spec_that_crashed_keeps_its_box_and_the_run_continues() -> None:
     lines = [
         *prints.starting("a.cy.ts", "b.cy.ts"),
         *prints.running("a.cy.ts", 1, 2),
@@ -225,7 +225,7 @@ def test_a_spec_that_crashed_keeps_its_box_and_the_run_goes_on() -> None:
     ]
 
 
-def test_after_an_abort_the_next_child_begins_without_a_box() -> None:
+def test_after_an_abort_the_next_child_starts_without_a_box() -> None:
     lines = [*prints.starting("a.cy.ts"), *prints.running("a.cy.ts"), BLOCKS[-1][0], "", "  (Run Starting)"]
 
     assert [type(fact).__name__ for fact in found(lines)][-1] == "ChildStarted"

@@ -408,7 +408,7 @@ def test_a_day_of_the_month_may_lose_a_digit() -> None:
 
 
 @pytest.mark.parametrize("failing", [0, 1])
-def test_mochas_failures_behind_a_prefix_say_that_the_log_cannot_be_read(failing: int) -> None:
+def test_mochas_failures_behind_a_prefix_state_that_the_log_cannot_be_read(failing: int) -> None:
     lines = labelled(
         "x", ["", "  3 passing (3s)", f"  {failing} failing", "  3 failing" if failing else "", ""]
     )

@@ -11,7 +11,7 @@ SPEC = [*prints.starting("a.cy.ts"), *prints.running("a.cy.ts")]
 EPILOGUE = ["  0 passing (3s)", "  1 failing", ""]
 
 
-def test_a_failure_block_that_the_log_ends_in_is_told_without_its_error() -> None:
+def test_a_failure_block_that_the_log_ends_in_is_reported_without_its_error() -> None:
     told = only(found([*SPEC, *EPILOGUE, "  1) Suite", "       title:"]), f.TestFailed)
 
     assert (told.title, told.error) == ("Suite > title", "")
@@ -34,7 +34,7 @@ def test_an_error_that_does_not_come_within_a_few_lines_is_not_waited_for() -> N
     assert (told.title, told.error) == ("Suite > title", "")
 
 
-def test_a_log_that_begins_with_a_results_box_begins_in_the_middle_of_a_run() -> None:
+def test_a_log_that_starts_with_a_results_box_starts_in_the_middle_of_a_run() -> None:
     lines = [*prints.results("a.cy.ts"), *prints.whole_spec("b.cy.ts", 2, 2)]
 
     reported = [fact.spec for fact in found(lines) if isinstance(fact, f.SpecReported)]
@@ -60,13 +60,13 @@ def test_a_retry_is_forgotten_when_its_test_does_not_end_for_long(noise: int, fl
     assert any(isinstance(fact, f.TestFlaky) for fact in found(lines)) is flaky
 
 
-def test_no_more_than_fifty_flaky_tests_of_a_spec_are_told() -> None:
+def test_no_more_than_fifty_flaky_tests_of_a_spec_are_reported() -> None:
     lines = [line for at in range(70) for line in (f"    (Attempt 1 of 2) t{at}", f"    ✓ t{at}")]
 
     assert sum(isinstance(fact, f.TestFlaky) for fact in found([*SPEC, *lines])) == 50
 
 
-def test_a_retry_of_a_spec_that_is_over_says_nothing_about_the_next_one() -> None:
+def test_a_retry_of_a_spec_that_is_over_reports_nothing_about_the_next_one() -> None:
     lines = [*SPEC, "    (Attempt 1 of 2) works", *prints.results("a.cy.ts"), *prints.whole_spec("b.cy.ts")]
 
     assert not [fact for fact in found(lines) if isinstance(fact, f.TestFlaky)]

@@ -31,7 +31,7 @@ def test_an_error_about_the_flag_launches_no_child(front: str) -> None:
     assert labels([front + line for line in FLAGS_BLOCK]) == []
 
 
-def test_the_error_about_the_flag_is_told_and_the_next_command_line_keeps_its_label() -> None:
+def test_the_error_about_the_flag_is_reported_and_the_next_command_line_keeps_its_label() -> None:
     facts = found([*FLAGS_BLOCK, "+ cypress run --ci-build-id e2e-w2k25-fc --parallel"])
 
     assert only(facts, f.ErrorReported).code == "record-flags-invalid"
@@ -60,7 +60,7 @@ def test_whatever_the_pattern_its_line_is_found_in_the_log(pattern: str, line: s
     assert labels([*prints.whole_run("a.cy.ts"), line, "done"], scanner) == [label]
 
 
-def test_a_label_of_nothing_but_blanks_is_none_and_the_line_may_be_progress() -> None:
+def test_a_label_of_blanks_is_no_label_and_the_line_may_be_progress() -> None:
     scanner = Scanner(Dialect(progress="^starting "))
     facts = read(b'starting --ci-build-id "  "\n', scanner)
 

@@ -33,7 +33,7 @@ def only(facts, kind):
     return fact
 
 
-def test_a_passing_run_is_told_from_its_start_to_its_totals_row() -> None:
+def test_a_passing_run_is_reported_from_its_start_to_its_totals_row() -> None:
     one = f.Counts(tests=1, passing=1)
 
     facts = without_offsets(found(prints.whole_run("a.cy.ts", "b.cy.ts")))
@@ -58,7 +58,7 @@ def test_a_passing_run_is_told_from_its_start_to_its_totals_row() -> None:
     ]
 
 
-def test_every_offset_is_where_the_line_begins() -> None:
+def test_every_offset_is_where_the_line_starts() -> None:
     data = prints.encoded(prints.whole_run("a.cy.ts"))
     starts = {
         f.ChildStarted: b"  (Run Starting)",
@@ -137,14 +137,14 @@ def test_a_name_is_measured_as_javascript_counts() -> None:
     assert only(found(lines), f.SpecStarted).spec == "𝒳" * 34 + "rest.cy.ts"
 
 
-def test_a_short_name_is_told_at_once() -> None:
+def test_a_short_name_is_reported_at_once() -> None:
     """With `reporter: junit` the next line may be printed hours later."""
     scan = SCANNER.scan(ScannerState(), prints.encoded(prints.running("x" * 67)))
 
     assert only(scan.facts, f.SpecStarted).spec == "x" * 67
 
 
-def test_a_name_that_may_go_on_is_held_until_the_next_line() -> None:
+def test_a_name_that_may_continue_is_held_until_the_next_line() -> None:
     scan = SCANNER.scan(ScannerState(), prints.encoded(prints.running("x" * 68)))
     following = SCANNER.scan(scan.state, b"\n")
 
@@ -153,7 +153,7 @@ def test_a_name_that_may_go_on_is_held_until_the_next_line() -> None:
     assert only(SCANNER.finish(scan.state).facts, f.SpecStarted).spec == "x" * 68
 
 
-def test_a_box_is_told_with_its_last_row_and_a_table_row_by_row() -> None:
+def test_a_box_is_reported_with_its_last_row_and_a_table_row_by_row() -> None:
     lines = prints.whole_run("a.cy.ts")
     spec_ran = next(at for at, line in enumerate(lines) if "Spec Ran" in line)
     first_row = next(at for at, line in enumerate(lines) if "✔  a.cy.ts" in line)
@@ -182,7 +182,7 @@ def test_noise_between_and_inside_the_boxes_is_skipped() -> None:
     assert without_offsets(found(noisy)) == without_offsets(found(lines))
 
 
-def test_the_recorded_run_and_its_parameters_are_told() -> None:
+def test_the_recorded_run_and_its_parameters_are_reported() -> None:
     run = prints.whole_run("a.cy.ts")
     header = prints.starting(
         "a.cy.ts", params="Tag: x, Group: e2e-redhat9.6, Parallel: true", run_url="http://s/run/1"
@@ -199,7 +199,7 @@ def test_the_recorded_run_and_its_parameters_are_told() -> None:
 
 
 @pytest.mark.parametrize("group", ["false", "e2e-redhat9.6-ubuntu2…"])
-def test_a_group_that_is_none_or_was_cut_is_not_told(group: str) -> None:
+def test_a_group_that_is_null_or_was_cut_is_not_reported(group: str) -> None:
     header = prints.starting("a.cy.ts", params=f"Tag: false, Group: {group}, Parallel: false")
 
     assert only(found(header), f.ChildDescribed).group is None
@@ -248,7 +248,7 @@ def test_the_durations_of_the_table(printed: str, seconds: float | None) -> None
     assert (totals.verdict, totals.failed, totals.total, totals.counts.failing) == ("failed", 1, 1, 1)
 
 
-def test_a_canceled_run_skips_specs_and_says_so_at_its_end() -> None:
+def test_a_canceled_run_skips_specs_and_reports_it_at_its_end() -> None:
     canceled = "  This spec and its tests were skipped because the run has been canceled."
     rows = [prints.row("a.cy.ts", (1, 1, 0, 0, 0)), prints.row("b.cy.ts", (0, 0, 0, 0, 0), "-", "SKIPPED")]
     facts = found(
@@ -272,7 +272,7 @@ def test_a_canceled_run_skips_specs_and_says_so_at_its_end() -> None:
     )
 
 
-def test_a_summary_without_a_table_is_told_at_once() -> None:
+def test_a_summary_without_a_table_is_reported_at_once() -> None:
     """The ci-build-id was used before: the server assigns no specs, and Cypress exits with 0."""
     lines = [*prints.starting("a.cy.ts"), "=" * 80, "", "  (Run Finished)"]
     facts = SCANNER.scan(ScannerState(), prints.encoded(lines)).facts
@@ -280,7 +280,7 @@ def test_a_summary_without_a_table_is_told_at_once() -> None:
     assert [type(fact) for fact in facts] == [f.ChildStarted, f.ChildDescribed, f.RunFinished]
 
 
-def test_failing_tests_are_told_with_their_suites_and_errors() -> None:
+def test_failing_tests_are_reported_with_their_suites_and_errors() -> None:
     lines = [
         *prints.starting("a.cy.ts"),
         *prints.running("a.cy.ts"),
@@ -314,7 +314,7 @@ def test_failing_tests_are_told_with_their_suites_and_errors() -> None:
     ]
 
 
-def test_no_more_than_fifty_failing_tests_of_a_spec_are_told() -> None:
+def test_no_more_than_fifty_failing_tests_of_a_spec_are_reported() -> None:
     failures = [("Suite", f"test {number}", "Error: no") for number in range(1, 71)]
     lines = [*prints.starting("a.cy.ts"), *prints.running("a.cy.ts"), *prints.epilogue(0, failures)]
     facts = found([*lines, *prints.results("a.cy.ts", passing=0, failing=70)])
@@ -355,7 +355,7 @@ def test_the_lines_of_cypress_cloud_frame_its_children() -> None:
     assert sum(isinstance(fact, f.ChildStarted) for fact in facts) == 2
 
 
-def test_a_runner_that_discovers_spec_files_is_no_wrapper_nor_is_a_test_that_says_so() -> None:
+def test_a_runner_that_discovers_spec_files_is_no_wrapper_nor_is_a_test_that_reports_it() -> None:
     alone = without_offsets(found(["Discovered 2 spec files", *prints.whole_run("a.cy.ts")]))
     within = prints.whole_run("a.cy.ts")
     at = next(i for i, line in enumerate(within) if "(Results)" in line)
@@ -377,7 +377,7 @@ def test_a_runner_that_discovers_spec_files_is_no_wrapper_nor_is_a_test_that_say
         "\x1b[90m[run] --ci-build-id 'e2e-redhat9.6-fc'\x1b[39m",
     ],
 )
-def test_a_command_line_in_the_log_tells_the_label(line: str) -> None:
+def test_a_command_line_in_the_log_shows_the_label(line: str) -> None:
     facts = found([*prints.whole_run("a.cy.ts"), line, *prints.whole_run("b.cy.ts")])
 
     assert only(facts, f.ChildLaunched).label == "e2e-redhat9.6-fc"
@@ -387,7 +387,7 @@ def test_a_command_line_in_the_log_tells_the_label(line: str) -> None:
 @pytest.mark.parametrize(
     "label", [r"group=(?P<quoted>\S+)", r"(?i)GROUP=(?P<label>\S+)", r"starting group=(?P<label>\S+)"]
 )
-def test_a_dialect_says_how_labels_and_progress_look(label: str) -> None:
+def test_a_dialect_states_how_labels_and_progress_look(label: str) -> None:
     scanner = Scanner(Dialect(label=label, progress=r"^progress: \d+"))
     facts = read(b"starting group=fc\nprogress: 40 %\nprogress: none\n", scanner)
 
@@ -397,7 +397,7 @@ def test_a_dialect_says_how_labels_and_progress_look(label: str) -> None:
     ]
 
 
-def test_progress_is_told_while_an_empty_summary_waits_for_its_table_but_not_within_a_box() -> None:
+def test_progress_is_reported_while_an_empty_summary_waits_for_its_table_but_not_within_a_box() -> None:
     scanner = Scanner(Dialect(progress=r"^progress: \d+"))
     empty = [*prints.starting("a.cy.ts"), "  (Run Finished)", "progress: 1"]
     run = prints.whole_run("a.cy.ts")
@@ -412,7 +412,7 @@ def test_a_pattern_that_does_not_compile_is_refused() -> None:
         Scanner(Dialect(label="(unclosed"))
 
 
-def test_a_totals_row_that_is_cut_in_a_number_is_not_told() -> None:
+def test_a_totals_row_that_is_cut_in_a_number_is_not_reported() -> None:
     data = prints.encoded(prints.whole_run("a.cy.ts")).rstrip().removesuffix(b"-") + b"1"
 
     assert not [fact for fact in read(data) if isinstance(fact, f.TotalsReported)]

@@ -116,7 +116,7 @@ def test_how_the_bytes_are_cut_changes_nothing(data: bytes, cuts: list[int]) -> 
 @pytest.mark.parametrize(
     "run", [*_RUNS, POOL], ids=["wrapped", "failing", "coloured", "misread", "everything"]
 )
-def test_byte_by_byte_gives_the_same(run: list[str]) -> None:
+def test_a_log_read_byte_by_byte_has_the_same_facts(run: list[str]) -> None:
     data = prints.encoded(run)
 
     assert in_blocks(data, range(1, len(data))) == whole(data)
@@ -139,7 +139,7 @@ def test_any_bytes_are_read_without_an_exception(lines: list[bytes], cut: int) -
 
 @settings(max_examples=60, deadline=None)
 @given(documents, st.integers(0, 1 << 20))
-def test_a_log_that_ends_anywhere_tells_only_what_the_whole_one_tells_too(data: bytes, end: int) -> None:
+def test_a_log_cut_anywhere_reports_nothing_that_the_complete_log_does_not(data: bytes, end: int) -> None:
     data = prints.encoded(_RUNS[0]) + data
     cut = data[: end % (len(data) + 1)]
     scan = SCANNER.scan(ScannerState(), cut)

@@ -104,7 +104,7 @@ def test_a_passing_box_that_a_failing_spec_prints_of_itself_is_not_its_result() 
     assert [fact.counts.failing for fact in facts if isinstance(fact, f.SpecReported)] == [1]
 
 
-def test_a_failing_spec_that_prints_its_own_passing_summary_is_still_told_as_failed() -> None:
+def test_a_failing_spec_that_prints_its_own_passing_summary_is_still_reported_as_failed() -> None:
     fake = [
         *prints.results("a.cy.ts"),
         *prints.finished([prints.row("a.cy.ts", (1, 1, 0, 0, 0))], "All specs passed!", (1, 1, 0, 0, 0)),
@@ -144,7 +144,7 @@ def test_a_new_run_within_a_spec_counts_when_its_box_follows() -> None:
 
 
 @pytest.mark.parametrize("summary", [name for name in FAKES if name.startswith(("a summary", "the end"))])
-def test_a_foreign_summary_between_two_specs_counts_for_nothing(summary: str) -> None:
+def test_an_unrelated_summary_between_two_specs_counts_for_nothing(summary: str) -> None:
     """A plugin prints the summary after a spec."""
     plain = prints.whole_run("a.cy.ts", "b.cy.ts")
     at = plain.index("─" * 100, plain.index("  (Results)"))
@@ -163,7 +163,7 @@ def test_a_spec_whose_box_was_lost_does_not_cost_the_next_ones() -> None:
     assert [fact.spec for fact in found(lines) if isinstance(fact, f.SpecReported)] == ["b.cy.ts"]
 
 
-def test_a_run_whose_beginning_is_missing_is_told_from_where_it_is_seen() -> None:
+def test_a_run_whose_start_is_missing_is_reported_from_the_first_line_that_was_read() -> None:
     whole = prints.whole_run("a.cy.ts", "b.cy.ts")
 
     facts = found(whole[whole.index("─" * 100, 40) :])
@@ -172,7 +172,7 @@ def test_a_run_whose_beginning_is_missing_is_told_from_where_it_is_seen() -> Non
     assert [fact.spec for fact in facts if isinstance(fact, f.SpecReported)] == ["b.cy.ts"]
 
 
-def test_a_summary_whose_first_specs_were_not_seen_is_not_taken_for_a_foreign_one() -> None:
+def test_a_summary_whose_first_specs_were_not_seen_is_not_taken_for_an_unrelated_one() -> None:
     whole = prints.whole_run("a.cy.ts", "b.cy.ts")
     facts = found(whole[whole.index("─" * 100, 40) :])
 
@@ -180,7 +180,7 @@ def test_a_summary_whose_first_specs_were_not_seen_is_not_taken_for_a_foreign_on
 
 
 @pytest.mark.parametrize("failing", [0, 1])
-def test_a_log_that_begins_at_a_results_box_is_read_from_there(failing: int) -> None:
+def test_a_log_that_starts_at_a_results_box_is_read_from_there(failing: int) -> None:
     lines = prints.results("a.cy.ts", 1, failing)
     (reported,) = (fact for fact in found(lines) if isinstance(fact, f.SpecReported))
 

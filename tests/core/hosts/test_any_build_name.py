@@ -129,7 +129,7 @@ def test_only_the_build_name_that_is_read_counts() -> None:
         ),
     ],
 )
-def test_a_note_says_what_is_checked_and_what_is_not(asked: RequestedHosts, note: str) -> None:
+def test_a_note_states_what_is_checked_and_what_is_not(asked: RequestedHosts, note: str) -> None:
     assert hosts_note(asked) == note
 
 

@@ -50,11 +50,11 @@ def test_anything_else_is_no_build_name(name: str) -> None:
         ("\u0130-redhat9.6.cy.ts", "redhat9.6"),
     ],
 )
-def test_a_spec_s_host_is_the_whole_name_in_its_file_name(spec: str, host: str | None) -> None:
+def test_a_spec_s_host_is_the_complete_name_in_its_file_name(spec: str, host: str | None) -> None:
     assert host_of_spec(spec, HOSTS, PLAIN) == host
 
 
-def test_names_that_only_begin_or_end_alike_are_other_hosts() -> None:
+def test_names_that_only_start_or_end_alike_are_other_hosts() -> None:
     assert host_of_spec("redhat9.60.cy.ts", ("redhat9.6",), Dialect(host="")) == "redhat9.60"
     assert host_of_spec("redhat9.6.1.cy.ts", ("redhat9.6",), Dialect(host="")) == "redhat9.6.1"
     assert host_of_spec("redhat9.6.cy.ts", ("redhat9",), Dialect(host="")) == "redhat9.6"

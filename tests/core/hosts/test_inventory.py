@@ -64,7 +64,7 @@ def test_a_table_ends_where_its_rows_end() -> None:
     assert read_inventory("|vm|kernel|\n|-|-|\n|a|1|\n\n|b|2|\n") == {"a": "1"}
 
 
-def test_a_row_that_ends_before_its_host_says_nothing() -> None:
+def test_a_row_that_ends_before_its_host_reports_nothing() -> None:
     text = "|kernel|host|\n|-|-|\n|1.0|\n|2.0|b|\n"
 
     assert read_inventory(text) == {"b": "2.0"}
@@ -74,7 +74,7 @@ def test_a_row_that_ends_before_its_kernel_names_a_host_all_the_same() -> None:
     assert read_inventory("|host|kernel|\n|-|-|\n|a|\n") == {"a": None}
 
 
-def test_a_table_without_its_delimiter_row_is_none() -> None:
+def test_lines_without_a_delimiter_row_are_not_a_table() -> None:
     assert read_inventory("|vm|kernel|\n|a|1|\n") == {}
     assert read_inventory("|vm|kernel|\n|-|\n|a|1|\n") == {}
 

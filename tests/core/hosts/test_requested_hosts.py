@@ -28,11 +28,11 @@ def test_a_name_of_the_inventory_is_found_by_it_before_the_pattern() -> None:
 @pytest.mark.parametrize(
     "name", ["e2e-fc", "cmc-e2e-iscsi", "nightly-2026", "e2e-w-fc", "", "-", "e2e-redhat-fc"]
 )
-def test_a_build_name_without_hosts_asks_for_none(name: str) -> None:
+def test_a_build_name_without_hosts_requests_none(name: str) -> None:
     assert hosts(name) == ()
 
 
-def test_an_inventory_name_is_found_whole_or_not_at_all() -> None:
+def test_an_inventory_name_is_found_completely_or_not_at_all() -> None:
     inventory = ("redhat9.6", "w2k2", "alpha1")
 
     assert "redhat9.6" not in hosts("e2e-redhat9.60-fc", inventory)

@@ -73,7 +73,7 @@ def test_a_report_names_its_spec_its_counts_and_its_failures() -> None:
     ]
 
 
-def test_every_beginning_of_a_report_is_not_yet_a_report() -> None:
+def test_every_start_of_a_report_is_not_yet_a_report() -> None:
     for end in range(len(FAILING)):
         assert refused(FAILING[:end]).retry, FAILING[:end]
 
@@ -141,7 +141,7 @@ def test_tests_that_only_the_document_calls_skipped_are_pending() -> None:
     assert only(data).counts == Counts(tests=2, pending=2)
 
 
-def test_pending_and_skipped_are_told_apart_in_one_spec() -> None:
+def test_pending_and_skipped_are_distinguished_in_one_spec() -> None:
     hook = '<testcase name="hook"><failure message="boom"/></testcase>'
     data = suites(root("a") + suite(hook, 'tests="4" failures="1"'), 'skipped="1"')
 

@@ -81,7 +81,7 @@ def test_bytes_that_are_not_utf_8_are_replaced(raw: bytes) -> None:
 @pytest.mark.parametrize(
     "text", ["&nbsp;", "&unknown;", "a & b", "&", "&;", "&#;", "&#x;", "&#xg;", "&&amp;&"]
 )
-def test_an_entity_that_nobody_declared_stays_text(text: str) -> None:
+def test_an_entity_that_is_not_declared_stays_text(text: str) -> None:
     data = (HEAD + report(text)).encode()
 
     assert only(data).counts == RED
@@ -194,7 +194,7 @@ def test_every_complete_document_of_a_file_is_read() -> None:
     assert found.problem == "line 11: not well-formed XML (junk after document element)"
 
 
-def test_a_document_that_was_cut_before_the_next_one_began_shows_its_failures() -> None:
+def test_a_document_that_was_cut_before_the_next_one_started_shows_its_failures() -> None:
     for second in (HEAD + report(), report()):
         data = HEAD + report().partition("</testcase>\n</testsuite>")[0] + second
         found = read(data.encode(), final=False)
@@ -287,7 +287,7 @@ def test_a_document_type_of_any_length_is_not_skipped() -> None:
     assert parse_report(b"<!DOCTYPE t [").retry  # type: ignore[union-attr]
 
 
-def test_a_hole_of_zero_bytes_is_not_yet_and_never_whole() -> None:
+def test_a_hole_of_zero_bytes_is_not_yet_and_never_complete() -> None:
     data = (HEAD + report()).encode().replace(b'<testcase name="fine" classname="c"/>\n', b"\0" * 37)
 
     assert parse_report(data).retry  # type: ignore[union-attr]
@@ -297,7 +297,7 @@ def test_a_hole_of_zero_bytes_is_not_yet_and_never_whole() -> None:
 
 
 @pytest.mark.parametrize("end", ["<", "<?xml", "<!-", "<!-- more", "<!DOCTYPE x [", "<testsu"])
-def test_the_beginning_of_one_more_document_is_not_yet(end: str) -> None:
+def test_the_start_of_one_more_document_is_not_yet(end: str) -> None:
     data = (HEAD + report() + end).encode()
 
     assert parse_report(data).retry  # type: ignore[union-attr]
@@ -337,7 +337,7 @@ def test_more_than_the_limits_allow_is_cut_there(monkeypatch: pytest.MonkeyPatch
 
 @settings(max_examples=300, deadline=None)
 @given(st.data())
-def test_a_damaged_byte_is_read_over_or_said(data: st.DataObject) -> None:
+def test_a_damaged_byte_is_read_over_or_reported(data: st.DataObject) -> None:
     """No single damaged byte turns a failing report into an intact, green one."""
     whole = (HEAD + report()).encode()
     at = data.draw(st.integers(0, len(whole) - 1))
@@ -353,9 +353,7 @@ def test_a_damaged_byte_is_read_over_or_said(data: st.DataObject) -> None:
     st.lists(st.sampled_from([HEAD, report(), ROOT, "<!-- x -->", "\x1b", "&x;", "junk", "\n"]), max_size=6),
     st.data(),
 )
-def test_every_beginning_of_a_file_shows_no_more_than_the_file(
-    pieces: list[str], data: st.DataObject
-) -> None:
+def test_every_start_of_a_file_shows_no_more_than_the_file(pieces: list[str], data: st.DataObject) -> None:
     whole = "".join(pieces).encode()
     end = data.draw(st.integers(0, len(whole)))
     seen = [failing_in(parse_report(part, final=True)) for part in (whole[:end], whole)]

@@ -107,13 +107,13 @@ def test_a_long_path_keeps_its_end() -> None:
         (None, None),
     ],
 )
-def test_a_suite_says_when_it_began(text: str | None, found: str | None) -> None:
+def test_a_suite_states_when_it_started(text: str | None, found: str | None) -> None:
     began = instant(text)
 
     assert (began and began.isoformat()) == found
 
 
-def test_a_spec_began_with_its_first_suite() -> None:
+def test_a_spec_started_with_its_first_suite() -> None:
     late = suite().replace("<testsuite ", '<testsuite timestamp="2026-11-23T10:05:00" ')
     spec = only(f"<testsuites>{suite()}{late.replace('redhat9.6', 'more')}</testsuites>".encode())
 

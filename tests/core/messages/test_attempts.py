@@ -34,7 +34,7 @@ def repeated(times: int) -> Story:
     return story
 
 
-def test_a_post_that_met_a_gateway_is_repeated_marked_after_a_ping_that_found_the_server_back() -> None:
+def test_a_post_that_got_a_gateway_error_is_repeated_marked_after_a_ping_that_found_the_server_back() -> None:
     story = told().settle(AWAY, status=503).tick(4.9)
     assert (len(story.posts), len(story.pings)) == (1, 0)
     story.tick(0.1)
@@ -85,7 +85,7 @@ def test_the_waits_between_marked_repeats_grow_and_the_sixth_is_the_last() -> No
 
 
 @pytest.mark.parametrize("back_after_s", [20.0, 3600.0, 24 * 3600.0])
-def test_a_server_that_is_back_within_a_day_gets_the_message_also_where_its_ping_lies(
+def test_a_server_that_is_back_within_a_day_gets_the_message_even_if_its_ping_is_wrong(
     back_after_s: float,
 ) -> None:
     story = told().settle(AWAY)
@@ -204,7 +204,7 @@ def test_a_ping_that_a_crash_cut_off_is_repeated_and_nothing_is_lost_or_doubled(
     assert first(story.settle()).outcome == "sent"
 
 
-def test_a_watcher_that_stops_begins_nothing_after_a_ping_and_the_next_one_asks_again() -> None:
+def test_a_watcher_that_stops_starts_nothing_after_a_ping_and_the_next_one_asks_again() -> None:
     story = told().settle(AWAY).tick(5).feed(WatcherStopped(at=BEGIN, why="SIGTERM")).ping()
     assert len(story.posts) == 1
     story.feed(WatcherStarted(at=BEGIN, pid=2, resumed=True))
@@ -215,7 +215,7 @@ def test_a_watcher_that_stops_begins_nothing_after_a_ping_and_the_next_one_asks_
 @pytest.mark.parametrize(
     "at", [lambda s: s, lambda s: s.tick(5), lambda s: s.tick(5).ping(up=False)], ids=["wait", "ping", "away"]
 )
-def test_a_cancel_leaves_what_met_a_gateway_uncertain_and_sends_nothing_more(
+def test_a_cancel_leaves_what_got_a_gateway_error_uncertain_and_sends_nothing_more(
     at: Callable[[Story], Story],
 ) -> None:
     story = at(told().settle(AWAY)).cancel().tick(9999)
@@ -252,14 +252,14 @@ def test_a_person_who_resends_a_waiting_message_waits_for_no_ping() -> None:
     assert first(story.settle()).outcome == "sent"
 
 
-def test_an_answer_to_a_ping_that_nobody_waits_for_changes_nothing() -> None:
+def test_an_answer_to_a_ping_that_is_not_awaited_changes_nothing() -> None:
     story = told().feed(ServerPinged(at=BEGIN, key="r1/001", ping=1, up=True))
 
     assert story.run.ignored == 1
     assert len(story.posts) == 1
 
 
-def test_a_certificate_that_a_ping_does_not_accept_asks_for_attention_at_once_until_the_message_is_sent() -> (
+def test_a_certificate_that_a_ping_does_not_accept_requests_attention_at_once_until_the_message_is_sent() -> (
     None
 ):
     story = told(alerts=True).settle(AWAY, detail="a proxy answered").tick(5)
@@ -271,7 +271,7 @@ def test_a_certificate_that_a_ping_does_not_accept_asks_for_attention_at_once_un
     assert story.view.attention is None
 
 
-def test_an_alert_whose_ping_meets_a_bad_certificate_asks_for_no_attention_of_its_own() -> None:
+def test_an_alert_whose_ping_finds_a_bad_certificate_requests_no_attention_of_its_own() -> None:
     story = Story(alerts=True).started().begin_child(2).tick(43200).settle(AWAY).tick(5)
     before = story.view.attentions
     story.ping(up=False, certificate=True, detail="name its authority")
@@ -355,7 +355,7 @@ def test_a_repeat_by_hand_that_is_sent_takes_the_notice_back() -> None:
     assert story.view.attention is None
 
 
-def test_a_message_of_the_whole_run_is_named_as_such_and_more_than_five_are_counted() -> None:
+def test_a_message_of_the_complete_run_is_named_as_such_and_more_than_five_are_counted() -> None:
     whole = Story(post_phases=("HUNG",)).started().child(("a.cy.ts", counts(1)), label="e2e-redhat9.6-fc")
     assert "The message of the run was" in str(whole.tick(43200).settle("rejected").view.attention)
     story = Story()

@@ -35,7 +35,7 @@ def text(story: Story, index: int) -> str:
     return str(msgspec.json.decode(story.posts[index].payload)["text"])
 
 
-def test_a_post_is_begun_once_and_sent_once() -> None:
+def test_a_post_is_started_once_and_sent_once() -> None:
     story = told().settle("sent").tick(60)
 
     assert len(story.posts) == 1
@@ -113,7 +113,7 @@ def test_hold_never_repeats() -> None:
     assert story.run.outbox[0].outcome == "uncertain"
 
 
-def test_a_rejected_post_is_final_and_asks_for_attention() -> None:
+def test_a_rejected_post_is_final_and_requests_attention() -> None:
     story = told(alerts=True).settle("rejected", status=404)
 
     assert story.run.outbox[0].outcome == "rejected"
@@ -123,7 +123,7 @@ def test_a_rejected_post_is_final_and_asks_for_attention() -> None:
     assert len([post for post in story.run.outbox if post.kind == "alert"]) == 1
 
 
-def test_a_certificate_error_asks_for_attention_at_once_until_a_post_arrives() -> None:
+def test_a_certificate_error_requests_attention_at_once_until_a_post_arrives() -> None:
     story = told().settle("not-arrived", certificate=True)
     assert "certificate" in str(story.view.attention)
     story.tick(5).settle("not-arrived", certificate=True)
@@ -133,7 +133,7 @@ def test_a_certificate_error_asks_for_attention_at_once_until_a_post_arrives() -
     assert story.view.attention is None
 
 
-def test_a_rejection_without_a_status_is_said_too() -> None:
+def test_a_rejection_without_a_status_is_reported_too() -> None:
     assert "rejected" in str(told().settle("rejected").view.attention)
 
 
@@ -147,7 +147,7 @@ def test_what_cannot_arrive_for_three_days_is_given_up(first: str, outcome: str)
     assert len(story.posts) == 2
 
 
-def test_a_webhook_that_is_away_for_days_is_asked_for_72_hours_and_then_a_person_is() -> None:
+def test_a_webhook_that_is_away_for_days_is_requested_72_hours_and_then_a_person_is() -> None:
     """In simulated time: no two attempts overlap, none comes earlier than specified, and the drop is reported."""
     story = told(alerts=True)
     begun = [story.now_s]
@@ -183,7 +183,7 @@ def test_an_alert_that_cannot_be_delivered_for_three_days_is_given_up_without_an
     assert is_finished(story.run)
 
 
-def test_what_may_have_arrived_and_is_given_up_after_three_days_is_said_too() -> None:
+def test_what_may_have_arrived_and_is_given_up_after_three_days_is_reported_too() -> None:
     story = told().settle("uncertain").tick(30).settle("not-arrived").tick(EXPIRES_S)
 
     assert story.run.outbox[0].outcome == "uncertain"
@@ -199,7 +199,7 @@ def test_an_outcome_of_another_attempt_changes_nothing() -> None:
     assert story.run.ignored == 2
 
 
-def test_a_cancel_drops_what_has_not_begun_and_lets_what_is_in_flight_settle() -> None:
+def test_a_cancel_drops_what_has_not_started_and_lets_what_is_in_flight_settle() -> None:
     story = told().child(SECOND, label="e2e-ubuntu24.04-fc").tick(10).cancel()
     outcomes = [post.outcome for post in story.run.outbox]
     assert outcomes == ["pending", "dropped"]
@@ -345,7 +345,7 @@ def test_a_resend_after_a_cancel_is_sent() -> None:
     assert len(story.posts) == 2
 
 
-def test_no_attempt_begins_after_a_stop_until_another_watcher_has_started() -> None:
+def test_no_attempt_starts_after_a_stop_until_another_watcher_has_started() -> None:
     story = told().settle("not-arrived").feed(WatcherStopped(at=BEGIN, why="SIGTERM")).tick(60)
     assert len(story.posts) == 1
     story.feed(WatcherStarted(at=BEGIN, pid=1, resumed=True))
@@ -360,7 +360,7 @@ def test_phases_that_are_not_posted_are_not() -> None:
     assert story.posts == []
 
 
-def test_a_hang_between_groups_is_told_at_the_end_where_it_is_asked_for() -> None:
+def test_a_hang_between_groups_is_reported_at_the_end_where_it_is_requested() -> None:
     story = Story(post_phases=("HUNG",)).started().child(FIRST, label="e2e-redhat9.6-fc").tick(43200)
 
     assert story.ending == ("HUNG", "stalled")
@@ -368,7 +368,7 @@ def test_a_hang_between_groups_is_told_at_the_end_where_it_is_asked_for() -> Non
 
 
 @pytest.mark.parametrize("end", ["vanish", "hang", "never"])
-def test_the_alert_channel_is_told_of_ends_that_are_not_posted(end: str) -> None:
+def test_the_alert_channel_is_informed_of_ends_that_are_not_posted(end: str) -> None:
     story = Story(alerts=True)
     if end == "never":
         story.tick(3600)
@@ -381,13 +381,13 @@ def test_the_alert_channel_is_told_of_ends_that_are_not_posted(end: str) -> None
     assert story.ending[0] in text(story, 0)
 
 
-def test_a_cancelled_run_is_told_nowhere() -> None:
+def test_a_cancelled_run_is_reported_nowhere() -> None:
     story = Story(alerts=True).started().begin_child(2).cancel()
 
     assert story.posts == []
 
 
-def test_a_cancel_before_the_fate_of_a_crashed_attempt_is_known_begins_nothing_more() -> None:
+def test_a_cancel_before_the_fate_of_a_crashed_attempt_is_known_starts_nothing_more() -> None:
     story = told().child(SECOND, label="e2e-ubuntu24.04-fc").tick(10).cancel().settle("uncertain")
 
     assert [post.outcome for post in story.run.outbox] == ["uncertain", "dropped"]

@@ -73,7 +73,7 @@ def test_a_pass_on_every_host_is_one_line() -> None:
     )
 
 
-def test_a_pass_with_an_unknown_exit_code_says_so_below_its_counts() -> None:
+def test_a_pass_with_an_unknown_exit_code_reports_it_below_its_counts() -> None:
     story = Story(categorized=False, hosts=("redhat9.6",)).started().child(REDHAT).vanish().tick(20)
 
     assert lines_of(story)[1:3] == [
@@ -173,7 +173,7 @@ def test_no_message_has_a_table() -> None:
 # --- the message of the complete run ---
 
 
-def test_a_closing_post_names_what_no_group_has_told_and_every_group() -> None:
+def test_a_closing_post_names_what_no_group_has_reported_and_every_group() -> None:
     story = Story().started().child(REDHAT, CHECK, label="e2e-redhat9.6-fc").tick(11).settle().tick(80).end(3)
 
     assert lines_of(story) == [
@@ -238,7 +238,7 @@ def test_a_passed_run_ends_with_a_message_of_its_own_only_if_that_is_wanted(
         ]
 
 
-def test_a_failed_run_whose_groups_have_told_everything_is_summed_up_if_that_is_wanted() -> None:
+def test_a_failed_run_whose_groups_have_reported_everything_is_summed_up_if_that_is_wanted() -> None:
     story = Story(hosts=("redhat9.6",), asked=always()).started()
     story.child(("redhat9.6.cy.ts", RED), CHECK, label="e2e-redhat9.6-fc").tick(11).end(1)
 
@@ -454,7 +454,7 @@ def test_thousands_of_hosts_fit_with_the_failing_ones_first() -> None:
     assert "- and 37 more hosts" in text
 
 
-def test_a_text_that_would_be_too_long_is_cut_at_a_line_and_says_so() -> None:
+def test_a_text_that_would_be_too_long_is_cut_at_a_line_and_reports_it() -> None:
     specs = [(f"{'y' * 58}{n:02d}.cy.ts", counts(0, 1)) for n in range(30)]
     story = Story(hosts=(), categorized=False).started()
     story.begin_child(30)

@@ -96,7 +96,7 @@ def test_the_name_of_a_group_without_a_build_is_bounded() -> None:
 # --- hosts ---
 
 
-def test_results_are_said_as_a_person_reads_them() -> None:
+def test_results_are_written_for_people() -> None:
     assert outcome_words("PASS", "completed") == "PASS completed"
     assert outcome_words("RUN", "pending") == "RUN/pending"
     assert outcome_words("FAIL", "crashed") == "FAIL crashed"

@@ -136,7 +136,7 @@ def test_a_stale_pattern_is_certain_and_names_what_it_matches_instead() -> None:
     assert "--template-command" in found.text
 
 
-def test_a_host_that_only_begins_alike_does_not_count() -> None:
+def test_a_host_that_only_starts_alike_does_not_count() -> None:
     assert codes(requested=asked_for("redhat9.6"), matched_specs=("redhat9.60.cy.ts",)) == [
         ("spec-pattern", True)
     ]
@@ -171,7 +171,9 @@ def test_each_part_that_looks_like_a_host_is_named_once_up_to_a_limit() -> None:
     assert "esxi4.0 (nearest known: none), 35 more; use --hosts" in many.text
 
 
-def test_a_host_that_is_known_for_sure_is_refused_by_the_specs_it_lacks_also_beside_one_that_is_not() -> None:
+def test_a_host_that_is_known_for_sure_is_refused_by_the_specs_it_lacks_also_next_to_one_that_is_not() -> (
+    None
+):
     found = findings(requested=asked_for("redhat8.10", by_form=("esxi8.0",)))
 
     assert [one.code for one in found] == ["spec-pattern", "unknown-host"]

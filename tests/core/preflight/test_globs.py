@@ -75,11 +75,11 @@ def test_braces_expand_as_in_minimatch(pattern: str, paths: str | None) -> None:
         "{*,b}{c,*}/a/" * 4 + "b",
     ],
 )
-def test_what_is_too_much_to_expand_or_to_match_is_not_judged(pattern: str) -> None:
+def test_a_pattern_that_is_too_large_to_expand_or_match_is_unknown(pattern: str) -> None:
     assert match_specs([pattern], ["any/thing.ts"]) is None
 
 
-def test_a_tree_that_is_too_deep_is_not_judged() -> None:
+def test_a_tree_that_is_too_deep_is_unknown() -> None:
     assert match_specs(["**/b"], ["a/" * DEPTH_MAX + "b"]) == ("a/" * DEPTH_MAX + "b",)
     assert match_specs(["**/b"], ["a/" * (DEPTH_MAX + 1) + "b"]) is None
 
@@ -147,7 +147,7 @@ segments = st.sampled_from(["**", "*", "a", "b", "a*", "*b", "a*b*", "?", "*a*b"
     st.lists(segments, min_size=1, max_size=5),
     st.lists(st.text("ab", min_size=1, max_size=4), min_size=1, max_size=5),
 )
-def test_stars_mean_what_the_plain_reading_says(pattern: list[str], path: list[str]) -> None:
+def test_stars_mean_what_the_plain_reading_states(pattern: list[str], path: list[str]) -> None:
     assume(pattern.count("**") <= GLOBSTARS_MAX)
     assume(set("*?") & set("/".join(pattern)))  # a plain path also matches everything below it
     collapsed = [name for at, name in enumerate(pattern) if name != "**" or pattern[at - 1 : at] != ["**"]]
@@ -189,7 +189,7 @@ def test_specs_are_matched_in_order() -> None:
     assert match_specs([], paths) == ()
 
 
-def test_a_pattern_that_is_a_folder_names_the_files_below_it() -> None:
+def test_a_pattern_that_is_a_directory_names_the_files_below_it() -> None:
     """Cypress's globbing library expands a directory to `folder/**`."""
     paths = ["e2e/a.cy.ts", "e2e/x/b.cy.ts", "e2e-more/c.cy.ts"]
 
@@ -212,7 +212,7 @@ def test_a_pattern_that_is_a_folder_names_the_files_below_it() -> None:
         "!/x.ts",
     ],
 )
-def test_a_pattern_that_leaves_the_folder_is_not_judged(pattern: str) -> None:
+def test_a_pattern_that_leaves_the_directory_is_unknown(pattern: str) -> None:
     assert match_specs([pattern], ["x.ts"]) is None
 
 
@@ -254,7 +254,7 @@ def test_a_pattern_that_leaves_the_folder_is_not_judged(pattern: str) -> None:
         "",
     ],
 )
-def test_a_pattern_that_cypress_may_read_in_another_way_is_not_judged(pattern: str) -> None:
+def test_a_pattern_that_cypress_may_read_in_another_way_is_unknown(pattern: str) -> None:
     assert match_specs(["**", pattern], ["x.ts"]) is None
     assert not is_certain(pattern)
 

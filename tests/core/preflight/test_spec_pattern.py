@@ -89,7 +89,7 @@ def test_what_is_written_down_is_known(config: str, pattern: tuple[str, ...]) ->
         "[" + "{ e2e: { specPattern: 'a' } }, " * 200 + "]",
     ],
 )
-def test_what_only_running_the_config_would_tell_is_not_known(config: str) -> None:
+def test_a_value_that_needs_running_the_config_is_unknown(config: str) -> None:
     assert read_spec_pattern(config) is None
 
 

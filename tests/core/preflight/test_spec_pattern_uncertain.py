@@ -194,7 +194,7 @@ def config_that_imports(count: int) -> str:
     return f"import {{{names}}} from 'cypress'\nexport default defineConfig({{ {A} }})"
 
 
-def test_only_so_many_imports_of_define_config_are_looked_at() -> None:
+def test_only_so_many_imports_of_define_config_are_read() -> None:
     assert read_spec_pattern(config_that_imports(USES_MAX)) == ("a",)
     assert read_spec_pattern(config_that_imports(USES_MAX + 1)) is None
 

@@ -77,7 +77,7 @@ def test_a_process_that_was_never_seen_cannot_end_a_child() -> None:
     assert last_child(story).stage is Stage.SUMMARISED
 
 
-def test_a_child_that_printed_no_summary_ends_when_the_next_begins_or_the_runner_ends() -> None:
+def test_a_child_that_printed_no_summary_ends_when_the_next_starts_or_the_runner_ends() -> None:
     story = Story(hosts=()).started().begin_child(1).spec(*FIRST).begin_child(1)
     ended = story.run.subruns[0].children[0].ended_by
     story.exit(1)
@@ -108,7 +108,7 @@ def test_a_log_joined_midway_still_shows_its_child() -> None:
     assert len(late.run.subruns) == 1
 
 
-def test_lines_in_front_of_the_first_child_begin_none() -> None:
+def test_lines_in_front_of_the_first_child_start_none() -> None:
     story = (
         Story()
         .started()
@@ -159,7 +159,7 @@ def test_of_two_boxes_for_one_spec_the_failing_one_is_believed() -> None:
         assert [spec.detail for spec in story.view.subruns[0].specs] == ["failed"]
 
 
-def test_a_box_or_a_row_of_a_spec_whose_begin_was_lost_is_kept() -> None:
+def test_a_box_or_a_row_of_a_spec_whose_start_was_lost_is_kept() -> None:
     story = (
         Story(hosts=())
         .started()
@@ -178,7 +178,7 @@ def test_a_box_or_a_row_of_a_spec_whose_begin_was_lost_is_kept() -> None:
     ]
 
 
-def test_a_row_gives_the_duration_that_no_box_gave() -> None:
+def test_a_row_has_the_duration_that_no_box_had() -> None:
     story = (
         Story(hosts=())
         .started()
@@ -193,7 +193,7 @@ def test_a_row_gives_the_duration_that_no_box_gave() -> None:
     assert story.view.subruns[0].specs[0].duration_s == 7.0
 
 
-def test_errors_of_children_that_never_began_are_told_apart_by_their_command_lines() -> None:
+def test_errors_of_children_that_never_started_are_distinguished_by_their_command_lines() -> None:
     error = f.ErrorReported(offset=0, code="no-specs-found", scope="run", text="x")
     story = Story().started()
     for host in ("redhat9.6", "ubuntu24.04"):
@@ -292,14 +292,14 @@ def test_specs_beyond_the_limit_are_missing_and_never_passed(kept: int, more: in
     assert (story.ending[0] == "COMPLETED") == (more == 0)
 
 
-def test_two_spellings_name_one_spec_only_where_a_folder_ends() -> None:
+def test_two_spellings_name_one_spec_only_where_a_directory_ends() -> None:
     assert same_spec("cypress/e2e/a.cy.ts", "a.cy.ts")
     assert same_spec("e2e\\a.cy.ts", "e2e/a.cy.ts")
     assert not same_spec("e2e/aa.cy.ts", "a.cy.ts")
     assert BEGIN.tzinfo is not None
 
 
-def test_a_child_that_nobody_had_seen_takes_back_that_the_run_was_over() -> None:
+def test_a_child_that_was_not_seen_before_reopens_a_finished_run() -> None:
     story = Story(hosts=()).started().begin_child(1).exit(0).tick(3)
     assert last_child(story).ended_by == "runner-over"
     story.processes(CYPRESS).tick(30)
@@ -391,7 +391,7 @@ def test_an_error_that_a_test_may_have_printed_counts_only_without_the_childs_ow
     assert dead.end(1).ending == ("FAILED", "cypress-not-installed")
 
 
-def test_what_fails_after_a_verdict_fails_the_run_and_is_told_at_its_end() -> None:
+def test_what_fails_after_a_verdict_fails_the_run_and_is_reported_at_its_end() -> None:
     error = f.ErrorReported(offset=0, code="cypress-signalled", scope="run", text="event with signal SIGSEGV")
     story = Story(hosts=()).started().child(("a.cy.ts", GREEN)).tick(11).settle().log(error).end(0)
 
@@ -413,7 +413,7 @@ def test_a_finished_child_stays_finished_when_its_process_lingers() -> None:
     assert story.ending == ("COMPLETED", "all-passed")
 
 
-def test_a_late_failure_beside_a_failed_group_is_told_at_the_end_too() -> None:
+def test_a_late_failure_next_to_a_failed_group_is_reported_at_the_end_too() -> None:
     error = f.ErrorReported(offset=0, code="cypress-signalled", scope="run", text="event with signal SIGSEGV")
     story = Story(hosts=()).started().child(("a.cy.ts", counts(3, 1))).tick(11).settle()
     story.child(("b.cy.ts", GREEN)).tick(11).settle().log(error).end(1)

@@ -130,7 +130,7 @@ CUT_TABLES = "Cypress's own snapshot is damaged: its table row and totals row we
 
 
 @each_file
-def test_the_product_sees_what_the_final_table_says(path: Path) -> None:
+def test_the_product_sees_what_the_final_table_states(path: Path) -> None:
     for child, subrun in paired(path):
         if child.verdict is None or subrun is None:
             assert without_table(child, subrun) is not None, subrun

@@ -30,7 +30,7 @@ WORDS = {
 # --- the run's ledger ---
 
 
-def test_a_host_whose_spec_was_planned_by_name_and_never_began_is_counted_once() -> None:
+def test_a_host_whose_spec_was_planned_by_name_and_never_started_is_counted_once() -> None:
     names = (FIRST, SECOND, CHECK)
     story = Story(categorized=False).started().begin_child(3, spec_names=names).spec(FIRST, GREEN, 1, 3)
     story.log(ERROR).end(1)
@@ -90,7 +90,7 @@ def test_a_label_that_does_not_fit_its_hosts_counts_for_no_host() -> None:
     assert story.view.ledger.planned == 3
 
 
-def test_a_wrapper_whose_second_spec_never_began_has_planned_it() -> None:
+def test_a_wrapper_whose_second_spec_never_started_has_planned_it() -> None:
     story = Story(categorized=False).started()
     story.log(f.WrapperStarted(offset=0, wrapper="cypress-cloud", total=2)).child((FIRST, GREEN)).end(1)
 

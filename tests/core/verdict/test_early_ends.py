@@ -316,7 +316,7 @@ def test_an_early_end_of_a_later_group_is_that_groups_own(
 
 
 @pytest.mark.parametrize("code", EARLY_ENDS)
-def test_the_sentence_of_an_early_end_says_what_happened_and_what_to_do(code: str) -> None:
+def test_the_sentence_of_an_early_end_states_what_happened_and_what_to_do(code: str) -> None:
     happened, _, to_do = REASONS[code].partition(": ")
 
     assert happened[0].isupper()
@@ -334,9 +334,7 @@ def test_the_sentence_of_a_killed_cypress_names_the_signal(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("signal", ["SIGSEGV", "SIGTRAP", "SIGABRT", "SIGBUS", "SIGILL"])
-def test_the_sentence_of_a_crashed_cypress_says_crashed_and_nothing_of_memory(
-    signal: str, tmp_path: Path
-) -> None:
+def test_the_sentence_of_a_crashed_cypress_reports_nothing_about_memory(signal: str, tmp_path: Path) -> None:
     line = f"The Test Runner unexpectedly exited via a exit event with signal {signal}"
     text = inspected(["Fontconfig error: No writable cache directories", line], tmp_path).reason["text"]
 

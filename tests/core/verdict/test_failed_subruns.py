@@ -39,7 +39,7 @@ def test_a_run_counts_every_failed_sub_run_whatever_its_code() -> None:
     )
 
 
-def test_a_certain_failure_gives_the_code_and_an_earlier_sub_run_without_results_is_counted() -> None:
+def test_a_certain_failure_sets_the_code_and_an_earlier_sub_run_without_results_is_counted() -> None:
     story = Story().started().begin_child(2, spec_names=(FIRST, CHECK)).spec(FIRST, GREEN, 1, 2)
     group(story, "ubuntu24.04", RED).end(1)
 
@@ -99,7 +99,7 @@ def test_a_sub_run_that_fails_after_its_verdict_is_counted_marked_and_reported_a
     assert story.ending == ("FAILED", code)
 
 
-def test_a_code_of_a_later_release_in_a_judged_sub_run_fails_the_run() -> None:
+def test_a_code_of_a_later_release_in_an_evaluated_sub_run_fails_the_run() -> None:
     later = f.ErrorReported(offset=0, code="of-a-later-release", scope="run", text="Something new happened.")
     story = Story(hosts=()).started().log(f.ChildLaunched(offset=0, label="g0"), later)
     story.child(("a.cy.ts", GREEN), label="g1").tick(11).end(0)
@@ -130,7 +130,7 @@ def test_a_group_of_other_hosts_has_one_sentence_each_in_alert_message_and_closi
     assert "Nothing ran for hosts" in closing
 
 
-def test_the_closing_message_says_which_hosts_never_ran_and_not_what_the_groups_said() -> None:
+def test_the_closing_message_states_which_hosts_never_ran_and_not_what_the_groups_reported() -> None:
     story = Story().started().child(("sles15.5.cy.ts", GREEN), label="e2e-sles15.5-fc").tick(11).end(0)
     (message,), (closing,) = story.texts("subrun"), story.texts("run")
 

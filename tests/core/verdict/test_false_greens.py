@@ -217,7 +217,7 @@ def test_what_a_naive_reading_calls_green_is_not_completed(name: str, tmp_path: 
 
 
 @pytest.mark.parametrize("name", FALSE_GREENS)
-def test_a_false_green_is_not_completed_either_if_nobody_saw_the_end(name: str, tmp_path: Path) -> None:
+def test_a_false_green_is_not_completed_either_if_the_end_was_not_seen(name: str, tmp_path: Path) -> None:
     """Without the exit code there is less evidence; only findings that depend on it are lost."""
     folder = laid_out(name, tmp_path)
     options = msgspec.structs.replace(options_of(folder), exit_code=None, signal=None)
@@ -228,7 +228,7 @@ def test_a_false_green_is_not_completed_either_if_nobody_saw_the_end(name: str, 
 ONLY_THE_EXIT_TELLS = {"green-and-a-failing-runner"}
 
 
-def test_every_false_green_is_in_the_table_and_says_what_it_is_about() -> None:
+def test_every_false_green_is_in_the_table_and_states_what_it_is_about() -> None:
     folders = {folder.name: (folder / "ABOUT").read_text() for folder in FOLDER.iterdir()}
 
     assert set(folders) == set(FALSE_GREENS)

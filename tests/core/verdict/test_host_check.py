@@ -34,7 +34,7 @@ def test_a_message_names_the_hosts_that_are_checked_and_the_parts_that_are_not()
     assert story.view.host_check_note == "hosts checked: redhat9.6; not checked: nvme2, run_3"
 
 
-def test_a_group_s_message_says_that_the_hosts_are_those_of_the_whole_run() -> None:
+def test_a_group_s_message_states_that_the_hosts_are_those_of_the_complete_run() -> None:
     story = Story(asked={"not_checked": ("nvme2",)}).started()
     story.child(REDHAT, label="e2e-redhat9.6-fc").tick(11).settle().end(0)
 
@@ -53,7 +53,7 @@ def test_hosts_that_are_certain_are_listed_with_the_request() -> None:
         assert request_of(body)["Hosts checked"] == "redhat9.6, ubuntu24.04"
 
 
-def test_without_requested_hosts_everything_says_that_hosts_are_not_checked() -> None:
+def test_without_requested_hosts_everything_states_that_hosts_are_not_checked() -> None:
     story = ended(REDHAT, asked={"not_checked": ("stream9",)}, hosts=())
 
     assert story.view.reason["text"] == "The planned spec passed; hosts not checked."

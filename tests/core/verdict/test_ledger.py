@@ -43,7 +43,7 @@ def one(
         (counts(1, 1, skipped=2), counts(1, 1, skipped=2), {"mark": "failed"}, "failed"),
     ],
 )
-def test_a_spec_is_what_its_counts_say(
+def test_a_spec_is_what_its_counts_state(
     box: Counts | None, row: Counts | None, options: dict[str, object], detail: str
 ) -> None:
     story = one(box, row, **options)  # type: ignore[arg-type]
@@ -73,7 +73,7 @@ def test_a_report_that_fits_is_a_second_source() -> None:
     assert story.view.subruns[0].hosts[0].kernel == "5.14.0"
 
 
-def test_a_report_that_tells_of_a_failure_is_believed_over_a_green_log() -> None:
+def test_a_report_that_reports_a_failure_is_believed_over_a_green_log() -> None:
     story = one(GREEN, GREEN).report(SPEC, RED, failed=("adds the host",)).tick(11).tick(10)
     spec = story.view.subruns[0].specs[0]
 
@@ -120,7 +120,7 @@ def test_reports_that_contradict_each_other_decide_where_the_log_has_no_result()
 
 
 @pytest.mark.parametrize("red_first", [True, False])
-def test_a_failing_report_decides_beside_a_green_one_and_both_are_named(red_first: bool) -> None:
+def test_a_failing_report_decides_next_to_a_green_one_and_both_are_named(red_first: bool) -> None:
     red, green = {"path": "cmcReporter/b.xml"}, {"path": "cmcReporter/a.xml"}
     story = one(GREEN, GREEN)
     for found, more in ((RED, red), (GREEN, green)) if red_first else ((GREEN, green), (RED, red)):
@@ -198,7 +198,7 @@ def test_a_report_may_declare_fewer_tests_where_a_root_hook_failed() -> None:
     assert story.view.subruns[0].specs[0].sources == ("log", "xml")
 
 
-def test_a_grouped_report_that_was_overwritten_is_said_and_the_hosts_own_count() -> None:
+def test_a_grouped_report_that_was_overwritten_is_reported_and_the_hosts_own_count() -> None:
     check = "check-xml-files.ts"
     story = Story().started().log(f.ChildLaunched(offset=0, label="e2e-redhat9.6-fc")).begin_child(2)
     story.spec(SPEC, GREEN, 1, 2).report(SPEC, GREEN, path="cmcReporter/e2e-redhat9.6-fc.xml").report(
@@ -223,7 +223,7 @@ def test_a_grouped_report_that_was_overwritten_is_said_and_the_hosts_own_count()
         ([], {"parallel": True}, 0, "began"),
     ],
 )
-def test_planned_says_how_many_and_by_whose_word(
+def test_planned_states_how_many_and_the_source(
     facts: list[tuple[int, int]], found: dict[str, object], planned: int, source: str
 ) -> None:
     story = Story(hosts=()).started().begin_child(3, **found)
@@ -234,7 +234,7 @@ def test_planned_says_how_many_and_by_whose_word(
     assert (ledger.planned, ledger.planned_source) == (planned, source)
 
 
-def test_a_parallel_child_that_lost_its_lines_plans_what_its_rows_tell() -> None:
+def test_a_parallel_child_that_lost_its_lines_plans_the_specs_of_its_rows() -> None:
     story = Story(hosts=()).started().begin_child(9, parallel=True)
     story.log(
         f.RunFinished(offset=0), f.SpecSummarised(offset=0, spec="a.cy.ts", mark="passed", counts=GREEN)
@@ -255,7 +255,7 @@ def test_children_that_count_differently_make_a_mixed_plan() -> None:
     assert story.view.ledger.planned_source == "mixed"
 
 
-def test_specs_that_never_began_are_named_where_the_header_box_names_them() -> None:
+def test_specs_that_never_started_are_named_where_the_header_box_names_them() -> None:
     names = ("a.cy.ts", "b.cy.ts")
     story = Story(hosts=()).started().begin_child(2, spec_names=names).spec("a.cy.ts", GREEN, 1, 2)
 
@@ -327,7 +327,7 @@ spec_facts = st.one_of(
 
 @given(st.lists(spec_facts, max_size=25), st.booleans(), st.integers(0, 2))
 @settings(max_examples=150, deadline=None)
-def test_the_ledger_balances_whatever_the_log_says_and_a_certain_failure_never_passes(
+def test_the_ledger_balances_whatever_the_log_states_and_a_certain_failure_never_passes(
     facts: list[f.Fact], categorized: bool, code: int
 ) -> None:
     story = Story(categorized=categorized).started()
@@ -345,7 +345,7 @@ def test_the_ledger_balances_whatever_the_log_says_and_a_certain_failure_never_p
         assert story.ending[0] == "FAILED"
 
 
-def test_a_spec_of_the_same_name_in_another_folder_is_another_spec() -> None:
+def test_a_spec_of_the_same_name_in_another_directory_is_another_spec() -> None:
     story = (
         Story(hosts=())
         .started()
@@ -356,13 +356,13 @@ def test_a_spec_of_the_same_name_in_another_folder_is_another_spec() -> None:
     assert story.view.subruns[0].specs[0].sources == ("log",)
 
 
-def test_offline_the_time_of_a_report_says_nothing() -> None:
+def test_offline_the_time_of_a_report_reports_nothing() -> None:
     story = Story(offline=True).child((SPEC, GREEN)).report(SPEC, GREEN, mtime=BEGIN + timedelta(days=1))
 
     assert story.view.subruns[0].specs[0].sources == ("log", "xml")
 
 
-def test_a_report_that_is_told_twice_counts_once() -> None:
+def test_a_report_that_is_reported_twice_counts_once() -> None:
     story = one(GREEN, GREEN).report(SPEC, GREEN).report(SPEC, GREEN)
 
     assert len(story.run.artifacts) == 1

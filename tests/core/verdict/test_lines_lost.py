@@ -66,7 +66,7 @@ def test_a_torn_line_costs_a_green_run_nothing(numbers: tuple[int]) -> None:
     assert judged(torn(WHOLE, *numbers), hosts=("redhat9.6",)).phase == "COMPLETED"
 
 
-def test_a_log_filtered_for_its_structure_is_judged_by_marks_and_table() -> None:
+def test_a_log_filtered_for_its_structure_is_decided_by_marks_and_table() -> None:
     kept = [line for line in WHOLE if any(word in line for word in ("Running:", "✓", "✔", "(Run Fin"))]
 
     assert judged(kept).phase == "COMPLETED"
@@ -85,7 +85,7 @@ def test_a_row_alone_proves_nothing() -> None:
     assert view.subruns[0].specs[1].detail == "no_report"
 
 
-def test_marks_that_are_not_as_many_as_the_row_says_prove_nothing() -> None:
+def test_marks_that_are_not_as_many_as_the_row_states_prove_nothing() -> None:
     lines = without(WHOLE, *box_of(WHOLE, CHECK), at(WHOLE, "passing", 1))
     more = [*lines[: at(lines, "✓", 1)], "    ✓ printed by the test itself", *lines[at(lines, "✓", 1) :]]
 
@@ -93,7 +93,7 @@ def test_marks_that_are_not_as_many_as_the_row_says_prove_nothing() -> None:
     assert judged(more).phase == "FAILED"
 
 
-def test_pending_tests_are_told_from_marks_too() -> None:
+def test_pending_tests_are_distinguished_from_marks_too() -> None:
     lines = [
         *prints.starting("a.cy.ts"),
         *prints.running("a.cy.ts"),
@@ -115,7 +115,7 @@ def test_pending_tests_are_told_from_marks_too() -> None:
     )
 
 
-def test_a_windows_log_is_judged_by_its_own_marks() -> None:
+def test_a_windows_log_is_decided_by_its_own_marks() -> None:
     lines = [
         line.replace("✓", "√") for line in without(WHOLE, *box_of(WHOLE, CHECK), at(WHOLE, "passing", 1))
     ]
@@ -166,7 +166,7 @@ def test_a_sum_above_the_totals_contradicts_also_where_a_spec_has_no_result() ->
     assert judged(lines).reason["code"] == "totals-contradict"
 
 
-def test_no_reason_says_that_a_result_is_missing_beside_results_for_all() -> None:
+def test_no_reason_states_that_a_result_is_missing_next_to_results_for_all() -> None:
     view = judged(WHOLE[: at(WHOLE, "(Run Finished)") - 2])
 
     assert view.reason["code"] == "results-missing"
@@ -181,7 +181,7 @@ def test_the_only_spec_is_spoken_of_as_one() -> None:
     assert "The planned spec has a result" in judged(lines[: at(lines, "(Run Finished)")]).reason["text"]
 
 
-def test_specs_whose_numbers_jump_are_all_where_the_totals_row_says_so() -> None:
+def test_specs_whose_numbers_jump_are_all_where_the_totals_row_reports_it() -> None:
     """Without its first `Running:` line a child seems to start at 2; the numbers of a recorded group jump too."""
     lines = without(WHOLE, at(WHOLE, "Running:"))
     lost = without(lines, at(lines, "All specs passed!"))
@@ -223,7 +223,7 @@ def test_a_summary_of_itself_that_a_test_prints_does_not_end_it() -> None:
 
 
 @pytest.mark.parametrize("titled", [True, False])
-def test_a_red_summary_that_a_test_prints_cannot_be_told_from_a_second_run(*, titled: bool) -> None:
+def test_a_red_summary_that_a_test_prints_cannot_be_distinguished_from_a_second_run(*, titled: bool) -> None:
     view = judged(printed(RED if titled else RED[3:]))
 
     assert (view.phase, view.reason["code"]) == ("FAILED", "failure-unattributed")
@@ -362,7 +362,7 @@ def test_a_doubled_box_is_one_box() -> None:
     assert judged([*WHOLE[:last], *box, *WHOLE[last:]]).phase == "COMPLETED"
 
 
-def test_specs_of_one_base_name_in_two_folders_keep_their_own_boxes_and_rows() -> None:
+def test_specs_of_one_base_name_in_two_directories_keep_their_own_boxes_and_rows() -> None:
     names = (HOST, f"regress/{HOST}")
     green, red = (1, 1, 0, 0, 0), (1, 0, 1, 0, 0)
     for failing in names:
@@ -430,7 +430,7 @@ def test_a_box_more_than_there_are_specs_shows_a_mix() -> None:
     assert judged([*lines, *extra, *lines[:0]], categorize=True).subruns[1].reason["code"] == "log-mixed"
 
 
-def test_a_group_behind_one_that_died_is_judged_by_itself() -> None:
+def test_a_group_after_one_that_died_is_decided_by_its_own_results() -> None:
     for end in (at(WHOLE, "Cypress:") + 1, at(WHOLE, "✓"), box_of(WHOLE, HOST)[3], at(WHOLE, "(Run Fin")):
         for second in (OTHER, WHOLE):
             view = judged([*WHOLE[:end], *second], categorize=True)
@@ -438,7 +438,7 @@ def test_a_group_behind_one_that_died_is_judged_by_itself() -> None:
             assert (view.phase, view.subruns[-1].phase) == ("FAILED", "COMPLETED"), end
 
 
-def test_a_child_whose_header_box_was_lost_begins_where_its_specs_count_from_one() -> None:
+def test_a_child_whose_header_box_was_lost_starts_where_its_specs_count_from_one() -> None:
     second = [line for line in OTHER if not line.startswith("  │") or "✔" in line or "   " in line[4:14]]
     bare = [
         line
@@ -474,7 +474,7 @@ def test_a_second_summary_title_within_the_second_run_shows_a_mix() -> None:
     assert judged(second).phase == "COMPLETED"
 
 
-def test_a_header_row_within_a_results_box_begins_a_run_and_keeps_the_boxs_failure() -> None:
+def test_a_header_row_within_a_results_box_starts_a_run_and_keeps_the_boxs_failure() -> None:
     box = prints.results(HOST, passing=0, failing=1)
     begin = WHOLE[: at(WHOLE, "✓")]
     lines = [*begin, "  (Run Starting)", *box[: at(box, "Failing:") + 1], *OTHER[at(OTHER, "Cypress:") :]]
@@ -527,7 +527,7 @@ def test_header_rows_and_epilogues_between_runs_change_nothing() -> None:
     assert judged([*WHOLE, *rows]).phase == "COMPLETED"
 
 
-def test_a_header_without_its_title_begins_a_run() -> None:
+def test_a_header_without_its_title_starts_a_run() -> None:
     bare = [line for line in OTHER if "(Run Starting)" not in line]
     view = judged([*WHOLE, *bare], categorize=True)
 

@@ -102,7 +102,7 @@ def test_only_sigkill_gets_advice_about_memory_and_what_killed_it(signal: str) -
 )
 @pytest.mark.parametrize("build_name", ["e2e-redhat9.6-fc", None])
 @pytest.mark.parametrize("exit_code", [0, 1, 127])
-def test_where_nothing_began_the_cause_is_quoted(
+def test_where_nothing_started_the_cause_is_quoted(
     cause: str, build_name: str | None, exit_code: int, tmp_path: Path
 ) -> None:
     noise = ["npm ERR! code ELIFECYCLE", "npm ERR! errno ENOENT", "npm ERR! syscall spawn", "----------"]
@@ -162,7 +162,7 @@ def test_an_empty_summary_alone_gets_the_advice_about_the_ci_build_id(tmp_path: 
     assert "ci-build-id" in text_of(empty, tmp_path, exit_code=0)
 
 
-def test_an_empty_log_says_so(tmp_path: Path) -> None:
+def test_an_empty_log_reports_it(tmp_path: Path) -> None:
     assert "The log is empty." in text_of([], tmp_path)
     assert "check that it is in UTF-8" in text_of(["", ""], tmp_path)
 

@@ -88,7 +88,7 @@ def test_specs_without_a_result_are_all_counted(named: int, missing: int, text: 
 # --- counts cover planned specs only ---
 
 
-def test_a_child_that_printed_its_begin_only_is_not_one_of_no_planned_specs() -> None:
+def test_a_child_that_printed_only_its_start_is_not_a_child_without_planned_specs() -> None:
     story = Story(hosts=()).started().log(f.ChildStarted(offset=0)).end(0)
 
     assert story.ending == ("FAILED", "results-missing")
@@ -123,7 +123,7 @@ def test_a_pending_spec_is_not_one_that_passed(categorized: bool) -> None:
     assert story.view.subruns[0].reason["text"].startswith("1 of 2 planned specs passed")
 
 
-def test_a_failure_in_a_skipped_row_counts_beside_an_empty_box() -> None:
+def test_a_failure_in_a_skipped_row_counts_next_to_an_empty_box() -> None:
     story = Story(hosts=()).started().begin_child(1)
     story.log(
         f.SpecStarted(offset=0, spec="a.cy.ts", position=1, total=1),

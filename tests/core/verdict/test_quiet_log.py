@@ -94,7 +94,7 @@ def test_a_report_without_a_spec_is_known_by_its_file_and_suites() -> None:
     assert ending("cmcReporter/results.xml") == "FAILED"
 
 
-def test_an_epilogue_with_failures_fails_the_run_whatever_the_reports_say() -> None:
+def test_an_epilogue_with_failures_fails_the_run_whatever_the_reports_state() -> None:
     story = quiet().log(f.EpilogueRead(offset=0, failing=2))
     story.report(HOST, counts(3)).report(CHECK, counts(1)).end(0)
 
@@ -110,7 +110,7 @@ def test_a_bad_exit_code_fails_a_run_whose_log_proves_nothing() -> None:
     assert "does not show the results of its specs" in story.view.reason["text"]
 
 
-def test_an_error_beside_green_reports_is_no_pass() -> None:
+def test_an_error_next_to_green_reports_is_no_pass() -> None:
     story = quiet().log(
         f.ErrorReported(offset=0, code="cypress-signalled", scope="run", text="signal SIGKILL")
     )
@@ -120,7 +120,7 @@ def test_an_error_beside_green_reports_is_no_pass() -> None:
 
 
 @pytest.mark.parametrize("categorized", [False, True])
-def test_cypresss_words_without_a_readable_line_are_said_to_be_unreadable(*, categorized: bool) -> None:
+def test_cypresss_words_without_a_readable_line_are_reported_as_unreadable(*, categorized: bool) -> None:
     story = Story(hosts=("redhat9.6",), categorized=categorized, post_phases=("UNKNOWN",)).started()
     story.log(f.WordsUnread(offset=0, text='{"log":"  (Run Starting)\\n"}')).end(0)
 

@@ -62,7 +62,7 @@ def test_of_two_specs_with_one_base_name_each_has_its_own_report() -> None:
     assert ended(story)[0] == ("FAILED", "tests-failed")
 
 
-def test_the_failing_report_of_the_inner_folder_is_not_the_roots() -> None:
+def test_the_failing_report_of_the_inner_directory_is_not_the_roots() -> None:
     story = child((SPEC, GREEN), (OTHER, GREEN))
     write(story, "a.xml", of(f"C:\\lab\\{E2E}regress\\redhat9.6.cy.ts", RED))
 
@@ -162,7 +162,7 @@ def test_without_a_file_the_suites_name_the_host_and_then_the_files_name() -> No
     }
 
 
-def test_without_a_file_several_specs_of_a_host_are_told_apart_by_their_names() -> None:
+def test_without_a_file_several_specs_of_a_host_are_distinguished_by_their_names() -> None:
     specs = (("redhat9.6-a.cy.ts", GREEN), ("redhat9.6-b.cy.ts", GREEN))
     named = write(child(*specs), "redhat9.6.xml", of("", RED, "redhat9.6-b fails"))
     unnamed = write(child(*specs), "redhat9.6.xml", of("", RED, "redhat9.6"))
@@ -225,7 +225,7 @@ def test_a_group_that_was_repeated_is_not_failed_by_its_first_attempt() -> None:
     assert ended(story)[1:] == [("FAILED", "tests-failed"), ("COMPLETED", "all-passed")]
 
 
-def test_a_merged_report_gives_each_group_its_own_suites() -> None:
+def test_each_group_gets_its_own_suites_from_a_merged_report() -> None:
     story = child((CHECK, counts(1)))
     first = of(E2E + CHECK, counts(0, 1), started_at=BEGIN - timedelta(seconds=1))
     story.tick(600).child((CHECK, counts(1)))
@@ -309,7 +309,7 @@ def test_an_overwritten_version_without_a_failure_is_not_worth_a_word() -> None:
     assert story.view.subruns[0].specs[0].conflict is None
 
 
-def test_offline_order_is_that_of_the_suites_where_they_say_it() -> None:
+def test_offline_order_is_that_of_the_suites_where_they_state_it() -> None:
     """The modification time of a copied file is the time of the copy."""
     late, early = BEGIN + timedelta(hours=2), BEGIN + timedelta(hours=1)
     for dated, expected in ((True, ("failed", "completed")), (False, ("failed", "failed"))):

@@ -37,14 +37,14 @@ def test_a_cut_report_fails_a_spec_and_never_passes_one() -> None:
     assert green.view.subruns[0].specs[0].conflict is None
 
 
-def test_a_cut_report_beside_a_failing_log_contradicts_nothing() -> None:
+def test_a_cut_report_next_to_a_failing_log_contradicts_nothing() -> None:
     story = child((SPEC, counts(2, 2)))
     write(story, "a.xml", of(E2E + SPEC, RED, incomplete=True), problem="line 1: cut")
 
     assert story.view.subruns[0].specs[0].conflict is None
 
 
-def test_of_two_failing_reports_the_whole_one_is_named() -> None:
+def test_of_two_failing_reports_the_complete_one_is_named() -> None:
     story = child((SPEC, GREEN))
     write(story, "a.xml", of(E2E + SPEC, RED))
     write(story, "b.xml", of(E2E + SPEC, counts(0, 1), incomplete=True), problem="line 1: cut")
@@ -120,7 +120,7 @@ def test_offline_an_unreadable_report_is_named_by_its_host_else_with_the_run(pat
     assert [len(said) for said in found] == [int(at == where) for at in range(3)]
 
 
-def test_a_report_that_was_only_unfinished_is_forgotten_once_it_is_whole() -> None:
+def test_a_report_that_was_only_unfinished_is_forgotten_once_it_is_complete() -> None:
     story = child((SPEC, GREEN))
     write(story, "a.xml", of(E2E + SPEC, incomplete=True), problem="line 1: cut", unfinished=True)
     write(story, "b.xml", refusal="empty", unfinished=True)
@@ -191,7 +191,7 @@ def test_a_message_names_unusable_reports_above_everything_else() -> None:
     assert "line 7: not well-formed XML (unclosed token)" in lines[5]
 
 
-def test_a_message_says_how_many_notes_it_leaves_out() -> None:
+def test_a_message_states_how_many_notes_it_leaves_out() -> None:
     story = (
         Story(hosts=(), notes=tuple(f"request {number}" for number in range(9)))
         .started()

@@ -47,7 +47,7 @@ def test_time_chooses_and_never_discards(at: float, expected: int) -> None:
     assert placed(TWICE, writing(at)) == [expected]
 
 
-def test_a_report_of_a_spec_that_had_begun_again_is_of_that_running() -> None:
+def test_a_report_of_a_spec_that_had_started_again_is_of_that_running() -> None:
     quick = (window(50, 100), window(103, 108))
 
     assert placed(quick, writing(107)) == [1]
@@ -59,7 +59,7 @@ def test_a_report_of_a_spec_that_had_begun_again_is_of_that_running() -> None:
 @pytest.mark.parametrize(
     ("began", "expected"), [(60, 0), (99, 0), (99.5, 1), (100, 1), (950, 1), (-9000, 0), (None, 1)]
 )
-def test_a_suite_that_began_before_the_window_is_of_the_running_before(
+def test_a_suite_that_started_before_the_window_is_of_the_running_before(
     began: float | None, expected: int
 ) -> None:
     """A merged report also contains suites of earlier groups."""

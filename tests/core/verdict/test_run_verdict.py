@@ -136,7 +136,7 @@ def test_a_requested_stop_names_who_requested_it_when_and_why(
     assert story.view.reason["text"] == words
 
 
-def test_a_requested_stop_of_a_run_that_was_judged_changes_nothing() -> None:
+def test_a_requested_stop_of_a_run_that_was_evaluated_changes_nothing() -> None:
     story = green().vanish().tick(20)
     before = story.view
     story.vanish(stop_requested=True).tick(20)
@@ -163,7 +163,7 @@ def test_a_runner_that_is_gone_without_a_record_when_all_is_finished_leaves_the_
     ("spec", "code"),
     [(("redhat9.6.cy.ts", RED), "tests-failed"), (("redhat9.6.cy.ts", counts(0, 1)), "tests-failed")],
 )
-def test_row_4_a_failing_spec_fails_the_run_whatever_the_exit_code_says(
+def test_row_4_a_failing_spec_fails_the_run_whatever_the_exit_code_states(
     spec: tuple[str, object], code: str
 ) -> None:
     story = (
@@ -289,14 +289,14 @@ def test_row_4a_a_log_that_stops_midway_with_an_assumed_end_proves_nothing() -> 
     assert failed.ending == ("FAILED", "tests-failed")
 
 
-def test_an_assumed_end_of_a_whole_log_is_judged_and_says_that_it_was_assumed() -> None:
+def test_an_assumed_end_of_a_complete_log_is_evaluated_and_states_that_it_was_assumed() -> None:
     story = green(offline=True).end(None, assumed=True)
 
     assert story.ending == ("COMPLETED", "all-passed")
     assert "assumed" in story.view.reason["text"]
 
 
-def test_row_5_a_group_that_never_ran_fails_the_run_and_is_told_by_a_closing_post() -> None:
+def test_row_5_a_group_that_never_ran_fails_the_run_and_is_reported_by_a_closing_post() -> None:
     story = Story().started().child(FIRST, label="e2e-redhat9.6-fc").tick(11).settle().end(0)
 
     assert story.ending == ("FAILED", "host-pending")
@@ -385,7 +385,7 @@ def test_row_6_an_exit_code_that_nothing_explains_fails_the_run() -> None:
     assert story.view.post is not None
 
 
-def test_row_7_nothing_to_judge_by_is_unknown_and_not_posted() -> None:
+def test_row_7_a_run_without_evidence_is_unknown_and_not_posted() -> None:
     story = Story(hosts=(), build="nightly").started().noise().end(0)
 
     assert story.ending == ("UNKNOWN", "no-evidence")
@@ -418,7 +418,7 @@ def test_row_8_everything_passed() -> None:
     assert not story.view.failing
 
 
-def test_a_run_goes_on_while_a_cypress_child_lives_after_its_runner() -> None:
+def test_a_run_continues_while_a_cypress_child_lives_after_its_runner() -> None:
     story = Story().started().child(FIRST, label="e2e-redhat9.6-fc").tick(11).begin_child(1)
     story.processes(RUNNER, CYPRESS, BROWSER).exit(0, survivors=(CYPRESS, BROWSER)).tick(60)
     assert story.ending[0] == "RUNNING"

@@ -67,7 +67,7 @@ def test_the_defaults_pass_without_being_tried_again() -> None:
     check_patterns(Dialect(), "d.toml")
 
 
-def test_beside_the_main_thread_nothing_is_tried() -> None:
+def test_outside_the_main_thread_nothing_is_tried() -> None:
     """Signals only reach the main thread. The start, the watcher and `inspect` all read a dialect there."""
     thread = threading.Thread(target=check_patterns, args=(Dialect(label="(?P<label>(a+)+)$"), "d.toml"))
     thread.start()

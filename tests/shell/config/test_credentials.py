@@ -38,7 +38,7 @@ def test_each_place_comes_before_the_next(places):
 
 
 @pytest.mark.parametrize("held", ["", " \n", "x" * 5000], ids=["empty", "blank", "too long"])
-def test_a_credential_that_holds_nothing_of_use_is_none(places, held):
+def test_a_credential_without_useful_content_counts_as_missing(places, held):
     assert places(store=held, file="f") == "f"
 
 

@@ -20,7 +20,7 @@ def read(tmp_path, text):
     return read_env_file(path)
 
 
-def test_the_runner_gets_what_the_contract_names_and_what_is_asked_for():
+def test_the_runner_gets_the_documented_and_the_requested_variables():
     passed = {
         **dict.fromkeys(("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "DISPLAY", "CI"), "x"),
         **dict.fromkeys(
@@ -121,7 +121,7 @@ def test_a_missing_file_is_empty_and_an_endless_one_is_refused(tmp_path):
 
 
 @given(st.text(alphabet="A=b '\"\\\n\r#;\t$`", max_size=60))
-def test_no_text_gives_anything_but_variables_or_a_configerror(tmp_path_factory, text):
+def test_every_text_has_variables_or_raises_a_configerror(tmp_path_factory, text):
     path = tmp_path_factory.getbasetemp() / "hostile"
     path.write_bytes(text.encode())
     try:

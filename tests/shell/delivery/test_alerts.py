@@ -49,7 +49,7 @@ def run(
     return completed(command, cwd=PROJECT, env=given)
 
 
-def test_a_watcher_that_died_is_told_with_what_is_known_and_what_helps(tmp_path, server):
+def test_a_watcher_that_died_is_reported_with_what_is_known_and_what_helps(tmp_path, server):
     paths = make_request(tmp_path, "true", alert_channel="atvm-alerts")
     done = run(paths, server)
     (post,) = server.posts
@@ -94,14 +94,14 @@ def test_a_runner_that_was_started_by_hand_is_seen_as_running(tmp_path, server):
     )
 
 
-def test_without_an_alert_channel_only_the_log_is_told(tmp_path, server):
+def test_without_an_alert_channel_only_the_log_is_reported(tmp_path, server):
     done = run(make_request(tmp_path, "true"), server)
 
     assert (done.returncode, server.requests) == (0, 0)
     assert "the watcher died" in done.stderr
 
 
-def test_a_build_that_is_watched_again_is_not_told(tmp_path, server):
+def test_a_build_that_is_watched_again_is_not_reported(tmp_path, server):
     paths = make_request(tmp_path, "true", alert_channel="atvm-alerts")
     with locked(paths.watcher_lock):
         done = run(paths, server)
@@ -109,7 +109,7 @@ def test_a_build_that_is_watched_again_is_not_told(tmp_path, server):
     assert (done.returncode, server.requests) == (0, 0)
 
 
-def test_a_state_that_is_gone_is_told_to_the_channel_of_the_setting(tmp_path, server):
+def test_a_state_that_is_gone_is_reported_to_the_channel_of_the_setting(tmp_path, server):
     paths = Paths(tmp_path / "state", BUILD)
     done = run(paths, server, ATVM_WATCHER_ALERT_CHANNEL="atvm-alerts")
 
@@ -159,7 +159,7 @@ def test_an_alert_that_meets_a_gateway_waits_for_its_server_and_comes_marked(tmp
     assert ["Possible duplicate" in post.text for post in server.posts] == [True]
 
 
-def test_an_alert_is_repeated_six_times_at_most_where_the_ping_lies(tmp_path, server, monkeypatch):
+def test_an_alert_is_repeated_six_times_at_most_if_the_ping_is_wrong(tmp_path, server, monkeypatch):
     server.script(passed_on(502))
 
     assert told(server, tmp_path, monkeypatch) == ("uncertain", list(REPEAT_DELAYS_S))
@@ -264,7 +264,7 @@ def test_an_ended_run_whose_messages_were_lost_is_reported_as_such(tmp_path, ser
         ),
     ],
 )
-def test_an_ended_run_whose_watcher_has_told_all_that_was_lost_is_only_logged(
+def test_an_ended_run_whose_watcher_has_reported_all_that_was_lost_is_only_logged(
     tmp_path, server, outcomes, alerts, words
 ):
     paths = make_request(tmp_path, "true", alert_channel="atvm-alerts")
@@ -310,7 +310,7 @@ def test_an_ended_run_whose_watcher_has_told_all_that_was_lost_is_only_logged(
         ),
     ],
 )
-def test_lost_messages_of_which_the_watchers_alert_did_not_speak_are_told(
+def test_lost_messages_that_no_alert_of_the_watcher_named_are_reported(
     tmp_path, server, outcomes, laid, words
 ):
     paths = make_request(tmp_path, "true", alert_channel="atvm-alerts")
@@ -331,7 +331,7 @@ def test_an_ended_run_without_lost_messages_is_only_logged(tmp_path, server):
     assert f"{BUILD} has ended (FAILED); all messages are settled." in done.stderr
 
 
-def test_the_sweep_gives_an_unwatched_run_its_watcher_and_leaves_an_ended_one(tmp_path: Path) -> None:
+def test_the_sweep_starts_a_watcher_for_an_unwatched_run_and_leaves_an_ended_one(tmp_path: Path) -> None:
     with Controller(tmp_path, scenario="all-green") as host:
         host.run(build="ended-e2e-redhat9.6-fc", runner="true", template=None, categorize=False)
         ended = (host.state_root / "ended-e2e-redhat9.6-fc" / "state.json").read_bytes()

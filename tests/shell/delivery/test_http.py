@@ -50,7 +50,7 @@ def test_a_slow_answer_within_the_limits_is_an_answer(server: MattermostModel) -
     assert attempt(server.url).outcome == "sent"
 
 
-def test_a_body_that_nobody_reads_is_uncertain_within_the_total() -> None:
+def test_a_body_that_is_not_read_is_uncertain_within_the_total() -> None:
     body = b"x" * 20_000_000  # larger than any socket buffer
     with listening() as port:
         began = time.monotonic()
@@ -78,7 +78,7 @@ def test_a_name_that_cannot_be_resolved_is_not_arrived() -> None:
 
 
 @pytest.mark.parametrize("total", [0.3, 0], ids=["total", "over before"])
-def test_a_name_that_is_looked_up_for_ever_is_not_arrived_within_the_limits(
+def test_a_name_that_is_looked_up_indefinitely_is_not_arrived_within_the_limits(
     monkeypatch: pytest.MonkeyPatch, total: float
 ) -> None:
     answered = threading.Event()
@@ -123,7 +123,7 @@ def test_a_server_without_tls_is_not_arrived(server: MattermostModel) -> None:
     assert server.requests == 0
 
 
-def test_a_certificate_that_nobody_vouches_for_is_a_certificate_error(certificate: tuple[Path, Path]) -> None:
+def test_a_certificate_without_an_authority_is_a_certificate_error(certificate: tuple[Path, Path]) -> None:
     with MattermostModel(certificate=certificate) as server:
         result = attempt(server.url)
 

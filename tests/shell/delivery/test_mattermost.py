@@ -46,7 +46,7 @@ def test_a_post_arrives_once_as_it_is_and_with_the_headers_of_one_simple_request
     } == post.headers
 
 
-def test_a_body_of_many_records_arrives_whole(server: MattermostModel) -> None:
+def test_a_body_of_many_records_arrives_completely(server: MattermostModel) -> None:
     text = "ä" * 16_000 + "end"
 
     result = attempt(server.url, json.dumps({"text": text}).encode())
@@ -111,7 +111,7 @@ def test_a_body_of_many_records_arrives_whole(server: MattermostModel) -> None:
         pytest.param(half_answer(b"ok"), "uncertain", None, 1, id="ok, but cut from something longer"),
     ],
 )
-def test_each_answer_has_its_class_and_is_asked_for_once(
+def test_each_answer_has_its_class_and_is_requested_once(
     server: MattermostModel, behaviour: Behaviour, outcome: str, status: int | None, posts: int
 ) -> None:
     server.script(behaviour)
@@ -143,7 +143,7 @@ def test_each_answer_has_its_class_and_is_asked_for_once(
         (None, None),
     ],
 )
-def test_a_rate_limit_says_how_long_to_wait_at_most_an_hour(
+def test_a_rate_limit_states_how_long_to_wait_at_most_an_hour(
     server: MattermostModel, header: str | None, seconds: float | None
 ) -> None:
     server.script(rate_limited(header))
@@ -187,7 +187,7 @@ def test_a_request_id_of_another_form_is_not_kept(server: MattermostModel, reque
         b"HTTP/1.1 100 Continue\r\n\r\n" * 1000,
     ],
 )
-def test_an_answer_that_is_none_is_uncertain(server: MattermostModel, answer: bytes) -> None:
+def test_a_malformed_answer_is_uncertain(server: MattermostModel, answer: bytes) -> None:
     server.script(raw(answer))
 
     result = attempt(server.url)

@@ -90,7 +90,9 @@ def test_the_models_yes_is_the_servers_to_the_letter(server: MattermostModel) ->
     assert "x-version-id" in headers
 
 
-def test_the_model_packs_its_answer_for_who_asks_for_it_and_ours_does_not(server: MattermostModel) -> None:
+def test_the_model_server_compresses_its_answer_on_request_and_the_client_does_not_request_it(
+    server: MattermostModel,
+) -> None:
     _, headers, body = asked(server, "POST", server.path, **{"Accept-Encoding": "gzip"})
 
     assert (headers["content-encoding"], gzip.decompress(body)) == ("gzip", b"ok")
@@ -98,7 +100,7 @@ def test_the_model_packs_its_answer_for_who_asks_for_it_and_ours_does_not(server
     assert "accept-encoding" not in server.posts[-1].headers
 
 
-def test_the_models_no_echoes_the_id_that_was_asked_for(server: MattermostModel) -> None:
+def test_a_refusal_of_the_model_server_echoes_the_requested_id(server: MattermostModel) -> None:
     server.script(error(403))
     status, headers, body = asked(server, "POST", server.path)
     said = json.loads(body)

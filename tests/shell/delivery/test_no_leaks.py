@@ -68,7 +68,7 @@ def test_the_secret_is_in_nothing_that_is_logged_printed_or_returned(
     assert [text for text in shown if server.secret in text] == []
 
 
-def test_the_secret_is_in_nothing_where_nobody_listens(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_secret_is_nowhere_if_no_server_listens(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
 
     result = attempt("http://127.0.0.1:1/hooks/s3cr3t")

@@ -90,7 +90,7 @@ def test_each_answer_permits_a_repeat_but_those_of_a_gateway_without_its_server(
 
 
 @pytest.mark.parametrize(("header", "seconds"), [("7", 7.0), ("86400", 3600.0), ("soon", None), (None, None)])
-def test_a_gateway_says_how_long_to_wait(
+def test_a_gateway_states_how_long_to_wait(
     server: MattermostModel, header: str | None, seconds: float | None
 ) -> None:
     server.script_pings(away(503, header))
@@ -138,7 +138,9 @@ def test_a_ping_takes_the_certificate_and_the_proxy_of_a_post(
         assert all(head.startswith(b"CONNECT chat.test:443") for head in proxy.heads)
 
 
-def test_a_certificate_that_is_not_trusted_is_said_with_its_reason(certificate: tuple[Path, Path]) -> None:
+def test_a_certificate_that_is_not_trusted_is_reported_with_its_reason(
+    certificate: tuple[Path, Path],
+) -> None:
     with MattermostModel(certificate=certificate) as server:
         effect = PingServer(key="r1/001", ping=1)
         found = send_once(effect, make_sender(request(), {"MATTERMOST_ATVM_WEBHOOK": server.url}))
@@ -146,7 +148,7 @@ def test_a_certificate_that_is_not_trusted_is_said_with_its_reason(certificate: 
     assert (found.up, found.certificate, found.detail) == (False, True, http.BAD_CERTIFICATE)
 
 
-def test_a_ping_through_a_plain_proxy_names_the_whole_address(
+def test_a_ping_through_a_plain_proxy_names_the_complete_address(
     server: MattermostModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with proxy_to(server.port) as proxy:

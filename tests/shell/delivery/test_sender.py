@@ -73,7 +73,7 @@ def test_a_missing_webhook_is_refused_where_one_is_needed(text: str | None) -> N
     assert (settled.outcome, settled.detail) == ("rejected", "no webhook is set")
 
 
-def test_a_certificate_file_that_nobody_writes_does_not_hold_an_attempt_for_ever(
+def test_a_certificate_file_that_is_never_written_does_not_hold_an_attempt_indefinitely(
     tmp_path: Path, server: MattermostModel
 ) -> None:
     """Opening a FIFO blocks until it has a writer. OpenSSL does this, outside every socket timeout."""
@@ -152,7 +152,7 @@ def test_a_deadline_is_decided_once() -> None:
     assert Deadline(-1).left_s() == 0
 
 
-def test_a_bug_within_an_attempt_is_an_outcome_and_says_nothing_of_the_secret(
+def test_a_bug_within_an_attempt_is_an_outcome_and_reveals_nothing_of_the_secret(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     def broken(_effect: PostMessage, webhook: Webhook, *_: object, **__: object) -> DeliverySettled:

@@ -25,7 +25,9 @@ from atvm_pipeline.shell.delivery.webhook import Webhook
         ("http://localhost.example.org/hooks/abc", "http://localhost.example.org", True),
     ],
 )
-def test_an_address_gives_its_place_and_whether_it_is_insecure(text: str, place: str, insecure: bool) -> None:
+def test_an_address_has_a_printable_place_and_knows_whether_it_is_insecure(
+    text: str, place: str, insecure: bool
+) -> None:
     webhook = Webhook.parse(text)
 
     assert (place, insecure) == (webhook.place, webhook.insecure)
@@ -69,7 +71,7 @@ def test_an_address_gives_its_place_and_whether_it_is_insecure(text: str, place:
         ("https://chat/" + "s3cr3t/" * 2000, "too long"),
     ],
 )
-def test_a_malformed_address_is_refused_in_one_line_that_says_what_to_do_and_repeats_nothing(
+def test_a_malformed_address_is_refused_in_one_line_that_names_the_remedy_and_repeats_nothing(
     text: str, says_what: str
 ) -> None:
     with pytest.raises(ConfigError) as refusal:

@@ -12,7 +12,7 @@ from atvm_pipeline.shell.processes.discovery import find_unwatched_cypress
 from tests.support.waiting import wait_for
 
 
-def test_a_process_that_ends_while_it_is_looked_at_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_ends_while_it_is_read_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """The process may end after the table was read and before its command line is read. It then has no command line."""
     read = psutil.Process.cmdline
     asked: list[int] = []

@@ -128,7 +128,7 @@ def test_a_zombie_does_not_live() -> None:
     process.wait()
 
 
-def test_a_name_with_brackets_and_spaces_is_read_whole(tmp_path: Path) -> None:
+def test_a_name_with_brackets_and_spaces_is_read_completely(tmp_path: Path) -> None:
     with running(program(tmp_path / "a) (b c", "sleep 60")) as process:
         wait_for(lambda: known(process.pid).name == "a) (b c", "its name")
 
@@ -188,7 +188,7 @@ def test_a_restarted_watcher_knows_orphans_from_its_state(runner: subprocess.Pop
     assert [process.role for process in seen.processes] == ["cypress", "browser"]
 
 
-def test_the_end_of_all_is_told_once(runner: subprocess.Popen[bytes]) -> None:
+def test_the_end_of_the_run_is_reported_once(runner: subprocess.Popen[bytes]) -> None:
     tree = tree_of(runner)
     os.killpg(runner.pid, signal.SIGKILL)
     runner.wait()
@@ -201,7 +201,7 @@ def test_the_end_of_all_is_told_once(runner: subprocess.Popen[bytes]) -> None:
     assert tree.scan() is None
 
 
-def test_a_stopped_cypress_tree_is_stuck_only_after_several_looks(runner: subprocess.Popen[bytes]) -> None:
+def test_a_stopped_cypress_tree_is_stuck_only_after_several_scans(runner: subprocess.Popen[bytes]) -> None:
     tree = tree_of(runner)
     stopped = [pid_of(tree, "cypress"), pid_of(tree, "browser")]
     for pid in stopped:
@@ -223,7 +223,7 @@ def test_a_stopped_cypress_tree_is_stuck_only_after_several_looks(runner: subpro
     assert not seen.stuck
 
 
-def test_looks_that_come_fast_do_not_make_a_tree_stuck(runner: subprocess.Popen[bytes]) -> None:
+def test_scans_that_come_fast_do_not_make_a_tree_stuck(runner: subprocess.Popen[bytes]) -> None:
     tree = tree_of(runner)
     tree._apart_s = 3600.0
     stopped = [pid_of(tree, "cypress"), pid_of(tree, "browser")]
@@ -234,7 +234,7 @@ def test_looks_that_come_fast_do_not_make_a_tree_stuck(runner: subprocess.Popen[
     assert [tree.scan() for _ in range(10)] == [None] * 10
 
 
-def test_a_fast_look_still_sees_who_has_ended(runner: subprocess.Popen[bytes]) -> None:
+def test_a_fast_scan_still_sees_ended_processes(runner: subprocess.Popen[bytes]) -> None:
     tree = tree_of(runner)
     tree._apart_s = 3600.0
     browser = pid_of(tree, "browser")
@@ -258,11 +258,11 @@ def test_no_event_holds_an_argument(runner: subprocess.Popen[bytes]) -> None:
     assert "run-sorry" not in repr(seen)
 
 
-def test_a_tree_without_a_root_has_nothing_to_tell() -> None:
+def test_a_tree_without_a_root_has_nothing_to_report() -> None:
     assert ProcessTree(Dialect()).scan() is None
 
 
-def test_a_runner_that_somebody_else_started_is_found_by_its_build_name(
+def test_a_runner_that_another_user_started_is_found_by_its_build_name(
     runner: subprocess.Popen[bytes],
 ) -> None:
     tree = tree_of(runner)
@@ -311,11 +311,11 @@ ELECTRON = ["/root/.cache/Cypress/12.17.4/Cypress/Cypress", "--no-sandbox", "--"
         ("kworker/0:1", [], "other"),
     ],
 )
-def test_a_role_is_told_by_the_program_before_its_arguments(name: str, command: list[str], role: str) -> None:
+def test_a_role_depends_on_the_program_before_its_arguments(name: str, command: list[str], role: str) -> None:
     assert ProcessClassifier(Dialect()).classify(name, command) == role
 
 
-def test_stopping_a_tree_leaves_nobody(runner: subprocess.Popen[bytes]) -> None:
+def test_stopping_a_tree_leaves_no_process(runner: subprocess.Popen[bytes]) -> None:
     tree = tree_of(runner)
     members = list(tree._known.values())
     reaper = threading.Thread(target=runner.wait)

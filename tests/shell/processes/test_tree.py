@@ -52,7 +52,7 @@ def pids(seen: ProcessTree) -> set[int]:
     return set(seen._known)
 
 
-def test_the_kernel_says_which_id_it_gave_last(sleeper: subprocess.Popen[bytes]) -> None:
+def test_the_kernel_shows_the_id_that_it_assigned_last(sleeper: subprocess.Popen[bytes]) -> None:
     before = process_table.newest_pid()
     one_more(sleeper)
 
@@ -60,7 +60,7 @@ def test_the_kernel_says_which_id_it_gave_last(sleeper: subprocess.Popen[bytes])
     assert process_table.newest_pid() != before
 
 
-def test_where_nobody_says_so_no_id_was_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_no_one_reports_it_no_id_was_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process_table, "_read", lambda _path: b"")
 
     assert process_table.newest_pid() is None
@@ -70,7 +70,7 @@ def test_where_nobody_says_so_no_id_was_the_last(monkeypatch: pytest.MonkeyPatch
     assert process_table.newest_pid() is None
 
 
-def test_only_who_has_begun_since_is_new(sleeper: subprocess.Popen[bytes]) -> None:
+def test_only_processes_that_started_since_are_new(sleeper: subprocess.Popen[bytes]) -> None:
     newcomers = NewProcessScan()
 
     for _ in range(2):
@@ -87,7 +87,7 @@ def test_only_who_has_begun_since_is_new(sleeper: subprocess.Popen[bytes]) -> No
     assert pid not in {row.pid for row in newcomers.scan()}
 
 
-def test_nobody_is_asked_for_while_the_last_id_stays_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_process_is_read_while_the_last_id_stays_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     listed = []
     monkeypatch.setattr(process_table, "newest_pid", lambda: 7)
     monkeypatch.setattr(process_table, "pids", lambda: listed.append(1) or [])
@@ -122,7 +122,7 @@ def test_everybody_is_read_again_after_a_while(monkeypatch: pytest.MonkeyPatch) 
     assert os.getpid() in {row.pid for row in newcomers.scan()}
 
 
-def test_who_begins_below_a_member_is_a_member(sleeper: subprocess.Popen[bytes]) -> None:
+def test_a_child_of_a_member_is_a_member(sleeper: subprocess.Popen[bytes]) -> None:
     seen = tree_of(sleeper)
 
     assert pids(seen) == {sleeper.pid}
@@ -174,7 +174,7 @@ def test_who_was_there_before_the_root_was_known_is_a_member(sleeper: subprocess
     assert pids(again) == {sleeper.pid, pid}
 
 
-def test_a_look_at_a_quiet_tree_reads_its_members_and_nobody_else(
+def test_a_scan_of_a_quiet_tree_reads_its_members_and_no_other(
     sleeper: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     below = {one_more(sleeper) for _ in range(3)}
@@ -192,7 +192,7 @@ def test_a_look_at_a_quiet_tree_reads_its_members_and_nobody_else(
     assert sorted(read) == sorted(f"/proc/{pid}/stat" for pid in (sleeper.pid, *below))
 
 
-def test_a_process_that_becomes_another_program_under_its_name_is_judged_anew_while_it_is_young(
+def test_a_young_process_is_classified_again_after_it_became_another_program(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     browser = tmp_path / "cypress.py"
@@ -230,7 +230,7 @@ def test_a_process_that_becomes_another_program_under_its_name_is_judged_anew_wh
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def test_a_command_line_that_was_rewritten_with_blanks_is_told_in_words(
+def test_a_command_line_that_was_rewritten_with_blanks_is_shown_in_words(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for data, words in (
@@ -246,7 +246,7 @@ def test_a_command_line_that_was_rewritten_with_blanks_is_told_in_words(
         assert process_table.command_line(1) == words
 
 
-def test_a_long_command_line_is_read_whole() -> None:
+def test_a_long_command_line_is_read_completely() -> None:
     word = "x" * process_table.READ_BYTES
     with subprocess.Popen(["bash", "-c", "read -r _", word, word, word], stdin=subprocess.PIPE) as process:
         try:

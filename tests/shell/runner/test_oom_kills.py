@@ -29,5 +29,5 @@ def test_the_kills_of_our_group_are_counted(tmp_path, own, file, text, count):
     assert oom_kills(tmp_path / "own", tmp_path) == count
 
 
-def test_where_nobody_can_count_nothing_was_killed(tmp_path):
+def test_without_a_counter_no_kill_is_reported(tmp_path):
     assert oom_kills(tmp_path / "absent", tmp_path) == 0

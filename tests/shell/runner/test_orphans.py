@@ -46,7 +46,7 @@ def test_it_is_found_by_its_process_and_no_other_state_root_has_it(removed: Path
     assert find_process(Paths(removed.state_root, "other")) is None
 
 
-def test_it_is_found_after_the_whole_state_root_with_its_locks_was_removed(removed: Paths) -> None:
+def test_it_is_found_after_the_complete_state_root_with_its_locks_was_removed(removed: Paths) -> None:
     shutil.rmtree(removed.state_root)
 
     assert [found.build_name for found in find_orphan_runners(removed.state_root)] == [BUILD]
@@ -99,7 +99,7 @@ def test_the_cancel_of_the_runner_stops_its_complete_tree(
     assert not removed.folder.exists()
 
 
-def test_a_cancel_without_the_runner_says_that_it_continues(
+def test_a_cancel_without_the_runner_states_that_it_continues(
     removed: Paths, capfd: pytest.CaptureFixture[str]
 ) -> None:
     code = main(["cancel", BUILD, "--state-root", str(removed.state_root)])

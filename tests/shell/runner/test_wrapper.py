@@ -111,7 +111,7 @@ def test_the_command_gets_the_saved_environment_and_no_secret(tmp_path):
     assert {"STRAY", "MATTERMOST_ATVM_WEBHOOK", "MATTERMOST_ATVM_CHANNEL"}.isdisjoint(lines)
 
 
-def test_the_log_is_appended_to_and_nobody_else_may_read_it(tmp_path):
+def test_the_log_is_appended_to_and_no_other_user_may_read_it(tmp_path):
     log = tmp_path / "elsewhere" / "deep" / "run.log"
     paths = make_request(tmp_path, "echo new", log_path=str(log))
     log.parent.mkdir(parents=True)
@@ -141,7 +141,7 @@ def test_the_command_runs_in_the_working_directory_without_a_terminal_to_read_fr
     ],
     ids=["workdir", "log-folder", "log-is-a-folder"],
 )
-def test_a_command_that_cannot_be_started_leaves_a_record_that_says_why(tmp_path, fields, told):
+def test_a_command_that_cannot_be_started_leaves_a_record_that_states_why(tmp_path, fields, told):
     paths = make_request(tmp_path, "echo never", **fields)
 
     code, err = run(paths)
@@ -270,7 +270,7 @@ def test_an_exit_record_of_another_run_does_not_stop_a_new_one(tmp_path):
     assert run(paths)[0] == 5
 
 
-def test_stopping_ends_the_whole_tree_and_leaves_the_wrappers_record(tmp_path):
+def test_stopping_ends_the_complete_tree_and_leaves_the_wrappers_record(tmp_path):
     paths = make_request(
         tmp_path, "trap '' TERM; (trap '' TERM; setsid sleep 300) & echo up; sleep 300; sleep 300"
     )
@@ -368,7 +368,7 @@ def test_a_service_that_never_started_the_command_is_an_error(tmp_path):
     assert record.exit_code is None
 
 
-def test_a_refused_service_says_nothing_about_the_run(tmp_path):
+def test_a_refused_service_reports_nothing_about_the_run(tmp_path):
     paths = make_request(tmp_path, "true")
 
     note_service_result(paths, service("exit-code", "exited", "75"))

@@ -12,7 +12,7 @@ AGES_S = [-99_999_999_999, -1, 0, 253_402_300_799, 253_402_300_800, 2**40]
 
 
 @pytest.mark.parametrize("modified_s", AGES_S)
-def test_a_log_of_any_year_is_judged(tmp_path: Path, modified_s: int) -> None:
+def test_a_log_of_any_year_is_evaluated(tmp_path: Path, modified_s: int) -> None:
     log = tmp_path / "runner.log"
     log.write_bytes(prints.encoded(prints.whole_run("redhat9.6.cy.ts")))
     os.utime(log, (0, modified_s))

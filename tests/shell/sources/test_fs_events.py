@@ -51,7 +51,7 @@ def test_our_own_files_and_readers_do_not_wake_us(place: Place) -> None:
         assert set(place.hints.paths) - {place.sentinel} == {place.state / "stop.json"}
 
 
-def test_folders_that_come_late_are_watched(place: Place) -> None:
+def test_directories_that_come_late_are_watched(place: Place) -> None:
     with place.watched():
         place.hints.wait_for(None)
         place.hints.clear()
@@ -67,7 +67,7 @@ def test_folders_that_come_late_are_watched(place: Place) -> None:
 
 
 @pytest.mark.parametrize("how", ["removed", "moved away"])
-def test_an_artifact_folder_that_is_exchanged_is_watched_again(place: Place, how: str) -> None:
+def test_an_artifact_directory_that_is_exchanged_is_watched_again(place: Place, how: str) -> None:
     place.artifacts.mkdir()
     with place.watched():
         place.quiet()
@@ -79,7 +79,7 @@ def test_an_artifact_folder_that_is_exchanged_is_watched_again(place: Place, how
         place.hints.wait_until(lambda: has_been_told(place, place.artifacts / "late.xml"))
 
 
-def test_a_linked_artifact_folder_hints_with_the_paths_that_were_asked_for(
+def test_a_linked_artifact_directory_hints_with_the_paths_that_were_requested(
     place: Place, tmp_path: Path
 ) -> None:
     real = tmp_path / "real"
@@ -90,7 +90,7 @@ def test_a_linked_artifact_folder_hints_with_the_paths_that_were_asked_for(
         place.hints.wait_for(place.artifacts / "a.xml")
 
 
-def test_where_the_kernel_refuses_polling_takes_over_and_says_so(place: Place) -> None:
+def test_where_the_kernel_refuses_polling_takes_over_and_reports_it(place: Place) -> None:
     place.artifacts.mkdir()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     # No descriptor is left for inotify while the watch starts. A limit of watches or instances fails in the same way.
@@ -112,7 +112,7 @@ def test_where_the_kernel_refuses_polling_takes_over_and_says_so(place: Place) -
         watch.stop()
 
 
-def test_lost_events_become_a_look_at_everything(place: Place) -> None:
+def test_lost_events_become_a_scan_of_everything(place: Place) -> None:
     """watchdog reports only in its log that the kernel's queue overflowed."""
     with place.watched():
         place.quiet()
@@ -141,7 +141,7 @@ def test_a_hint_that_raises_does_not_end_the_watching(tmp_path: Path) -> None:
         watch.stop()
 
 
-def test_a_thread_of_watchdog_that_dies_is_said_and_polling_takes_over(
+def test_a_thread_of_watchdog_that_dies_is_reported_and_polling_takes_over(
     place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Otherwise no hint would come any more, and nothing would report it."""
@@ -157,7 +157,9 @@ def test_a_thread_of_watchdog_that_dies_is_said_and_polling_takes_over(
     assert "ended with TypeError" in capsys.readouterr().err
 
 
-def test_an_error_in_a_thread_of_ours_is_said_as_ever(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_in_a_thread_of_this_program_is_printed_as_usual(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     said: list[str] = []
     monkeypatch.setattr(threading, "excepthook", lambda how: said.append(how.thread.name))
     with place.watched() as watch:

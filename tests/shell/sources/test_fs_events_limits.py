@@ -98,7 +98,7 @@ needs_limits = needs(None if can_limit() else "no user namespace may be made her
 
 
 @needs_limits
-def test_at_the_limit_of_watches_a_sub_folder_that_was_left_out_is_polled(place: Place) -> None:
+def test_at_the_limit_of_watches_a_subdirectory_that_was_left_out_is_polled(place: Place) -> None:
     """watchdog watches as much as it can and does not report the rest: a report there would be seen half a minute late."""
     place.logs.mkdir()
     inner = [place.artifacts / f"host{number}" for number in range(5)]
@@ -114,7 +114,7 @@ def test_at_the_limit_of_watches_a_sub_folder_that_was_left_out_is_polled(place:
 
 
 @needs_limits
-def test_a_sub_folder_that_comes_when_the_limit_is_reached_is_polled(place: Place) -> None:
+def test_a_subdirectory_that_comes_when_the_limit_is_reached_is_polled(place: Place) -> None:
     place.logs.mkdir()
     place.artifacts.mkdir()
     child = Child(place, max_inotify_watches=6)
@@ -152,7 +152,7 @@ def test_where_no_instance_or_no_watch_is_left_everything_is_polled(place: Place
         child.end()
 
 
-def test_a_queue_that_overflows_for_real_becomes_a_look_at_everything(place: Place) -> None:
+def test_a_queue_that_overflows_for_real_becomes_a_scan_of_everything(place: Place) -> None:
     """The watching process is stopped while more events happen than the kernel keeps."""
     place.logs.mkdir()
     place.artifacts.mkdir()
@@ -185,7 +185,7 @@ def all_stopped(pid: int) -> bool:
     return all((thread / "stat").read_text().rpartition(")")[2].split()[0] == "T" for thread in threads)
 
 
-def test_a_file_system_that_tells_nothing_is_polled(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_system_that_reports_nothing_is_polled(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """No such file system can be mounted here. The test declares this one to be of that kind, and inotify must not be used."""
     place.logs.mkdir()
     place.artifacts.mkdir()
@@ -201,7 +201,7 @@ def test_a_file_system_that_tells_nothing_is_polled(place: Place, monkeypatch: p
             place.hints.wait_until(lambda path=path: has_been_told(place, path))  # type: ignore[misc]
 
 
-def test_folders_that_are_made_and_filled_at_once_are_found_by_their_hints(
+def test_directories_that_are_made_and_filled_at_once_are_found_by_their_hints(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The periodic full scan is postponed: the hints alone must lead to every file."""

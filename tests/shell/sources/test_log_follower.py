@@ -21,7 +21,7 @@ def log(tmp_path: Path) -> Path:
     return tmp_path / "runner.log"
 
 
-def test_a_log_that_comes_late_is_read_from_its_begin(log: Path, follow: Follow) -> None:
+def test_a_log_that_comes_late_is_read_from_its_start(log: Path, follow: Follow) -> None:
     tail = follow(log)
 
     assert list(tail.read()) == []
@@ -57,7 +57,7 @@ def test_the_last_line_needs_no_newline(log: Path, follow: Follow) -> None:
     assert last.end == log.stat().st_size
 
 
-def test_a_final_read_without_any_log_says_so_once(log: Path, follow: Follow) -> None:
+def test_a_final_read_without_any_log_reports_it_once(log: Path, follow: Follow) -> None:
     tail = follow(log)
 
     events = list(tail.read(final=True))
@@ -90,7 +90,7 @@ def test_the_ranges_of_the_events_touch(log: Path, follow: Follow) -> None:
     assert events[-1].end == log.stat().st_size
 
 
-def test_noise_alone_is_told_rarely_and_not_forgotten(log: Path, follow: Follow) -> None:
+def test_noise_alone_is_reported_rarely_and_not_forgotten(log: Path, follow: Follow) -> None:
     tail = follow(log, progress_every_s=3600)
     log.write_bytes(b"noise\n")
 
@@ -106,7 +106,7 @@ def test_noise_alone_is_told_rarely_and_not_forgotten(log: Path, follow: Follow)
     assert [event.end for event in events if isinstance(event, LogRead)] == [len(b"noise\nmore noise\n")]
 
 
-def test_untold_noise_is_told_when_it_is_due_though_nothing_new_comes(log: Path, follow: Follow) -> None:
+def test_unreported_noise_is_reported_when_due_even_if_nothing_new_comes(log: Path, follow: Follow) -> None:
     tail = follow(log, progress_every_s=0)
     log.write_bytes(b"noise\n")
     list(tail.read())
@@ -153,7 +153,7 @@ def test_a_writer_whose_log_was_renamed_is_followed_while_the_new_file_is_empty(
     assert read(tail) == (["b"], [])
 
 
-def test_a_deleted_log_is_read_to_its_end_and_its_successor_from_its_begin(log: Path, follow: Follow) -> None:
+def test_a_deleted_log_is_read_to_its_end_and_its_successor_from_its_start(log: Path, follow: Follow) -> None:
     tail = caught_up(follow, log, line("a"))
     with log.open("ab") as writer:
         log.unlink()
@@ -166,14 +166,14 @@ def test_a_deleted_log_is_read_to_its_end_and_its_successor_from_its_begin(log: 
     assert read(tail) == (["c"], [(1, "deleted", None)])
 
 
-def test_a_truncated_log_is_read_again_from_its_begin(log: Path, follow: Follow) -> None:
+def test_a_truncated_log_is_read_again_from_its_start(log: Path, follow: Follow) -> None:
     tail = caught_up(follow, log, line("aaaaaaaaaaaaaaaa"))
     log.write_bytes(line("b"))
 
     assert read(tail) == (["b"], [(1, "truncated", None)])
 
 
-def test_a_log_cut_and_grown_past_the_old_offset_between_two_looks_is_noticed(
+def test_a_log_cut_and_grown_past_the_old_offset_between_two_polls_is_noticed(
     log: Path, follow: Follow
 ) -> None:
     tail = caught_up(follow, log, line("a"))
@@ -220,7 +220,7 @@ def test_a_log_that_may_not_be_read_for_a_while_is_read_later(log: Path, follow:
     assert labels(list(tail.read())) == ["a"]
 
 
-def test_losing_the_folder_does_not_lose_the_open_log(tmp_path: Path, follow: Follow) -> None:
+def test_losing_the_directory_does_not_lose_the_open_log(tmp_path: Path, follow: Follow) -> None:
     folder = tmp_path / "logs"
     folder.mkdir()
     log = folder / "runner.log"

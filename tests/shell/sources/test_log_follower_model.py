@@ -24,7 +24,7 @@ SEQUENCES = 150
 
 @settings(max_examples=120, deadline=None)
 @given(actions=st.lists(st.sampled_from(ACTIONS), max_size=25), restart_always=st.booleans())
-def test_whatever_happens_to_the_file_what_was_written_is_read_or_the_gap_is_said(
+def test_whatever_happens_to_the_file_what_was_written_is_read_or_the_gap_is_reported(
     actions: list[str], restart_always: bool
 ) -> None:
     play(actions, restart_always=restart_always)
@@ -32,7 +32,7 @@ def test_whatever_happens_to_the_file_what_was_written_is_read_or_the_gap_is_sai
 
 @settings(max_examples=80, deadline=None)
 @given(actions=st.lists(st.sampled_from(LOSSLESS), max_size=25), restart_always=st.booleans())
-def test_rotations_and_restarts_alone_lose_nothing_and_say_nothing(
+def test_rotations_and_restarts_alone_lose_nothing_and_report_nothing(
     actions: list[str], restart_always: bool
 ) -> None:
     told = play(actions, restart_always=restart_always)

@@ -13,7 +13,7 @@ def log(tmp_path: Path) -> Path:
     return tmp_path / "runner.log"
 
 
-def test_a_restarted_tail_goes_on_where_it_was(log: Path, follow: Follow) -> None:
+def test_a_restarted_tail_continues_where_it_was(log: Path, follow: Follow) -> None:
     tail = follow(log)
     log.write_bytes(line("a") + line("b")[:20])
     events = list(tail.read())
@@ -23,7 +23,9 @@ def test_a_restarted_tail_goes_on_where_it_was(log: Path, follow: Follow) -> Non
     assert labels(list(tail.read())) == ["b"]
 
 
-def test_a_log_that_was_renamed_while_nobody_watched_is_found_beside(log: Path, follow: Follow) -> None:
+def test_a_log_that_was_renamed_while_it_was_not_watched_is_found_in_its_directory(
+    log: Path, follow: Follow
+) -> None:
     tail = follow(log)
     log.write_bytes(line("a"))
     events = list(tail.read())
@@ -36,7 +38,7 @@ def test_a_log_that_was_renamed_while_nobody_watched_is_found_beside(log: Path, 
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["identity known", "identity unknown"])
-def test_a_log_that_was_cut_while_nobody_watched_is_read_from_its_begin(
+def test_a_log_that_was_cut_while_it_was_not_watched_is_read_from_its_start(
     log: Path, known: bool, follow: Follow
 ) -> None:
     tail = follow(log)
@@ -48,7 +50,7 @@ def test_a_log_that_was_cut_while_nobody_watched_is_read_from_its_begin(
     assert read(tail) == (["b"], [(1, "truncated", None)])
 
 
-def test_a_log_that_went_away_for_good_is_said_at_the_end(log: Path, follow: Follow) -> None:
+def test_a_log_that_went_away_for_good_is_reported_at_the_end(log: Path, follow: Follow) -> None:
     tail = follow(log)
     log.write_bytes(line("a"))
     events = list(tail.read())
@@ -64,7 +66,7 @@ def test_a_log_that_went_away_for_good_is_said_at_the_end(log: Path, follow: Fol
 
 
 @pytest.mark.parametrize("restarted", [False, True], ids=["watched", "nobody watched"])
-def test_files_that_came_and_went_between_two_looks_are_read_in_their_order(
+def test_files_that_came_and_went_between_two_polls_are_read_in_their_order(
     log: Path, restarted: bool, follow: Follow
 ) -> None:
     tail = follow(log)
@@ -113,7 +115,7 @@ def test_a_rotated_file_that_cannot_be_read_any_more_is_a_gap(log: Path, how: st
     assert read(tail) == (["c"], [(1, "replaced", None)])
 
 
-def test_a_copy_beside_the_log_is_not_read_again(log: Path, follow: Follow) -> None:
+def test_a_copy_next_to_the_log_is_not_read_again(log: Path, follow: Follow) -> None:
     tail = caught_up(follow, log, line("a"))
     log.with_name("runner.log.old").write_bytes(line("a"))
     rotate(log)
@@ -147,7 +149,7 @@ def test_a_log_that_is_a_link_is_followed_when_it_is_switched(log: Path, follow:
     assert read(tail) == (["b", "c"], [(1, "replaced", 0)])
 
 
-def test_a_folder_that_is_replaced_is_a_gap_though_the_old_log_is_read_to_its_end(
+def test_a_directory_that_is_replaced_is_a_gap_though_the_old_log_is_read_to_its_end(
     tmp_path: Path, follow: Follow
 ) -> None:
     folder = tmp_path / "logs"

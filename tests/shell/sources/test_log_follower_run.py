@@ -67,7 +67,7 @@ def told(run: Run) -> Any:
 
 @pytest.mark.parametrize("name", RUNS)
 @pytest.mark.parametrize("looks", ["after each", "after three", "none between, and a restart each time"])
-def test_a_run_whose_log_is_rotated_at_any_byte_is_judged_as_if_it_had_not_been(
+def test_a_run_whose_log_is_rotated_at_any_byte_is_evaluated_as_if_it_had_not_been(
     name: str, looks: str, tmp_path: Path
 ) -> None:
     first = read(REPLAY / name)[0]
@@ -130,7 +130,7 @@ def test_a_place_in_a_rotated_log_is_quoted_from_its_own_file_or_not_at_all(
 @pytest.mark.parametrize(
     "state", [None, b"", b"[", b"[]", b"{}", b'{"facts": null}', b'{"facts": {"log": {"begin": "9"}}}']
 )
-def test_without_a_rotation_the_log_begins_at_its_first_byte(state: bytes | None, tmp_path: Path) -> None:
+def test_without_a_rotation_the_log_starts_at_its_first_byte(state: bytes | None, tmp_path: Path) -> None:
     paths = Paths(tmp_path, "b")
     paths.folder.mkdir()
     if state is not None:

@@ -45,7 +45,7 @@ def specs(events: list[ArtifactWritten]) -> list[list[str]]:
     return [[spec.spec for spec in event.report.specs] for event in events if event.report is not None]
 
 
-def test_a_complete_report_is_told_once(folder: Path) -> None:
+def test_a_complete_report_is_reported_once(folder: Path) -> None:
     artifacts = following(folder)
     (folder / "redhat9.6.xml").write_bytes(xml())
 
@@ -57,7 +57,7 @@ def test_a_complete_report_is_told_once(folder: Path) -> None:
     assert list(artifacts.scan()) == []
 
 
-def test_each_version_of_a_report_that_is_overwritten_is_told(folder: Path) -> None:
+def test_each_version_of_a_report_that_is_overwritten_is_reported(folder: Path) -> None:
     artifacts = following(folder)
     path = folder / "group.xml"
     found = []
@@ -87,7 +87,7 @@ def test_reports_come_in_the_order_in_which_they_were_written(folder: Path) -> N
     assert specs(list(following(folder).scan())) == [["c"], ["a"], ["b"]]
 
 
-def test_what_lay_there_before_is_stale_until_it_changes(folder: Path) -> None:
+def test_what_was_there_before_is_stale_until_it_changes(folder: Path) -> None:
     path = folder / "a.xml"
     path.write_bytes(xml())
     artifacts = following(folder, baseline=list_artifacts(folder, DIALECT))
@@ -115,7 +115,7 @@ def test_a_baseline_keeps_its_precision_through_its_record(folder: Path, tmp_pat
     assert [event.stale for event in following(folder, baseline=kept.files).scan()] == [True]
 
 
-def test_only_a_thousand_stale_files_are_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_a_thousand_stale_files_are_reported(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(source, "STALE_MAX", 3)
     for number in range(6):
         (folder / f"{number}.xml").write_bytes(xml())
@@ -125,7 +125,7 @@ def test_only_a_thousand_stale_files_are_told(folder: Path, monkeypatch: pytest.
     assert list(artifacts.scan()) == []
 
 
-def test_after_a_restart_nothing_is_told_twice(folder: Path) -> None:
+def test_after_a_restart_nothing_is_reported_twice(folder: Path) -> None:
     (folder / "a.xml").write_bytes(xml())
     (folder / "b.xml").write_bytes(b"<no")
     [told] = following(folder).scan()
@@ -137,14 +137,14 @@ def test_after_a_restart_nothing_is_told_twice(folder: Path) -> None:
         assert [event.path for event in again.scan(final=True)] == ["cmcReporter/b.xml"]
 
 
-def test_a_report_outside_the_working_directory_has_its_whole_path(folder: Path, tmp_path: Path) -> None:
+def test_a_report_outside_the_working_directory_has_its_complete_path(folder: Path, tmp_path: Path) -> None:
     (folder / "a.xml").write_bytes(xml())
     artifacts = ReportScanner(folder, tmp_path / "elsewhere", DIALECT, baseline={})
 
     assert [event.path for event in artifacts.scan()] == [f"{folder}/a.xml"]
 
 
-def test_a_hinted_folder_is_looked_into(folder: Path) -> None:
+def test_a_hinted_directory_is_scanned(folder: Path) -> None:
     artifacts = following(folder)
     list(artifacts.scan())
     inner = folder / "hosts" / "linux"
@@ -166,7 +166,7 @@ def test_hints_that_lead_elsewhere_lead_nowhere(folder: Path, tmp_path: Path) ->
     assert list(artifacts.scan(hints)) == []
 
 
-def test_only_regular_files_below_the_folder_are_read(folder: Path, tmp_path: Path) -> None:
+def test_only_regular_files_below_the_directory_are_read(folder: Path, tmp_path: Path) -> None:
     os.mkfifo(folder / "fifo.xml")
     (folder / "folder.xml").mkdir()
     (folder / "text.txt").write_bytes(xml())
@@ -181,14 +181,14 @@ def test_only_regular_files_below_the_folder_are_read(folder: Path, tmp_path: Pa
     assert len(list(following(folder).scan(final=True))) == 2
 
 
-def test_a_linked_artifact_folder_is_entered(folder: Path, tmp_path: Path) -> None:
+def test_a_linked_artifact_directory_is_entered(folder: Path, tmp_path: Path) -> None:
     (folder / "a.xml").write_bytes(xml())
     (tmp_path / "linked").symlink_to(folder)
 
     assert list(list_artifacts(tmp_path / "linked", DIALECT)) == ["a.xml"]
 
 
-def test_a_folder_that_is_not_there_holds_nothing(tmp_path: Path) -> None:
+def test_a_directory_that_is_not_there_holds_nothing(tmp_path: Path) -> None:
     assert list_artifacts(tmp_path / "none", DIALECT) == {}
     assert list(following(tmp_path / "none").scan(final=True)) == []
 
@@ -296,7 +296,7 @@ def test_a_run_that_cannot_have_written_it_is_no_rival(
         assert find_claims(tmp_path / "root", "mine", folder)(report) == ()
 
 
-def test_a_run_with_another_artifact_folder_is_no_rival(folder: Path, tmp_path: Path) -> None:
+def test_a_run_with_another_artifact_directory_is_no_rival(folder: Path, tmp_path: Path) -> None:
     report = report_of(folder, "redhat9.6.cy.ts")
     other = other_run(tmp_path / "root", "other", tmp_path, ran("redhat9.6.cy.ts"))
     with locked(other.watcher_lock):

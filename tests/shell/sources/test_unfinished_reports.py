@@ -43,7 +43,7 @@ def test_a_report_that_stays_half_is_refused_at_the_end(folder: Path) -> None:
 CUT = xml()[: xml().index(b"<testcase")] + b'<testcase name="t"><failure message="boom"/></testcase><testc'
 
 
-def test_what_a_cut_report_shows_is_told_at_the_end(folder: Path) -> None:
+def test_what_a_cut_report_shows_is_reported_at_the_end(folder: Path) -> None:
     artifacts = following(folder)
     (folder / "a.xml").write_bytes(CUT)
     assert list(artifacts.scan()) == []
@@ -58,7 +58,7 @@ def test_what_a_cut_report_shows_is_told_at_the_end(folder: Path) -> None:
     ]
 
 
-def test_a_report_that_stays_half_is_told_once_it_was_waited_for(
+def test_a_report_that_stays_incomplete_is_reported_after_the_wait(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now_s = 100.0

@@ -86,7 +86,7 @@ def test_a_run_whose_runner_holds_its_lock_lives(other: Paths) -> None:
     assert living(other) == []
 
 
-def test_a_runner_that_holds_its_lock_lives_whatever_the_files_say(other: Paths) -> None:
+def test_a_runner_that_holds_its_lock_lives_whatever_the_files_state(other: Paths) -> None:
     end(other)
     other.state.write_text(STATE % (RUN_ID, "HUNG"))
     with locked(other.runner_lock):
@@ -107,7 +107,7 @@ def test_a_run_that_is_being_started_lives_until_it_has_ended(other: Paths) -> N
         assert living(other) == []
 
 
-def test_a_watched_runner_that_somebody_else_started_lives_while_its_process_does(
+def test_a_watched_runner_that_another_user_started_lives_while_its_process_does(
     other: Paths, by_hand: Path
 ) -> None:
     request(other, None)
@@ -118,13 +118,13 @@ def test_a_watched_runner_that_somebody_else_started_lives_while_its_process_doe
         assert living(other) == []
 
 
-def test_a_watcher_that_waits_for_somebody_elses_runner_is_no_living_run(other: Paths) -> None:
+def test_a_watcher_that_waits_for_an_external_runner_is_no_living_run(other: Paths) -> None:
     request(other, None)
     with locked(other.watcher_lock):
         assert living(other) == []
 
 
-def test_a_watcher_of_a_runner_of_ours_proves_no_runner(other: Paths, by_hand: Path) -> None:
+def test_a_watcher_of_a_runner_of_this_program_proves_no_runner(other: Paths, by_hand: Path) -> None:
     with locked(other.watcher_lock):
         assert living(other) == []
 

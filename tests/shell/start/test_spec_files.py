@@ -38,7 +38,7 @@ def test_links_in_a_circle_end(tmp_path: Path) -> None:
     )
 
 
-def test_a_tree_that_cannot_be_listed_completely_says_nothing(
+def test_a_tree_that_cannot_be_listed_completely_reports_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert find_specs(tmp_path / "nowhere", ["**"]) is None

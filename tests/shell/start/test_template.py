@@ -99,7 +99,7 @@ def test_the_tail_is_twenty_lines_that_cannot_control_a_terminal(tmp_path):
     assert all(line.isprintable() and len(line) <= 500 for line in result.tail)
 
 
-def test_a_command_that_cannot_be_started_is_an_oserror_that_names_the_folder(tmp_path):
+def test_a_command_that_cannot_be_started_is_an_oserror_that_names_the_directory(tmp_path):
     with pytest.raises(FileNotFoundError) as error:
         run_template("echo never", tmp_path / "none", ENVIRONMENT, BUILD, tmp_path)
 

@@ -155,7 +155,7 @@ def test_a_message_that_would_have_expired_keeps_no_run(paths: Paths) -> None:
 
 
 @pytest.mark.parametrize("state", [b"", b"{", None])
-def test_an_archive_that_cannot_be_read_is_not_kept_for_ever(state: bytes | None, paths: Paths) -> None:
+def test_an_archive_that_cannot_be_read_is_not_kept_indefinitely(state: bytes | None, paths: Paths) -> None:
     lay(paths, 0, WAITS)
     archive_run(paths, 1)
     place = paths.archive / "2026-11-24T00:00:00Z" / "state.json"
@@ -168,7 +168,7 @@ def test_an_archive_that_cannot_be_read_is_not_kept_for_ever(state: bytes | None
     assert archived(paths) == ["01"]
 
 
-def test_two_runs_of_one_second_have_a_folder_each(paths: Paths) -> None:
+def test_two_runs_of_one_second_have_a_directory_each(paths: Paths) -> None:
     for _ in range(3):
         lay(paths, 0)
         archive_run(paths, 5)
@@ -180,7 +180,7 @@ def test_two_runs_of_one_second_have_a_folder_each(paths: Paths) -> None:
     ]
 
 
-def test_a_history_that_cannot_be_read_is_said_and_moved_aside_whole(paths: Paths) -> None:
+def test_a_history_that_cannot_be_read_is_reported_and_moved_aside_completely(paths: Paths) -> None:
     lay(paths, 0)
     paths.state.unlink()
     paths.journal.write_bytes(b"".join([*LINES[:3], b"\0\n", *LINES[4:]]))
@@ -191,7 +191,7 @@ def test_a_history_that_cannot_be_read_is_said_and_moved_aside_whole(paths: Path
     assert (paths.archive / "2026-11-24T00:00:00Z" / "journal.jsonl").is_file()
 
 
-def test_a_folder_without_a_request_is_moved_aside_too(paths: Paths) -> None:
+def test_a_directory_without_a_request_is_moved_aside_too(paths: Paths) -> None:
     make_folder(paths.folder)
     (paths.folder / "note").write_text("x")
 

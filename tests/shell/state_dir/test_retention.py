@@ -45,7 +45,7 @@ def left(root: Path) -> set[str]:
     return {path.name.partition(".")[0] for place in places for path in place.iterdir()} - {""}
 
 
-def test_the_oldest_builds_go_whole_and_the_newest_stay(tmp_path: Path) -> None:
+def test_the_oldest_builds_are_deleted_completely_and_the_newest_stay(tmp_path: Path) -> None:
     for number in range(5):
         build(tmp_path, f"b{number}", 1000 + number)
 
@@ -66,7 +66,7 @@ def test_as_many_as_are_kept_are_left_alone_however_old(tmp_path: Path) -> None:
     [WAITING, {**STATE, "phase": "RUNNING"}, {**STATE, "alerts": [{"outcome": "pending"}]}, "no state", None],
     ids=["message-waits", "runs", "alert-waits", "corrupt", "not-watched-yet"],
 )
-def test_what_somebody_may_still_act_on_is_never_deleted(state: object, tmp_path: Path) -> None:
+def test_a_run_that_may_still_need_action_is_never_deleted(state: object, tmp_path: Path) -> None:
     paths = build(tmp_path, "b", 1000, state)
     if state is None:
         (paths.folder / "state.json").unlink()
@@ -88,7 +88,7 @@ def test_the_build_that_is_being_started_is_spared(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("lock", ["start_lock", "watcher_lock", "runner_lock"])
-def test_a_build_that_somebody_holds_is_left_alone(lock: str, tmp_path: Path) -> None:
+def test_a_build_that_is_held_is_left_alone(lock: str, tmp_path: Path) -> None:
     paths = build(tmp_path, "b", 1000)
     with locked(getattr(paths, lock)):
         assert prune_builds(tmp_path, 0, "none") == []
@@ -117,7 +117,7 @@ def test_of_a_linked_build_only_the_link_goes(tmp_path: Path) -> None:
     assert not (root / "b").is_symlink()
 
 
-def test_nothing_foreign_is_touched(tmp_path: Path) -> None:
+def test_nothing_untrusted_is_touched(tmp_path: Path) -> None:
     (tmp_path / "lost+found").mkdir()
     (tmp_path / "notes.txt").write_text("mine")
 
@@ -162,7 +162,7 @@ def test_the_size_is_that_of_all_builds_and_archives_on_the_disk(tmp_path: Path)
     assert 10 * 2**20 <= after.size - before.size < 11 * 2**20
 
 
-def test_a_state_root_with_too_many_names_is_measured_in_part_and_says_so(
+def test_a_state_root_with_too_many_names_is_measured_in_part_and_reports_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retention, "SIZED_MAX", 5)

@@ -64,7 +64,7 @@ LEFT: dict[str, tuple[bytes | None, int | None]] = {
 
 
 @pytest.mark.parametrize("left", LEFT)
-def test_what_is_left_gives_the_run_as_it_was(left: str, paths: Paths) -> None:
+def test_the_remaining_files_restore_the_run(left: str, paths: Paths) -> None:
     lay(paths, *LEFT[left])
     before = content(paths.folder)
     loaded = load(paths, RUN_ID)
@@ -75,7 +75,7 @@ def test_what_is_left_gives_the_run_as_it_was(left: str, paths: Paths) -> None:
 
 
 @pytest.mark.parametrize("left", LEFT)
-def test_what_was_opened_again_is_whole_afterwards(left: str, paths: Paths) -> None:
+def test_what_was_opened_again_is_complete_afterwards(left: str, paths: Paths) -> None:
     lay(paths, *LEFT[left])
     reopened(paths)
     journal = read_journal(paths.journal)
@@ -118,7 +118,7 @@ def test_a_snapshot_of_another_run_is_not_there(paths: Paths) -> None:
 @pytest.mark.parametrize(
     "journal", [None, b"", LINES[0][:50], b"\0" * 100, LINES[0].replace(RUN_ID.encode(), b"f" * 16)]
 )
-def test_what_never_became_a_history_is_begun_anew(journal: bytes | None, paths: Paths) -> None:
+def test_a_run_without_any_history_starts_again(journal: bytes | None, paths: Paths) -> None:
     lay(paths, journal, None)
     loaded = load(paths, RUN_ID)
 
@@ -187,7 +187,7 @@ def test_an_append_that_fails_leaves_the_journal_as_it_was(
     assert load(paths, RUN_ID).run == END
 
 
-def test_a_journal_whose_end_cannot_be_read_back_whole_is_not_written_to(
+def test_a_journal_whose_end_cannot_be_read_back_complete_is_not_written_to(
     paths: Paths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     paths.journal.write_bytes(WHOLE)

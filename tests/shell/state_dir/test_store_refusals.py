@@ -36,7 +36,7 @@ LOST: dict[str, tuple[bytes, int | None]] = {
 
 
 @pytest.mark.parametrize("lost", LOST)
-def test_a_history_that_cannot_be_told_is_refused_in_one_line_and_left_as_it_is(
+def test_a_history_that_cannot_be_read_is_refused_in_one_line_and_left_as_it_is(
     lost: str, paths: Paths
 ) -> None:
     lay(paths, *LOST[lost])
@@ -50,7 +50,9 @@ def test_a_history_that_cannot_be_told_is_refused_in_one_line_and_left_as_it_is(
 
 
 @pytest.mark.parametrize("journal", [None, b"", b"\0" * 100])
-def test_a_run_that_has_told_something_is_never_begun_anew(journal: bytes | None, paths: Paths) -> None:
+def test_a_run_that_has_reported_something_is_never_started_again(
+    journal: bytes | None, paths: Paths
+) -> None:
     lay(paths, WHOLE, None)
     store = Store(paths, len(WHOLE))
     store.save(END)

@@ -138,7 +138,7 @@ def test_stopping_a_watcher_that_is_not_there_is_done_at_once(tmp_path):
     assert time.monotonic() - begin < SOON_S
 
 
-def test_a_watcher_that_cannot_start_is_told_early_and_with_its_end(tmp_path):
+def test_a_watcher_that_cannot_start_is_reported_early_and_with_its_end(tmp_path):
     paths = make_request(tmp_path, "true", dialect_path="/no/such/dialect.toml")
     local = Local()
 
@@ -149,7 +149,7 @@ def test_a_watcher_that_cannot_start_is_told_early_and_with_its_end(tmp_path):
     assert "dialect" in paths.watcher_log.read_text()
 
 
-def test_a_runner_that_cannot_start_is_told_with_its_own_reason(tmp_path):
+def test_a_runner_that_cannot_start_is_reported_with_its_own_reason(tmp_path):
     paths = make_request(tmp_path, "true", workdir="/no/such/folder")
     local = Local()
 
@@ -174,7 +174,7 @@ def test_what_was_never_started_is_not_waited_for(tmp_path):
     assert Local().wait_until_running(paths, RUN_ID, DEADLINE_S) == "it was not started"
 
 
-def test_both_outlive_the_one_who_started_them(tmp_path):
+def test_both_outlive_the_process_that_started_them(tmp_path):
     """The starter is a separate process here, and has ended."""
     paths = make_request(tmp_path, "echo up; sleep 300")
     program = (
@@ -251,7 +251,7 @@ def test_the_unit_of_a_sender_bears_the_build_name_and_the_time_of_the_archived_
     assert calls(systemctl) == [f"reset-failed {unit}", f"start --no-block {unit}", f"stop {unit}"]
 
 
-def test_a_unit_that_failed_is_told_early(tmp_path, systemctl):
+def test_a_unit_that_failed_is_reported_early(tmp_path, systemctl):
     paths = make_request(tmp_path, "true")
     (systemctl / "answer").write_text("ActiveState=failed\nResult=exit-code\nExecMainStatus=78\n")
 

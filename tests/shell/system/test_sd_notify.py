@@ -17,7 +17,7 @@ def receiver(monkeypatch):
         yield listening
 
 
-def test_what_is_told_arrives_at_a_path(receiver, tmp_path, monkeypatch):
+def test_a_notification_arrives_at_a_path(receiver, tmp_path, monkeypatch):
     receiver.bind(str(tmp_path / "notify"))
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
 
@@ -30,7 +30,7 @@ def test_what_is_told_arrives_at_a_path(receiver, tmp_path, monkeypatch):
     assert told == [b"READY=1", b"STATUS=RUNNING: 2 of 3 specs", b"WATCHDOG=1", b"STOPPING=1"]
 
 
-def test_what_is_told_arrives_in_the_abstract_namespace(receiver, tmp_path, monkeypatch):
+def test_a_notification_arrives_in_the_abstract_namespace(receiver, tmp_path, monkeypatch):
     name = f"atvm-test-{tmp_path.name}-{id(receiver)}"
     receiver.bind("\0" + name)
     monkeypatch.setenv("NOTIFY_SOCKET", "@" + name)
@@ -40,7 +40,7 @@ def test_what_is_told_arrives_in_the_abstract_namespace(receiver, tmp_path, monk
     assert receiver.recv(4096) == b"READY=1"
 
 
-def test_a_foreign_text_cannot_smuggle_in_another_field(receiver, tmp_path, monkeypatch):
+def test_an_untrusted_text_cannot_smuggle_in_another_field(receiver, tmp_path, monkeypatch):
     receiver.bind(str(tmp_path / "notify"))
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
 
@@ -54,7 +54,7 @@ def test_a_foreign_text_cannot_smuggle_in_another_field(receiver, tmp_path, monk
 @pytest.mark.parametrize(
     "address", [None, "", "relative", "/no/such/socket", "@nobody-listens", "/" + "x" * 300]
 )
-def test_without_anybody_who_listens_nothing_happens(monkeypatch, address):
+def test_without_any_process_who_listens_nothing_happens(monkeypatch, address):
     if address is None:
         monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
     else:
@@ -74,7 +74,7 @@ def test_a_receiver_that_does_not_read_is_not_waited_for(receiver, tmp_path, mon
     assert receiver.recv(4096) == b"STATUS=RUNNING"
 
 
-def test_a_loop_that_turns_fast_tells_its_watchdog_once_in_a_while(receiver, tmp_path, monkeypatch):
+def test_a_loop_that_turns_fast_pings_its_watchdog_once_in_a_while(receiver, tmp_path, monkeypatch):
     receiver.bind(str(tmp_path / "notify"))
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
 
@@ -86,7 +86,7 @@ def test_a_loop_that_turns_fast_tells_its_watchdog_once_in_a_while(receiver, tmp
     assert receiver.recv(4096) == b"READY=1"
 
 
-def test_a_watcher_that_is_not_ready_yet_asks_for_more_time_with_each_word(receiver, tmp_path, monkeypatch):
+def test_a_watcher_that_is_not_ready_yet_requests_more_time_with_each_status(receiver, tmp_path, monkeypatch):
     receiver.bind(str(tmp_path / "notify"))
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
 

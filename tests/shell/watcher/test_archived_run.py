@@ -150,7 +150,7 @@ def test_a_run_without_a_verdict_gets_none_and_its_waiting_message_is_sent_unmar
     assert_journal_gives_state(paths)
 
 
-def test_sending_again_by_hand_gives_an_archived_run_no_verdict_either(
+def test_sending_again_by_hand_returns_an_archived_run_no_verdict_either(
     root: Path, server: MattermostModel
 ) -> None:
     paths = lay(root, UNJUDGED)

@@ -94,7 +94,7 @@ def judged(run: Run) -> bool:
     return any(subrun.result is not None for subrun in run.subruns)
 
 
-def test_a_verdict_comes_only_after_a_look_at_everything_and_counts_all_of_it(loop: Loop) -> None:
+def test_a_verdict_comes_only_after_a_scan_of_everything_and_counts_all_of_it(loop: Loop) -> None:
     """The first of the two reports, seen after the settle time, must not lead to the verdict without the second."""
     sources = Late()
     loop.follow(sources, on_ready=lambda: None, until=judged)

@@ -91,7 +91,7 @@ def waiting(root: Path, what: str, which: str, webhook: MattermostModel) -> Iter
 
 @needs_disk
 @pytest.mark.parametrize(("what", "which"), [("blocks", "new"), ("inodes", "new"), ("blocks", "again")])
-def test_a_watcher_that_starts_on_a_full_disk_waits_for_room_and_says_so(
+def test_a_watcher_that_starts_on_a_full_disk_waits_for_room_and_reports_it(
     what: str, which: str, tmp_path: Path
 ) -> None:
     with MattermostModel() as webhook, waiting(tmp_path, what, which, webhook) as watcher:
@@ -120,7 +120,7 @@ def test_a_watcher_that_starts_on_a_full_disk_waits_for_room_and_says_so(
 
 
 @needs_disk
-def test_a_watcher_that_waits_for_room_ends_when_it_is_told_to(tmp_path: Path) -> None:
+def test_a_watcher_that_waits_for_space_ends_when_it_is_asked_to_stop(tmp_path: Path) -> None:
     with MattermostModel() as webhook, waiting(tmp_path, "blocks", "new", webhook) as watcher:
         wait_for(lambda: "trying again" in watcher.errors.read_text(), "the first try")
         os.kill(watcher.pid, signal.SIGTERM)
@@ -173,7 +173,7 @@ def elapsed(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 @pytest.mark.parametrize("number", sorted(PASSING), ids=errno.errorcode.get)
-def test_what_passes_is_waited_for_and_told_once(
+def test_what_passes_is_waited_for_and_reported_once(
     number: int, elapsed: list[float], capsys: pytest.CaptureFixture[str]
 ) -> None:
     tries = Tries(number, 100)
@@ -204,7 +204,7 @@ def test_a_disk_that_refuses_every_second_write_does_not_fill_the_log(
     assert len(capsys.readouterr().err.splitlines()) == 2 * 10
 
 
-def test_a_disk_that_refuses_for_a_moment_is_told_to_nobody(elapsed: list[float]) -> None:
+def test_a_disk_that_refuses_for_a_moment_is_not_reported(elapsed: list[float]) -> None:
     tries = Tries(errno.ENOSPC, int(disk_retry.REFUSED_S))
 
     assert tries.insist() == "done"

@@ -83,7 +83,7 @@ def world(tmp_path: Path) -> Iterator[Callable[..., World]]:
     ],
     ids=["none", "requested", "host-down", "another-run"],
 )
-def test_a_runner_that_is_gone_was_stopped_if_the_marker_of_this_run_says_so(
+def test_a_runner_that_is_gone_was_stopped_if_the_marker_of_this_run_reports_it(
     marker: dict[str, Any] | None, found: tuple[bool, bool], ours: bool, world: Callable[..., World]
 ) -> None:
     run = world(started=True, ours=ours)
@@ -94,7 +94,7 @@ def test_a_runner_that_is_gone_was_stopped_if_the_marker_of_this_run_says_so(
     assert run.look() == []
 
 
-def test_one_look_that_misses_a_runner_proves_nothing(world: Callable[..., World]) -> None:
+def test_one_scan_that_misses_a_runner_proves_nothing(world: Callable[..., World]) -> None:
     assert world(started=True).stop().look() == []
 
 
@@ -102,7 +102,7 @@ def test_a_requested_stop_before_a_reboot_is_both(world: Callable[..., World]) -
     assert world(started=True, boot="an-earlier-boot").stop().vanished() == (True, True)
 
 
-def test_a_runner_that_was_stopped_before_a_look_found_it_is_waited_for_no_longer(
+def test_a_runner_that_was_stopped_before_a_scan_found_it_is_waited_for_no_longer(
     world: Callable[..., World],
 ) -> None:
     assert world(started=False).stop().vanished() == (False, True)

@@ -25,7 +25,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--rewrite",
         action="store_true",
-        help="write golden files anew; read the diff, and commit only what you understand and want",
+        help="write golden files again; read the diff, and commit only what you understand and want",
     )
 
 

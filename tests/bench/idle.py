@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=30.0, help="how long each state is measured")
     parser.add_argument("--settle", type=float, default=SETTLE_S, help="seconds before the first measurement")
     parser.add_argument("--rounds", type=int, default=1)
-    parser.add_argument("--reports", type=int, default=3000, help="files of the artifact folder")
+    parser.add_argument("--reports", type=int, default=3000, help="files in the artifact directory")
     given = parser.parse_args(arguments)
     rows: list[Row] = []
     for count in dict.fromkeys((1, given.watchers)):
@@ -76,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         processes = sum(name.isdecimal() for name in os.listdir("/proc"))
         rows += _rows(f"{count} watcher{'s' * (count > 1)}", quiet)
         rows += _rows(f"{count} watcher{'s' * (count > 1)}, {given.reports} reports read every second", read)
-    rows.append(Row("processes of this machine beside them", "", str(processes)))
+    rows.append(Row("other processes of this machine", "", str(processes)))
     return print_table(rows)
 
 

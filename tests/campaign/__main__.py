@@ -121,7 +121,7 @@ def options_from(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--kills", type=int, default=300, help="kills to reach (default: 300)")
     parser.add_argument("--seed", default="1", help="draws everything (default: 1)")
     parser.add_argument("--jobs", type=int, default=2, help="runs at once (default: 2)")
-    parser.add_argument("--minutes", type=float, default=60, help="begin no run after so many (default: 60)")
+    parser.add_argument("--minutes", type=float, default=60, help="start no run after so many (default: 60)")
     parser.add_argument("--receiver", choices=("all", *RECEIVERS), default="all", help="default: all in turn")
     parser.add_argument(
         "--disk",
@@ -130,7 +130,7 @@ def options_from(argv: list[str]) -> argparse.Namespace:
         help="which full disks (default: all in turn)",
     )
     parser.add_argument(
-        "--stop", action="store_true", help="begin no run after the first in which anything is wrong"
+        "--stop", action="store_true", help="start no run after the first in which anything is wrong"
     )
     parser.add_argument("--again", metavar="SEED/NUMBER", help="play this run alone")
     parser.add_argument(

@@ -154,7 +154,7 @@ class Round:
         self._judge(self.current, second)
         known = {post.delivery_id for paths in (archived, self.current) for post in _run(paths).outbox}
         self.outcome.wrong += [
-            f"a reader saw delivery {one.delivery_id}, which no run asked for"
+            f"a reader saw delivery {one.delivery_id}, which no run requested"
             for one in host.receiver.heard
             if one.delivery_id not in known
         ]

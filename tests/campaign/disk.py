@@ -62,7 +62,7 @@ def enter_private(argv: list[str]) -> None:
 @contextlib.contextmanager
 def mounted(folder: Path) -> Iterator[None]:
     """Mount a small tmpfs in `folder`. Only in a process with mounts of its own."""
-    assert os.environ.get(PRIVATE) == "1", "a disk is mounted only where nobody else sees it"
+    assert os.environ.get(PRIVATE) == "1", "a disk is mounted only where no other process sees it"
     folder.mkdir(mode=0o700)
     options = f"size={SIZE},nr_inodes={INODES},mode=700"
     subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], check=True)

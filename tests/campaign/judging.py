@@ -105,7 +105,7 @@ def _verdict(played: "Played") -> Iterator[str]:
         yield "verdict: " + "; ".join(differences(played.golden, played.outcome.result))
     due = len(_posts(played))
     if due != end.posts:
-        yield f"verdict: {due} messages were asked for, and not {end.posts}"
+        yield f"verdict: {due} messages were requested, and not {end.posts}"
 
 
 def differences(one: Any, other: Any, where: str = "state") -> list[str]:
@@ -132,7 +132,7 @@ def _files(played: "Played") -> Iterator[str]:
     if left:
         yield f"left over: {', '.join(left)}"
     if is_locked(paths.watcher_lock) or is_locked(paths.runner_lock):
-        yield "a lock is held although nobody lives"
+        yield "a lock is held although no process lives"
     for log in (played.log, paths.watcher_log):
         text = log.read_text(errors="replace") if log.exists() else ""
         for line in text.splitlines():
@@ -147,11 +147,11 @@ def _parts(played: "Played") -> Iterator[str]:
         name = f"{subrun['index']:03d}.json"
         alone = json.loads((paths.subruns / name).read_text())
         if {key: alone[key] for key in subrun} != subrun:
-            yield f"subruns/{name} says something else than state.json"
+            yield f"subruns/{name} differs from state.json"
     outcomes = {post.key: post.outcome for post in replay(_journal(played).events).outbox}
     files = [json.loads(path.read_text()) for path in paths.posts.glob("[!.]*.json")]
     if {file["key"]: file["outcome"] for file in files} != outcomes:
-        yield f"posts/ says {files}, and the journal {outcomes}"
+        yield f"posts/ has {files}, and the journal {outcomes}"
 
 
 def _posts(played: "Played") -> list[Post]:
@@ -210,7 +210,7 @@ def _explained(played: "Played") -> Iterator[str]:
         if len(heard) > attempts:
             yield f"message {post.key}: {len(heard)} requests, and {attempts} attempts in the journal"
     for delivery in by_delivery:
-        yield f"a reader saw delivery {delivery}, which no run asked for"
+        yield f"a reader saw delivery {delivery}, which no run requested"
 
 
 def each(post: Post, heard: list[Heard], *, explained: bool) -> Iterator[str]:
@@ -223,9 +223,9 @@ def each(post: Post, heard: list[Heard], *, explained: bool) -> Iterator[str]:
     told = is_marked = False
     for one in heard:
         if one.text not in (repeats if one.marked else {text}):
-            yield f"message {post.key} had another text than its file says"
+            yield f"message {post.key} had another text than its file"
         if not one.marked and (told or is_marked):
             yield f"message {post.key} came again without a mark"
         if one.marked and not explained:
-            yield f"message {post.key} bears a mark, and the journal knows no doubt"
+            yield f"message {post.key} has a mark, and the journal knows no doubt"
         told, is_marked = told or one.stored, is_marked or one.marked

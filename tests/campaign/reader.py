@@ -51,7 +51,7 @@ class Reader:
         except FileNotFoundError:
             pass  # nothing there yet
         except Exception as error:  # noqa: BLE001 - a reader that ends early would prove nothing
-            self._complain(f"the reader met {type(error).__name__}: {error}")
+            self._complain(f"the reader got {type(error).__name__}: {error}")
 
     def _complain(self, text: str) -> None:
         if text not in self.wrong:
@@ -88,7 +88,7 @@ class Reader:
             view: dict[str, Any] = json.loads(path.read_bytes())
             assert view["run_id"]
         except (ValueError, KeyError, AssertionError) as error:
-            self._complain(f"{path.parent.name}/{path.name} was not whole: {error}")
+            self._complain(f"{path.parent.name}/{path.name} was not complete: {error}")
 
     def _journal(self) -> None:
         with self.paths.journal.open("rb") as file:

@@ -39,7 +39,7 @@ STAGES = ("asked", "stored", "answered")
 BEHAVIOURS: dict[str, Callable[[], Behaviour]] = {
     "ok": ok,
     "slow, then ok": lambda: slow(1.5),
-    "stores, says another word": lambda: says(b"fine"),
+    "stores, answers another word": lambda: says(b"fine"),
     "stores, half an answer": half_answer,
     "stores, then 500": posted_500,
     "stores, then drops": drop_after_accept,

@@ -1,4 +1,4 @@
-"""One round of two runs in short: the sender of the first run's messages is killed while the second run goes on."""
+"""One round of two runs in short: the sender of the first run's messages is killed while the second run continues."""
 
 from pathlib import Path
 

@@ -157,7 +157,7 @@ def heard(*texts: str, stored: bool = True) -> list[Heard]:
         (heard(PLAIN, PLAIN), True, ["came again without a mark"]),
         (heard(MARKED, PLAIN), True, ["came again without a mark"]),
         (heard(PLAIN, MARKED), False, ["the journal knows no doubt"]),
-        (heard("another text"), False, ["another text than its file says"]),
+        (heard("another text"), False, ["another text than its file"]),
     ],
 )
 def test_what_a_reader_saw_is_held_against_the_journal(
@@ -193,7 +193,7 @@ def test_a_reader_reports_states_that_went_back_and_incomplete_ones(tmp_path: Pa
     assert [text.split(":")[0] for text in reader.wrong] == [
         "state.json went back from event 5 to 4",
         "the run was FAILED and became COMPLETED",
-        "posts/001.json was not whole",
+        "posts/001.json was not complete",
         "the journal has a line that is no event",
     ]
 

@@ -145,7 +145,7 @@ def test_a_start_that_is_killed_before_its_runner_runs_leaves_the_way_free_for_t
     assert (second["phase"], len(second["subruns"])) == ("COMPLETED", 3)
     assert len(host.webhook.posts) == told + 3
     assert leftovers(paths_of(host)) == []
-    wait_for(lambda: not processes_of(host), "nobody of the killed start is left")
+    wait_for(lambda: not processes_of(host), "no process of the killed start is left")
 
 
 def test_a_start_that_is_killed_when_its_runner_runs_is_the_runs_no_more(tmp_path: Path) -> None:

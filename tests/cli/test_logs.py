@@ -149,12 +149,15 @@ def test_the_output_of_the_newest_template_command_is_shown(
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        (("b",), "the runner of b has no log: {folder}/runner.log does not exist; it was deleted or moved"),
-        (("b", "--watcher"), "the watcher of b has written no log: {folder}/watcher.log does not exist"),
+        (
+            ("b",),
+            "the runner of b has no log: {directory}/runner.log does not exist; it was deleted or moved",
+        ),
+        (("b", "--watcher"), "the watcher of b has written no log: {directory}/watcher.log does not exist"),
         (("b", "--template"), "the run of b has no template command"),
         (("t", "--template"), "the output of the template command of t was not kept: "),
         (("waits",), "wait for it with: atvm-pipeline logs waits -f"),
-        (("folder",), "{root}/folder/runner.log is not a regular file, so it is not the log of folder"),
+        (("blocked",), "{root}/blocked/runner.log is not a regular file, so it is not the log of blocked"),
         (("none",), "build none not found in {root}; list the runs with: atvm-pipeline status --all"),
         (("bare",), "{root}/bare/request.json is missing or not readable"),
     ],
@@ -165,12 +168,12 @@ def test_a_log_that_does_not_exist_is_an_error_with_the_way_out(
     runs.add("b", "completed")
     runs.add("t", "completed", template_command="true")
     runs.add("waits", "completed", events=4)
-    runs.add("folder", "completed").runner_log.mkdir()
+    runs.add("blocked", "completed").runner_log.mkdir()
     (runs.root / "bare").mkdir()
     error = refused(*words)
 
     assert error.code == DATA
-    assert text.format(folder=runs.root / "b", root=runs.root) in str(error)
+    assert text.format(directory=runs.root / "b", root=runs.root) in str(error)
 
 
 def test_a_log_that_cannot_be_read_is_an_error(runs: ShownRuns) -> None:

@@ -217,11 +217,11 @@ def test_a_corrupt_state_and_a_request_without_one_are_rows(
     [
         (
             "runner",
-            "a runner of build gone is alive (process {pid}), but its state directory {folder} was removed; stop it",
+            "a runner of build gone is alive (process {pid}), but its state directory {directory} was removed; stop it",
         ),
         (
             "watch",
-            "a watcher of build gone is alive (process {pid}), but its state directory {folder} was removed; stop it",
+            "a watcher of build gone is alive (process {pid}), but its state directory {directory} was removed; stop it",
         ),
     ],
 )
@@ -241,7 +241,7 @@ def test_a_living_run_whose_directory_was_removed_is_a_row(
         with pytest.raises(CommandError) as refused:
             known_run(Paths(runs.root, "gone"))
         process.communicate(b"\n")
-    expected = text.format(pid=process.pid, folder=runs.root / "gone")
+    expected = text.format(pid=process.pid, directory=runs.root / "gone")
 
     assert re.search(r"^gone +NO STATE$", output, re.MULTILINE)
     assert f"\n  {expected}" in output

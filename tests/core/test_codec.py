@@ -123,7 +123,7 @@ def test_each_kind_of_event_was_kept_as_schema_2_wrote_it() -> None:
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        pytest.param(REQUEST.replace(b"{", b'{"schema":3,', 1), "schema 3", id="the request says so"),
+        pytest.param(REQUEST.replace(b"{", b'{"schema":3,', 1), "schema 3", id="the request has it"),
         pytest.param(
             b'{"type":"run-asked-for","at":"2026-11-24T22:43:00Z","schema":7}',
             "schema 7",

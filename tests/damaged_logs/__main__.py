@@ -20,7 +20,9 @@ def main() -> int:
     parser.add_argument("--weaves", type=int, default=20_000, help="interleavings of two runs")
     parser.add_argument("--deaths", type=int, default=1_000, help="runs that die, with a green one behind")
     parser.add_argument("--share", type=float, default=1.0, help="part of the lines of each log to damage")
-    parser.add_argument("--made", type=int, default=20, help="logs made at random, beside the recorded ones")
+    parser.add_argument(
+        "--made", type=int, default=20, help="logs made at random, in addition to the recorded ones"
+    )
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

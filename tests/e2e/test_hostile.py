@@ -53,7 +53,7 @@ def hostile_log() -> bytes:
         *prints.whole_spec(name, 2, 3),
         *prints.running(plain, 3, 3),
         *prints.results(plain, 1, 1),
-        f"The runner says: {EVIL}",
+        f"The runner prints: {EVIL}",
         *prints.finished(
             [
                 prints.row(spec, (3, 1, 2, 0, 0), "✖"),

@@ -239,10 +239,10 @@ REFUSED: dict[str, tuple[Damage, str]] = {
     "a journal of a newer schema": (_newer_journal, "schema 3"),
     "an event of a newer release": (_newer_event, "another release"),
     "a snapshot of a newer schema": (_newer_state, "schema 3"),
-    "a folder in the journal's place": (_put("journal.jsonl", "folder"), "not a regular file"),
+    "a directory in the journal's place": (_put("journal.jsonl", "folder"), "not a regular file"),
     "a FIFO in the journal's place": (_put("journal.jsonl", "fifo"), "not a regular file"),
     "a link in the journal's place": (_put("journal.jsonl", "link"), "not a regular file"),
-    "a folder in the snapshot's place": (_put("state.json", "folder"), "not a regular file"),
+    "a directory in the snapshot's place": (_put("state.json", "folder"), "not a regular file"),
     "a FIFO in the snapshot's place": (_put("state.json", "fifo"), "not a regular file"),
     "a damaged journal and no snapshot": (_lost, "line 5"),
 }

@@ -95,7 +95,7 @@ class Watched(Player):
         assert self.late is not None
         if not self.late.started:
             self.late.begin()
-            wait_for(lambda: Player.ready(self, self.late), "the late watcher's first look")  # type: ignore[arg-type]
+            wait_for(lambda: Player.ready(self, self.late), "the late watcher's first scan")  # type: ignore[arg-type]
 
     def roles_seen(self) -> set[str]:
         return (

@@ -1,4 +1,4 @@
-"""Every scenario of the stand-in ends as it says: as a recorded run, and for `inspect`.
+"""Every scenario of the stand-in ends as it states: as a recorded run, and for `inspect`.
 
 `test_main_job.py` plays one scenario of each kind through the wrappers. Here the output of every scenario is compared with
 the log of its recorded run. That run is folded (`tests/core/test_replay.py`) and played to a real watcher

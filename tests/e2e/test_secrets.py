@@ -37,7 +37,7 @@ import faulthandler, http.client, logging, os, sys
 logging.basicConfig(level=logging.DEBUG, filename=os.environ["DEBUG_LOG"])
 for name in ("urllib3", "urllib3.connectionpool", "http.client", "asyncio"):
     logging.getLogger(name).setLevel(logging.DEBUG)
-logging.getLogger("debug").debug("%s begins", sys.orig_argv)
+logging.getLogger("debug").debug("%s starts", sys.orig_argv)
 """
 
 

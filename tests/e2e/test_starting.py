@@ -1,4 +1,4 @@
-"""Starts beside living runs, starts of the failed hosts, and a removed state directory, as an operator sees them."""
+"""Starts next to living runs, starts of the failed hosts, and a removed state directory, as an operator sees them."""
 
 import json
 import os

@@ -47,7 +47,7 @@ SCRIPTS = sorted(
 )
 FAKE_PYTHON = """\
 #!/bin/bash
-# Stands in for python3: says that it is new enough, makes a "virtual environment" of itself, "installs" by a note.
+# Stands in for python3: reports that it is new enough, makes a "virtual environment" of itself, "installs" by a note.
 here=${0%/bin/*}
 case "$*" in
   "-c "*version_info*) [[ $2 == *pip* ]] || echo "${FAKE_VERSION:-311}"; exit 0 ;;

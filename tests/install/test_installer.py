@@ -196,7 +196,7 @@ def test_an_installation_that_was_cut_short_leaves_the_current_release_as_it_was
         stdout=subprocess.DEVNULL,
         start_new_session=True,
     )
-    wait_for(lambda: list((package(root) / "releases").glob("3.0-*/.venv")), "the environment to be begun")
+    wait_for(lambda: list((package(root) / "releases").glob("3.0-*/.venv")), "the environment to be started")
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     left = releases(root)
@@ -346,8 +346,8 @@ def test_purging_the_state_takes_only_what_is_a_runs(ground: Path, root: Path) -
 
 
 REFUSED: dict[str, tuple[Callable[[Path, Path], list[object]], int, str]] = {
-    "a wheel folder without the wheels": (lambda _g, t: ["--wheelhouse", t], 69, "has no wheel of bracex"),
-    "a wheel folder that is not there": (
+    "a wheel directory without the wheels": (lambda _g, t: ["--wheelhouse", t], 69, "has no wheel of bracex"),
+    "a wheel directory that does not exist": (
         lambda _g, t: ["--wheelhouse", t / "no"],
         69,
         "cannot read the wheel directory",

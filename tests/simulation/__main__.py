@@ -113,7 +113,7 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--archive-plan", metavar="JSON", help="one history of two runs")
     parser.add_argument(
-        "--failures", type=int, default=1, metavar="N", help="go on until so many have failed"
+        "--failures", type=int, default=1, metavar="N", help="continue until so many have failed"
     )
     return parser.parse_args()
 

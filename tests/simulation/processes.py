@@ -140,7 +140,7 @@ class Crew:
         return [each for each in self.processes if not each.ended and role in (None, each.role)]
 
     def run(self, is_over: Callable[[], bool]) -> None:
-        """Let processes and time go on until `is_over`."""
+        """Let processes and time continue until `is_over`."""
         while not is_over():
             ready = [each for each in self.processes if each.is_ready(self.world.monotonic_s)]
             if ready:
@@ -198,7 +198,7 @@ class Crew:
 
 
 class SharedDisk(Disk):
-    """The disk of several processes: a killed one does nothing any more, the others go on."""
+    """The disk of several processes: a killed one does nothing any more, the others continue."""
 
     crew: Crew
 

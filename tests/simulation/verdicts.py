@@ -23,7 +23,7 @@ def explained(plan: Plan, told: "Told", wanted: "Told") -> str | None:
     keys, wanted_keys = _keys(told), _keys(wanted)
     if why is None:
         if keys != wanted_keys:
-            raise Broken(f"messages asked for: {sorted(keys)}, undisturbed {sorted(wanted_keys)}")
+            raise Broken(f"messages requested: {sorted(keys)}, undisturbed {sorted(wanted_keys)}")
         if _ledger(told) != _ledger(wanted):
             raise Broken(
                 f"the same verdict over other results: {_ledger(told)}, undisturbed {_ledger(wanted)}"

@@ -40,7 +40,7 @@ def main(root: Path, what: str, which: str, channel: str) -> None:
             while started.poll() is None and not select.select([sys.stdin], [], [], 0.1)[0]:
                 pass
         if started.poll() is None:
-            wait_for(lambda: is_ready(paths, started.pid), "the watcher's first look")
+            wait_for(lambda: is_ready(paths, started.pid), "the watcher's first scan")
         now = datetime.now(UTC)
         write_record(
             paths.runner_exit, ExitRecord(build_name=BUILD, run_id=RUN_ID, exit_code=0, finished_at=now)

@@ -73,7 +73,7 @@ class Player:
         self.request()
         watcher = self.watch(webhook)
         try:
-            wait_for(lambda: self.ready(watcher), "the watcher's first look")
+            wait_for(lambda: self.ready(watcher), "the watcher's first scan")
             run = begin_run(self.first).run
             for event in self.events[1:]:
                 if isinstance(event, CancelRequested | RunnerExited | RunnerVanished):
@@ -223,7 +223,7 @@ class Player:
         before, self.roles = self.roles, roles
         begun = "browser" in roles and "browser" not in before
         if begun and (self.hangs or not self.browser_seen):
-            wait_for(lambda: "browser" in self.roles_seen(), "a look at the browser")
+            wait_for(lambda: "browser" in self.roles_seen(), "a scan of the browser")
             self.browser_seen = True
 
     def roles_seen(self) -> set[str]:

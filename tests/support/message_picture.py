@@ -1,6 +1,6 @@
 """Draw a message as an SVG picture that looks like a post in a Mattermost channel, for the README.
 
-The picture contains only shapes and text, so the same message always gives the same bytes. A browser places the words: only the line
+The picture contains only shapes and text, so the same message always has the same bytes. A browser places the words: only the line
 breaks are decided here.
 """
 

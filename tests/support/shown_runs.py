@@ -1,4 +1,4 @@
-"""A state root with recorded runs in any stage, for the commands that look at runs.
+"""A state root with recorded runs in any stage, for the commands that show runs.
 
 A run is the fold of the first events of a recorded journal, under another name and at another time. The locks that
 living processes hold are held by this process.

@@ -99,7 +99,7 @@ def test_a_child_that_outlives_the_command_is_waited_for(host: ControllerHost, c
     host.start(build, runner=f"({orphan}) & exit 0")
     runner = host.record("runner.json", build)["command_pid"]
     wait_for(lambda: host.run("test", "-e", f"/proc/{runner}", check=False).returncode, "the command's end")
-    wait_for(lambda: host.state(build)["phase"] == "RUNNING", "a run that goes on")
+    wait_for(lambda: host.state(build)["phase"] == "RUNNING", "a run that continues")
     record = host.record("runner-exit.json", build)
     host.let_go(build)
     state = host.await_end(build)

@@ -21,7 +21,7 @@ def in_the_middle(host: ControllerHost) -> None:
         subruns = host.state().get("subruns", [])
         return len(subruns) == 2 and (subruns[0]["post"] or {}).get("outcome") == "pending"
 
-    wait_for(judged, "the first group is judged")
+    wait_for(judged, "the verdict of the first group")
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,7 @@ def test_the_runner_has_the_starters_environment_and_no_secret(host: ControllerH
     build = "environment-fc"
     host.start(
         build,
-        runner="env >/srv/environment; pwd >/srv/folder",
+        runner="env >/srv/environment; pwd >/srv/directory",
         PATH="/opt/node/bin:/usr/bin:/bin",
         NODE_OPTIONS="--max-old-space-size=4096",
         CYPRESS_CACHE_FOLDER="/root/.cache/Cypress",
@@ -132,7 +132,7 @@ def test_the_runner_has_the_starters_environment_and_no_secret(host: ControllerH
     assert got["CYPRESS_CACHE_FOLDER"] == "/root/.cache/Cypress"
     assert [name for name in got if name.startswith("MATTERMOST") or name == "HIDDEN"] == []
     assert host.unit(RUNNER_UNIT.format(build))["LimitNOFILE"] == "65536"
-    assert host.read("/srv/folder").strip() == AUTOMATION
+    assert host.read("/srv/directory").strip() == AUTOMATION
 
 
 NASTY = "'\"\\$%`!*?[]{}()<>|&;#~=@:, \t\nä✔😀%i%n${HOME}"

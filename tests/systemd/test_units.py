@@ -20,7 +20,7 @@ UNITS = (
     "atvm-runner@e2e-redhat9.6-fc.service",
     "atvm-run-watcher-failed@e2e-redhat9.6-fc.service",
     SWEEP,
-    # systemd-analyze alone gives a colon in a name a meaning of its own.
+    # systemd-analyze alone has its own meaning of a colon in a name.
     "atvm-run-deliver@e2e-redhat9.6-fc@2026-11-24.service",
 )
 EXPOSURE_MAX = {UNITS[0]: 1.7, UNITS[2]: 2.0, UNITS[3]: 1.5, UNITS[4]: 1.7}

@@ -63,7 +63,7 @@ def differences(child: list[f.Fact]) -> list[str]:
             found.append(f"{name} of rows and totals differ")
     failed = sum(row.mark == "failed" for row in rows)
     if totals[0].verdict == "failed" and (totals[0].failed, totals[0].total) != (failed, len(rows)):
-        found.append(f"{totals[0].failed} of {totals[0].total} failed, rows say {failed} of {len(rows)}")
+        found.append(f"{totals[0].failed} of {totals[0].total} failed, rows have {failed} of {len(rows)}")
     return found
 
 

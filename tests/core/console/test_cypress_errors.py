@@ -46,7 +46,7 @@ def test_the_first_line_is_recognised_with_its_code(line: str, code: str, tmp_pa
     assert found.code == code
     assert is_held(line) == (line.startswith("We encountered an unexpected error"))
     if code not in ("heap-exhausted", "automation-lost"):
-        view = inspected([line, "", "What to do about it."], tmp_path)
+        view = inspected([line, "", "Read the manual."], tmp_path)
         assert view.phase == "FAILED"
         assert view.reason["code"] == (
             "config-invalid" if code == "plugin-error" and "configFile" in line else code

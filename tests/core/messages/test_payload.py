@@ -204,7 +204,7 @@ def test_a_closing_post_of_very_many_groups_is_bounded() -> None:
 
 
 def test_a_closing_post_without_any_group_has_no_start() -> None:
-    story = Story().started().end(None, error="no such folder")
+    story = Story().started().end(None, error="no such directory")
 
     assert request_of(body(story))["Time"] == "ended 2026-11-23 10:00:00 +0000"
 

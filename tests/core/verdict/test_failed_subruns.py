@@ -149,9 +149,9 @@ def test_a_failed_group_and_a_host_that_never_ran_give_one_sentence_each() -> No
 
 
 def test_a_runner_that_cannot_start_its_command_after_a_failed_group_is_reported_at_the_end() -> None:
-    story = group(Story(hosts=()).started(), "redhat9.6", RED).end(None, error="no such folder")
+    story = group(Story(hosts=()).started(), "redhat9.6", RED).end(None, error="no such directory")
 
-    assert story.texts("run")[0].splitlines()[1] == "The runner command was not started: no such folder."
+    assert story.texts("run")[0].splitlines()[1] == "The runner command was not started: no such directory."
 
 
 def test_an_end_from_outside_is_reported_once_where_it_is_posted() -> None:

@@ -371,7 +371,7 @@ def test_row_5_requested_hosts_and_not_one_line_of_cypress() -> None:
 
 
 def test_row_5_a_command_that_could_not_be_started() -> None:
-    story = Story().end(None, error="no such folder")
+    story = Story().end(None, error="no such directory")
 
     assert story.ending == ("FAILED", "runner-not-started")
     assert story.view.post is not None

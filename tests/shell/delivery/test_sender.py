@@ -27,7 +27,7 @@ from tests.support.project import BUILD
 from tests.support.waiting import wait_for
 
 PERFORM = performer(Webhook.parse("http://127.0.0.1:9/hooks/s3cr3ts3cr3t"), {"main": None}, None)
-EFFECT = PostMessage(key="r1/001", attempt=2, kind="main", payload='{"text": "told"}')
+EFFECT = PostMessage(key="r1/001", attempt=2, kind="main", payload='{"text": "sent"}')
 
 
 def request(**fields: object) -> Request:
@@ -52,7 +52,7 @@ def test_an_effect_comes_back_as_the_outcome_of_its_attempt(server: MattermostMo
 
 def test_an_alert_goes_to_its_own_channel(server: MattermostModel) -> None:
     environ = {"MATTERMOST_ATVM_WEBHOOK": server.url, "MATTERMOST_ATVM_CHANNEL": "atvm"}
-    alert = PostMessage(key="r1/alert/x", attempt=1, kind="alert", payload='{"text": "told"}')
+    alert = PostMessage(key="r1/alert/x", attempt=1, kind="alert", payload='{"text": "sent"}')
     send_once(alert, make_sender(request(alert_channel="ops"), environ))
 
     assert server.posts[0].payload["channel"] == "ops"
@@ -60,7 +60,7 @@ def test_an_alert_goes_to_its_own_channel(server: MattermostModel) -> None:
 
 @pytest.mark.parametrize("channel", ["", None])
 def test_without_a_channel_the_hooks_own_is_meant(channel: str | None) -> None:
-    assert with_channel('{"text": "told"}', channel or None) == b'{"text": "told"}'
+    assert with_channel('{"text": "sent"}', channel or None) == b'{"text": "sent"}'
 
 
 @pytest.mark.parametrize("text", ["", "  ", None])
@@ -182,7 +182,7 @@ def test_a_receiver_that_hangs_does_not_hold_up_the_watching_of_the_groups_after
         host.webhook.script(slow(60))
         assert host.start().returncode == 0
         wait_for(lambda: host.webhook.requests, "the first message at the receiver")
-        wait_for(lambda: host.state()["phase"] == "COMPLETED", "the verdict of the whole run")
+        wait_for(lambda: host.state()["phase"] == "COMPLETED", "the verdict of the run")
         state = host.state()
 
         assert host.webhook.posts == []

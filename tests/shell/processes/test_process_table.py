@@ -95,7 +95,7 @@ def tree_of(process: subprocess.Popen[bytes]) -> ProcessTree:
         tree.scan()
         return roles(tree) == {"runner": 3, "cypress": 1, "browser": 1, "other": 0}
 
-    wait_for(whole, "the whole tree")
+    wait_for(whole, "the complete tree")
     return tree
 
 
@@ -216,7 +216,7 @@ def test_a_stopped_cypress_tree_is_stuck_only_after_several_scans(runner: subpro
     assert seen.stuck
 
     os.kill(stopped[0], signal.SIGCONT)
-    wait_for(lambda: known(stopped[0]).state != "T", "one goes on")
+    wait_for(lambda: known(stopped[0]).state != "T", "one continues")
     seen = tree.scan()
 
     assert seen is not None

@@ -99,7 +99,7 @@ def test_no_process_is_read_while_the_last_id_stays_the_same(monkeypatch: pytest
 
     newcomers.scan()
 
-    assert len(listed) == 2, "a container may be told an old number for a while"
+    assert len(listed) == 2, "a container may show an old number for a while"
 
 
 def test_without_a_last_id_everybody_is_listed_with_every_look(monkeypatch: pytest.MonkeyPatch) -> None:

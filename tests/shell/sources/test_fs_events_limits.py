@@ -34,16 +34,16 @@ from atvm_pipeline.core.dialect import Dialect
 from atvm_pipeline.shell.sources import report_files as artifacts_source, fs_events as watching
 from atvm_pipeline.shell.sources.report_files import ReportScanner
 from atvm_pipeline.shell.sources.fs_events import FileWatcher
-def say(text):
+def report(text):
     # Hints come from several threads: a line is written at once, or two become one.
     os.write(1, f"{text}\\n".encode())
 root = Path(sys.argv[1])
 watch = FileWatcher(root / "state" / "build", root / "logs" / "runner.log", root / "work" / "cmcReporter",
-              lambda path: say(str(path)))
+              lambda path: report(str(path)))
 watch.start()
-say(f"degraded: {watch.degraded}")
+report(f"degraded: {watch.degraded}")
 sys.stdin.readline()
-say(f"degraded: {watch.degraded}")
+report(f"degraded: {watch.degraded}")
 watch.stop()
 """
 

@@ -37,7 +37,7 @@ def test_rotations_and_restarts_alone_lose_nothing_and_report_nothing(
 ) -> None:
     told = play(actions, restart_always=restart_always)
 
-    assert told["gaps said"] == 0
+    assert told["gaps reported"] == 0
 
 
 def test_a_number_of_sequences_is_played_by_command(capsys: pytest.CaptureFixture[str]) -> None:
@@ -47,7 +47,7 @@ def test_a_number_of_sequences_is_played_by_command(capsys: pytest.CaptureFixtur
     said = capsys.readouterr().out
     print(said)
     assert f"{SEQUENCES} sequences" in said
-    assert " gaps said" in said
+    assert " gaps reported" in said
 
 
 @pytest.mark.parametrize("follower", ["right", "wrong"])
@@ -133,7 +133,7 @@ MUTANTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
         RotationTracker, "_candidates", lambda *_args: []
     ),
     "calls every rotation complete": call_everything_complete,
-    "begins anew at a rotation": begin_anew_at_a_rotation,
+    "starts again at a rotation": begin_anew_at_a_rotation,
 }
 
 

@@ -65,7 +65,7 @@ def test_a_log_that_went_away_for_good_is_reported_at_the_end(log: Path, follow:
     assert [event.final for event in events if isinstance(event, LogRead)] == [True]
 
 
-@pytest.mark.parametrize("restarted", [False, True], ids=["watched", "nobody watched"])
+@pytest.mark.parametrize("restarted", [False, True], ids=["watched", "not watched"])
 def test_files_that_came_and_went_between_two_polls_are_read_in_their_order(
     log: Path, restarted: bool, follow: Follow
 ) -> None:

@@ -281,8 +281,8 @@ def test_a_report_that_fits_another_living_run_names_it(folder: Path, tmp_path: 
     ],
     ids=[
         "another spec",
-        "a spec of another folder",
-        "a spec that has not begun",
+        "a spec of another directory",
+        "a spec that has not started",
         "ended long ago",
         "no state",
     ],

@@ -70,7 +70,7 @@ def test_a_report_that_stays_incomplete_is_reported_after_the_wait(
     now_s = 109.0
     assert list(artifacts.scan(None)) == []
     now_s = 111.0
-    assert list(artifacts.scan([path])) == [], "only a look at everything gives up waiting"
+    assert list(artifacts.scan([path])) == [], "only a scan of everything gives up waiting"
 
     [event] = artifacts.scan(None)
 

@@ -170,7 +170,7 @@ def test_who_joins_while_a_start_or_cancel_is_under_way_is_refused_in_one_line(o
         pytest.raises(CommandError, match="being started or cancelled") as refusal,
         attach_lock(wanted(other)),
     ):
-        pytest.fail("nobody may come in")
+        pytest.fail("no second process may enter")
 
     assert refusal.value.code == IN_USE
     assert "\n" not in str(refusal.value)

@@ -40,8 +40,8 @@ def reopened(paths: Paths) -> Run:
 
 
 LEFT: dict[str, tuple[bytes | None, int | None]] = {
-    "whole, no snapshot": (WHOLE, None),
-    "whole, with its snapshot": (WHOLE, len(LINES)),
+    "complete, no snapshot": (WHOLE, None),
+    "complete, with its snapshot": (WHOLE, len(LINES)),
     "longer than the snapshot": (WHOLE, MIDDLE),
     "shorter than the snapshot": (b"".join(LINES[:MIDDLE]), len(LINES)),
     "a torn last line": (WHOLE + LINES[-1][:40], None),

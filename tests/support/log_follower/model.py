@@ -54,7 +54,7 @@ def play(actions: list[str], *, restart_always: bool = False) -> Counter[str]:
                 world.act(action)
             world.check()
             if all(action in LOSSLESS for action in actions):
-                assert not world.told["gaps said"]
+                assert not world.told["gaps reported"]
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return world.told
@@ -95,7 +95,7 @@ def main(argv: list[str]) -> int:
             print(dict(total), flush=True)
     print(
         ", ".join(
-            f"{total[name]} {name}" for name in ("sequences", "actions", "restarts", "files", "gaps said")
+            f"{total[name]} {name}" for name in ("sequences", "actions", "restarts", "files", "gaps reported")
         )
     )
     return 0

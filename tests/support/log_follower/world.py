@@ -61,7 +61,7 @@ class World(Files):
         self.events.append(event)
         ignored = self.run.ignored
         self.run = reduce(self.run, event).run
-        assert self.run.ignored == ignored, f"told twice: {event}"
+        assert self.run.ignored == ignored, f"reported twice: {event}"
 
     def read(
         self, *, keep: int | None = None, max_bytes: int = product.READ_BYTES_MAX, final: bool = False
@@ -140,9 +140,9 @@ class World(Files):
         self.read(final=True)
         self.tail.close()
         gaps = sum(isinstance(e, LogReplaced) and e.unread_bytes != 0 for e in self.events)
-        self.told["gaps said"] += gaps
+        self.told["gaps reported"] += gaps
         self.told["files"] += len(self.contents)
-        assert gaps <= 2 * self.harm, f"{gaps} gaps said, {self.harm} actions that may cost bytes"
+        assert gaps <= 2 * self.harm, f"{gaps} gaps reported, {self.harm} actions that may cost bytes"
         parts = list(Part.all_of(self.events))
         self.contents = [content for content in self.contents if content.data]
         last = len(self.contents) - 1
@@ -174,7 +174,7 @@ class World(Files):
 
     def story(self, parts: list["Part"]) -> str:
         written = [(len(c.data), "gone" if c.gone else "", "met" if c.met else "") for c in self.contents]
-        return f"written {written}, told {parts}\n" + "\n".join(map(brief, self.events))
+        return f"written {written}, reported {parts}\n" + "\n".join(map(brief, self.events))
 
 
 def now() -> datetime:

@@ -146,9 +146,9 @@ class Round:
         if host.state().get("phase") != "RUNNING":
             self.outcome.wrong.append("the second run has not run all the time")
         host.let_go(HELD)
-        host.wait()
-        wait_for(lambda: host.receiver.active == 0, "the receiver is quiet")
+        wait_for(lambda: host.state()["phase"] == "COMPLETED", "the end of the second run")
         wait_for(lambda: not is_locked(self.current.watcher_lock), "the end of the second watcher")
+        wait_for(lambda: host.receiver.active == 0, "the receiver is quiet")
         second = host.state()
         self._judge(archived, first)
         self._judge(self.current, second)

@@ -6,6 +6,7 @@ if you understand their cause and want them.
 
 import argparse
 import ast
+import functools
 import importlib
 import re
 from collections.abc import Iterator
@@ -185,6 +186,7 @@ def test_every_variable_that_the_program_reads_is_a_known_setting() -> None:
     assert variables_read() - OF_TESTS - SET_FOR_COMMANDS == KNOWN_SETTINGS
 
 
+@functools.cache
 def variables_read() -> set[str]:
     """Return every environment variable that the package or a wrapper reads, without those of the stand-in."""
     modules = (path for path in PACKAGE.rglob("*.py") if path.name != "known_settings.py")

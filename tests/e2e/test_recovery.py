@@ -185,6 +185,23 @@ def test_a_restarted_watcher_continues_at_the_recorded_offset_of_the_log(
     assert [one.end for one in read[:-1]] == [two.start for two in read[1:]]
 
 
+def test_the_log_of_a_restarted_watcher_starts_with_the_present_state_and_repeats_nothing(
+    laid: Path, server: MattermostModel
+) -> None:
+    code, said = watch(laid, server)
+    lines = [line.split(" ", 2)[2] for line in said.splitlines()]
+
+    assert code == 0, said
+    assert lines[0].startswith(f"resumed watching {BUILD} (run ")
+    assert ": RUNNING: 2 of " in lines[0]
+    assert not [line for line in lines if line.startswith(("sub-run 1 (", "message of sub-run 1 "))]
+    assert [line.split(" (")[0] for line in lines if " sent (delivery " in line and "alert" not in line] == [
+        "message of sub-run 2 sent",
+        "message of sub-run 3 sent",
+    ]
+    assert lines[-1] == "finished: 3 of 3 messages sent"
+
+
 def test_a_message_that_was_under_way_in_a_crash_is_repeated_once_and_marked(
     pattern: Pattern, laid: Path, server: MattermostModel
 ) -> None:

@@ -223,7 +223,7 @@ def test_the_template_s_parts_are_no_hosts(host: Controller) -> None:
 
     one_line(refused, 11, "vmware8.0 looks like a host")
     assert checked.returncode == 0, checked.stderr
-    assert checked.stdout.endswith("\nhosts checked: redhat9.6, ubuntu24.04, w2k25\n")
+    assert "\nhosts checked: redhat9.6, ubuntu24.04, w2k25\n" in checked.stdout
 
 
 # --- the two halves ---

@@ -143,7 +143,7 @@ SHOWN_BY: dict[str, int] = {
     "lets a late cancel overwrite the end": 38,
     "forgets attempts that a crash cut off": 7,
     "takes a cut attempt as not arrived": 17,
-    "appends behind a torn line": 55,
+    "appends behind a torn line": 65,
     "knows a process by its pid alone": 34,
 }
 """The first long history that shows a bug, by its seed, where it is a late one. It is played first, to save time."""

@@ -64,6 +64,7 @@ class Controller:
     def __exit__(self, *exception: object) -> None:
         for build in self.builds():
             self.end(build)
+        self.end_senders()
         self.webhook.__exit__(*exception)
 
     def end(self, build: str) -> None:
@@ -81,6 +82,17 @@ class Controller:
         if is_locked(paths.watcher_lock):
             os.kill(self.record("watcher.json", build)["pid"], signal.SIGKILL)
             wait_for(lambda: not is_locked(paths.watcher_lock), "the watcher's end")
+
+    def end_senders(self) -> None:
+        """Kill the senders of archived runs."""
+        for lock in self.state_root.glob(".archive/*/*/watcher.lock"):
+            if is_locked(lock):
+                os.kill(json.loads(lock.with_name("watcher.json").read_text())["pid"], signal.SIGKILL)
+                wait_for(lambda lock=lock: not is_locked(lock), "the sender's end")
+
+    def archived(self, build: str = BUILD) -> list[Path]:
+        """Return the directories of the archived runs, the oldest first."""
+        return sorted((self.state_root / ".archive" / build).iterdir())
 
     def hold(self, *hosts: str) -> None:
         """Make the run wait before the spec of each host, on any machine, until `let_go` is called."""

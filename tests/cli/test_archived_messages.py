@@ -216,7 +216,7 @@ def test_the_death_of_a_sender_is_reported_with_the_command_that_starts_it(
 
     assert code == 0
     assert "the sender of the archived run" in post.text
-    assert "died (signal) and is not restarted; 1 message not delivered" in post.text
+    assert "died (killed by a signal) and is not restarted; 1 message not delivered" in post.text
     assert "--background" in post.text
 
 

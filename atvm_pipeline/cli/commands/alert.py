@@ -15,6 +15,7 @@ from atvm_pipeline.cli.run_state import show_run
 from atvm_pipeline.core.errors import DataError
 from atvm_pipeline.core.phases import TERMINAL_PHASES
 from atvm_pipeline.core.text import plural
+from atvm_pipeline.shell.config.settings import state_root_option
 from atvm_pipeline.shell.delivery.alerts import OUTCOME_WORDS, PATIENCE_S, send_alert
 from atvm_pipeline.shell.exit_codes import DONE, UNAVAILABLE
 from atvm_pipeline.shell.state_dir.reader import count_words, posts_of, posts_pending, read_state, undelivered
@@ -24,6 +25,7 @@ from atvm_pipeline.shell.supervisor.base import watcher_unit
 from atvm_pipeline.shell.system.files import is_locked
 from atvm_pipeline.shell.system.log import log
 from atvm_pipeline.shell.system.subprocesses import systemctl
+from atvm_pipeline.shell.system.typed_command import typed_command
 
 ALERT_WORD_CHARS_MAX = 60
 RESULTS = {
@@ -139,9 +141,13 @@ def _ended(paths: Paths, state: dict[str, Any]) -> str:
         return f"{begin}all messages are settled."
     why = next((f" ({post['detail']})" for _, post in lost if post.get("detail")), "")
     rejected = any(post["outcome"] == "rejected" for _, post in lost)
-    steps = ["check webhook and channel with: atvm-pipeline doctor --post-test"] if rejected else []
+    steps = (
+        [f"check webhook and channel with: {_typed(paths, 'atvm-pipeline', 'doctor', '--post-test')}"]
+        if rejected
+        else []
+    )
     if any(owner != "an alert" for owner, _ in lost):
-        steps.append(f"to send again: atvm-pipeline resend {address_of(paths)}")
+        steps.append(f"to send again: {_typed(paths, 'atvm-pipeline', 'resend', address_of(paths))}")
     help_ = "; ".join(steps)
     return f"{begin}{count_words(lost)}{why}.{f' {help_[0].upper()}{help_[1:]}' if help_ else ''}"
 
@@ -153,7 +159,7 @@ def _sender_died(paths: Paths, state: dict[str, Any] | None, how: str) -> str:
     address = address_of(paths)
     return (
         f"the sender of the archived run {address} died ({how}) and is not restarted; {messages} not delivered. "
-        f"Start it with: atvm-pipeline deliver {address} --background"
+        f"Start it with: {_typed(paths, 'atvm-pipeline', 'deliver', address, '--background')}"
     )
 
 
@@ -191,8 +197,14 @@ def _died(paths: Paths, request: Request | None, state: dict[str, Any] | None, h
         if show_run(paths).live["runner"]
         else "its runner is not running"
     )
+    name = paths.build_name
+    logs = _typed(paths, "atvm-pipeline", "logs", name, "--watcher")
+    attach = _typed(paths, "start-atvm-run-watcher.sh", "--attach", "--build-name", name)
     return (
-        f"the watcher died ({how}) and is not restarted; {known}; {runner}. The cause is in its log: "
-        f"atvm-pipeline logs {paths.build_name} --watcher. "
-        f"Continue with: start-atvm-run-watcher.sh --attach --build-name {paths.build_name}"
+        f"the watcher died ({how}) and is not restarted; {known}; {runner}. The cause is in its log: {logs}. "
+        f"Continue with: {attach}"
     )
+
+
+def _typed(paths: Paths, program: str, *words: str) -> str:
+    return typed_command(program, *words, *state_root_option(environment(), paths.state_root))

@@ -108,7 +108,7 @@ def notes_of(case: SubRunContext, name: Name, code: str) -> tuple[str, ...]:
     notes = list(subrun_report_notes(case.run, case.subrun.index))
     if name.trusted is False and code == "wrong-hosts":
         # The reason names the hosts that ran.
-        notes.append(f"Its label is {name.label}.")
+        notes.append(f"The label of this group is {name.label}.")
     elif name.trusted is False:
         notes.append(label_mismatch(case, name.label, name.name))
     # Several specs may have the same conflict, and a note about the report may contain it already.

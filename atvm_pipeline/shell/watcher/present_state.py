@@ -15,8 +15,8 @@ def present_state(snapshot: Snapshot) -> str:
     )
     parts = [f"{passed}, {plural(len(snapshot.subruns), 'sub-run')}"]
     parts += ["failing"] if snapshot.failing else []
-    parts += [snapshot.reason["text"]] if snapshot.phase in TERMINAL_PHASES else []
-    parts += [f"attention: {snapshot.attention}"] if snapshot.attention else []
+    parts += [snapshot.reason["text"].removesuffix(".")] if snapshot.phase in TERMINAL_PHASES else []
+    parts += [f"attention: {snapshot.attention.removesuffix('.')}"] if snapshot.attention else []
     parts += _waiting([post for post in _posts(snapshot) if post.outcome == "pending"])
     return f"{snapshot.phase}: {'; '.join(parts)}"
 

@@ -12,6 +12,7 @@ from atvm_pipeline.core.events import DeliverySettled, RunRequested, WatcherStar
 from atvm_pipeline.core.reducer import begin_run
 from atvm_pipeline.core.snapshot import Snapshot
 from atvm_pipeline.core.state import Run
+from atvm_pipeline.shell.config.settings import state_root_option
 from atvm_pipeline.shell.delivery.sender import make_sender, warm_up
 from atvm_pipeline.shell.processes.process_table import self_identity
 from atvm_pipeline.shell.sources.collector import Sources
@@ -21,12 +22,14 @@ from atvm_pipeline.shell.state_dir.run_address import address_of
 from atvm_pipeline.shell.state_dir.store import Loaded, Store, load
 from atvm_pipeline.shell.system import clock, sd_notify
 from atvm_pipeline.shell.system.log import log
+from atvm_pipeline.shell.system.typed_command import typed_command
 
 from .disk_alerts import DiskAlerts
 from .disk_retry import IoResult, is_permanent, retry_io
 from .loop import Loop
 from .present_state import present_state
 from .story_log import StoryLog
+from .story_messages import Naming
 
 SWITCH_S = 0.0005
 """How long a thread may compute while another one waits for its turn."""
@@ -68,6 +71,7 @@ class RunProcess:
         """Create the sender of the run's messages. Raises ConfigError."""
         self._paths, self._request = paths, request
         self._deliver = make_sender(request, environ)
+        self._state_root_words = state_root_option(environ, paths.state_root)
         self._disk_alerts = DiskAlerts(paths.build_name, request, environ)
         self._refusals: list[WriteRefused] = []
         """Times at which the disk refused writes before there was a loop to record them."""
@@ -98,8 +102,11 @@ class RunProcess:
             on_round=sd_notify.watchdog,
             on_refused=self._disk_alerts.refused,
             on_recovered=self._disk_alerts.recovered,
-            story=StoryLog(address_of(self._paths)),
+            story=StoryLog(Naming(address_of(self._paths), self._typed)),
         )
+
+    def _typed(self, program: str, *words: str) -> str:
+        return typed_command(program, *words, *self._state_root_words)
 
     def started(self, loop: Loop) -> WatcherRecord:
         """Write `watcher.json`, and let signals stop the loop."""

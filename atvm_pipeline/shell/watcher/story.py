@@ -27,48 +27,48 @@ from atvm_pipeline.core.verdict.exit_code_text import exit_code_text, signal_tex
 from atvm_pipeline.core.verdict.subrun_context import name_of, subrun_context
 
 from .present_state import present_state
-from .story_messages import Line, lost_lines, message_lines
+from .story_messages import Line, Naming, lost_lines, message_lines
 
 
-def story_lines(before: Run, event: Event, after: Run, address: str) -> list[Line]:
-    """Return the lines about the change that one event made; `address` names the run in a command."""
+def story_lines(before: Run, event: Event, after: Run, naming: Naming) -> list[Line]:
+    """Return the lines about the change that one event made."""
     # Unchanged parts of the state are the same objects, so that an event without news costs next to nothing.
-    texts = _watcher(event, after, address)
-    texts += _requests(before, event, after, address)
+    texts = _watcher(event, after, naming)
+    texts += _requests(before, event, after, naming)
     texts += _runner(before, after)
     if after.subruns is not before.subruns:
         for old, new in zip_longest(before.subruns, after.subruns):
             texts += _subrun(old, new, after) if new is not old else []
     texts += _verdict(before, after)
     lines = [Line(text) for text in texts]
-    lines += message_lines(before, event, after, address)
+    lines += message_lines(before, event, after, naming)
     if isinstance(event, WatcherStarted) and event.resumed:
-        lines += lost_lines(after, address)
+        lines += lost_lines(after, naming)
     else:
         lines += [Line(text) for text in _attention(before, after)]
     return [*lines, *(Line(text) for text in _end(before, after))]
 
 
-def _watcher(event: Event, after: Run, address: str) -> list[str]:
+def _watcher(event: Event, after: Run, naming: Naming) -> list[str]:
     if not isinstance(event, WatcherStarted):
         return []
-    run = f"{address} (run {after.request.run_id})"
+    run = f"{naming.address} (run {after.request.run_id})"
     if not event.resumed:
         hosts = checked_hosts_note(after.request)
         return [f"watching {run}: waiting for its runner; log {after.request.log_path}; {hosts}"]
     does = "resumed watching" if after.verdict is None else "resumed delivery of the messages of"
-    does = "delivering the messages of the archived run" if "@" in address else does
+    does = "delivering the messages of the archived run" if "@" in naming.address else does
     return [f"{does} {run}: {present_state(snapshot(after))}"]
 
 
-def _requests(before: Run, event: Event, after: Run, address: str) -> list[str]:
+def _requests(before: Run, event: Event, after: Run, naming: Naming) -> list[str]:
     """Return the lines about requests of people and of the service manager."""
     texts = []
     if isinstance(event, WatcherStopped):
         again = (
-            f"atvm-pipeline deliver {address} --background"
-            if "@" in address
-            else f"start-atvm-run-watcher.sh --attach --build-name {address}"
+            naming.typed("atvm-pipeline", "deliver", naming.address, "--background")
+            if "@" in naming.address
+            else naming.typed("start-atvm-run-watcher.sh", "--attach", "--build-name", naming.address)
         )
         texts.append(f"stopped by {event.why} before everything was done; to resume: {again}")
     if after.cancel is not None and before.cancel is None:

@@ -9,6 +9,7 @@ from atvm_pipeline.shell.system.log import accepts_line, log
 from atvm_pipeline.shell.system.repeat_limit import RepeatLimit
 
 from .story import story_lines
+from .story_messages import Naming
 
 STORY_LINES_MAX = 200
 """Lines that wait while the log accepts none; then the oldest are dropped."""
@@ -17,9 +18,9 @@ STORY_LINES_MAX = 200
 class StoryLog:
     """The log lines of one watcher about its run."""
 
-    def __init__(self, address: str) -> None:
-        """Create it; `address` names the run in a command."""
-        self._address = address
+    def __init__(self, naming: Naming) -> None:
+        """Start without a line."""
+        self._naming = naming
         self._limit = RepeatLimit()
         self._lines: deque[str] = deque()
         self._dropped = 0
@@ -27,7 +28,7 @@ class StoryLog:
     def add(self, before: Run, event: Event, after: Run) -> None:
         """Add the lines about one event. Never raises."""
         try:
-            lines = story_lines(before, event, after, self._address)
+            lines = story_lines(before, event, after, self._naming)
         except Exception as error:  # noqa: BLE001 - a line of the log must not end the watcher
             self._lines.append(f"bug: no log line for {type(event).__name__}: {type(error).__name__}")
             return

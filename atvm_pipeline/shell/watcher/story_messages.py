@@ -1,5 +1,6 @@
 """The lines of the watcher's log about messages and alerts. Pure, like `story.py`."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from itertools import zip_longest
 from typing import NamedTuple
@@ -12,7 +13,15 @@ from atvm_pipeline.core.text import plural
 
 LOST_SHOWN = 10
 """Lost messages that a watcher that resumes logs; the others are counted."""
-CHECK_WEBHOOK = "atvm-pipeline doctor --post-test"
+
+
+class Naming(NamedTuple):
+    """The names that the lines need and that the run itself does not know."""
+
+    address: str
+    """The name of the run in a command."""
+    typed: Callable[..., str]
+    """Returns a command that an operator can type, from a program of this project and its words."""
 
 
 class Line(NamedTuple):
@@ -25,33 +34,33 @@ class Line(NamedTuple):
     """A repetition with another cause counts as new."""
 
 
-def message_lines(before: Run, event: Event, after: Run, address: str) -> list[Line]:
+def message_lines(before: Run, event: Event, after: Run, naming: Naming) -> list[Line]:
     """Return the lines about the messages that one event changed."""
     if after.outbox is before.outbox:
         return []
     lines = []
     for old, new in zip_longest(before.outbox, after.outbox):
         if new is not None and new is not old:
-            lines += _changed(old, new, event, after, address)
+            lines += _changed(old, new, event, after, naming)
     return lines
 
 
-def lost_lines(run: Run, address: str) -> list[Line]:
+def lost_lines(run: Run, naming: Naming) -> list[Line]:
     """Return a line for each message that was lost before a watcher resumed, which may have ended before logging it."""
     lost = [post for post in last_outcomes(run) if post.outcome in LOST_OUTCOMES]
-    lines = [Line(_final(run, post, address)) for post in lost[:LOST_SHOWN]]
+    lines = [Line(_final(run, post, naming)) for post in lost[:LOST_SHOWN]]
     more = len(lost) - len(lines)
     return [*lines, Line(f"{plural(more, 'more message')} not delivered")] if more else lines
 
 
-def _changed(old: Post | None, new: Post, event: Event, run: Run, address: str) -> list[Line]:
+def _changed(old: Post | None, new: Post, event: Event, run: Run, naming: Naming) -> list[Line]:
     attempts = old.attempts if old is not None else 0
     was_in_flight = old is not None and old.in_flight
     settled = was_in_flight and (not new.in_flight or new.attempts > attempts)
     lines = []
     if new.outcome != "pending":
         if old is None or old.outcome == "pending":
-            lines.append(Line(_final(run, new, address)))
+            lines.append(Line(_final(run, new, naming)))
     elif settled and isinstance(event, DeliverySettled):
         lines.append(_waits(run, new, event))
     elif old is not None and old.pinging and not new.pinging and not new.in_flight:
@@ -96,18 +105,19 @@ def _attempt(post: Post) -> str:
     return f"attempt {post.attempts}"
 
 
-def _final(run: Run, post: Post, address: str) -> str:
+def _final(run: Run, post: Post, naming: Naming) -> str:
     name = owner(run, post)
     status = f" (status {post.status})" if post.status is not None else ""
     why = f": {post.detail}" if post.detail else ""
-    again = _resend(post, address)
+    again = _resend(post, naming)
     match post.outcome:
         case "sent":
             attempt = f", {_attempt(post)}" if post.attempts > 1 else ""
             mark = ", marked as a possible duplicate" if post.marked else ""
             return f"{name} sent (delivery {post.delivery_id}{attempt}{mark})"
         case "rejected":
-            fix = f"correct the webhook or its channel and check it with: {CHECK_WEBHOOK}"
+            check = naming.typed("atvm-pipeline", "doctor", "--post-test")
+            fix = f"correct the webhook or its channel and check it with: {check}"
             return f"{name} rejected{status}{why}; {fix}{again}"
         case "uncertain":
             look = f"look for delivery {post.delivery_id} in the channel"
@@ -118,9 +128,9 @@ def _final(run: Run, post: Post, address: str) -> str:
             return f"{name} dropped, because the run was cancelled"
 
 
-def _resend(post: Post, address: str) -> str:
+def _resend(post: Post, naming: Naming) -> str:
     """Return the command that sends a message again; an alert cannot be repeated."""
     if post.kind == "alert":
         return ""
-    number = f" {post.subrun}" if post.subrun is not None else ""
-    return f"; to send it again: atvm-pipeline resend {address}{number}"
+    number = [str(post.subrun)] if post.subrun is not None else []
+    return f"; to send it again: {naming.typed('atvm-pipeline', 'resend', naming.address, *number)}"

@@ -124,7 +124,7 @@ def test_a_group_of_other_hosts_has_one_sentence_each_in_alert_message_and_closi
 
     assert "does not match the hosts that ran" in alert
     assert "does not match" not in message + closing
-    assert "Its label is e2e-redhat9" in message
+    assert "The label of this group is e2e-redhat9" in message
     assert "belong to host sles15" in message
     assert "belong to host" not in alert + closing
     assert "Nothing ran for hosts" in closing

@@ -31,6 +31,9 @@ from tests.support.processes import RUN_ID, make_request
 from tests.support.project import ONE_HOST_BUILD as BUILD, PROJECT
 from tests.support.waiting import SOON_S, wait_for
 
+PROGRAM = PROJECT / "bin" / "atvm-pipeline"
+"""The program is not on the PATH of these tests, so a command to type has its full path."""
+
 
 def run(
     paths: Paths, server: MattermostModel, *words: str, **environ: str
@@ -58,7 +61,7 @@ def test_a_watcher_that_died_is_reported_with_what_is_known_and_what_helps(tmp_p
     assert post.payload["channel"] == "atvm-alerts"
     assert "the watcher died (it did not respond for two minutes, SIGKILL) and is not restarted" in post.text
     assert "its runner is not running" in post.text
-    assert f"atvm-pipeline logs {BUILD} --watcher" in post.text
+    assert f"{PROGRAM} logs {BUILD} --watcher" in post.text
     assert f"--attach --build-name {BUILD}" in post.text
     assert server.secret not in done.stderr + done.stdout + post.text
 
@@ -246,9 +249,9 @@ def test_an_ended_run_whose_messages_were_lost_is_reported_as_such(tmp_path, ser
     done = run(paths, server)
 
     assert done.returncode == 0, done.stderr
-    check = "Check webhook and channel with: atvm-pipeline doctor --post-test; to send again"
+    check = f"Check webhook and channel with: {PROGRAM} doctor --post-test; to send again"
     again = check if "rejected" in outcomes else "To send again"
-    assert f"{BUILD} has ended (FAILED); {words} {again}: atvm-pipeline resend {BUILD}" in done.stderr
+    assert f"{BUILD} has ended (FAILED); {words} {again}: {PROGRAM} resend {BUILD}" in done.stderr
     assert words in server.posts[0].text
     assert "died" not in done.stderr + server.posts[0].text
 

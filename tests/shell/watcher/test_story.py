@@ -17,7 +17,7 @@ from atvm_pipeline.core.events import (
 )
 from atvm_pipeline.core.reducer import begin_run, reduce
 from atvm_pipeline.shell.watcher.story import story_lines
-from atvm_pipeline.shell.watcher.story_messages import LOST_SHOWN, Line
+from atvm_pipeline.shell.watcher.story_messages import LOST_SHOWN, Line, Naming
 from tests.conftest import REPLAY
 from tests.core.messages.test_outbox import told as messaged
 from tests.support.run_builder import BEGIN, BROWSER, BUILD, CYPRESS, RUNNER, Story, counts
@@ -27,13 +27,17 @@ RED = ("ubuntu24.04.cy.ts", counts(3, 1))
 JOURNALS = sorted(REPLAY.glob("*/journal.jsonl"))
 
 
+def typed(*words: str) -> str:
+    return " ".join(words)
+
+
 def lines_of(events: list[Event], address: str = BUILD) -> Iterator[Line]:
     first, *rest = events
     assert isinstance(first, RunRequested)
     run = begin_run(first).run
     for event in rest:
         after = reduce(run, event).run
-        yield from story_lines(run, event, after, address)
+        yield from story_lines(run, event, after, Naming(address, typed))
         run = after
 
 

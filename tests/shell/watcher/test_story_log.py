@@ -14,7 +14,7 @@ from atvm_pipeline.shell.system import log as log_module
 from atvm_pipeline.shell.system.log import accepts_line, log, start_lines_with_time
 from atvm_pipeline.shell.watcher import story_log
 from atvm_pipeline.shell.watcher.story_log import STORY_LINES_MAX, StoryLog
-from atvm_pipeline.shell.watcher.story_messages import Line
+from atvm_pipeline.shell.watcher.story_messages import Line, Naming
 from tests.shell.watcher.test_loop_order import started
 from tests.support.run_builder import BEGIN, Story
 
@@ -47,7 +47,7 @@ def test_a_line_that_repeats_is_logged_at_growing_intervals(
     told: list[Line], capsys: pytest.CaptureFixture[str]
 ) -> None:
     told.append(Line("refused", "message 1", "no connection"))
-    story = StoryLog("b")
+    story = StoryLog(Naming("b", " ".join))
     for _ in range(300):
         story.add(RUN, TICK, RUN)
         story.write()
@@ -58,7 +58,7 @@ def test_a_line_that_repeats_is_logged_at_growing_intervals(
 def test_lines_wait_while_the_log_accepts_none_and_the_oldest_are_dropped(
     told: list[Line], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    story = StoryLog("b")
+    story = StoryLog(Naming("b", " ".join))
     with unread(monkeypatch) as reading:
         for number in range(STORY_LINES_MAX + 3):
             told[:] = [Line(f"line {number}")]
@@ -82,7 +82,7 @@ def test_a_bug_in_a_line_ends_nothing(
         raise LookupError("secret")
 
     monkeypatch.setattr(story_log, "story_lines", fail)
-    story = StoryLog("b")
+    story = StoryLog(Naming("b", " ".join))
     story.add(RUN, TICK, RUN)
     story.write()
 
@@ -93,7 +93,7 @@ def test_control_characters_of_a_cancel_do_not_reach_the_log(capsys: pytest.Capt
     before = Story().feed(WatcherStarted(at=BEGIN, pid=1)).run
     cancelled = Story().feed(WatcherStarted(at=BEGIN, pid=1)).cancel()
     event = cancelled.events[-1]
-    story = StoryLog("b")
+    story = StoryLog(Naming("b", " ".join))
     story.add(before, event, cancelled.run)
     story._lines.append("a\x1b[31m\nb\u202e")
     story.write()

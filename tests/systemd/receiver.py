@@ -1,6 +1,8 @@
 """A webhook's receiver inside the host: each body becomes a line of a file that survives a power cut.
 
 Usage: receiver.py PORT FILE
+
+A message, but no alert, about a build whose name starts with `refused-` gets the answer 403.
 """
 
 import json
@@ -16,6 +18,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if "refused-" in body["text"] and body.get("channel") != "atvm-alerts":
+            self.send_error(403)
+            return
         line = json.dumps({"at": time.time(), "path": self.path, "body": body}) + "\n"
         with open(sys.argv[2], "a", encoding="utf-8") as file:
             file.write(line)

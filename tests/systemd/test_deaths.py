@@ -247,6 +247,41 @@ def test_a_webhook_that_was_down_for_the_complete_run_gets_its_messages_later(
     assert [text for text in host.posts(build=build) if "duplicate" in text] == []
 
 
+def test_messages_that_are_rejected_are_named_by_the_watcher_and_by_its_failure_unit(
+    host: ControllerHost, clock: Stopwatch, forget: list[str]
+) -> None:
+    build = "refused-e2e-redhat9.6-fc"
+    forget.append(build)
+    host.start(build, runner="sleep 1")
+    wait_for(lambda: host.state(build).get("phase") == "FAILED", "the verdict")
+    clock.died()
+    clock.told(
+        lambda: WATCHER.format(build) in host.failed(), "messages rejected: unit of the watcher failed", 20
+    )
+    failure = f"atvm-run-watcher-failed@{build}.service"
+    wait_for(lambda: host.unit(failure)["ActiveState"] == "inactive", "the end of the failure unit")
+    told = host.run("journalctl", "--no-pager", "--output=cat", "-u", failure).stdout
+    logged = host.run("journalctl", "--no-pager", "--output=cat", "-u", WATCHER.format(build)).stdout
+
+    assert (
+        f"{build} has ended (FAILED); 1 message was rejected (the server refuses the message: the webhook may not write "
+        "to that channel). Check webhook and channel with: "
+    ) in told
+    assert f"atvm-pipeline resend {build}" in told
+    lines = logged.splitlines()
+    (rejected,) = [line for line in lines if line.startswith("message of ")]
+    assert " rejected (status 403): the server refuses the message" in rejected
+    assert f"atvm-pipeline resend {build}" in rejected
+    assert [
+        line.split(":")[0] for line in lines if line.startswith(("watching ", "run ended", "finished"))
+    ] == [
+        f"watching {build} (run {host.state(build)['run_id']})",
+        "run ended",
+        "finished",
+    ]
+    assert [text for text in host.posts(ALERTS, build) if "rejected" in text]
+
+
 def test_no_alert_and_no_log_holds_the_secret(host: ControllerHost) -> None:
     """Last in this module: after all these deaths."""
     log = host.run("journalctl", "--no-pager", "--output=export").stdout

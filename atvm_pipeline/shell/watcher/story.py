@@ -124,7 +124,9 @@ def _then(run: Run) -> str:
         count = len(run.processes)
         return f"; waiting for {count} {'process' if count == 1 else 'processes'}" if count else ""
     settle_s = run.request.settings.settle_s
-    return f"; the verdict follows in {format_duration(settle_s)}, after late reports" if settle_s else ""
+    return (
+        f"; the verdict follows in {format_duration(settle_s)}, after late reports" if settle_s >= 1 else ""
+    )
 
 
 def _subrun(old: SubRun | None, new: SubRun, run: Run) -> list[str]:

@@ -48,7 +48,7 @@ def message_lines(before: Run, event: Event, after: Run, naming: Naming) -> list
 def lost_lines(run: Run, naming: Naming) -> list[Line]:
     """Return a line for each message that was lost before a watcher resumed, which may have ended before logging it."""
     lost = [post for post in last_outcomes(run) if post.outcome in LOST_OUTCOMES]
-    lines = [Line(_final(run, post, naming)) for post in lost[:LOST_SHOWN]]
+    lines = [Line(_final(post, naming)) for post in lost[:LOST_SHOWN]]
     more = len(lost) - len(lines)
     return [*lines, Line(f"{plural(more, 'more message')} not delivered")] if more else lines
 
@@ -60,30 +60,30 @@ def _changed(old: Post | None, new: Post, event: Event, run: Run, naming: Naming
     lines = []
     if new.outcome != "pending":
         if old is None or old.outcome == "pending":
-            lines.append(Line(_final(run, new, naming)))
+            lines.append(Line(_final(new, naming)))
     elif settled and isinstance(event, DeliverySettled):
         lines.append(_waits(run, new, event))
     elif old is not None and old.pinging and not new.pinging and not new.in_flight:
         detail = event.detail if isinstance(event, ServerPinged) else new.detail
-        text = f"{owner(run, new)} waits for its server: {detail}; next check {_when(run, new)}"
+        text = f"{owner(new)} waits for its server: {detail}; next check {_when(run, new)}"
         lines.append(Line(text, f"{new.key}/ping", detail))
     if new.in_flight and new.attempts > attempts and new.marked:
-        lines.append(Line(f"repeating {owner(run, new)}, marked as a possible duplicate ({_attempt(new)})"))
+        lines.append(Line(f"repeating {owner(new)}, marked as a possible duplicate ({_attempt(new)})"))
     return lines
 
 
-def owner(run: Run, post: Post) -> str:
+def owner(post: Post) -> str:
     """Return the name of a message in a sentence."""
     if post.kind == "alert":
         return f'alert "{post.key.partition("/alert/")[2]}"'
     if post.kind == "run":
         return "closing message"
-    return f"message of sub-run {post.subrun}" if run.request.categorized else "message of the run"
+    return f"message of sub-run {post.subrun}"
 
 
 def _waits(run: Run, post: Post, event: DeliverySettled) -> Line:
     """Return the line about an attempt after which the message is tried again."""
-    name, when = owner(run, post), _when(run, post)
+    name, when = owner(post), _when(run, post)
     match event.outcome:
         case "uncertain":
             text = f"{name} may have arrived: {event.detail}; it is repeated {when}, marked as a possible duplicate"
@@ -105,8 +105,8 @@ def _attempt(post: Post) -> str:
     return f"attempt {post.attempts}"
 
 
-def _final(run: Run, post: Post, naming: Naming) -> str:
-    name = owner(run, post)
+def _final(post: Post, naming: Naming) -> str:
+    name = owner(post)
     status = f" (status {post.status})" if post.status is not None else ""
     why = f": {post.detail}" if post.detail else ""
     again = _resend(post, naming)

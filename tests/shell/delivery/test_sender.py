@@ -210,7 +210,7 @@ def test_a_rejected_message_is_in_attention_alert_log_status_and_exit_codes(tmp_
     assert host.webhook.secret not in json.dumps(state)
     assert (waited.returncode, again.returncode) == (69, 69)
     assert waited.stderr.splitlines()[-1].count("sub-run 1: rejected") == 1
-    assert [line for line in logged.splitlines() if "message of the run rejected (status 404)" in line]
+    assert [line for line in logged.splitlines() if "message of sub-run 1 rejected (status 404)" in line]
     assert re.search(r"attention: +The message of sub-run 1 was rejected", status.stdout)
     assert (resent.returncode, after.returncode) == (0, 1 if state["phase"] == "FAILED" else 0), after.stderr
 

@@ -79,7 +79,7 @@ def test_a_run_that_is_not_categorized_has_one_verdict_and_one_message() -> None
         "Cypress started (1 spec)",
         "runner ended with exit code 0; the verdict follows in 10 s, after late reports",
         "run ended: COMPLETED (all-passed); 1 spec: 1 passed; The planned spec passed; hosts not checked.",
-        f"message of the run sent (delivery {story.run.outbox[0].delivery_id})",
+        f"message of sub-run 1 sent (delivery {story.run.outbox[0].delivery_id})",
         "finished: 1 of 1 message sent",
     ]
 

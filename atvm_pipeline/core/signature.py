@@ -15,8 +15,9 @@ _READ_CHARS_MAX = 1000
 """Characters of an error that are read; the errors of this program are far shorter."""
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,20}+://[^\s'\"`<>)\]]++")
+# An atomic group, because `(?:...)*+` with alternatives matches nothing in Python before 3.11.5.
 _QUOTED = re.compile(
-    r"(?<!\w)(?:'(?:[^']++|(?<=\w)'(?=\w))*+'|\"[^\"]*+\"|`[^`]*+`|“[^”]*+”|‘[^’]*+’|«[^»]*+»)"
+    r"(?<!\w)(?:'(?>(?:[^']++|(?<=\w)'(?=\w))*)'|\"[^\"]*+\"|`[^`]*+`|“[^”]*+”|‘[^’]*+’|«[^»]*+»)"
 )
 _QUOTE_OF_CUT_TEXT = re.compile(r"(?<!\w)['\"`“‘«][^'\"`”’»]*+\Z")
 """A quotation whose end was cut off."""

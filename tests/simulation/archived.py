@@ -4,6 +4,7 @@ Sender, watcher and start die at calls of their own, alone or with the host. A d
 does it; after a power cut the sweep starts what is missing; a start that died is repeated.
 """
 
+import builtins
 import os
 import random
 import tempfile
@@ -40,7 +41,7 @@ from atvm_pipeline.shell.state_dir.run_address import all_archived_runs
 from atvm_pipeline.shell.state_dir.store import load
 from atvm_pipeline.shell.system import clock
 from atvm_pipeline.shell.system.files import Busy, locked
-from atvm_pipeline.shell.watcher import archived_run, disk_retry, loop, service
+from atvm_pipeline.shell.watcher import archived_run, disk_alerts, disk_retry, loop, service, story_log
 from atvm_pipeline.shell.watcher.first_event import first_event
 from atvm_pipeline.shell.watcher.loop import Loop
 
@@ -65,6 +66,8 @@ HALF = 0.5
 RESTART = "restart"
 """The owner of actions that start processes again."""
 WHERE: tuple[Where, ...] = ("before", "middle", "after")
+LOGGING = (disk_retry, store, alerts, service, story_log, launch, senders, sweep)
+"""The modules whose log is part of the trace."""
 REFUSED_ALERTS = {delivery_id(f"r-{number}/alert/refused") for number in range(10)}
 """Reported outside of the outbox while the disk refuses writes; it may come twice."""
 Role = Literal["sender", "watcher", "start"]
@@ -380,10 +383,17 @@ class ArchiveHistory:
             finally:
                 crew.running().inbox.answer_after_s = self.server.answer_after_s
 
-        def alert_later(*args: Any, **more: Any) -> None:
+        def alert_later(*args: Any, on_outcome: Callable[[alerts.Outcome], None], **more: Any) -> None:
             process = crew.running()
-            send_alert = partial(alerts.send_alert, *args, **more, patience_s=0)
+
+            def send_alert() -> None:
+                on_outcome(alerts.send_alert(*args, **more, patience_s=0))
+
             world.after(0.5, crew.as_process(process, send_alert), process.owner)
+
+        def log(text: str) -> None:
+            # The directory has a random name, and the same seed must give the same trace.
+            world.tell(text.replace(f"{self.folder}/", ""))
 
         def make_loop(*args: Any, **more: Any) -> Loop:
             process = crew.running()
@@ -398,11 +408,8 @@ class ArchiveHistory:
             (clock, "utc_offset_s", lambda: 0),
             (os, "urandom", lambda size: next(names).to_bytes(size, "big")),
             (loop, "LOOP_POLL_S", 2.0),
-            *(
-                (module, "log", world.tell)
-                for module in (disk_retry, store, alerts, service, launch, senders, sweep)
-            ),
-            (sweep, "print", world.tell),
+            *((module, "log", log) for module in LOGGING),
+            (builtins, "print", log),
             (alerts, "send_once", lambda effect, perform: perform(effect, sender.deadline_of(effect))),
             (http, "send", send),
             *(
@@ -414,17 +421,16 @@ class ArchiveHistory:
             (service, "FileWatcher", lambda *args: crew.running().watch(*args)),
             (service, "_stop_on_signals", lambda started: setattr(crew.running(), "loop", started)),
             (service, "self_identity", lambda: (WATCHER + crew.running().number, 1.0)),
-            (service, "send_alert_in_background", alert_later),
+            (disk_alerts, "send_alert_in_background", alert_later),
         ]
-        missing = object()
-        kept = [(place, name, getattr(place, name, missing)) for place, name, _ in places]
+        kept = [(place, name, getattr(place, name)) for place, name, _ in places]
         try:
             for place, name, value in places:
                 setattr(place, name, value)
             yield
         finally:
             for place, name, value in kept:
-                delattr(place, name) if value is missing else setattr(place, name, value)
+                setattr(place, name, value)
 
     # --- at the end ---
 

@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -161,11 +162,19 @@ PLACES = [
 ]
 
 
+@pytest.fixture(scope="module")
+def ended_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The state root of a run that has ended."""
+    with Controller(tmp_path_factory.mktemp("ended")) as host:
+        host.run(build="b", runner="true", template=None, categorize=False)
+        return host.state_root
+
+
 @pytest.mark.parametrize(("name", "kind"), PLACES)
 def test_no_command_waits_for_or_falls_over_what_is_in_a_files_place(
-    name: str, kind: str, host: Controller
+    name: str, kind: str, ended_run: Path, host: Controller
 ) -> None:
-    host.run(build="b", runner="true", template=None, categorize=False)
+    shutil.copytree(ended_run, host.state_root)
     victim = host.folder / "victim"
     victim.write_text("precious")
     place = host.state_root / "b" / name

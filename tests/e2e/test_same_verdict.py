@@ -33,7 +33,10 @@ RUNS = (
     "failed-grouped-report",
     "terminated-whole",
 )
-TIMES = frozenset({"at", "started_at", "updated_at", "finished_at", "requested_at"})
+TIMES = frozenset(
+    {"at", "gap_before_s", "last_activity_at", "next_attempt_at"}
+    | {f"{name}_at" for name in ("started", "updated", "finished", "requested")}
+)
 NOT_COMPARED = TIMES | {"facts", "ignored"}
 """`facts` and `ignored` contain the individual events: their number and their times."""
 

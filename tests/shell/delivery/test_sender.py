@@ -47,7 +47,7 @@ def test_an_effect_comes_back_as_the_outcome_of_its_attempt(server: MattermostMo
     settled = send_once(EFFECT, make_sender(request(), environ))
 
     assert (settled.key, settled.attempt, settled.outcome, settled.status) == ("r1/001", 2, "sent", 200)
-    assert server.posts[0].payload == {"channel": "atvm", "text": "told"}
+    assert server.posts[0].payload == {"channel": "atvm", "text": "sent"}
 
 
 def test_an_alert_goes_to_its_own_channel(server: MattermostModel) -> None:

@@ -121,7 +121,7 @@ def test_a_report_that_cannot_be_opened_is_waited_for_to_the_end(
     for _ in range(3):
         assert list(artifacts.scan(None)) == []
     assert [event.refusal for event in following(folder).scan(final=True)] == [
-        "cannot be read: Permission denied"
+        "cannot be read: permission denied"
     ]
     refused = False
 

@@ -89,7 +89,7 @@ def _gateway_unmarked(run: Run, post: Post, event: DeliverySettled) -> Post:
 def _in_place(whole: Iterable[tuple[Any, bytes]], **_made_in: Any) -> None:
     for path, data in whole:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        files.write_all(descriptor, data)
+        files.write_all(descriptor, data, path)
         os.fsync(descriptor)
         os.close(descriptor)
 

@@ -77,7 +77,7 @@ class DrawnTicket:
         data = escape_json(msgspec.json.encode(self.ticket)) + b"\n"
         os.lseek(self._descriptor, 0, os.SEEK_SET)
         os.ftruncate(self._descriptor, 0)
-        write_all(self._descriptor, data)
+        write_all(self._descriptor, data, self._path)
 
 
 @contextlib.contextmanager

@@ -122,8 +122,7 @@ class Store:
         data = b"".join(encode_event(event) for event in events)
         os.lseek(self._journal.number, self._length, os.SEEK_SET)
         try:
-            with naming(self._paths.journal):
-                write_all(self._journal.number, data)
+            write_all(self._journal.number, data, self._paths.journal)
         except OSError:
             with contextlib.suppress(OSError):
                 os.ftruncate(self._journal.number, self._length)
@@ -140,7 +139,7 @@ class Store:
         with naming(self._paths.journal):
             if self._doubtful:
                 os.lseek(self._journal.number, self._length - len(self._unsynced), os.SEEK_SET)
-                write_all(self._journal.number, self._unsynced)
+                write_all(self._journal.number, self._unsynced, self._paths.journal)
             self._doubtful = True
             os.fdatasync(self._journal.number)
         self._doubtful = False

@@ -63,8 +63,8 @@ def replace_files(files: Sequence[tuple[Path, bytes]], *, made_in: Path, mode: i
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             with naming(path):
                 descriptor = os.open(temporary, flags, mode)
-                made.append((descriptor, temporary, path))
-                write_all(descriptor, data)
+            made.append((descriptor, temporary, path))
+            write_all(descriptor, data, path)
             if len(files) > 1:
                 # The disk starts with it now; waiting for all takes hardly longer than for one.
                 with contextlib.suppress(OSError):
@@ -85,11 +85,12 @@ def replace_files(files: Sequence[tuple[Path, bytes]], *, made_in: Path, mode: i
                 temporary.unlink()
 
 
-def write_all(descriptor: int, data: bytes) -> None:
-    """Write all of `data`; a short write is continued. Raises OSError."""
+def write_all(descriptor: int, data: bytes, path: Path) -> None:
+    """Write all of `data` to the open file `path`; a short write is continued. Raises OSError, which names the path."""
     view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]
+    with naming(path):
+        while view:
+            view = view[os.write(descriptor, view) :]
 
 
 def sync_folder(path: Path) -> None:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from msgspec import to_builtins
 from msgspec.structs import replace
 
 from atvm_pipeline.core.events import (
@@ -78,6 +79,8 @@ class Player:
             for event in self.events[1:]:
                 if isinstance(event, CancelRequested | RunnerExited | RunnerVanished):
                     self.wait_for_phases([subrun.phase for subrun in snapshot(run).subruns])
+                if isinstance(event, CancelRequested):
+                    self.wait_for_ledgers([to_builtins(subrun.ledger) for subrun in snapshot(run).subruns])
                 self.step(event)
                 run = reduce(run, event).run
             assert watcher.wait(timeout=DEADLINE_S) == 0
@@ -148,6 +151,16 @@ class Player:
             return sent[: len(judged)] == judged
 
         wait_for(reached, f"verdicts {judged}")
+
+    def wait_for_ledgers(self, ledgers: list[dict[str, Any]]) -> None:
+        """Check that everything counted at this point of the recording has been counted here too: a cancel ends it."""
+
+        def reached() -> bool:
+            return [
+                subrun["ledger"] for subrun in json.loads(self.paths.state.read_text())["subruns"]
+            ] == ledgers
+
+        wait_for(reached, f"ledgers {ledgers}")
 
     def step(self, event: Event) -> None:
         match event:

@@ -40,6 +40,7 @@ def test_rotations_and_restarts_alone_lose_nothing_and_report_nothing(
     assert told["gaps reported"] == 0
 
 
+@pytest.mark.exhaustive
 def test_a_number_of_sequences_is_played_by_command(capsys: pytest.CaptureFixture[str]) -> None:
     """`python -m tests.support.log_follower.model --sequences 20000` is the long form."""
     assert main(["--sequences", str(SEQUENCES), "--seed", "7"]) == 0
@@ -137,6 +138,7 @@ MUTANTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
 }
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("mutant", MUTANTS)
 def test_the_model_catches_a_follower_that(mutant: str, monkeypatch: pytest.MonkeyPatch) -> None:
     MUTANTS[mutant](monkeypatch)

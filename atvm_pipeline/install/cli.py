@@ -17,6 +17,7 @@ from atvm_pipeline.shell.system.io_errors import io_error_text, remedy_of
 from atvm_pipeline.shell.system.log import log
 
 from . import deploy, uninstall
+from .commands import command_links
 from .deploy import DeployStep
 from .interpreter import Interpreter, examine, make_wheelhouse, missing_wheels
 from .layout import (
@@ -225,6 +226,7 @@ def _deploy_steps(places: Places, release: Path, content: Path) -> list[DeploySt
     unit_steps = deploy.units(places, wanted, known_units(places))
     return [
         *deploy.links(places, deploy.wanted_links(names)),
+        *command_links(places, names),
         *deploy.switch(places, release),
         *unit_steps,
         *deploy.service_manager(places, changed=bool(unit_steps), sweep=SWEEP_UNIT in wanted),

@@ -42,6 +42,8 @@ class Places:
         self.previous = self.package / "previous"
         self.replaced = self.package / "replaced"
         """Files in the way that are not from the installer are moved here."""
+        self.commands = root / "usr/local/bin"
+        """Links to the commands, so that they are on PATH."""
         self.units = root / "etc/systemd/system"
         self.env_file = root / "etc/atvm-run-watcher.env"
         self.old_install = root / "root/atvm-watcher-service"
@@ -88,6 +90,7 @@ def check_places(places: Places) -> None:
     for folder in (
         places.package,
         places.releases,
+        places.commands,
         places.units,
         places.env_file.parent,
         places.state_root(),

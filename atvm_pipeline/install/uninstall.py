@@ -10,6 +10,7 @@ from pathlib import Path
 from atvm_pipeline.shell.system.files import is_locked
 from atvm_pipeline.shell.system.subprocesses import systemctl
 
+from .commands import own_links, remove_links
 from .deploy import ENV_TEMPLATE, SYSTEMD, DeployStep
 from .layout import IN_USE, KEPT_RELEASES, SWEEP_UNIT, Places, Problem
 from .release import RECORD, releases_in
@@ -88,6 +89,7 @@ def uninstall(places: Places, unit_names: set[str], *, purge_state: bool) -> lis
         )
         if not places.prefixed and SYSTEMD.is_dir():
             steps.append(DeployStep("systemd: units reloaded", lambda: _quiet("daemon-reload")))
+    steps.extend(_commands(places))
     steps.extend(_package(places))
     steps.extend(_environment(places))
     steps.extend(_state(places, purge=purge_state))
@@ -102,6 +104,14 @@ def _quiet(*words: str) -> None:
 def _unlink(paths: list[Path]) -> None:
     for path in paths:
         path.unlink(missing_ok=True)
+
+
+def _commands(places: Places) -> list[DeployStep]:
+    names = own_links(places)
+    if not names:
+        return []
+    text = f"commands: removed {', '.join(names)} in {places.commands}"
+    return [DeployStep(text, partial(remove_links, places, names))]
 
 
 def _package(places: Places) -> list[DeployStep]:

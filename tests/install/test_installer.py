@@ -78,7 +78,7 @@ def test_it_states_what_it_did_in_a_few_lines(ground: Path) -> None:
     second = (ground / "second-said").read_text().splitlines()[1:]
 
     assert [line.split(":")[0] for line in first] == [
-        *("release", "links", "current", "units", "environment", "state", "next"),
+        *("release", "links", "commands", "current", "units", "environment", "state", "next"),
     ]
     assert [line.split(":")[0] for line in second] == ["release", "current", "next"]
     assert re.fullmatch(r"current: 2\.0-[0-9a-f]{10} \(was 1\.0-[0-9a-f]{10}\)", second[1])
@@ -91,6 +91,48 @@ def test_a_link_per_wrapper_is_at_the_root_and_leads_into_the_current_release(ro
     assert target(root, "current").startswith("2.0-")
     assert target(root, "previous").startswith("1.0-")
     assert all((package(root) / name).resolve().parent.name == "bin" for name in WRAPPERS)
+
+
+def test_the_commands_are_on_the_path_by_links_to_the_current_release(root: Path) -> None:
+    commands = root / "usr/local/bin"
+    names = {path.name for path in commands.iterdir()}
+    version = done(call("/bin/sh", "-c", f"PATH={commands}:$PATH atvm-pipeline --version"))
+
+    assert names == {"atvm-pipeline", *(name for name in WRAPPERS if name.endswith(".sh"))}
+    assert {path.resolve().parent for path in commands.iterdir()} == {
+        package(root).resolve() / "releases" / target(root, "current") / "bin"
+    }
+    assert version == f"atvm-pipeline 2.0 (release {target(root, 'current')})\n"
+
+
+def test_a_command_of_another_program_is_neither_replaced_nor_removed(ground: Path, root: Path) -> None:
+    taken = root / "usr/local/bin/start-atvm-run.sh"
+    taken.unlink()
+    taken.write_text("of another program")
+
+    said = done(install(ground / "2.0", root, "--wheelhouse", ground / "wheels"))
+    removed = done(install(ground / "2.0", root, "--uninstall"))
+
+    assert (
+        f"kept: {taken} is not from this installer; type {package(root)}/bin/start-atvm-run.sh instead"
+        in said
+    )
+    assert "commands: removed atvm-pipeline, " in removed
+    assert [path.name for path in taken.parent.iterdir()] == ["start-atvm-run.sh"]
+    assert taken.read_text() == "of another program"
+
+
+def test_a_missing_command_is_found_by_doctor_and_made_again(ground: Path, root: Path) -> None:
+    link = root / "usr/local/bin/atvm-pipeline"
+    link.unlink()
+
+    finding = doctor(PROJECT, root)["commands"]
+    said = done(install(ground / "2.0", root, "--wheelhouse", ground / "wheels"))
+
+    assert not finding["ok"]
+    assert finding["text"] == f"missing links in {link.parent}: atvm-pipeline"
+    assert f"commands: atvm-pipeline in {link.parent}\n" in said
+    assert link.is_symlink()
 
 
 def test_every_entry_runs_the_current_release(root: Path) -> None:

@@ -4,6 +4,7 @@ import os
 import re
 from pathlib import Path
 
+from atvm_pipeline.install.commands import broken_links
 from atvm_pipeline.install.commit import is_behind
 from atvm_pipeline.install.deploy import wanted_links
 from atvm_pipeline.install.layout import SWEEP_UNIT, Problem
@@ -42,6 +43,7 @@ def installation(where: Where) -> list[DoctorFinding]:
         *_version(release, where),
         *_intact(release, again),
         *_links(release, where, again),
+        *_commands(release, where, again),
     ]
 
 
@@ -103,6 +105,15 @@ def _links(release: Release, where: Where, again: str) -> list[DoctorFinding]:
         text = f"missing or wrong links in {where.places.package}: {', '.join(broken)}"
         return bad("links", text, "a wrapper started there is not the current release's", again)
     return good("links", f"every wrapper in {where.places.package} belongs to the current release")
+
+
+def _commands(release: Release, where: Where, again: str) -> list[DoctorFinding]:
+    commands = where.places.commands
+    broken = broken_links(where.places, [path.name for path in (release.folder / "bin").iterdir()])
+    if broken:
+        text = f"missing links in {commands}: {', '.join(broken)}"
+        return bad("commands", text, "these commands are not on PATH", again)
+    return good("commands", f"the commands in {commands} belong to the installation")
 
 
 def _names(link: Path) -> str | None:

@@ -216,8 +216,13 @@ def test_ten_runs_at_once_in_one_automation_root_are_each_decided_by_their_own(
         assert subruns == ["COMPLETED", phase, "COMPLETED"]
         assert states[build]["phase"] == phase
         # A message of another run names this one too, if a report may belong to both.
-        headlines = [text.splitlines()[0] for text in host.posts(build=build)]
-        assert len([line for line in headlines if build in line]) == 3
+        groups = [
+            line
+            for text in host.posts(build=build)
+            for line in text.splitlines()
+            if line.startswith("Group ")
+        ]
+        assert len([line for line in groups if f"`{build}`" in line]) == 3
     assert host.failed() == []
 
 

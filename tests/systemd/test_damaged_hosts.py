@@ -62,6 +62,6 @@ def test_a_state_root_that_is_removed_is_reported(own_host: ControllerHost, cloc
     host.run("rm", "-r", f"{STATE}/{build}")
     clock.died()
     host.run("bash", "-c", "echo '(Run Starting)' >>/srv/removed.log")
-    clock.told(alerted(host, build, "cannot save"), "state root removed: alert", 30)
+    clock.told(alerted(host, build, "cannot write to"), "state root removed: alert", 30)
 
     assert host.unit(RUNNER_UNIT.format(build))["ActiveState"] == "active"

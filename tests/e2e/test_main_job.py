@@ -108,7 +108,8 @@ def test_the_one_shot_example_leaves_state_sub_runs_and_posts_and_no_process(tmp
     assert [subrun["run_id"] for subrun in subruns] == [state["run_id"]] * 3
     assert [(post["outcome"], post["attempts"]) for post in posts] == [("sent", 1)] * 3
     assert status["live"] == {"watcher": False, "runner": False}
-    assert ["(Run Finished)" in logs[0], "specPattern" in logs[1]] == [True, True]
+    # Cypress colours its own lines in CI.
+    assert ["1 of 3 groups failed" in logs[0], "specPattern" in logs[1]] == [True, True]
     redhat = state["subruns"][0]["hosts"][0]
     assert (redhat["host"], redhat["kernel"], redhat["result"], redhat["detail"]) == (
         "redhat9.6",

@@ -102,6 +102,8 @@ def _save(paths: Paths, loaded: Loaded, run: Run) -> None:
         locked(paths.watcher_lock),
         Store(paths, loaded.journal_bytes) as store,
     ):
+        # A watcher that was killed may have left events that are not on disk yet. The snapshot must not be ahead of them.
+        store.sync()
         store.save(run)
 
 
